@@ -1,0 +1,1 @@
+"""What authors of mappers and policies use: check, test, map, decide. Never on the data path."""

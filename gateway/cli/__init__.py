@@ -1,0 +1,1 @@
+"""The `checkrein` command, one file per command group."""

@@ -1,0 +1,117 @@
+"""What happens next to a decided request: forward, hold, or refuse. Pure.
+
+INVARIANT(permit): this file alone makes a `Permit`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import assert_never
+
+from gateway.model.approval import Approval, ApprovalState
+from gateway.model.decision import Decision, Effect, Permit, ReasonCode
+from gateway.model.exchange import Exchange
+
+
+@dataclass(frozen=True, slots=True)
+class Forward:
+    permit: Permit
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Refuse:
+    """`code` is a reason code; `message` the sentence that the agent reads.
+    `retry_after_seconds` is set where the same action sent again may be answered differently."""
+
+    code: str
+    message: str
+    approval_id: str | None = None
+    retry_after_seconds: int | None = None
+
+
+Step = Forward | Hold | Refuse
+
+PENDING_RETRY_AFTER_SECONDS = 5
+"""How soon a client should send a pending action again: it then waits on the open request
+anyway."""
+
+
+def admit(exchange: Exchange, decision: Decision, decision_id: str) -> Step:
+    """Turn a decision into the next step."""
+    if decision.passes:
+        return Forward(Permit(exchange.request_id, decision_id))
+    match decision.effect:
+        case Effect.BLOCK:
+            return Refuse(decision.reason_code, decision.message)
+        case Effect.REQUIRE_APPROVAL:
+            if exchange.request.body is None:
+                return Refuse(
+                    ReasonCode.BODY_TOO_LARGE,
+                    "this action needs approval, and its body is longer than can be inspected",
+                )
+            return Hold()
+        case Effect.ALLOW:
+            raise AssertionError("an ALLOW passes")
+        case _:
+            assert_never(decision.effect)
+
+
+def answer(approval: Approval) -> Refuse | None:
+    """The refusal that an approval's state means; None when it is approved and may be consumed."""
+    by = f" by {approval.answered_by}" if approval.answered_by else ""
+    why = f": {approval.comment}" if approval.comment else ""
+    match approval.state:
+        case ApprovalState.APPROVED:
+            return None
+        case ApprovalState.PENDING:
+            return Refuse(
+                ReasonCode.APPROVAL_PENDING,
+                f"waiting for a person to answer approval {approval.approval_id}; "
+                "send the same request again to keep waiting",
+                approval.approval_id,
+                PENDING_RETRY_AFTER_SECONDS,
+            )
+        case ApprovalState.DENIED:
+            code, message = ReasonCode.APPROVAL_DENIED, f"approval was denied{by}{why}"
+        case ApprovalState.EXPIRED | ApprovalState.LAPSED:
+            code, message = ReasonCode.APPROVAL_EXPIRED, "approval expired before it was used"
+        case ApprovalState.CANCELLED:
+            code, message = ReasonCode.APPROVAL_CANCELLED, f"approval was cancelled{by}{why}"
+        case ApprovalState.CONSUMED:
+            return already_used(approval)
+        case _:
+            assert_never(approval.state)
+    return Refuse(code, message, approval.approval_id)
+
+
+def release(
+    exchange: Exchange, decision_id: str, digest: str, consumed: Approval | None
+) -> Forward | Refuse:
+    """Turn the database's answer to `consume` into the next step."""
+    if consumed is None:
+        return Refuse(
+            ReasonCode.APPROVAL_ALREADY_USED,
+            "the approval for this action was already used or is no longer valid",
+        )
+    assert consumed.state is ApprovalState.CONSUMED
+    assert consumed.digest == digest
+    return Forward(Permit(exchange.request_id, decision_id, consumed.approval_id))
+
+
+def pass_through(tunnel_id: str) -> Permit:
+    """The permit of a tunnel to a host that configuration names as not inspected."""
+    return Permit(tunnel_id, tunnel_id)
+
+
+def already_used(approval: Approval) -> Refuse:
+    """Another request of the same action has used the approval that this one waited for."""
+    return Refuse(
+        ReasonCode.APPROVAL_ALREADY_USED,
+        "the approval for this action was used by another request",
+        approval.approval_id,
+    )

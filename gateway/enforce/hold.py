@@ -1,0 +1,104 @@
+"""Parks a request until a person answers, the limit passes, or the agent leaves.
+
+It never sends anything and never decides: it returns what happened, and `gate` says what that
+means.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+
+from gateway.model.approval import Approval, ApprovalState
+from gateway.ports import AgentChannel, ApprovalDesk, Clock
+
+
+@dataclass(frozen=True, slots=True)
+class HoldSettings:
+    """Limits of holding. `hold_seconds_max` stays below the 60 s at which most SDKs and load
+    balancers give up, so that the agent reads `approval_pending` instead of a broken connection.
+    """
+
+    hold_seconds_max: float = 50.0
+    hold_count_max: int = 2_000
+    hold_count_max_per_agent: int = 50
+
+
+class HoldRoom:
+    """Counts the parked requests, so that an agent can't fill the gateway with them."""
+
+    def __init__(self, settings: HoldSettings) -> None:
+        self._settings = settings
+        self._held: Counter[str] = Counter()
+        self._total = 0
+
+    @property
+    def total(self) -> int:
+        return self._total
+
+    @contextmanager
+    def place(self, agent: str) -> Iterator[bool]:
+        """Take a place while the block runs; yields False when there is none."""
+        settings = self._settings
+        free = (
+            self._total < settings.hold_count_max
+            and self._held[agent] < settings.hold_count_max_per_agent
+        )
+        if not free:
+            yield False
+            return
+        self._total += 1
+        self._held[agent] += 1
+        try:
+            yield True
+        finally:
+            self._total -= 1
+            self._held[agent] -= 1
+            if not self._held[agent]:
+                del self._held[agent]
+
+
+async def wait_for_answer(
+    desk: ApprovalDesk,
+    approval: Approval,
+    channel: AgentChannel,
+    clock: Clock,
+    seconds_max: float,
+) -> Approval:
+    """Wait until the approval is answered, `seconds_max` have passed or the agent is gone.
+
+    Returns the newest state seen; the caller looks at `channel.is_gone` itself.
+
+    Raises:
+        ApprovalError: the desk could not be asked.
+    """
+    deadline = clock.monotonic() + seconds_max
+    gone = asyncio.create_task(channel.wait_gone(), name="hold-agent-gone")
+    try:
+        while approval.state is ApprovalState.PENDING and not channel.is_gone:
+            left = deadline - clock.monotonic()
+            if left <= 0:
+                break
+            waiting = asyncio.create_task(
+                desk.wait(approval.approval_id, left), name="hold-wait-answer"
+            )
+            try:
+                await asyncio.wait({waiting, gone}, return_when=asyncio.FIRST_COMPLETED)
+                if not waiting.done():
+                    break
+                approval = waiting.result()
+            finally:
+                await _end(waiting)
+    finally:
+        await _end(gone)
+    return approval
+
+
+async def _end(task: asyncio.Task[object] | asyncio.Task[None] | asyncio.Task[Approval]) -> None:
+    if not task.done():
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task

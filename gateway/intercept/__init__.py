@@ -1,0 +1,1 @@
+"""An agent's bytes -> one strictly parsed `Exchange` at a time, and the answer's bytes back."""

@@ -1,0 +1,116 @@
+"""The canonical action: what a request means, whatever API it is written in."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+
+from gateway.model.exchange import Exchange, HttpRequest
+
+ParamValue = str | int | bool | None | Sequence["ParamValue"] | Mapping[str, "ParamValue"]
+"""Floats are left out on purpose: money is integer minor units, other decimals stay text."""
+
+_NO_PARAMS: Mapping[str, ParamValue] = MappingProxyType({})
+
+UNKNOWN_OPERATION = "unknown"
+
+
+class Kind(StrEnum):
+    """What sort of act it is. What can't be told is UNKNOWN, never READ."""
+
+    READ = "read"
+    CREATE = "create"
+    UPDATE = "update"
+    DELETE = "delete"
+    EXECUTE = "execute"
+    SEND = "send"
+    ADMIN = "admin"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What is acted on: `charge` `ch_1`. `id` is empty where the request names none."""
+
+    type: str
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class WitnessRead:
+    """How the target's state is read: a request line template and the fields that count."""
+
+    read: str
+    fields: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Action:
+    """One act. `operation` is the provider's name for it, `action` the provider-neutral one.
+
+    `missing` names declared params that the request did not carry or that could not be read as
+    their type; a condition on one of them can't be evaluated.
+    """
+
+    provider: str
+    operation: str
+    action: str
+    kind: Kind
+    target: Target
+    params: Mapping[str, ParamValue] = field(default=_NO_PARAMS)
+    reversible: bool = True
+    sensitive: str | None = None
+    missing: frozenset[str] = frozenset()
+    witness: WitnessRead | None = None
+
+    @property
+    def is_mutation(self) -> bool:
+        """Whether its intent must be durable before it is sent. Only a known read need not wait."""
+        return self.kind is not Kind.READ
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Canonical:
+    """What a request means: its actions (several for a batch), or why it is refused.
+
+    `refused` is a lower-case code (`ambiguous_path`, `ambiguous_body`, `body_too_large`, ...) and
+    `detail` its sentence; then `actions` is empty. `errors` names the provider's error shape, also
+    when refused, so that the agent's SDK can read the refusal.
+    """
+
+    actions: tuple[Action, ...]
+    provider: str
+    errors: str
+    refused: str | None = None
+    detail: str = ""
+
+    @property
+    def is_mutation(self) -> bool:
+        return any(action.is_mutation for action in self.actions)
+
+
+def action_digest(exchange: Exchange, canonical: Canonical) -> str:
+    """Digest of the exact act that an approval is bound to, as 64 hexadecimal digits.
+
+    Covers agent, operations, scheme and authority, method, path, query and body; each part is
+    length-prefixed, so that no two acts share a digest by moving bytes between parts. Headers are
+    left out: clients renew idempotency keys, dates and signatures on every try.
+    The body must be complete: an act whose body streams can't be approved.
+    """
+    request: HttpRequest = exchange.request
+    assert request.body is not None, "an approval needs the whole body"
+    digest = hashlib.sha256(b"checkrein.action.v1")
+    for part in (
+        exchange.principal.agent.encode(),
+        ",".join(action.operation for action in canonical.actions).encode(),
+        f"{request.scheme}://{request.authority}".encode(),
+        request.method.encode(),
+        request.target,
+        request.body,
+    ):
+        digest.update(len(part).to_bytes(8, "big"))
+        digest.update(part)
+    return digest.hexdigest()

@@ -1,0 +1,64 @@
+"""A person's answer to one exact act, used once: states, legal moves, and the value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class ApprovalState(StrEnum):
+    PENDING = "PENDING"
+    APPROVED = "APPROVED"
+    DENIED = "DENIED"
+    EXPIRED = "EXPIRED"
+    CANCELLED = "CANCELLED"
+    CONSUMED = "CONSUMED"
+    LAPSED = "LAPSED"
+
+
+class ApprovalEvent(StrEnum):
+    APPROVE = "APPROVE"
+    REJECT = "REJECT"
+    CANCEL = "CANCEL"
+    EXPIRE = "EXPIRE"
+    CONSUME = "CONSUME"
+    LAPSE = "LAPSE"
+
+
+LEGAL_MOVES: Mapping[ApprovalState, Mapping[ApprovalEvent, ApprovalState]] = {
+    ApprovalState.PENDING: {
+        ApprovalEvent.APPROVE: ApprovalState.APPROVED,
+        ApprovalEvent.REJECT: ApprovalState.DENIED,
+        ApprovalEvent.CANCEL: ApprovalState.CANCELLED,
+        ApprovalEvent.EXPIRE: ApprovalState.EXPIRED,
+    },
+    ApprovalState.APPROVED: {
+        ApprovalEvent.CONSUME: ApprovalState.CONSUMED,
+        ApprovalEvent.CANCEL: ApprovalState.CANCELLED,
+        ApprovalEvent.LAPSE: ApprovalState.LAPSED,
+    },
+    ApprovalState.DENIED: {},
+    ApprovalState.EXPIRED: {},
+    ApprovalState.CANCELLED: {},
+    ApprovalState.CONSUMED: {},
+    ApprovalState.LAPSED: {},
+}
+"""What is not in this table can't happen; the database enforces the same, in one statement a
+move."""
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """An approval as the gateway sees it. `digest` is the `action_digest` that it is bound to.
+
+    `answered_by` and `comment` are None until somebody answered. `expires_at` is microseconds
+    since the Unix epoch, UTC: until then it can be answered (PENDING) or used (APPROVED).
+    """
+
+    approval_id: str
+    state: ApprovalState
+    digest: str
+    expires_at: int
+    answered_by: str | None = None
+    comment: str | None = None

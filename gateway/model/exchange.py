@@ -1,0 +1,94 @@
+"""What was seen on the wire: one request of one agent, parsed once, and the answer to it.
+
+A `HttpRequest` is what goes upstream: the upstream's bytes are written anew from it and from
+nothing else. Header names and values, their order and their spelling are the agent's own, so
+that signatures stay valid; framing and hop-by-hop headers are already gone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+Header = tuple[bytes, bytes]
+
+_NO_LABELS: Mapping[str, str] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Authority:
+    """Host and port, normalised: lower case, IDNA ASCII, no trailing dot, no brackets (IPv6)."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who acts. Learnt from proxy credentials or configuration, never from inside the tunnel."""
+
+    agent: str
+    run: str | None = None
+    labels: Mapping[str, str] = field(default=_NO_LABELS)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HttpRequest:
+    """One parsed request.
+
+    `target` is origin-form (`/path?query`), ASCII, exactly as it will be sent. `headers` are the
+    end-to-end ones in the agent's order and spelling, Host included. `fields` holds the same by
+    lower-case name; where a name came more than once its values are joined by `, ` and the name
+    is in `repeated`. `body` is complete, or None when it is longer than the inspection limit and
+    streams. `body_bytes` is the declared length, None when the agent used chunks.
+    """
+
+    method: str
+    scheme: str
+    authority: Authority
+    target: bytes
+    headers: tuple[Header, ...]
+    fields: Mapping[bytes, bytes]
+    repeated: frozenset[bytes]
+    body: bytes | None
+    body_bytes: int | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Exchange:
+    """One request with its sender. `received_at` is microseconds since the Unix epoch, UTC."""
+
+    request_id: str
+    principal: Principal
+    request: HttpRequest
+    received_at: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ResponseHead:
+    """Status line and end-to-end headers of an upstream's answer.
+
+    `body_bytes` is its declared length, None when it is chunked or ends with the connection.
+    `has_body` is False for HEAD, 204 and 304, whatever the headers say (RFC 9112 section 6.3).
+    """
+
+    status: int
+    reason: bytes
+    headers: tuple[Header, ...]
+    body_bytes: int | None
+    has_body: bool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Response:
+    """A whole answer of our own. `close` ends the agent's connection after it."""
+
+    status: int
+    headers: tuple[Header, ...]
+    body: bytes
+    close: bool = False

@@ -1,0 +1,317 @@
+"""One request's whole journey: canonicalize, decide, record, then forward, hold or refuse.
+
+The only file that knows all five stages, and the only one beside `enforce/gate` that looks at
+what a decision says. It opens nothing itself: the world stands behind `ports`.
+
+INVARIANT(intent): what may change something is on disk as an intent before its first byte is sent.
+INVARIANT(fail-closed): every way out of `govern` that is not a permit leaves the upstream
+untouched.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from gateway import telemetry
+from gateway.canonicalize.catalog import Catalog
+from gateway.decide.bundle import Bundle
+from gateway.enforce import gate, hold, responses
+from gateway.enforce.destination import DestinationGuard
+from gateway.model.action import Canonical, action_digest
+from gateway.model.approval import Approval
+from gateway.model.decision import Context, Decision, Mode, Permit, ReasonCode
+from gateway.model.errors import AgentProtocolError, ApprovalError, RecordError
+from gateway.model.exchange import Authority, Exchange, Principal
+from gateway.model.record import (
+    DecisionEntry,
+    Entry,
+    Outcome,
+    OutcomeEntry,
+    RefusalEntry,
+    TunnelEntry,
+)
+from gateway.ports import (
+    AgentChannel,
+    AgentDirectory,
+    ApprovalAsk,
+    ApprovalDesk,
+    Clock,
+    RecordSink,
+    TunnelVerdict,
+    Upstream,
+    Wire,
+)
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """The adapters behind the ports, chosen by `app`."""
+
+    upstream: Upstream
+    desk: ApprovalDesk
+    directory: AgentDirectory
+    records: RecordSink
+    clock: Clock
+    new_id: Callable[[str], str]
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineSettings:
+    """`mode` MONITOR lets everything pass that is well-formed. `ports_allowed` are the upstream
+    ports an agent may name; `passthrough_hosts` are tunnelled without inspection."""
+
+    mode: Mode = Mode.ENFORCE
+    environment: str = ""
+    ports_allowed: tuple[int, ...] = (443, 80)
+    passthrough_hosts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Case:
+    """One exchange with what is known about it so far."""
+
+    exchange: Exchange
+    channel: AgentChannel
+    canonical: Canonical
+    decision: Decision
+    decision_id: str
+    digest: str | None
+
+
+class Pipeline:
+    """The real `Governor`. One per gateway; `bundle` and `catalog` may be swapped at any time."""
+
+    def __init__(
+        self,
+        settings: PipelineSettings,
+        hold_settings: hold.HoldSettings,
+        catalog: Catalog,
+        bundle: Bundle,
+        guard: DestinationGuard,
+        world: World,
+    ) -> None:
+        self.catalog = catalog
+        self.bundle = bundle
+        self._settings = settings
+        self._hold_settings = hold_settings
+        self._guard = guard
+        self._world = world
+        self._room = hold.HoldRoom(hold_settings)
+        self._passthrough = frozenset(settings.passthrough_hosts)
+
+    # --- before an exchange -----------------------------------------------------------------------
+
+    async def authenticate(self, agent: str, key: str) -> Principal | None:
+        name, _, run = agent.partition("+")
+        principal = await self._world.directory.authenticate(name, key)
+        if principal is None or not run:
+            return principal
+        return Principal(principal.agent, run, principal.labels)
+
+    def admit_tunnel(self, principal: Principal, authority: Authority) -> TunnelVerdict:
+        self._guard.check_authority(authority, self._settings.ports_allowed)
+        if authority.host in self._passthrough:
+            return TunnelVerdict.PASSTHROUGH
+        return TunnelVerdict.INTERCEPT
+
+    async def open_tunnel(self, principal: Principal, authority: Authority) -> Wire:
+        tunnel_id = self._world.new_id("tun")
+        entry = TunnelEntry(self._world.clock.now(), tunnel_id, principal.agent, authority)
+        await self._world.records.append_durably(entry)
+        permit = gate.pass_through(tunnel_id)
+        return await self._world.upstream.open_tunnel(permit, authority)
+
+    def note_refusal(
+        self, error: AgentProtocolError, agent: str | None, authority: Authority | None
+    ) -> None:
+        telemetry.REFUSALS.labels(error.code).inc()
+        now = self._world.clock.now()
+        self._append_afterwards(RefusalEntry(now, error.code, error.message, agent, authority))
+
+    # --- one exchange -----------------------------------------------------------------------------
+
+    async def govern(self, exchange: Exchange, channel: AgentChannel) -> None:
+        case = self._decide(exchange, channel)
+        telemetry.count_decision(case.decision)
+        match gate.admit(exchange, case.decision, case.decision_id):
+            case gate.Forward(permit):
+                await self._forward(case, permit, None)
+            case gate.Refuse() as refuse:
+                await self._refuse_decided(case, refuse)
+            case gate.Hold():
+                await self._hold(case)
+
+    def _decide(self, exchange: Exchange, channel: AgentChannel) -> _Case:
+        """Canonicalize and decide. A fault in either is a BLOCK; it never lets a request
+        through."""
+        principal = exchange.principal
+        context = Context(
+            principal.agent,
+            principal.run,
+            exchange.received_at,
+            principal.labels,
+            self._settings.environment,
+        )
+        bundle = self.bundle
+        try:
+            canonical = self.catalog.canonicalize(exchange.request)
+        except Exception:
+            log.exception("canonicalization failed", extra={"request_id": exchange.request_id})
+            telemetry.BUGS.inc()
+            canonical = Canonical((), "unknown", "problem", "mapper_fault", "the mapper failed")
+        try:
+            if canonical.refused is None:
+                decision = bundle.decide(canonical.actions, context, self._settings.mode)
+            else:
+                decision = bundle.refuse(canonical, context)
+        except Exception:
+            log.exception("decision failed", extra={"request_id": exchange.request_id})
+            telemetry.BUGS.inc()
+            decision = bundle.fault()
+        digest = None
+        if exchange.request.body is not None:
+            digest = action_digest(exchange, canonical)
+        decision_id = self._world.new_id("dec")
+        return _Case(exchange, channel, canonical, decision, decision_id, digest)
+
+    async def _forward(self, case: _Case, permit: Permit, approval: Approval | None) -> None:
+        try:
+            await self._record_intent(case, approval)
+        except RecordError as error:
+            self._refuse_unrecorded(case, error)
+            return
+        if case.channel.is_gone:
+            self._conclude(case, Outcome.NOT_SENT, code="agent_gone", approval=approval)
+            return
+        started = self._world.clock.monotonic()
+        sent = await self._world.upstream.send(permit, case.exchange, case.channel)
+        if not sent.began:
+            case.channel.respond(responses.upstream_failed(case.canonical, sent, case.decision_id))
+        self._append_afterwards(
+            OutcomeEntry(
+                self._world.clock.now(),
+                case.decision_id,
+                case.exchange.request_id,
+                sent.outcome,
+                sent.status,
+                sent.code,
+                int((self._world.clock.monotonic() - started) * 1_000_000),
+                sent.response_bytes,
+                approval,
+            )
+        )
+
+    async def _record_intent(self, case: _Case, approval: Approval | None) -> None:
+        entry = self._decision_entry(case, sends=True, approval=approval)
+        if case.canonical.is_mutation or not case.canonical.actions:
+            await self._world.records.append_durably(entry)
+        else:
+            self._world.records.append(entry)
+
+    async def _hold(self, case: _Case) -> None:
+        agent = case.exchange.principal.agent
+        with self._room.place(agent) as has_place, telemetry.HELD.track_inprogress():
+            if not has_place:
+                refuse = gate.Refuse(
+                    ReasonCode.HOLDS_FULL,
+                    "too many requests of this agent wait for approval",
+                    retry_after_seconds=gate.PENDING_RETRY_AFTER_SECONDS,
+                )
+                await self._refuse_decided(case, refuse)
+                return
+            try:
+                await self._hold_in_place(case)
+            except ApprovalError as error:
+                log.warning("approval unavailable", extra={"code": error.code})
+                self._refuse(case, gate.Refuse(ReasonCode.APPROVAL_UNAVAILABLE, error.message))
+
+    async def _hold_in_place(self, case: _Case) -> None:
+        desk, digest = self._world.desk, case.digest
+        assert digest is not None
+        try:
+            await self._world.records.append_durably(self._decision_entry(case, sends=False))
+        except RecordError as error:
+            self._refuse_unrecorded(case, error)
+            return
+        ask = ApprovalAsk(case.decision_id, digest, case.exchange, case.canonical, case.decision)
+        approval = await desk.ask(ask)
+        seconds_max = self._hold_settings.hold_seconds_max
+        approval = await hold.wait_for_answer(
+            desk, approval, case.channel, self._world.clock, seconds_max
+        )
+        if case.channel.is_gone:
+            # Nobody would read the answer. The approval stays, for the same action sent again.
+            self._conclude(case, Outcome.NOT_SENT, code="agent_gone", approval=approval)
+            return
+        refuse = gate.answer(approval)
+        if refuse is not None:
+            self._refuse(case, refuse, approval)
+            return
+        consumed = await desk.consume(approval.approval_id, digest, case.decision_id)
+        match gate.release(case.exchange, case.decision_id, digest, consumed):
+            case gate.Forward(permit):
+                await self._forward(case, permit, consumed)
+            case gate.Refuse() as refuse:
+                self._refuse(case, refuse, approval)
+
+    # --- refusals and records ---------------------------------------------------------------------
+
+    async def _refuse_decided(self, case: _Case, refuse: gate.Refuse) -> None:
+        """Refuse at once; the refusal is recorded, but needs no disk before it is told."""
+        self._append_afterwards(self._decision_entry(case, sends=False))
+        self._refuse(case, refuse)
+
+    def _refuse(self, case: _Case, refuse: gate.Refuse, approval: Approval | None = None) -> None:
+        case.channel.respond(
+            responses.refusal(case.canonical, case.decision, case.decision_id, refuse)
+        )
+        self._conclude(case, Outcome.REFUSED, refuse.code, approval)
+
+    def _refuse_unrecorded(self, case: _Case, error: RecordError) -> None:
+        """The record can't be written, so nothing is sent and nothing more can be recorded."""
+        log.error("record unavailable", extra={"code": error.code})
+        refuse = gate.Refuse(ReasonCode.RECORD_UNAVAILABLE, error.message)
+        case.channel.respond(
+            responses.refusal(case.canonical, case.decision, case.decision_id, refuse)
+        )
+
+    def _conclude(
+        self, case: _Case, outcome: Outcome, code: str, approval: Approval | None = None
+    ) -> None:
+        self._append_afterwards(
+            OutcomeEntry(
+                self._world.clock.now(),
+                case.decision_id,
+                case.exchange.request_id,
+                outcome,
+                code=code,
+                approval=approval,
+            )
+        )
+
+    def _decision_entry(
+        self, case: _Case, *, sends: bool, approval: Approval | None = None
+    ) -> DecisionEntry:
+        return DecisionEntry(
+            self._world.clock.now(),
+            case.decision_id,
+            case.exchange,
+            case.canonical,
+            case.decision,
+            sends,
+            case.digest,
+            approval,
+        )
+
+    def _append_afterwards(self, entry: Entry) -> None:
+        """Record what already happened (or didn't). An intent without an outcome reads as
+        `unknown`, so a failure here loses no truth; it is counted and logged."""
+        try:
+            self._world.records.append(entry)
+        except RecordError as error:
+            telemetry.RECORD_FAULTS.inc()
+            log.error("entry not recorded", extra={"code": error.code})
