@@ -1,0 +1,118 @@
+"""Holds every source file against the written rules: size, words, purity, permits, tasks."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.structure import source_rules as rules
+from tests.structure.tree import PRODUCT, ROOT, python_files, relative
+
+Rule = Callable[[str], Iterator[rules.Finding]]
+
+LOADING_STAGES = ("gateway/canonicalize/",)
+"""Stages whose `load_...` functions read their own content files."""
+
+PURE = (
+    "gateway/model/",
+    "gateway/canonicalize/",
+    "gateway/decide/",
+    "gateway/enforce/gate.py",
+    "gateway/enforce/responses.py",
+    "gateway/record/chain.py",
+    "gateway/record/redact.py",
+)
+
+PERMIT_MAKER = "gateway/enforce/gate.py"
+PERMIT_DOORS = {
+    "gateway/ports.py": {"send", "open_tunnel"},
+    "gateway/pipeline.py": {"_forward"},
+    "gateway/enforce/upstream.py": {"send", "open_tunnel"},
+}
+
+
+def breaches(rule: Rule, paths: list[Path]) -> list[str]:
+    """The findings of one rule in many files, as `file:line: message`."""
+    assert paths, "a rule that looks at no file proves nothing"
+    return [
+        f"{relative(path)}:{finding.line}: {finding.message}"
+        for path in paths
+        for finding in rule(path.read_text())
+    ]
+
+
+def pure_files() -> list[Path]:
+    """The modules that may neither look at the world nor touch it."""
+    return [path for path in python_files("gateway") if relative(path).startswith(PURE)]
+
+
+def test_modules_and_functions_stay_small() -> None:
+    """A module has at most 400 lines, a function at most 70, tests included."""
+    assert breaches(rules.oversized, python_files(*PRODUCT, "tests")) == []
+
+
+def test_every_module_says_what_it_is() -> None:
+    """Every module that isn't empty begins with a docstring."""
+    assert breaches(rules.undocumented_module, python_files(*PRODUCT, "tests")) == []
+
+
+def test_every_test_says_what_it_proves() -> None:
+    """Every test function carries the sentence that its failure is read by."""
+    files = [path for path in python_files("tests") if path.name.startswith("test_")]
+
+    assert breaches(rules.undocumented_tests, files) == []
+
+
+def test_pure_modules_are_pure() -> None:
+    """No clock, randomness, file, process or socket in the pure stages."""
+    loading = [path for path in pure_files() if relative(path).startswith(LOADING_STAGES)]
+    strict = [path for path in pure_files() if path not in loading]
+    may_load = functools.partial(rules.impure, may_load_files=True)
+
+    assert breaches(rules.impure, strict) + breaches(may_load, loading) == []
+
+
+def test_only_the_gate_makes_permits() -> None:
+    """INVARIANT(permit): `enforce/gate.py` alone makes a permit."""
+    makers = {
+        relative(path)
+        for path in python_files(*PRODUCT)
+        if any(rules.permits_made(path.read_text()))
+    }
+
+    assert makers == {PERMIT_MAKER}
+
+
+def test_only_the_way_out_takes_permits() -> None:
+    """INVARIANT(permit): a permit is passed to the way out and used nowhere else."""
+    doors: dict[str, set[str]] = {}
+    for path in python_files(*PRODUCT):
+        for finding in rules.permits_taken(path.read_text()):
+            doors.setdefault(relative(path), set()).add(finding.message)
+    unexpected = {
+        path: names - PERMIT_DOORS.get(path, set())
+        for path, names in doors.items()
+        if names - PERMIT_DOORS.get(path, set())
+    }
+
+    assert unexpected == {}
+    assert "gateway/ports.py" in doors
+
+
+def test_every_task_has_a_name() -> None:
+    """Every task in the gateway and the control plane is created with a name."""
+    assert breaches(rules.nameless_tasks, python_files(*PRODUCT)) == []
+
+
+def test_every_dependency_has_a_reason() -> None:
+    """Each requirement in pyproject.toml stands under the reason for it."""
+    assert breaches(rules.unexplained_dependencies, [ROOT / "pyproject.toml"]) == []
+
+
+@pytest.mark.parametrize("folder", ["gateway", "controlplane", "tests"])
+def test_the_rules_look_at_something(folder: str) -> None:
+    """Each folder has files, so that the rules above are not satisfied by an empty list."""
+    assert python_files(folder)
