@@ -1,0 +1,193 @@
+"""Configuration: a YAML file and CHECKREIN_* variables -> one checked `GatewaySettings`.
+
+The sum of the parts' own settings: each part keeps its fields, defaults and reasons beside its
+code, and every field has one flat name here (`CHECKREIN_BODY_BYTES_MAX`, in the file
+`body_bytes_max`). A variable wins over the file. All problems are reported at once; an unknown
+name is one of them, so that a misspelt limit can't silently stay at its default.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, TypeVar, get_type_hints
+
+import yaml
+from pydantic import TypeAdapter, ValidationError
+
+from gateway.admin import AdminSettings
+from gateway.content import mappers_dir, policies_dir
+from gateway.control_client.settings import ControlSettings
+from gateway.enforce.destination import DestinationSettings
+from gateway.enforce.hold import HoldSettings
+from gateway.enforce.upstream import UpstreamSettings
+from gateway.intercept.settings import InterceptSettings
+from gateway.model.errors import ConfigurationError, Problem
+from gateway.pipeline import PipelineSettings
+from gateway.record.spool import SpoolSettings
+
+PREFIX = "CHECKREIN_"
+
+OTHERS_NAMES = frozenset(
+    {
+        "API_HOST",
+        "API_PORT",
+        "DATABASE_URL",
+        "REDIS_URL",
+        "APPROVED_SECONDS_MAX",
+        "BOOTSTRAP_ADMIN_KEY",
+        "BOOTSTRAP_GATEWAY_KEY",
+        "BOOTSTRAP_AGENT_KEY",
+    }
+)
+"""Names of the control plane and the command, which often share one environment with the
+gateway."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileSettings:
+    """Where things lie. `policies` and `mappers` are files or folders, separated as in PATH."""
+
+    data_dir: str = ""
+    policies: str = ""
+    mappers: str = ""
+    log_level: str = "INFO"
+
+
+@dataclass(frozen=True, slots=True)
+class GatewaySettings:
+    """Everything that the gateway is told from outside."""
+
+    files: FileSettings
+    pipeline: PipelineSettings
+    intercept: InterceptSettings
+    destination: DestinationSettings
+    upstream: UpstreamSettings
+    hold: HoldSettings
+    spool: SpoolSettings
+    control: ControlSettings
+    admin: AdminSettings
+
+    @property
+    def data_dir(self) -> Path:
+        return Path(self.files.data_dir)
+
+    @property
+    def policy_paths(self) -> tuple[Path, ...]:
+        return _paths(self.files.policies) or (policies_dir(),)
+
+    @property
+    def mapper_paths(self) -> tuple[Path, ...]:
+        return _paths(self.files.mappers) or (mappers_dir(),)
+
+
+def setting_names() -> tuple[str, ...]:
+    """Every flat name, lower case, in the order of the parts."""
+    return tuple(name for part in _parts().values() for name in get_type_hints(part))
+
+
+def load_settings(environment: Mapping[str, str]) -> GatewaySettings:
+    """Read the file that CHECKREIN_CONFIG names, if any, and the variables.
+
+    Raises:
+        ConfigurationError: with every problem found.
+    """
+    problems: list[Problem] = []
+    given = _given(environment, problems)
+    parts = {name: _part(part, given, problems) for name, part in _parts().items()}
+    if not given.get("data_dir"):
+        problems.append(
+            _problem("data_dir", "no data directory is named", "set CHECKREIN_DATA_DIR to a folder")
+        )
+    if problems:
+        raise ConfigurationError("settings.invalid", problems)
+    return GatewaySettings(**parts)
+
+
+def _parts() -> dict[str, type[Any]]:
+    return {
+        name: part for name, part in get_type_hints(GatewaySettings).items() if name != "return"
+    }
+
+
+def _given(environment: Mapping[str, str], problems: list[Problem]) -> dict[str, object]:
+    """What was set, by flat name: text from variables, plain YAML values from the file."""
+    known = set(setting_names())
+    given: dict[str, object] = {}
+    config = environment.get(PREFIX + "CONFIG", "")
+    sources: list[tuple[str, str, object]] = []
+    if config:
+        sources += [(config, str(key), value) for key, value in _config_file(config, problems)]
+    for name, text in sorted(environment.items()):
+        flat = name.removeprefix(PREFIX)
+        if name.startswith(PREFIX) and flat not in OTHERS_NAMES and flat != "CONFIG":
+            sources.append((name, flat.lower(), text))
+    for source, name, value in sources:
+        if name in known:
+            given[name] = value
+            continue
+        near = get_close_matches(name, known, n=1)
+        problems.append(
+            Problem(
+                source,
+                0,
+                0,
+                f"there is no setting `{name}`",
+                f"did you mean `{near[0]}`?" if near else "see the README's table of settings",
+            )
+        )
+    return given
+
+
+def _config_file(path: str, problems: list[Problem]) -> list[tuple[object, object]]:
+    try:
+        document = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        problems.append(Problem(path, 0, 0, f"can't be read: {error}", "check CHECKREIN_CONFIG"))
+        return []
+    if not isinstance(document, dict):
+        problems.append(Problem(path, 0, 0, "is not a mapping of settings", "write `name: value`"))
+        return []
+    return list(document.items())
+
+
+Part = TypeVar("Part")
+
+
+def _part(part: type[Part], given: Mapping[str, object], problems: list[Problem]) -> Part | None:
+    hints = get_type_hints(part)
+    values: dict[str, object] = {}
+    for field in fields(part):  # type: ignore[arg-type]
+        if field.name not in given:
+            continue
+        value = given[field.name]
+        try:
+            values[field.name] = _convert(hints[field.name], value)
+        except ValidationError as error:
+            reason = error.errors()[0]["msg"].lower()
+            secret = "key" in field.name or "secret" in field.name
+            shown = "" if secret else f" `{value}`"
+            problems.append(_problem(field.name, f"{field.name}{shown}: {reason}", ""))
+    try:
+        return part(**values)
+    except (TypeError, ValueError) as error:
+        problems.append(_problem(part.__name__, str(error), ""))
+        return None
+
+
+def _convert(kind: Any, value: object) -> object:
+    """Text becomes the field's type; a tuple is written with commas between its items."""
+    if isinstance(value, str) and getattr(kind, "__origin__", None) is tuple:
+        value = [item.strip() for item in value.split(",") if item.strip()]
+    return TypeAdapter(kind).validate_python(value)
+
+
+def _paths(text: str) -> tuple[Path, ...]:
+    return tuple(Path(part) for part in text.split(os.pathsep) if part)
+
+
+def _problem(name: str, message: str, help_text: str) -> Problem:
+    return Problem(PREFIX + name.upper(), 0, 0, message, help_text)
