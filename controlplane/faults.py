@@ -1,0 +1,56 @@
+"""Expected failures of the control plane: one closed set of codes, one exception.
+
+`api/problems.py` turns every code into HTTP; nothing else knows both sides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from types import MappingProxyType
+
+from gateway.model.codec import JsonValue
+from gateway.model.errors import CheckreinError
+
+_NO_DETAIL: Mapping[str, JsonValue] = MappingProxyType({})
+
+
+class Fault(StrEnum):
+    MALFORMED_JSON = "request.malformed_json"
+    INVALID_ARGUMENT = "request.invalid_argument"
+    BODY_TOO_LARGE = "request.body_too_large"
+    BODY_TOO_SLOW = "request.body_too_slow"
+    BAD_REQUEST = "request.bad"
+    NO_SUCH_ROUTE = "request.no_such_route"
+    METHOD_NOT_ALLOWED = "request.method_not_allowed"
+    UNAUTHENTICATED = "auth.invalid_credentials"
+    FORBIDDEN = "auth.permission_denied"
+    NOT_FOUND = "resource.not_found"
+    AGENT_EXISTS = "agent.exists"
+    APPROVAL_NOT_PENDING = "approval.not_pending"
+    APPROVAL_NOT_CONSUMABLE = "approval.not_consumable"
+    APPROVALS_FULL = "approval.too_many_pending"
+    RECORD_CONFLICT = "record.conflict"
+    RECORD_GAP = "record.gap"
+    RECORD_INVALID = "record.invalid"
+    UNAVAILABLE = "store.unavailable"
+    INTERNAL = "internal.fault"
+
+
+class ControlFault(CheckreinError):
+    """One expected failure. `detail` joins the error envelope and is public."""
+
+    def __init__(
+        self, fault: Fault, message: str, detail: Mapping[str, JsonValue] = _NO_DETAIL
+    ) -> None:
+        super().__init__(fault.value, message, retryable=fault is Fault.UNAVAILABLE)
+        self.fault = fault
+        self.detail = detail
+
+
+class StartError(CheckreinError):
+    """The control plane can't start. `help` says what to do about it."""
+
+    def __init__(self, code: str, message: str, help_text: str) -> None:
+        super().__init__(code, message)
+        self.help = help_text
