@@ -1,0 +1,54 @@
+"""The running product that the end-to-end tests share: one oracle, one stack, two gateways.
+
+`ordinary` holds a request for 40 s, longer than any test; `brief` answers `approval_pending` after
+one second. Tests that kill or starve something start a stack of their own.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support import providers
+from tests.support.agents import CLIENTS, Client
+from tests.support.oracle import Oracle
+from tests.support.stack import Stack, Upstreams, make_upstream_files, start_stack
+
+BRIEF_HOLD_SECONDS = "1"
+
+
+@pytest.fixture(scope="session")
+def upstreams(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Upstreams]:
+    """The oracle, with a CA of its own."""
+    folder: Path = tmp_path_factory.mktemp("upstreams")
+    files = make_upstream_files(folder)
+    with Oracle(files.certificate, files.key, providers.answer) as oracle:
+        yield Upstreams(oracle, files.ca)
+
+
+@pytest.fixture(scope="session")
+def stack(upstreams: Upstreams) -> Iterator[Stack]:
+    """Control plane and both gateways, for tests that leave them alive."""
+    running = start_stack("shared", upstreams)
+    try:
+        running.add_gateway("ordinary")
+        running.add_gateway("brief", {"CHECKREIN_HOLD_SECONDS_MAX": BRIEF_HOLD_SECONDS})
+        yield running
+    finally:
+        running.close()
+
+
+@pytest.fixture
+def tag() -> str:
+    """A word that no other request of this run carries; letters and digits only."""
+    return f"t{uuid.uuid4().hex[:16]}"
+
+
+@pytest.fixture(params=CLIENTS, ids=lambda client: client.name)
+def client(request: pytest.FixtureRequest) -> Client:
+    """Every real client in turn."""
+    found: Client = request.param
+    return found

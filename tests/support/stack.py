@@ -1,0 +1,203 @@
+"""The real product as a set of processes: one control plane, any number of gateways, an oracle.
+
+It sets only what an operator would set: variables and files. It never imports the product's code,
+so that a test can't pass by reaching around a process border.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import urllib.parse
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.support.control_api import ControlApi
+from tests.support.oracle import Oracle
+from tests.support.processes import ReadyProcess
+from tests.support.providers import HOSTS
+
+SUPPORT = Path(__file__).parent
+ROOT = SUPPORT.parents[1]
+POLICIES = SUPPORT / "policies"
+MAPPERS = (ROOT / "mappers", SUPPORT / "mappers")
+
+
+def make_folder(name: str) -> Path:
+    """A short folder that another user may pass through.
+
+    pytest's own are closed to others, and embedded Postgres runs as one when we are root; a Unix
+    socket's path has 107 bytes at most.
+    """
+    folder = Path(tempfile.mkdtemp(prefix=f"cr-{name}-"))
+    folder.chmod(0o755)
+    return folder
+
+
+class ControlPlane:
+    """A control plane with its embedded Postgres, in a folder of its own."""
+
+    def __init__(self, folder: Path, settings: Mapping[str, str] | None = None) -> None:
+        self.data_dir = folder / "control"
+        self.data_dir.mkdir(parents=True, exist_ok=True)
+        self.process = ReadyProcess(
+            "controlplane",
+            {
+                "CHECKREIN_DATA_DIR": str(self.data_dir),
+                "CHECKREIN_API_PORT": "0",
+                **(settings or {}),
+            },
+            folder / "control.log",
+        )
+
+    def start(self) -> None:
+        """Start it; after the first time, on the same port."""
+        ready = self.process.start()
+        self.process.environment["CHECKREIN_API_PORT"] = ready["api_url"].rpartition(":")[2]
+
+    @property
+    def url(self) -> str:
+        url: str = self.process.ready["api_url"]
+        return url
+
+    def key(self, role: str) -> str:
+        """The bootstrap key of a role: `admin`, `gateway` or `agent`."""
+        return Path(self.process.ready[f"{role}_key_file"]).read_text().strip()
+
+    @property
+    def api(self) -> ControlApi:
+        return ControlApi(self.url, self.key("admin"))
+
+
+@dataclass(frozen=True, slots=True)
+class Upstreams:
+    """The oracle with the CA that a gateway must trust to reach it."""
+
+    oracle: Oracle
+    ca_file: Path
+    hosts: Sequence[str] = HOSTS
+
+    @property
+    def connect_to(self) -> str:
+        """Every known name leads to the oracle, in curl's notation."""
+        port = self.oracle.port
+        return ",".join(f"{host}:443:127.0.0.1:{port}" for host in self.hosts)
+
+
+class Gateway:
+    """A gateway in a folder of its own; `environment_of_agent` is what an operator would give to
+    an agent."""
+
+    def __init__(
+        self,
+        folder: Path,
+        name: str,
+        control: ControlPlane,
+        upstreams: Upstreams,
+        settings: Mapping[str, str] | None = None,
+    ) -> None:
+        self.control = control
+        self.upstreams = upstreams
+        self.data_dir = folder / name
+        self.data_dir.mkdir(parents=True, exist_ok=True)
+        self.process = ReadyProcess(
+            "gateway", self._settings(name, settings or {}), folder / f"{name}.log"
+        )
+
+    def _settings(self, name: str, settings: Mapping[str, str]) -> dict[str, str]:
+        return {
+            "CHECKREIN_DATA_DIR": str(self.data_dir),
+            "CHECKREIN_GATEWAY_ID": name,
+            "CHECKREIN_PROXY_PORT": "0",
+            "CHECKREIN_METRICS_PORT": "0",
+            "CHECKREIN_API_URL": self.control.url,
+            "CHECKREIN_API_KEY": self.control.key("gateway"),
+            "CHECKREIN_POLICIES": str(POLICIES),
+            "CHECKREIN_MAPPERS": os.pathsep.join(str(path) for path in MAPPERS),
+            "CHECKREIN_CONNECT_TO": self.upstreams.connect_to,
+            "CHECKREIN_UPSTREAM_CA": str(self.upstreams.ca_file),
+            "CHECKREIN_HOLD_SECONDS_MAX": "40",
+            **settings,
+        }
+
+    def start(self) -> None:
+        """Start it; after the first time, on the same ports, so that agents find it again."""
+        ready = self.process.start()
+        self.process.environment["CHECKREIN_PROXY_PORT"] = str(ready["proxy_port"])
+        metrics_port = urllib.parse.urlsplit(ready["metrics_url"]).port
+        self.process.environment["CHECKREIN_METRICS_PORT"] = str(metrics_port)
+
+    @property
+    def gateway_id(self) -> str:
+        gateway_id: str = self.process.ready["gateway_id"]
+        return gateway_id
+
+    @property
+    def port(self) -> int:
+        port: int = self.process.ready["proxy_port"]
+        return port
+
+    @property
+    def ca_file(self) -> Path:
+        return Path(self.process.ready["ca_file"])
+
+    @property
+    def environment_of_agent(self) -> dict[str, str]:
+        """The variables that `checkrein run` would set, by the agent's own key."""
+        from tests.support.agent_environment import agent_environment
+
+        ready = self.process.ready
+        url = f"http://agent:{self.control.key('agent')}@127.0.0.1:{self.port}"
+        return agent_environment(url, Path(ready["ca_file"]), Path(ready["ca_bundle_file"]))
+
+
+@dataclass(slots=True)
+class Stack:
+    """A running product. `gateway` is for ordinary holds, `brief` gives up waiting at once."""
+
+    folder: Path
+    control: ControlPlane
+    upstreams: Upstreams
+    gateways: dict[str, Gateway] = field(default_factory=dict)
+
+    @property
+    def oracle(self) -> Oracle:
+        return self.upstreams.oracle
+
+    @property
+    def api(self) -> ControlApi:
+        return self.control.api
+
+    @property
+    def gateway(self) -> Gateway:
+        return self.gateways["ordinary"]
+
+    @property
+    def brief(self) -> Gateway:
+        return self.gateways["brief"]
+
+    def add_gateway(self, name: str, settings: Mapping[str, str] | None = None) -> Gateway:
+        """Start one more gateway on this control plane."""
+        gateway = Gateway(self.folder, name, self.control, self.upstreams, settings)
+        self.gateways[name] = gateway
+        gateway.start()
+        return gateway
+
+    def close(self) -> None:
+        """End every process and remove the folder."""
+        for gateway in self.gateways.values():
+            gateway.process.close()
+        self.control.process.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def start_stack(
+    name: str, upstreams: Upstreams, settings: Mapping[str, str] | None = None
+) -> Stack:
+    """A control plane of its own, without a gateway yet."""
+    folder = make_folder(name)
+    control = ControlPlane(folder, settings)
+    control.start()
+    return Stack(folder, control, upstreams)
