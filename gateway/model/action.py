@@ -60,7 +60,7 @@ class Action:
     action: str
     kind: Kind
     target: Target
-    params: Mapping[str, ParamValue] = field(default=_NO_PARAMS)
+    params: Mapping[str, ParamValue] = field(default_factory=lambda: _NO_PARAMS)
     reversible: bool = True
     sensitive: str | None = None
     missing: frozenset[str] = frozenset()

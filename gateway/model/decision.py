@@ -115,7 +115,7 @@ class Context:
     agent: str
     run: str | None
     now: int
-    labels: Mapping[str, str] = field(default=MappingProxyType({}))
+    labels: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     environment: str = ""
 
 

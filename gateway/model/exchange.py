@@ -34,7 +34,7 @@ class Principal:
 
     agent: str
     run: str | None = None
-    labels: Mapping[str, str] = field(default=_NO_LABELS)
+    labels: Mapping[str, str] = field(default_factory=lambda: _NO_LABELS)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
