@@ -11,7 +11,6 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from gateway.model.errors import CheckreinError
 from gateway.model.exchange import Authority
 
 _HOST = r"(?:\[([0-9A-Fa-f:.]*)\]|([^:\[\]\s/@]*))"
@@ -40,7 +39,7 @@ def parse_connect_to(text: str) -> ConnectTo:
     """Parse HOST:PORT:ADDR:PORT.
 
     Raises:
-        CheckreinError: `configuration.connect_to`, when the text has another form.
+        ValueError: the text has another form; the message says so in one sentence.
     """
     match = _NOTATION.fullmatch(text.strip())
     if match is None:
@@ -71,7 +70,5 @@ def _parse_port(digits: str, text: str) -> int | None:
     return port
 
 
-def _unreadable(text: str) -> CheckreinError:
-    return CheckreinError(
-        "configuration.connect_to", f"`{text}` is not of the form HOST:PORT:ADDRESS:PORT"
-    )
+def _unreadable(text: str) -> ValueError:
+    return ValueError(f"`{text}` is not of the form HOST:PORT:ADDRESS:PORT")

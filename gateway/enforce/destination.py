@@ -26,7 +26,7 @@ from gateway.enforce.address import (
     same_place,
 )
 from gateway.enforce.connect_to import ConnectTo, find_override, parse_connect_to
-from gateway.model.errors import AgentProtocolError, CheckreinError, UpstreamError
+from gateway.model.errors import AgentProtocolError, UpstreamError
 from gateway.model.exchange import Authority
 
 __all__ = [
@@ -67,16 +67,25 @@ _ENDS_IN_NUMBER = re.compile(r"(?:^|\.)(?:[0-9]+|0x[0-9a-f]*)$")
 
 @dataclass(frozen=True, slots=True)
 class DestinationSettings:
-    """`connect_to` and `private_allowed` are what the operator names, read by `parse_connect_to`
-    and `parse_private_allowed`: a host name is trusted wherever it leads, a network allows the
-    addresses in it. `resolve_seconds_max` leaves common resolvers time for their second server
-    (5 s each). `addresses_max` bounds how many are tried; large services publish 8 or so.
+    """`connect_to` and `private_allowed` are texts that the operator wrote, checked here and read
+    by `parse_connect_to` and `parse_private_allowed`. `resolve_seconds_max` leaves common
+    resolvers time for their second server (5 s each). `resolve_addresses_max` bounds how many are
+    tried; large services publish 8 or so.
+
+    Raises:
+        ValueError: one of the texts can't be read.
     """
 
-    connect_to: tuple[ConnectTo, ...] = ()
-    private_allowed: tuple[str | IPNetwork, ...] = ()
+    connect_to: tuple[str, ...] = ()
+    private_allowed: tuple[str, ...] = ()
     resolve_seconds_max: float = 10.0
-    addresses_max: int = 16
+    resolve_addresses_max: int = 16
+
+    def __post_init__(self) -> None:
+        for text in self.connect_to:
+            parse_connect_to(text)
+        for text in self.private_allowed:
+            parse_private_allowed(text)
 
 
 class DestinationGuard:
@@ -96,7 +105,8 @@ class DestinationGuard:
         self._settings = settings
         self._own_addresses = own_addresses
         self._resolver = resolver or resolve_name
-        allowed = settings.private_allowed
+        self._connect_to = tuple(parse_connect_to(text) for text in settings.connect_to)
+        allowed = [parse_private_allowed(text) for text in settings.private_allowed]
         self._hosts = frozenset(entry for entry in allowed if isinstance(entry, str))
         self._networks = tuple(entry for entry in allowed if not isinstance(entry, str))
 
@@ -118,7 +128,7 @@ class DestinationGuard:
             UpstreamError: `destination.forbidden` (403), `upstream.name_unknown` (502),
                 `upstream.name_timed_out` (504).
         """
-        rule = find_override(self._settings.connect_to, authority)
+        rule = find_override(self._connect_to, authority)
         goal = rule.apply(authority) if rule else authority
         is_trusted = rule is not None and rule.to_host is not None
         if not is_trusted:
@@ -126,12 +136,15 @@ class DestinationGuard:
         addresses = await self._addresses(goal)
         for address in addresses:
             self._check_address(address, goal, is_trusted=is_trusted)
-        return [(str(address), goal.port) for address in addresses[: self._settings.addresses_max]]
+        return [
+            (str(address), goal.port)
+            for address in addresses[: self._settings.resolve_addresses_max]
+        ]
 
     # --- the rules --------------------------------------------------------------------------------
 
     def _check_authority(self, authority: Authority, ports_allowed: tuple[int, ...]) -> None:
-        rule = find_override(self._settings.connect_to, authority)
+        rule = find_override(self._connect_to, authority)
         port_is_named = rule is not None and rule.port is not None
         if authority.port not in ports_allowed and not port_is_named:
             raise _forbidden(f"port {authority.port} is not one that agents may use")
@@ -245,11 +258,11 @@ def is_of_this_machine(address: IPAddress) -> bool:
 
 
 def parse_private_allowed(text: str) -> str | IPNetwork:
-    """Parse a host name, an address or a network (`10.1.0.0/16`) that may be reached although it
-    is not public.
+    """Parse what may be reached although it is not public: a host name (trusted wherever it
+    leads), an address or a network (`10.1.0.0/16`).
 
     Raises:
-        CheckreinError: `configuration.private_allowed`.
+        ValueError: it is none of these; the message says so in one sentence.
     """
     entry = text.strip().lower().rstrip(".")
     try:
@@ -257,9 +270,7 @@ def parse_private_allowed(text: str) -> str | IPNetwork:
     except ValueError:
         pass
     if not entry or not re.fullmatch(r"[a-z0-9_.-]+", entry) or _ENDS_IN_NUMBER.search(entry):
-        raise CheckreinError(
-            "configuration.private_allowed", f"`{text}` is neither a host name nor a network"
-        )
+        raise ValueError(f"`{text}` is neither a host name nor a network")
     return entry
 
 

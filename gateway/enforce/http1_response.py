@@ -1,0 +1,299 @@
+"""Turns an upstream's bytes into one response: head, body pieces, end. Pure; parsing is llhttp's.
+
+llhttp already refuses folded headers, NUL and CR in values, conflicting lengths, and a length
+beside chunks. Here is what it leaves out: versions, limits, informational responses, answers to
+HEAD, transfer codings that can't be framed anew, and where a response really ended. It must never
+call a response complete that the upstream didn't end, nor a connection reusable that is out of
+step: the next agent's answer would then be somebody else's.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Protocol
+
+import httptools
+
+from gateway.model.errors import UpstreamError
+from gateway.model.exchange import Header, ResponseHead
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseLimits:
+    """`head_bytes_max` is twice what the largest common servers send (64 KiB of cookies and
+    content policy). `headers_max` is above Google's and Akamai's hundred. `informational_max`
+    covers 100, 103 and a few 102 (a WebDAV server sends one every 20 s)."""
+
+    head_bytes_max: int = 131_072
+    headers_max: int = 256
+    informational_max: int = 32
+
+
+class ResponseSink(Protocol):
+    """Who receives the response. Called in this order, never after `response_end`."""
+
+    def response_head(self, head: ResponseHead) -> None: ...
+
+    def response_body(self, data: bytes) -> None: ...
+
+    def response_end(self, is_reusable: bool) -> None: ...
+
+
+class _State(Enum):
+    IDLE = auto()
+    HEAD = auto()
+    BODY = auto()
+    DONE = auto()
+
+
+_DROPPED = frozenset(
+    {
+        # Hop-by-hop (RFC 9110 section 7.6.1); framing is ours.
+        b"connection",
+        b"keep-alive",
+        b"proxy-connection",
+        b"proxy-authenticate",
+        b"proxy-authentication-info",
+        b"te",
+        b"trailer",
+        b"transfer-encoding",
+        b"content-length",
+        b"upgrade",
+        # Would invite the client to another port or to QUIC, past the gateway (RFC 7838).
+        b"alt-svc",
+    }
+)
+_OURS = b"checkrein-"
+"""Prefix of the headers in which the gateway itself speaks; no upstream may imitate it."""
+
+_PRINTABLE = re.compile(rb"[\t\x20-\x7e]*")
+_BODILESS = frozenset({204, 304})
+_SWITCHING = 101
+
+
+class ResponseReader:
+    """Reads responses of one connection, one after another.
+
+    `body_bytes` of the head carries the declared length; `Content-Length` is not among its
+    headers. Trailers are dropped: they come after the head was relayed.
+    """
+
+    __slots__ = (
+        "_connection",
+        "_ends_with_connection",
+        "_has_extra",
+        "_headers",
+        "_informational",
+        "_is_head",
+        "_is_reusable",
+        "_length",
+        "_limits",
+        "_parser",
+        "_progress",
+        "_reason",
+        "_silent_bytes",
+        "_sink",
+        "_size",
+        "_state",
+        "_transfer",
+        "has_bytes",
+    )
+
+    def __init__(self, sink: ResponseSink, limits: ResponseLimits) -> None:
+        self._sink = sink
+        self._limits = limits
+        self._parser: httptools.HttpResponseParser | None = None
+        self._state = _State.IDLE
+        self._length: int | None = None
+        self.has_bytes = False
+
+    def begin(self, method: str) -> None:
+        """Expect the response to one request."""
+        assert self._state in (_State.IDLE, _State.DONE), "one response at a time"
+        if self._parser is None:
+            self._parser = httptools.HttpResponseParser(self)
+        self._state = _State.HEAD
+        self._is_head = method == "HEAD"
+        self._informational = 0
+        self._silent_bytes = 0
+        self._progress = 0
+        self._has_extra = False
+        self._is_reusable = False
+        self._ends_with_connection = False
+        self.has_bytes = False
+        self._start_head()
+
+    def feed(self, data: bytes) -> None:
+        """Take the next bytes.
+
+        Raises:
+            UpstreamError: what came is no well-formed response; the connection is spent.
+        """
+        assert self._parser is not None
+        self.has_bytes = True
+        before = self._progress
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserError as error:
+            if self._state is not _State.DONE:
+                self._raise(error)
+            self._has_extra = True
+        if self._state is _State.DONE:
+            self._end()
+        elif self._progress == before:
+            self._silent_bytes += len(data)
+            if self._silent_bytes > self._limits.head_bytes_max:
+                raise _bad("upstream.head_too_large", "the upstream's headers are too large")
+        else:
+            self._silent_bytes = 0
+
+    def eof(self) -> None:
+        """Take the upstream's proper end (FIN, or close_notify under TLS).
+
+        Raises:
+            UpstreamError: `upstream.closed` without a byte of a head, `upstream.truncated` later.
+        """
+        if self._state is _State.BODY and self._ends_with_connection:
+            self._state = _State.DONE
+            self._end()
+        elif self._state is _State.HEAD and not self.has_bytes:
+            raise _bad("upstream.closed", "the upstream closed the connection without an answer")
+        elif self._state in (_State.HEAD, _State.BODY):
+            raise _bad("upstream.truncated", "the upstream ended its answer too early")
+
+    # --- callbacks of the parser ------------------------------------------------------------------
+
+    def on_message_begin(self) -> None:
+        if self._state is _State.DONE:
+            self._has_extra = True
+
+    def on_status(self, reason: bytes) -> None:
+        # The parser gives the reason in pieces when bytes are split within it.
+        if self._state is _State.HEAD:
+            self._reason += reason
+            self._count(len(reason))
+
+    def on_header(self, name: bytes, value: bytes | None) -> None:
+        if self._state is not _State.HEAD:
+            return
+        value = b"" if value is None else value
+        self._count(len(name) + len(value) + 4)
+        lower = name.lower()
+        if lower not in _DROPPED:
+            if not lower.startswith(_OURS):
+                self._headers.append((name, value))
+        elif lower == b"content-length":
+            # llhttp has seen to it that there is one, and that it is a number of 64 bits.
+            self._length = int(value)
+        elif lower == b"transfer-encoding":
+            self._transfer.append(value.strip().lower())
+        elif lower == b"connection":
+            self._connection += [token.strip() for token in value.lower().split(b",")]
+        if len(self._headers) > self._limits.headers_max:
+            raise _bad("upstream.head_too_large", "the upstream sent too many headers")
+
+    def on_headers_complete(self) -> None:
+        if self._state is not _State.HEAD:
+            return
+        parser = self._parser
+        assert parser is not None
+        version = parser.get_http_version()
+        status = parser.get_status_code()
+        if version not in ("1.1", "1.0") or status < 100:
+            raise _bad("upstream.malformed", "the upstream's answer is not HTTP/1.1")
+        self._check_framing(version, status)
+        if status < 200:
+            self._skip_informational(status)
+            return
+        head = self._make_head(status)
+        self._state = _State.BODY
+        self._progress += 1
+        if self._is_head:
+            # The parser can't be told that no body follows, so it doesn't see the end itself.
+            self._is_reusable = version == "1.1" and b"close" not in self._connection
+            self._state = _State.DONE
+            self._parser = None
+        else:
+            self._ends_with_connection = head.has_body and (
+                head.body_bytes is None and not self._transfer
+            )
+        self._sink.response_head(head)
+
+    def on_body(self, data: bytes) -> None:
+        if self._state is _State.BODY:
+            self._progress += 1
+            self._sink.response_body(data)
+        else:
+            self._has_extra = True
+
+    def on_message_complete(self) -> None:
+        if self._state is not _State.BODY:
+            return
+        self._state = _State.DONE
+        # Right only inside this callback.
+        assert self._parser is not None
+        self._is_reusable = self._parser.should_keep_alive()
+
+    # --- parts ------------------------------------------------------------------------------------
+
+    def _start_head(self) -> None:
+        self._headers: list[Header] = []
+        self._connection: list[bytes] = []
+        self._transfer: list[bytes] = []
+        self._length = None
+        self._reason = b""
+        self._size = 0
+
+    def _count(self, size: int) -> None:
+        self._size += size
+        if self._size > self._limits.head_bytes_max:
+            raise _bad("upstream.head_too_large", "the upstream's headers are too large")
+
+    def _check_framing(self, version: str, status: int) -> None:
+        if self._transfer:
+            if self._transfer != [b"chunked"] or version == "1.0":
+                raise _bad("upstream.framing", "the upstream used a transfer coding that is unsafe")
+            if self._length is not None or status < 200 or status == 204:
+                raise _bad("upstream.framing", "the upstream framed its answer in two ways")
+        elif self._length and status < 200:
+            raise _bad("upstream.framing", "the upstream announced a body where none may be")
+
+    def _skip_informational(self, status: int) -> None:
+        if status == _SWITCHING:
+            raise _bad("upstream.switched", "the upstream switched protocols without being asked")
+        self._informational += 1
+        if self._informational > self._limits.informational_max:
+            raise _bad("upstream.informational", "the upstream sent too many interim answers")
+        self._start_head()
+
+    def _make_head(self, status: int) -> ResponseHead:
+        headers = self._headers
+        if self._connection:
+            named = frozenset(self._connection)
+            headers = [header for header in headers if header[0].lower() not in named]
+        has_body = not (self._is_head or status in _BODILESS)
+        length = None if status == 204 else self._length
+        reason = self._reason if _PRINTABLE.fullmatch(self._reason) else b""
+        return ResponseHead(status, reason, tuple(headers), length, has_body)
+
+    def _end(self) -> None:
+        """Tell the end once the whole piece was parsed: only then is it known whether more came."""
+        self._state = _State.IDLE
+        is_reusable = self._is_reusable and not self._has_extra
+        if not is_reusable:
+            self._parser = None
+        self._sink.response_end(is_reusable)
+
+    def _raise(self, error: httptools.HttpParserError) -> None:
+        if isinstance(error, httptools.HttpParserCallbackError):
+            cause = error.__context__
+            if isinstance(cause, UpstreamError):
+                raise cause
+            raise AssertionError("a response callback failed") from cause
+        raise _bad("upstream.malformed", "the upstream's answer is malformed") from error
+
+
+def _bad(code: str, message: str) -> UpstreamError:
+    return UpstreamError(code, message, sent=True)
