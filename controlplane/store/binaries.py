@@ -167,8 +167,7 @@ def _copy_once(source: Path, place: Path) -> Binaries | None:
                     symlinks=True,
                     ignore=shutil.ignore_patterns("include"),
                 )
-            for folder in (unfinished, unfinished / PACKAGE, unfinished / LIBS):
-                folder.chmod(0o755)
+            _open_to_all(unfinished)
             # Another process may have finished first: then its copy serves.
             if not target.is_dir():
                 unfinished.rename(target)
@@ -177,6 +176,16 @@ def _copy_once(source: Path, place: Path) -> Binaries | None:
     except OSError:
         return None if not target.is_dir() else binaries
     return binaries
+
+
+def _open_to_all(copy: Path) -> None:
+    """Let everybody read our copy, whatever umask the wheel was installed with."""
+    for folder, _, names in os.walk(copy):
+        Path(folder).chmod(0o755)
+        for name in names:
+            file = Path(folder, name)
+            if not file.is_symlink():
+                file.chmod(0o755 if file.stat().st_mode & stat.S_IXUSR else 0o644)
 
 
 def _is_ours_alone(folder: Path) -> bool:
