@@ -44,7 +44,7 @@ def stack(upstreams: Upstreams) -> Iterator[Stack]:
 @pytest.fixture
 def tag() -> str:
     """A word that no other request of this run carries; letters and digits only."""
-    return f"t{uuid.uuid4().hex[:16]}"
+    return f"t{uuid.uuid4().hex[:10]}"
 
 
 @pytest.fixture(params=CLIENTS, ids=lambda client: client.name)

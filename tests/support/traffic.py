@@ -72,7 +72,7 @@ class Traffic:
 
     def count(self, status: int | None) -> int:
         """How many calls were answered with this status."""
-        return Counter(self.told.values())[status]
+        return Counter(list(self.told.values()))[status]
 
     def _call_on(self) -> None:
         while not self._stopping.is_set():

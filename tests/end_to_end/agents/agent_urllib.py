@@ -36,6 +36,7 @@ def describe(error: Exception) -> Mapping[str, object]:
 tell(
     {
         "read": lambda tag: call("GET", tag),
+        "noted": lambda tag: call("POST", f"{tag}/note", note="seen"),
         "risky": lambda tag: call("POST", f"{tag}/refund", amount=9000),
         "forbidden": lambda tag: call("DELETE", tag),
     },
