@@ -1,0 +1,202 @@
+"""Turns an entry into the fields of its line, redacted and bounded. Pure, and on the hot path.
+
+The chain's own fields (v, gateway, seq, prev) are added by `chain.seal`. Nothing that an agent
+or a person wrote gets in unseen by `redact`, and no header or body ever gets in at all.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import assert_never
+
+from gateway.model.action import Action, Canonical
+from gateway.model.approval import Approval
+from gateway.model.codec import JsonValue
+from gateway.model.decision import Risk
+from gateway.model.exchange import Authority
+from gateway.model.record import (
+    DecisionEntry,
+    Entry,
+    EntryKind,
+    GatewayEntry,
+    OutcomeEntry,
+    RefusalEntry,
+    TunnelEntry,
+)
+from gateway.record.redact import redact_params, redact_target, redact_text
+
+Fields = dict[str, JsonValue]
+
+ACTIONS_MAX = 32
+"""Actions of one request that a record spells out; the digest covers all of them."""
+FACTORS_MAX = 32
+"""Risk factors that a record spells out; a policy with more says nothing more to a reader."""
+
+_KNOWN_CHARS_MAX = 256
+
+
+def fields_of(entry: Entry) -> Fields:
+    """The fields of an entry's line."""
+    match entry:
+        case DecisionEntry():
+            return _decision(entry)
+        case OutcomeEntry():
+            return _outcome(entry)
+        case RefusalEntry():
+            return _refusal(entry)
+        case TunnelEntry():
+            return _tunnel(entry)
+        case GatewayEntry():
+            return {
+                "kind": EntryKind.GATEWAY,
+                "at": time_text(entry.at),
+                "event": redact_text(entry.event),
+                "detail": redact_text(entry.detail),
+            }
+        case _:
+            assert_never(entry)
+
+
+def _decision(entry: DecisionEntry) -> Fields:
+    exchange, decision = entry.exchange, entry.decision
+    request, principal = exchange.request, exchange.principal
+    path, query_digest = redact_target(request.target)
+    body = request.body
+    return {
+        "kind": EntryKind.INTENT if entry.sends else EntryKind.DECISION,
+        "at": time_text(entry.at),
+        "decision_id": entry.decision_id,
+        "request_id": exchange.request_id,
+        "agent": _known(principal.agent),
+        "run": None if principal.run is None else _known(principal.run),
+        "method": _known(request.method),
+        "authority": _authority(request.authority),
+        "path": path,
+        "query_digest": query_digest,
+        "body_digest": None if body is None else hashlib.sha256(body).hexdigest(),
+        "body_bytes": request.body_bytes if body is None else len(body),
+        "digest": entry.digest,
+        "provider": _known(entry.canonical.provider),
+        "actions": actions_json(entry.canonical),
+        "refused": entry.canonical.refused,
+        "effect": decision.effect,
+        "mode": decision.mode,
+        "policy": decision.policy,
+        "rule": decision.rule,
+        "reason_code": decision.reason_code,
+        "message": redact_text(decision.message),
+        "risk": risk_json(decision.risk),
+        "revision": decision.revision,
+        "approval": _approval(entry.approval),
+    }
+
+
+def actions_json(canonical: Canonical) -> list[JsonValue]:
+    """The actions as they may be shown: params and target redacted."""
+    return [action_json(action) for action in canonical.actions[:ACTIONS_MAX]]
+
+
+def action_json(action: Action) -> Fields:
+    """One action as it may be shown: params and target redacted."""
+    target = action.target
+    return {
+        "operation": _known(action.operation),
+        "action": _known(action.action),
+        "kind": action.kind,
+        "target": {"type": _known(target.type), "id": redact_text(target.id)},
+        "params": redact_params(action.params),
+        "missing": sorted(map(_known, action.missing)) if action.missing else [],
+        "reversible": action.reversible,
+    }
+
+
+def risk_json(risk: Risk) -> Fields:
+    """A risk as it may be shown; what a factor observed may be a param, so it is redacted too."""
+    factors: list[JsonValue] = [
+        {
+            "name": _known(factor.name),
+            "points": factor.points,
+            "observed": redact_text(factor.observed),
+        }
+        for factor in risk.factors[:FACTORS_MAX]
+    ]
+    return {"score": risk.score, "factors": factors, "vector": _known(risk.vector)}
+
+
+def _outcome(entry: OutcomeEntry) -> Fields:
+    return {
+        "kind": EntryKind.OUTCOME,
+        "at": time_text(entry.at),
+        "decision_id": entry.decision_id,
+        "request_id": entry.request_id,
+        "outcome": entry.outcome,
+        "status": entry.status,
+        "code": entry.code,
+        "duration_us": entry.duration_us,
+        "response_bytes": entry.response_bytes,
+        "approval": _approval(entry.approval),
+    }
+
+
+def _refusal(entry: RefusalEntry) -> Fields:
+    return {
+        "kind": EntryKind.REFUSAL,
+        "at": time_text(entry.at),
+        "code": entry.code,
+        "message": redact_text(entry.message),
+        "agent": None if entry.agent is None else _known(entry.agent),
+        "authority": None if entry.authority is None else _authority(entry.authority),
+    }
+
+
+def _tunnel(entry: TunnelEntry) -> Fields:
+    return {
+        "kind": EntryKind.TUNNEL,
+        "at": time_text(entry.at),
+        "tunnel_id": entry.tunnel_id,
+        "agent": _known(entry.agent),
+        "authority": _authority(entry.authority),
+        "closed": entry.closed,
+        "sent_bytes": entry.sent_bytes,
+        "received_bytes": entry.received_bytes,
+    }
+
+
+def _approval(approval: Approval | None) -> Fields | None:
+    if approval is None:
+        return None
+    by, comment = approval.answered_by, approval.comment
+    return {
+        "id": approval.approval_id,
+        "state": approval.state,
+        "answered_by": None if by is None else redact_text(by),
+        "comment": None if comment is None else redact_text(comment),
+    }
+
+
+def time_text(at: int) -> str:
+    """RFC 3339 text, UTC, with microseconds, of microseconds since the Unix epoch."""
+    seconds, micros = divmod(at, 1_000_000)
+    return f"{_second_text(seconds)}.{micros:06d}Z"
+
+
+@lru_cache(maxsize=64)
+def _second_text(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+
+
+@lru_cache(maxsize=1_024)
+def _authority(authority: Authority) -> str:
+    return _known(str(authority))
+
+
+def _known(text: str) -> str:
+    """Redact text that repeats from request to request: names of agents, operations, factors."""
+    return _known_short(text) if len(text) <= _KNOWN_CHARS_MAX else redact_text(text)
+
+
+@lru_cache(maxsize=8_192)
+def _known_short(text: str) -> str:
+    return redact_text(text)

@@ -1,0 +1,276 @@
+"""Turns what an agent sent into what may be written down: no secrets, bounded, plain JSON. Pure.
+
+Two signs make a secret: the name of the field, and the shape of the value. A mapper declares
+which params are read at all, so what comes here is public unless one of the signs says otherwise.
+Everything that leaves here is text, integer, boolean, null, list or dict: never a float, never
+text that is not valid Unicode. Control characters stay; canonical JSON escapes them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+from gateway.model.action import ParamValue
+from gateway.model.codec import INTEGER_MAX, JsonValue
+
+REDACTED: Final = "[redacted]"
+"""Stands for a secret. A keyed digest, to correlate without knowing, takes its place later."""
+HIDDEN_VALUE: Final = "•"
+"""Stands for the value of a query parameter."""
+
+
+@dataclass(frozen=True, slots=True)
+class RedactionLimits:
+    """How much of what an agent sent is written down; more than a person reads helps nobody, and
+    a record must stay small whatever the agent sends. `leaves_max` bounds one action's params."""
+
+    text_chars_max: int = 512
+    key_chars_max: int = 128
+    path_chars_max: int = 1_024
+    items_max: int = 32
+    depth_max: int = 6
+    leaves_max: int = 256
+
+
+LIMITS: Final = RedactionLimits()
+
+_SECRET_WORDS: Final = frozenset(
+    {
+        "auth", "authorization", "bearer", "cookie", "cookies", "credential", "credentials", "csc",
+        "cvc", "cvv", "cvv2", "jwt", "mfa", "otp", "passphrase", "passwd", "password", "pin", "pwd",
+        "secret", "secrets", "session", "signature", "ssn", "token", "totp",
+    }
+)  # fmt: skip
+_SECRET_FRAGMENTS: Final = (
+    "accesskey", "apikey", "authtoken", "accesstoken", "authorization", "clientsecret",
+    "credential", "idtoken", "passphrase", "password", "passwd", "privatekey", "refreshtoken",
+    "secret", "signingkey", "encryptionkey", "cardnumber",
+)  # fmt: skip
+"""Looked for in a name with its separators taken out, so that `apiKey`, `api-key` and `APIKEY`
+are one."""
+_WORDS: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+[0-9]*|[0-9]+")
+_NOT_ALNUM: Final = re.compile(r"[^a-z0-9]+")
+
+SHAPE_CHARS_MIN: Final = 12
+"""No shape below is shorter, so shorter text needs no look."""
+_SCAN_CHARS_BEYOND: Final = 4_096
+"""Text is searched this far beyond what is kept, so that a secret cut in two is still known."""
+
+_SHAPES: Final = re.compile(
+    "|".join(
+        (
+            r"-----BEGIN [^-]{1,64}-----(?:(?!-----END)[\s\S])*(?:-----END [^-]{1,64}-----)?",
+            r"(?:sk|rk|pk)_(?:live|test)_\w+|whsec_[\w+/=]+",
+            r"(?<![A-Za-z0-9])sk-[\w-]{16,}",
+            r"A[KS]IA[A-Z0-9]{12,}",
+            r"xox[a-z]-[\w-]+|xapp-[\w-]+",
+            r"gh[opsur]_\w{16,}|github_pat_\w+|glpat-[\w-]+",
+            r"eyJ[\w-]{9,}(?:\.[\w-]*)*",
+            r"AIza[\w-]{30,}|ya29\.[\w-]+|GOCSPX-[\w-]+",
+            r"npm_\w{30,}|pypi-[\w-]{16,}|SG\.[\w-]{16,}\.[\w-]+|dop_v1_\w+|shp(?:at|ca|pa|ss)_\w+",
+            r"hf_\w{20,}|key-[0-9a-f]{32}",
+            r"cr_[a-z]+_[\w-]{16,}",
+            r"(?:[Bb]earer|[Bb]asic|[Tt]oken)\s+[\w+/=.~-]{8,}",
+            r"(?<=://)[^/\s@]{1,256}@",
+            r"/services/T\w+/B\w+/\w+|/webhooks/\d{15,}/[\w-]{20,}|\d{6,12}:[\w-]{30,}",
+        )
+    )
+)
+# A look for all shapes at every character costs microseconds; these begin with a literal, so that
+# most text is passed over in a fraction of one. INVARIANT(suspicion): what `_SHAPES` finds,
+# `_is_suspect` suspects; a property test holds it.
+_UNDERSCORE_SIGNS: Final = re.compile(
+    r"_(?:(?<=[srp]k_)(?:live|test)_|(?<=whsec_)|(?<=gh[opsur]_)|(?<=_pat_)|(?<=npm_)"
+    r"|(?<=_v1_)|(?<=shp[a-z]{2}_)|(?<=hf_)|(?<=cr_))"
+)
+_DASH_SIGNS: Final = re.compile(
+    r"-(?:-|(?<=sk-)|(?<=xox[a-z]-)|(?<=xapp-)|(?<=glpat-)|(?<=GOCSPX-)|(?<=pypi-)|(?<=key-))"
+)
+_PLAIN_SIGNS: Final = (
+    "eyJ", "AKIA", "ASIA", "AIza", "ya29.", "SG.", "earer", "asic", "oken", "/services/T",
+    "/webhooks/", ":",
+)  # fmt: skip
+_CARD: Final = re.compile(r"(?<!\d)[2-6](?:[ -]?\d){12,18}(?!\d)")
+_DIGITS_13: Final = re.compile(r"\d(?:[ -]?\d){12}")
+_PLAIN_INTEGER_MAX: Final = 10**12 - 1
+"""A longer number may be that of a card."""
+
+
+def redact_params(
+    params: Mapping[str, ParamValue], limits: RedactionLimits = LIMITS
+) -> dict[str, JsonValue]:
+    """The params of one action as they may be written down."""
+    if len(params) > limits.items_max:
+        return _Walk(limits).mapping(params, 1)
+    redacted: dict[str, JsonValue] = {}
+    for name, value in params.items():
+        # The common case is flat: text and small numbers. Anything else takes the whole walk.
+        key, is_secret = _key(name)
+        if key in redacted:
+            return _Walk(limits).mapping(params, 1)
+        if is_secret:
+            redacted[key] = REDACTED
+        elif isinstance(value, str):
+            redacted[key] = redact_text(value, limits.text_chars_max)
+        elif value is None or (isinstance(value, int) and abs(value) <= _PLAIN_INTEGER_MAX):
+            redacted[key] = value
+        else:
+            return _Walk(limits).mapping(params, 1)
+    return redacted
+
+
+def redact_text(text: str, chars_max: int = LIMITS.text_chars_max) -> str:
+    """Text with secret-looking parts replaced, cut to `chars_max` with a mark of what was cut."""
+    length = len(text)
+    if length < SHAPE_CHARS_MIN:
+        return _unicode(text)
+    cut = 0
+    if length > chars_max:
+        cut = length - chars_max
+        text = text[: chars_max + _SCAN_CHARS_BEYOND]
+    if _is_suspect(text):
+        text = _SHAPES.sub(REDACTED, text)
+    if _DIGITS_13.search(text):
+        text = _CARD.sub(_card, text)
+    if cut:
+        text = f"{text[:chars_max]}…(+{cut} characters)"
+    return _unicode(text)
+
+
+def _is_suspect(text: str) -> bool:
+    """Whether a look for secret shapes is worth its price."""
+    if "_" in text and _UNDERSCORE_SIGNS.search(text):
+        return True
+    if "-" in text and _DASH_SIGNS.search(text):
+        return True
+    for sign in _PLAIN_SIGNS:  # noqa: SIM110 - a loop costs half of what `any` does
+        if sign in text:
+            return True
+    return False
+
+
+def redact_target(target: bytes, limits: RedactionLimits = LIMITS) -> tuple[str, str | None]:
+    """The path with its query's values hidden, and the digest of the whole query (None without).
+
+    A query piece without `=` is a value: it may be a whole token. A query value hides what a
+    search asked for; its digest still tells two requests apart.
+    """
+    raw_path, has_query, query = target.partition(b"?")
+    path = redact_text(raw_path.decode("ascii", "backslashreplace"), limits.path_chars_max)
+    if not has_query:
+        return path, None
+    pieces = query.split(b"&", limits.items_max)
+    shown = [_query_piece(piece, limits) for piece in pieces[: limits.items_max]]
+    if len(pieces) > limits.items_max:
+        shown.append("…")
+    return f"{path}?{'&'.join(shown)}", hashlib.sha256(query).hexdigest()
+
+
+def _query_piece(piece: bytes, limits: RedactionLimits) -> str:
+    name, has_value, _ = piece.partition(b"=")
+    if not has_value:
+        return HIDDEN_VALUE if piece else ""
+    key = redact_text(name.decode("ascii", "backslashreplace"), limits.key_chars_max)
+    return f"{key}={HIDDEN_VALUE}"
+
+
+@lru_cache(maxsize=4_096)
+def is_secret_name(name: str) -> bool:
+    """Whether a field of this name holds a secret, whatever its value looks like."""
+    words = [word.lower() for word in _WORDS.findall(name[:256])]
+    if not _SECRET_WORDS.isdisjoint(words):
+        return True
+    compact = _NOT_ALNUM.sub("", name[:256].lower())
+    return compact in _SECRET_WORDS or any(part in compact for part in _SECRET_FRAGMENTS)
+
+
+@lru_cache(maxsize=4_096)
+def _key(name: str) -> tuple[str, bool]:
+    return redact_text(name, LIMITS.key_chars_max), is_secret_name(name)
+
+
+class _Walk:
+    """One walk over nested params, with a budget of leaves that all of it shares."""
+
+    def __init__(self, limits: RedactionLimits) -> None:
+        self._limits = limits
+        self._leaves_left = limits.leaves_max
+
+    def mapping(self, params: Mapping[str, object], depth: int) -> dict[str, JsonValue]:
+        limits = self._limits
+        redacted: dict[str, JsonValue] = {}
+        for index, (name, value) in enumerate(params.items()):
+            if index >= limits.items_max or self._leaves_left <= 0:
+                redacted["…"] = f"(+{len(params) - index} fields)"
+                break
+            key = redact_text(name, limits.key_chars_max)
+            if key in redacted:
+                key = f"{key}#{index}"
+            redacted[key] = REDACTED if is_secret_name(name) else self._value(value, depth)
+        return redacted
+
+    def _value(self, value: object, depth: int) -> JsonValue:
+        match value:
+            case None | bool():
+                self._leaves_left -= 1
+                return value
+            case str():
+                self._leaves_left -= 1
+                return redact_text(value, self._limits.text_chars_max)
+            case int():
+                self._leaves_left -= 1
+                return _integer(value)
+            case Mapping() | list() | tuple() if depth >= self._limits.depth_max:
+                self._leaves_left -= 1
+                return "…(nested deeper)"
+            case Mapping():
+                return self.mapping(value, depth + 1)
+            case list() | tuple():
+                return self._list(value, depth + 1)
+            case _:
+                self._leaves_left -= 1
+                return f"({type(value).__name__})"
+
+    def _list(self, values: Sequence[object], depth: int) -> list[JsonValue]:
+        redacted: list[JsonValue] = []
+        for index, value in enumerate(values):
+            if index >= self._limits.items_max or self._leaves_left <= 0:
+                redacted.append(f"…(+{len(values) - index} items)")
+                break
+            redacted.append(self._value(value, depth))
+        return redacted
+
+
+def _integer(value: int) -> JsonValue:
+    if -_PLAIN_INTEGER_MAX <= value <= _PLAIN_INTEGER_MAX:
+        return value
+    if not -(10**30) < value < 10**30:
+        return "(integer beyond 30 digits)"
+    text = _CARD.sub(_card, str(value))
+    return value if text == str(value) and -INTEGER_MAX <= value <= INTEGER_MAX else text
+
+
+def _card(match: re.Match[str]) -> str:
+    text = match[0]
+    digits = [int(digit) for digit in text if digit.isdigit()]
+    return REDACTED if _passes_luhn(digits) else text
+
+
+def _passes_luhn(digits: Sequence[int]) -> bool:
+    """ISO/IEC 7812-1, annex B."""
+    total = sum(digits[-1::-2])
+    for digit in digits[-2::-2]:
+        total += digit * 2 - 9 if digit > 4 else digit * 2
+    return total % 10 == 0
+
+
+def _unicode(text: str) -> str:
+    """Lone surrogates (from a lenient decoder) have no UTF-8 and so no canonical form."""
+    if text.isascii():
+        return text
+    return text.encode("utf-8", "replace").decode("utf-8")
