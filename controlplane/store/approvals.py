@@ -1,0 +1,216 @@
+"""The table `approvals`: rows as values, one statement for each change of state."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime
+
+from controlplane.store.database import Database, Row
+from controlplane.store.queries import load_queries
+from gateway.model.approval import ApprovalState
+
+_SQL = load_queries("approvals")
+
+_STORED_AS = {
+    ApprovalState.EXPIRED: (ApprovalState.EXPIRED, ApprovalState.PENDING),
+    ApprovalState.LAPSED: (ApprovalState.LAPSED, ApprovalState.APPROVED),
+}
+"""What else an effective state may be stored as until the sweeper comes by."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewApproval:
+    """What a gateway asks. JSON texts (`params`, `risk`) are stored as they are."""
+
+    tenant_id: uuid.UUID
+    agent: str
+    run_id: str | None
+    request_digest: str
+    decision_id: str
+    provider: str
+    operation: str
+    action: str
+    kind: str
+    target_type: str
+    target_id: str
+    params: str
+    authority: str
+    method: str
+    path: str
+    summary: str
+    policy: str | None
+    rule: str | None
+    reason_code: str
+    message: str
+    risk: str
+    bundle_revision: str
+    mode: str
+    approver_groups: tuple[str, ...]
+    quorum: int
+    timeout_seconds: int
+    witness_required: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalRow:
+    """A stored approval. `status_now` is what its status means at the database's present time."""
+
+    approval_seq: int
+    approval_id: uuid.UUID
+    tenant_id: uuid.UUID
+    agent: str
+    run_id: str | None
+    request_digest: str
+    decision_id: str
+    provider: str
+    operation: str
+    action: str
+    kind: str
+    target_type: str
+    target_id: str
+    params: str
+    authority: str
+    method: str
+    path: str
+    summary: str
+    policy: str | None
+    rule: str | None
+    reason_code: str
+    message: str
+    risk: str
+    bundle_revision: str
+    mode: str
+    approver_groups: list[str]
+    quorum: int
+    timeout_seconds: int
+    witness_required: bool
+    created_at: datetime
+    expires_at: datetime
+    resolved_at: datetime | None
+    resolved_by: str | None
+    resolved_by_key: uuid.UUID | None
+    comment: str | None
+    consumed_at: datetime | None
+    claim_id: str | None
+    status_now: ApprovalState
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a person said. `usable_seconds` counts from now on for an APPROVED one."""
+
+    state: ApprovalState
+    may_follow: tuple[ApprovalState, ...]
+    resolved_by: str
+    resolved_by_key: uuid.UUID
+    comment: str | None
+    usable_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """`row` is None where the agent already has too many questions open. `closed` are approvals
+    whose time was found to be over on the way."""
+
+    row: ApprovalRow | None
+    is_new: bool
+    closed: tuple[uuid.UUID, ...]
+
+
+_NEW_FIELDS = tuple(field.name for field in fields(NewApproval))
+_ROW_FIELDS = tuple(field.name for field in fields(ApprovalRow))
+
+_ASK_ATTEMPTS_MAX = 5
+"""Each further attempt means that another request used up the approval in between."""
+
+
+class ApprovalStore:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def ask(self, new: NewApproval, pending_count_max: int) -> Asked:
+        """Join the open approval of this act, or store a new one.
+
+        INVARIANT(one-question) of the schema makes concurrent asks end in one row.
+        """
+        act = (new.tenant_id, new.agent, new.request_digest)
+        values = [getattr(new, name) for name in _NEW_FIELDS]
+        closed: list[uuid.UUID] = []
+        for _ in range(_ASK_ATTEMPTS_MAX):
+            async with self._database.connection() as connection:
+                if (found := await connection.fetchrow(_SQL["find_open"], *act)) is not None:
+                    return Asked(_row(found), False, tuple(closed))
+                settled = await connection.fetch(_SQL["settle_one"], *act)
+                closed += [row["approval_id"] for row in settled]
+                pending = await connection.fetchval(_SQL["count_pending"], *act[:2])
+                if pending >= pending_count_max:
+                    return Asked(None, False, tuple(closed))
+                made = await connection.fetchrow(_SQL["insert"], uuid.uuid4(), *values)
+                if made is not None:
+                    return Asked(_row(made), True, tuple(closed))
+        raise AssertionError("an open approval kept vanishing")
+
+    async def get(self, tenant_id: uuid.UUID, approval_id: uuid.UUID) -> ApprovalRow | None:
+        return _maybe(await self._database.row(_SQL["get"], tenant_id, approval_id))
+
+    async def list(
+        self,
+        tenant_id: uuid.UUID,
+        status: ApprovalState | None,
+        agent: str | None,
+        before: int | None,
+        count_max: int,
+    ) -> Sequence[ApprovalRow]:
+        """Newest first; `before` is the `approval_seq` of the last one seen."""
+        stored = None if status is None else list(_STORED_AS.get(status, (status,)))
+        rows = await self._database.rows(
+            _SQL["list"], tenant_id, stored, status, agent, before, count_max
+        )
+        return [_row(row) for row in rows]
+
+    async def resolve(
+        self, tenant_id: uuid.UUID, approval_id: uuid.UUID, answer: Answer
+    ) -> ApprovalRow | None:
+        """Move it as answered; None when it is not in a state that the answer may follow."""
+        row = await self._database.row(
+            _SQL["resolve"],
+            tenant_id,
+            approval_id,
+            list(answer.may_follow),
+            answer.state,
+            answer.resolved_by,
+            answer.resolved_by_key,
+            answer.comment,
+            answer.usable_seconds,
+        )
+        return _maybe(row)
+
+    async def consume(
+        self, tenant_id: uuid.UUID, approval_id: uuid.UUID, digest: str, claim_id: str
+    ) -> ApprovalRow | None:
+        """Use it, once; None when it can't be used by this claim for this act."""
+        return _maybe(
+            await self._database.row(_SQL["consume"], tenant_id, approval_id, digest, claim_id)
+        )
+
+    async def sweep(self, count_max: int) -> Sequence[uuid.UUID]:
+        """Close what is over; their ids."""
+        rows = await self._database.rows(_SQL["sweep"], count_max)
+        return [row["approval_id"] for row in rows]
+
+    async def count_by_status(self) -> dict[str, int]:
+        """How many are open, by stored status."""
+        rows = await self._database.rows(_SQL["count_by_status"])
+        return {row["status"]: row["count"] for row in rows}
+
+
+def _maybe(row: Row | None) -> ApprovalRow | None:
+    return None if row is None else _row(row)
+
+
+def _row(row: Row) -> ApprovalRow:
+    values = {name: row[name] for name in _ROW_FIELDS}
+    values["status_now"] = ApprovalState(values["status_now"])
+    return ApprovalRow(**values)

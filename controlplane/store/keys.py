@@ -1,0 +1,101 @@
+"""The tables `api_keys` and `tenants`. A key itself never comes here, only its SHA-256."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+
+from controlplane.store.database import Database
+from controlplane.store.queries import load_queries
+
+_SQL = load_queries("keys")
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRow:
+    key_id: uuid.UUID
+    tenant_id: uuid.UUID
+    name: str
+    permissions: tuple[str, ...]
+    agent_id: uuid.UUID | None
+
+
+@dataclass(frozen=True, slots=True)
+class NewKey:
+    """`prefix` is the key's first characters, for people to tell keys apart."""
+
+    tenant_id: uuid.UUID
+    name: str
+    prefix: str
+    hash: bytes
+    permissions: tuple[str, ...]
+    agent_id: uuid.UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KeyOwner:
+    tenant_id: uuid.UUID
+    permissions: tuple[str, ...]
+    agent_id: uuid.UUID | None
+    is_revoked: bool
+
+
+class KeyStore:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def find(self, key_hash: bytes) -> KeyRow | None:
+        """A valid key, of an enabled agent where it is an agent's."""
+        row = await self._database.row(_SQL["find"], key_hash)
+        if row is None:
+            return None
+        return KeyRow(
+            row["key_id"], row["tenant_id"], row["name"], tuple(row["permissions"]), row["agent_id"]
+        )
+
+    async def insert(self, new: NewKey) -> uuid.UUID | None:
+        """Store a key; None when this very key is already there."""
+        row = await self._database.row(
+            _SQL["insert"],
+            uuid.uuid4(),
+            new.tenant_id,
+            new.name,
+            new.prefix,
+            new.hash,
+            list(new.permissions),
+            new.agent_id,
+        )
+        return None if row is None else row["key_id"]
+
+    async def owner_of(self, key_hash: bytes) -> KeyOwner | None:
+        """Whose key it is, valid or not."""
+        row = await self._database.row(_SQL["owner_of_hash"], key_hash)
+        if row is None:
+            return None
+        return KeyOwner(
+            row["tenant_id"],
+            tuple(row["permissions"]),
+            row["agent_id"],
+            row["revoked_at"] is not None,
+        )
+
+    async def revoke(self, tenant_id: uuid.UUID, key_id: uuid.UUID) -> bool:
+        return await self._database.row(_SQL["revoke"], tenant_id, key_id) is not None
+
+    async def touch(self, key_id: uuid.UUID) -> None:
+        """Note that it was used just now."""
+        await self._database.row(_SQL["touch"], key_id)
+
+    async def ensure_tenant(self, name: str) -> uuid.UUID:
+        """The first tenant, made under `name` when there is none."""
+        row = await self._database.row(_SQL["first_tenant"])
+        if row is None:
+            await self._database.row(_SQL["insert_tenant"], uuid.uuid4(), name)
+            row = await self._database.row(_SQL["first_tenant"])
+        assert row is not None
+        tenant_id: uuid.UUID = row["tenant_id"]
+        return tenant_id
+
+    async def ping(self) -> None:
+        """Fail with UNAVAILABLE when the database does not answer."""
+        await self._database.row(_SQL["alive"])

@@ -1,0 +1,81 @@
+-- Approvals. A change of state is one statement, conditioned on the old state and on the time.
+
+-- name: settle_one
+-- Closes an open approval of this act whose time is over, so that a new one can be asked.
+update approvals
+set status = case status when 'PENDING' then 'EXPIRED' else 'LAPSED' end
+where tenant_id = $1 and agent = $2 and request_digest = $3
+  and status in ('PENDING', 'APPROVED') and expires_at <= clock_timestamp()
+returning approval_id
+
+-- name: find_open
+select *, effective_status(status, expires_at) as status_now
+from approvals
+where tenant_id = $1 and agent = $2 and request_digest = $3
+  and status in ('PENDING', 'APPROVED') and expires_at > clock_timestamp()
+
+-- name: count_pending
+select count(*) from approvals
+where tenant_id = $1 and agent = $2 and status = 'PENDING' and expires_at > clock_timestamp()
+
+-- name: insert
+insert into approvals (
+    approval_id, tenant_id, agent, run_id, request_digest, decision_id, provider, operation,
+    action, kind, target_type, target_id, params, authority, method, path, summary, policy, rule,
+    reason_code, message, risk, bundle_revision, mode, approver_groups, quorum, timeout_seconds,
+    witness_required, expires_at
+)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20,
+        $21, $22, $23, $24, $25, $26, $27, $28, clock_timestamp() + make_interval(secs => $27))
+on conflict (tenant_id, agent, request_digest) where status in ('PENDING', 'APPROVED') do nothing
+returning *, status as status_now
+
+-- name: get
+select *, effective_status(status, expires_at) as status_now
+from approvals where tenant_id = $1 and approval_id = $2
+
+-- name: list
+-- $2: the stored states that can read as the wanted one; $3: the wanted one, or null.
+select *, effective_status(status, expires_at) as status_now
+from approvals
+where tenant_id = $1
+  and ($2::text[] is null or status = any ($2))
+  and ($3::text is null or effective_status(status, expires_at) = $3)
+  and ($4::text is null or agent = $4)
+  and ($5::bigint is null or approval_seq < $5)
+order by approval_seq desc
+limit $6
+
+-- name: resolve
+-- $3: the states that the answer may follow; $8: how long an approval stays usable, in seconds.
+update approvals
+set status = $4, resolved_at = clock_timestamp(), resolved_by = $5, resolved_by_key = $6,
+    comment = $7,
+    expires_at = case when $4 = 'APPROVED'
+        then clock_timestamp() + make_interval(secs => $8) else expires_at end
+where tenant_id = $1 and approval_id = $2 and status = any ($3)
+  and expires_at > clock_timestamp()
+returning *, status as status_now
+
+-- name: consume
+-- INVARIANT(consumed-once): the same claim may read its own answer again; nobody else can.
+update approvals
+set status = 'CONSUMED', consumed_at = coalesce(consumed_at, clock_timestamp()), claim_id = $4
+where tenant_id = $1 and approval_id = $2 and request_digest = $3
+  and ((status = 'APPROVED' and expires_at > clock_timestamp())
+       or (status = 'CONSUMED' and claim_id = $4))
+returning *, status as status_now
+
+-- name: sweep
+update approvals
+set status = case status when 'PENDING' then 'EXPIRED' else 'LAPSED' end
+where approval_id in (
+    select approval_id from approvals
+    where status in ('PENDING', 'APPROVED') and expires_at <= clock_timestamp()
+    order by expires_at limit $1 for update skip locked
+)
+returning approval_id
+
+-- name: count_by_status
+select status, count(*) as count from approvals where status in ('PENDING', 'APPROVED')
+group by status

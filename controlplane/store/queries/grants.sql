@@ -1,0 +1,16 @@
+-- What the service's role may do, said again at every start. Whatever is not here it may not.
+-- `{role}` is a constant of `roles.py`.
+
+-- name: grants
+revoke all on all tables in schema checkrein from {role};
+grant usage on schema checkrein to {role};
+grant select on schema_migrations to {role};
+grant select, insert on tenants to {role};
+grant select, insert, update (enabled, labels) on agents to {role};
+grant select, insert, update (revoked_at, last_used_at, expires_at) on api_keys to {role};
+grant select, insert on approvals to {role};
+grant update (status, expires_at, resolved_at, resolved_by, resolved_by_key, comment, consumed_at,
+              claim_id) on approvals to {role};
+-- INVARIANT(append-only): no update, delete or truncate, here and by trigger.
+grant select, insert on records to {role};
+grant select, insert, update on gateway_heads to {role};
