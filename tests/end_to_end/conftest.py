@@ -15,7 +15,8 @@ import pytest
 from tests.support import providers
 from tests.support.agents import CLIENTS, Client
 from tests.support.oracle import Oracle
-from tests.support.stack import Stack, Upstreams, make_upstream_files, start_stack
+from tests.support.stack import Stack, Upstreams, start_stack
+from tests.support.upstream_files import make_upstream_files
 
 BRIEF_HOLD_SECONDS = "1"
 
@@ -26,7 +27,7 @@ def upstreams(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Upstreams]:
     folder: Path = tmp_path_factory.mktemp("upstreams")
     files = make_upstream_files(folder)
     with Oracle(files.certificate, files.key, providers.answer) as oracle:
-        yield Upstreams(oracle, files.ca)
+        yield Upstreams(oracle.port, files.ca, oracle)
 
 
 @pytest.fixture(scope="session")

@@ -7,9 +7,11 @@ so that a test can't pass by reaching around a process border.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import tempfile
 import urllib.parse
+import urllib.request
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -73,17 +75,17 @@ class ControlPlane:
 
 @dataclass(frozen=True, slots=True)
 class Upstreams:
-    """The oracle with the CA that a gateway must trust to reach it."""
+    """Where every known name really is, and the CA that a gateway must trust to go there."""
 
-    oracle: Oracle
+    port: int
     ca_file: Path
+    oracle: Oracle | None = None
     hosts: Sequence[str] = HOSTS
 
     @property
     def connect_to(self) -> str:
-        """Every known name leads to the oracle, in curl's notation."""
-        port = self.oracle.port
-        return ",".join(f"{host}:443:127.0.0.1:{port}" for host in self.hosts)
+        """Every known name leads to the port, in curl's notation."""
+        return ",".join(f"{host}:443:127.0.0.1:{self.port}" for host in self.hosts)
 
 
 class Gateway:
@@ -143,6 +145,16 @@ class Gateway:
     def ca_file(self) -> Path:
         return Path(self.process.ready["ca_file"])
 
+    def metric(self, name: str) -> float:
+        """The value of a metric without labels."""
+        url = self.process.ready["metrics_url"]
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with opener.open(url, timeout=10) as response:
+            text = response.read().decode()
+        found = re.search(rf"^{name} ([0-9.e+]+)$", text, re.MULTILINE)
+        assert found is not None, f"no metric {name}"
+        return float(found[1])
+
     @property
     def environment_of_agent(self) -> dict[str, str]:
         """The variables that `checkrein run` would set, by the agent's own key."""
@@ -164,6 +176,7 @@ class Stack:
 
     @property
     def oracle(self) -> Oracle:
+        assert self.upstreams.oracle is not None
         return self.upstreams.oracle
 
     @property

@@ -1,0 +1,177 @@
+"""The load: many kept-alive TLS connections, through CONNECT or straight, each one request at a
+time.
+
+Runs as a process of its own (`python -m tests.benchmarks.load`, one JSON object of options on
+standard input, one of results on standard output), so that its work is on nobody else's bill. It
+checks every answer's status and length, and never repeats a request.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import os
+import socket
+import ssl
+import sys
+import time
+from dataclasses import dataclass, field
+
+import uvloop
+
+BODY_BYTES = 500
+CONNECT_SECONDS_MAX = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What to send where. `credentials` ("agent:key") and `authority` are for CONNECT; without
+    `credentials` the TLS connection goes straight to the port."""
+
+    port: int
+    ca_file: str
+    server_name: str
+    authority: str
+    host: str
+    method: str
+    path: str
+    answer_bytes: int
+    connections: int
+    seconds: float
+    credentials: str | None
+    cpu: int | None
+
+
+@dataclass(slots=True)
+class Tally:
+    """What came back."""
+
+    done: int = 0
+    bad: int = 0
+    latencies_us: list[int] = field(default_factory=list)
+
+
+class Caller(asyncio.Protocol):
+    """One connection: send, read the whole answer, send again until the deadline."""
+
+    def __init__(self, request: bytes, answer_bytes: int, deadline: float, tally: Tally) -> None:
+        self._request = request
+        self._answer_bytes = answer_bytes
+        self._deadline = deadline
+        self._tally = tally
+        self._data = b""
+        self._sent_at = 0.0
+        self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport
+        self._send()
+
+    def data_received(self, data: bytes) -> None:
+        self._data += data
+        head, separator, body = self._data.partition(b"\r\n\r\n")
+        if not separator or len(body) < self._answer_bytes:
+            return
+        self._data = b""
+        if head.startswith(b"HTTP/1.1 200") and len(body) == self._answer_bytes:
+            self._tally.done += 1
+            self._tally.latencies_us.append(int((time.perf_counter() - self._sent_at) * 1e6))
+        else:
+            self._tally.bad += 1
+        if time.perf_counter() < self._deadline:
+            self._send()
+        else:
+            self._transport.close()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if time.perf_counter() < self._deadline:
+            self._tally.bad += 1
+        if not self.closed.done():
+            self.closed.set_result(None)
+
+    def _send(self) -> None:
+        self._sent_at = time.perf_counter()
+        self._transport.write(self._request)  # type: ignore[attr-defined]
+
+
+def request_bytes(load: Load) -> bytes:
+    """Ten headers, as an SDK sends, and a JSON body of 500 bytes where the method has one."""
+    body = b""
+    if load.method == "POST":
+        body = json.dumps({"note": "x" * (BODY_BYTES - 12)}).encode()
+        assert len(body) == BODY_BYTES
+    lines = [
+        f"{load.method} {load.path} HTTP/1.1",
+        f"Host: {load.host}",
+        "User-Agent: benchmark/1.0 (own load generator)",
+        "Accept: application/json",
+        "Accept-Encoding: identity",
+        "Accept-Language: en",
+        "Authorization: Bearer sk_test_0123456789abcdef0123456789abcdef",
+        "X-Client-Version: 2026-01-01",
+        "X-Request-Source: benchmark",
+        "Connection: keep-alive",
+    ]
+    if body:
+        lines += ["Content-Type: application/json", f"Content-Length: {len(body)}"]
+    return "\r\n".join([*lines, "", ""]).encode() + body
+
+
+async def connect(load: Load, deadline: float, tally: Tally, context: ssl.SSLContext) -> Caller:
+    """One connection, through CONNECT when there are credentials."""
+    loop = asyncio.get_running_loop()
+    request = request_bytes(load)
+
+    def make() -> Caller:
+        return Caller(request, load.answer_bytes, deadline, tally)
+
+    sock = socket.create_connection(("127.0.0.1", load.port), CONNECT_SECONDS_MAX)
+    if load.credentials is not None:
+        _ask_for_tunnel(sock, load.authority, load.credentials)
+    sock.setblocking(False)
+    _, caller = await loop.create_connection(
+        make, sock=sock, ssl=context, server_hostname=load.server_name
+    )
+    return caller
+
+
+def _ask_for_tunnel(sock: socket.socket, authority: str, credentials: str) -> None:
+    """CONNECT, blocking: it happens before the measurement begins."""
+    pair = base64.b64encode(credentials.encode()).decode()
+    sock.sendall(
+        f"CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n"
+        f"Proxy-Authorization: Basic {pair}\r\n\r\n".encode()
+    )
+    head = b""
+    while not head.endswith(b"\r\n\r\n"):
+        piece = sock.recv(4096)
+        if not piece:
+            break
+        head += piece
+    if b" 200 " not in head.split(b"\r\n")[0]:
+        raise ConnectionError(head.decode())
+
+
+async def run(load: Load) -> dict[str, float]:
+    """Open the connections, load them until the deadline, and count."""
+    context = ssl.create_default_context(cafile=load.ca_file)
+    tally = Tally()
+    deadline = time.perf_counter() + load.seconds
+    callers = [await connect(load, deadline, tally, context) for _ in range(load.connections)]
+    await asyncio.wait([caller.closed for caller in callers], timeout=load.seconds + 10)
+    latencies = sorted(tally.latencies_us) or [0]
+    return {
+        "done": tally.done,
+        "bad": tally.bad,
+        "p50_us": latencies[len(latencies) // 2],
+        "p99_us": latencies[int(len(latencies) * 0.99)],
+    }
+
+
+if __name__ == "__main__":
+    wanted = Load(**json.load(sys.stdin))
+    if wanted.cpu is not None:
+        os.sched_setaffinity(0, {wanted.cpu})
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        print(json.dumps(runner.run(run(wanted))))
