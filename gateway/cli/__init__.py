@@ -1,1 +1,1 @@
-"""The `checkrein` command, one file per command group."""
+"""The `checkrein` command: one file per command group, each imported only when it is called."""
