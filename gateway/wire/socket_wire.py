@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import Callable
 from ipaddress import ip_address
 from typing import Final
 
@@ -101,6 +102,8 @@ class SocketWire:
         self._is_closing = False
         self._is_lost = False
         self._saw_eof = False
+        self._is_paused = False
+        self._is_mute = False
         self._reads = False
         self._writes = False
         self._deadline: asyncio.TimerHandle | None = None
@@ -119,10 +122,12 @@ class SocketWire:
     # --- reading ----------------------------------------------------------------------------------
 
     def pause_reading(self) -> None:
+        self._is_paused = True
         if not self._is_closing:
             self._listen_readable(False)
 
     def resume_reading(self) -> None:
+        self._is_paused = False
         if not self._is_closing and not self._saw_eof:
             self._listen_readable(True)
 
@@ -170,7 +175,7 @@ class SocketWire:
     # --- writing ----------------------------------------------------------------------------------
 
     def write(self, data: bytes) -> None:
-        if self._is_closing or not data:
+        if self._is_closing or self._is_mute or not data:
             return
         if self._kept:
             self._keep(data)
@@ -178,7 +183,7 @@ class SocketWire:
         try:
             sent = self._send(data)
         except OSError as error:
-            self._lose_soon(faults.broken(error))
+            self._fail_writing(error)
             return
         if sent < len(data):
             self._keep(data[sent:] if sent else data)
@@ -190,6 +195,17 @@ class SocketWire:
             return self._sock.send(data)
         except (BlockingIOError, InterruptedError):
             return 0
+
+    def _fail_writing(self, error: OSError) -> None:
+        """The peer takes no more. It may have answered before it closed, so what it sent is still
+        read; the loss is reported by the end of that, or at once when nobody reads."""
+        if self._reads and not self._is_closing:
+            self._is_mute = True
+            self._kept.clear()
+            self._kept_bytes = 0
+            self._listen_writable(False)
+        else:
+            self._lose_soon(faults.broken(error))
 
     def _keep(self, data: bytes) -> None:
         self._kept.append(data)
@@ -203,7 +219,7 @@ class SocketWire:
         try:
             self._flush()
         except OSError as error:
-            self._lose(faults.broken(error))
+            self._fail_writing(error)
             return
         if self._kept or self._sock is None:
             return
@@ -236,7 +252,7 @@ class SocketWire:
         self._is_closing = True
         self._listen_readable(False)
         if self._kept:
-            self._deadline = self._loop.call_later(FLUSH_SECONDS_MAX, self._give_up)
+            self._set_deadline(FLUSH_SECONDS_MAX, self._give_up)
         else:
             self._end()
 
@@ -278,9 +294,10 @@ class SocketWire:
 
     def _lose_soon(self, error: Exception) -> None:
         """Report from the loop, since the caller of `write` is in the middle of something."""
+        fault = None if self._is_closing or self._saw_eof else error
         self._is_closing = True
         self._shut()
-        self._loop.call_soon(self._report_lost, None if self._saw_eof else error)
+        self._loop.call_soon(self._report_lost, fault)
 
     def _lose(self, error: Exception) -> None:
         was_closing, self._is_closing = self._is_closing, True
@@ -307,11 +324,11 @@ class SocketWire:
 
     # --- the loop ---------------------------------------------------------------------------------
 
-    def _set_deadline(self, seconds: float, then: object) -> None:
+    def _set_deadline(self, seconds: float, then: Callable[[], None] | None) -> None:
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
-        if callable(then):
+        if then is not None:
             self._deadline = self._loop.call_later(seconds, then)
 
     def _listen_readable(self, wanted: bool) -> None:
