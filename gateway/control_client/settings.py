@@ -1,0 +1,43 @@
+"""Where the control plane is, and how long it may take to answer anything."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class ControlSettings:
+    """Address, key and deadlines. The key is never shown.
+
+    `api_key_file` is read where `api_key` is empty. `control_seconds_max` bounds one ordinary call.
+    `ask_seconds_max` and `consume_seconds_max` bound a call with its retries: long enough for a
+    control plane that restarts, short enough for an agent that waits. `long_poll_seconds` stays
+    below the server's 30 s. `long_poll_count_max` bounds connections that only wait.
+    `directory_stale_seconds_max`: how long agents known from the cache are let in while the
+    control plane is gone. `ship_*` bound one batch of records, and how long they gather.
+    """
+
+    api_url: str = ""
+    api_key: str = field(default="", repr=False)
+    api_key_file: str = ""
+    control_seconds_max: float = 10.0
+    connect_seconds_max: float = 3.0
+    ask_seconds_max: float = 6.0
+    consume_seconds_max: float = 10.0
+    long_poll_seconds: int = 25
+    long_poll_count_max: int = 256
+    response_bytes_max: int = 8 * 2**20
+    directory_stale_seconds_max: float = 86_400.0
+    ship_records_max: int = 500
+    ship_bytes_max: int = 2**20
+    ship_gather_seconds: float = 0.1
+    retry_seconds_max: float = 15.0
+
+    def load_key(self) -> str:
+        """The key itself.
+
+        Raises:
+            OSError: the key file can't be read.
+        """
+        return self.api_key or Path(self.api_key_file).read_text(encoding="ascii").strip()
