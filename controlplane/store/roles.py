@@ -46,10 +46,10 @@ async def open_embedded(
             password = server.endpoint(role, database).password
             await _make_login(connection, role, password)
         await _make_database(connection, database)
-    async with _connected(server.endpoint(Role.OWNER, database), settings) as connection:
-        async with schema_lock(connection):
-            await migrate(connection, load_migrations())
-            await grant(connection)
+    owner = server.endpoint(Role.OWNER, database)
+    async with _connected(owner, settings) as connection, schema_lock(connection):
+        await migrate(connection, load_migrations())
+        await grant(connection)
     return await open_database(server.endpoint(Role.APPLICATION, database), settings)
 
 

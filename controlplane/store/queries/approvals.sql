@@ -26,7 +26,8 @@ insert into approvals (
     witness_required, expires_at
 )
 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20,
-        $21, $22, $23, $24, $25, $26, $27, $28, clock_timestamp() + make_interval(secs => $27))
+        $21, $22, $23, $24, $25, $26, $27::integer, $28,
+        clock_timestamp() + make_interval(secs => $27::integer))
 on conflict (tenant_id, agent, request_digest) where status in ('PENDING', 'APPROVED') do nothing
 returning *, status as status_now
 

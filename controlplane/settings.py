@@ -1,0 +1,140 @@
+"""CHECKREIN_* variables -> one checked `ControlSettings`; every problem is reported at once.
+
+Variables of the gateway and the command share the environment and are left alone here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+from controlplane.auth import is_usable_key
+from gateway.model.errors import ConfigurationError, Problem
+
+PREFIX = "CHECKREIN_"
+
+LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True, slots=True)
+class BootstrapKeys:
+    """Keys that the operator chose. None: from the data directory, or made there."""
+
+    admin: str | None = field(default=None, repr=False)
+    gateway: str | None = field(default=None, repr=False)
+    agent: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ControlSettings:
+    """`approved_seconds_max`: how long an approval stays usable; 15 minutes let an agent that went
+    away come back, and are short enough that the world is still the one that was approved."""
+
+    data_dir: Path | None
+    database_url: str | None = field(default=None, repr=False)
+    api_host: str = "127.0.0.1"
+    api_port: int = 8080
+    redis_url: str | None = field(default=None, repr=False)
+    approved_seconds_max: float = 900.0
+    log_level: str = "INFO"
+    bootstrap: BootstrapKeys = BootstrapKeys()
+
+
+def load_settings(environment: Mapping[str, str]) -> ControlSettings:
+    """Read the variables.
+
+    Raises:
+        ConfigurationError: with every problem found.
+    """
+    reader = _Reader(environment)
+    data_dir = reader.read("DATA_DIR", Path, None)
+    database_url = reader.read("DATABASE_URL", _url(("postgresql://", "postgres://")), None)
+    settings = ControlSettings(
+        data_dir=data_dir,
+        database_url=database_url,
+        api_host=reader.read("API_HOST", str, "127.0.0.1"),
+        api_port=reader.read("API_PORT", _port, 8080),
+        redis_url=reader.read("REDIS_URL", _url(("redis://", "rediss://", "unix://")), None),
+        approved_seconds_max=reader.read("APPROVED_SECONDS_MAX", _seconds, 900.0),
+        log_level=reader.read("LOG_LEVEL", _level, "INFO"),
+        bootstrap=BootstrapKeys(
+            *(
+                reader.read(f"BOOTSTRAP_{role}_KEY", _key, None)
+                for role in ("ADMIN", "GATEWAY", "AGENT")
+            )
+        ),
+    )
+    if data_dir is None and database_url is None:
+        reader.note("DATA_DIR", "neither it nor CHECKREIN_DATABASE_URL is set", "set one of them")
+    if data_dir is None and None in (settings.bootstrap.admin, settings.bootstrap.gateway):
+        reader.note(
+            "DATA_DIR",
+            "it is not set, so keys that are made would be lost",
+            "set it, or set CHECKREIN_BOOTSTRAP_ADMIN_KEY and CHECKREIN_BOOTSTRAP_GATEWAY_KEY",
+        )
+    if reader.problems:
+        raise ConfigurationError("settings.invalid", reader.problems)
+    return settings
+
+
+class _Reader:
+    """Reads variables and collects what is wrong with them. An empty one counts as unset."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._environment = environment
+        self.problems: list[Problem] = []
+
+    def read(self, name: str, parse: Callable[[str], Value], default: Value) -> Value:
+        text = self._environment.get(PREFIX + name, "")
+        if not text:
+            return default
+        try:
+            return parse(text)
+        except ValueError as error:
+            self.note(name, str(error), "")
+            return default
+
+    def note(self, name: str, message: str, help_text: str) -> None:
+        # The value is not repeated: it may be a secret.
+        self.problems.append(Problem(PREFIX + name, 0, 0, message, help_text))
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > 65_535:
+        raise ValueError("is not a port (0 to 65535; 0 takes a free one)")
+    return int(text)
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0.001 <= value <= 7 * 86_400:
+        raise ValueError("is not a number of seconds up to 7 days")
+    return value
+
+
+def _level(text: str) -> str:
+    if text.upper() not in LOG_LEVELS:
+        raise ValueError(f"is none of {', '.join(LOG_LEVELS)}")
+    return text.upper()
+
+
+def _key(text: str) -> str | None:
+    if not is_usable_key(text):
+        raise ValueError("is no usable key: it needs 24 to 200 printable ASCII characters")
+    return text
+
+
+def _url(schemes: tuple[str, ...]) -> Callable[[str], str | None]:
+    def parse(text: str) -> str | None:
+        if not text.startswith(schemes):
+            raise ValueError(f"does not begin with {' or '.join(schemes)}")
+        return text
+
+    return parse

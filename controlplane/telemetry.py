@@ -1,0 +1,100 @@
+"""The control plane's metrics, and structured logs that can't carry a secret.
+
+Labels are bounded: methods, route patterns, statuses, effects of our own. Never an id, an agent or
+a path that a caller wrote.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from datetime import UTC, datetime
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+LOG_FIELDS: Final = (
+    "request_id", "method", "route", "status", "duration_ms", "key_prefix", "code", "count",
+    "detail", "approval_id",
+)  # fmt: skip
+"""The only extra fields that a log line may carry. What isn't listed is dropped, not printed."""
+
+
+class Metrics:
+    """One registry per control plane, so that two in one process don't count for each other."""
+
+    def __init__(self) -> None:
+        registry = self.registry = CollectorRegistry()
+        self.requests = Counter(
+            "checkrein_controlplane_requests",
+            "Requests to the API, by method, route and status.",
+            ["method", "route", "status"],
+            registry=registry,
+        )
+        self.seconds = Histogram(
+            "checkrein_controlplane_request_seconds",
+            "Time to answer a request, long polls included, by route.",
+            ["route"],
+            buckets=(0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30),
+            registry=registry,
+        )
+        self.approvals = Counter(
+            "checkrein_controlplane_approvals",
+            "Approvals that came to a status, by status.",
+            ["status"],
+            registry=registry,
+        )
+        self.records = Counter(
+            "checkrein_controlplane_records",
+            "Records received, by what became of them (stored, repeated, refused).",
+            ["result"],
+            registry=registry,
+        )
+        self.bugs = Counter(
+            "checkrein_controlplane_bugs",
+            "Faults of our own code that ended in a 500. Any is worth a report.",
+            registry=registry,
+        )
+        self.bus_faults = Counter(
+            "checkrein_controlplane_bus_faults",
+            "Wake-ups that could not be sent or received; waiters then wake by re-reading.",
+            registry=registry,
+        )
+        self.waiting = Gauge(
+            "checkrein_controlplane_long_polls", "Long polls now waiting.", registry=registry
+        )
+        self.connections = Gauge(
+            "checkrein_controlplane_database_connections",
+            "Connections of the pool, by state.",
+            ["state"],
+            registry=registry,
+        )
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line; control characters are escaped, so nobody can forge a line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, object] = {
+            "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        for name in LOG_FIELDS:
+            value = getattr(record, name, None)
+            if value is not None:
+                line[name] = value
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return json.dumps(line, default=str)
+
+
+def configure_logging(level: str) -> None:
+    """Send JSON lines to standard error."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonFormatter())
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level)
