@@ -83,16 +83,15 @@ async def _shake_hands(
                     tls.do_handshake()
                     return tls
                 except ssl.SSLWantReadError:
-                    await _ready(loop, fd, loop.add_reader, loop.remove_reader)
+                    await _ready(fd, loop.add_reader, loop.remove_reader)
                 except ssl.SSLWantWriteError:
-                    await _ready(loop, fd, loop.add_writer, loop.remove_writer)
+                    await _ready(fd, loop.add_writer, loop.remove_writer)
     except BaseException:  # cancellation too
         sock.close()
         raise
 
 
 async def _ready(
-    loop: asyncio.AbstractEventLoop,
     fd: int,
     add: Callable[..., Any],
     remove: Callable[[int], bool],
