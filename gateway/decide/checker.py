@@ -1,0 +1,306 @@
+"""Checks a parsed condition: every name is known, every type that can be known fits.
+
+Text compared with a number, a condition that is no condition, a root that does not exist: each
+is reported at its place when the policy is loaded, since at run time it could only be a rule that
+silently never fires. What only the request can tell (`params.…`) is left to the evaluation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Set
+from dataclasses import dataclass, field
+from typing import Final, assert_never
+
+from gateway.decide.facts import FACTS, GROUPS, KINDS, ROOTS, ValueType, fact_of
+from gateway.decide.nearest import nearest_help
+from gateway.decide.syntax import (
+    EQUALITY,
+    ORDERING,
+    Binary,
+    BinaryOp,
+    Call,
+    ConditionError,
+    Function,
+    Has,
+    Index,
+    ListLiteral,
+    Literal,
+    Logic,
+    Name,
+    Negate,
+    Node,
+    Not,
+    Quantified,
+    Select,
+    Ternary,
+    path_of,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """The names that the loaded mappers can produce, so that a misspelt one is found at load."""
+
+    actions: frozenset[str] = frozenset()
+    operations: frozenset[str] = frozenset()
+    providers: frozenset[str] = frozenset()
+
+    def names_of(self, fact: str) -> Set[str]:
+        """The known values of a fact such as `action`; empty when any value may come."""
+        match fact:
+            case "action":
+                return self.actions
+            case "operation":
+                return self.operations
+            case "provider":
+                return self.providers
+            case "kind":
+                return KINDS
+            case _:
+                return frozenset()
+
+
+_ANY_VOCABULARY: Final = Vocabulary()
+
+_NUMBERS: Final = frozenset({ValueType.INT, ValueType.DOUBLE})
+_ORDERED: Final = _NUMBERS | {ValueType.TEXT, ValueType.BOOL}
+_SIZED: Final = frozenset({ValueType.TEXT, ValueType.LIST, ValueType.MAP})
+_CONTAINERS: Final = frozenset({ValueType.LIST, ValueType.MAP})
+
+
+def check(node: Node, vocabulary: Vocabulary = _ANY_VOCABULARY) -> tuple[ConditionError, ...]:
+    """Everything that is wrong with a condition; empty when it can be compiled."""
+    checker = _Checker(vocabulary)
+    checker.condition(node)
+    return tuple(checker.errors)
+
+
+@dataclass(slots=True)
+class _Checker:
+    vocabulary: Vocabulary
+    errors: list[ConditionError] = field(default_factory=list)
+    variables: dict[str, ValueType] = field(default_factory=dict)
+
+    def condition(self, node: Node) -> ValueType:
+        return self.expect(node, {ValueType.BOOL}, "a condition is wanted here")
+
+    def expect(self, node: Node, types: Set[ValueType], wanted: str) -> ValueType:
+        found = self.type_of(node)
+        if found is not ValueType.ANY and found not in types:
+            self.fault(node, f"{wanted}, and this is {found.value}")
+        return found
+
+    def fault(self, node: Node, message: str, help: str = "") -> None:  # noqa: A002
+        self.errors.append(ConditionError(message, node.span, help))
+
+    def type_of(self, node: Node) -> ValueType:
+        fact = fact_of(node)
+        if fact is not None:
+            return fact.type
+        match node:
+            case Literal():
+                return _type_of_literal(node)
+            case ListLiteral():
+                for item in node.items:
+                    self.type_of(item)
+                return ValueType.LIST
+            case Name():
+                return self._name(node)
+            case Select():
+                return self._select(node)
+            case Index():
+                return self._index(node)
+            case Has():
+                return self._has(node)
+            case Not():
+                return self.condition(node.operand)
+            case Negate():
+                self.expect(node.operand, {ValueType.INT}, "`-` takes a whole number")
+                return ValueType.INT
+            case Binary():
+                return self._binary(node)
+            case Logic():
+                for operand in node.operands:
+                    self.expect(operand, {ValueType.BOOL}, f"`{node.op}` joins conditions")
+                return ValueType.BOOL
+            case Ternary():
+                return self._ternary(node)
+            case Call():
+                return self._call(node)
+            case Quantified():
+                return self._quantified(node)
+            case _:
+                assert_never(node)
+
+    # --- names ------------------------------------------------------------------------------------
+
+    def _name(self, node: Name) -> ValueType:
+        if node.name in self.variables:
+            return self.variables[node.name]
+        if node.name in GROUPS:
+            parts = " or ".join(f"`{name}`" for name in GROUPS[node.name])
+            self.fault(node, f"`{node.name}` is no value itself", f"write {parts}")
+        else:
+            help_text = nearest_help(node.name, ROOTS | self.variables.keys())
+            self.fault(
+                node,
+                f"there is no `{node.name}` to read",
+                help_text or f"parameters of the action are read as `params.{node.name}`",
+            )
+        return ValueType.ANY
+
+    def _select(self, node: Select | Has) -> ValueType:
+        operand = node.operand
+        if isinstance(operand, Name) and operand.name in GROUPS:
+            names = GROUPS[operand.name]
+            written = f"{operand.name}.{node.field}"
+            self.fault(node, f"there is no `{written}` to read", nearest_help(written, names))
+            return ValueType.ANY
+        self.expect(operand, {ValueType.MAP}, f"`.{node.field}` reads a field of a map")
+        parent = fact_of(operand)
+        return ValueType.ANY if parent is None else parent.item
+
+    def _has(self, node: Has) -> ValueType:
+        path = path_of(node)
+        if path in FACTS:
+            self.fault(node, f"`{path}` is always there", 'compare it with `""` instead')
+        else:
+            self._select(node)
+        return ValueType.BOOL
+
+    def _index(self, node: Index) -> ValueType:
+        container = self.expect(node.operand, _CONTAINERS, "`[...]` reads a list or a map")
+        wanted = {
+            ValueType.LIST: {ValueType.INT},
+            ValueType.MAP: {ValueType.TEXT},
+        }.get(container, {ValueType.INT, ValueType.TEXT})
+        self.expect(node.index, wanted, "an index is a position, or the name of a field")
+        parent = fact_of(node.operand)
+        return ValueType.ANY if parent is None else parent.item
+
+    # --- operators --------------------------------------------------------------------------------
+
+    def _binary(self, node: Binary) -> ValueType:
+        if node.op is BinaryOp.IN:
+            return self._in(node)
+        left, right = self.type_of(node.left), self.type_of(node.right)
+        if node.op in EQUALITY:
+            self._comparable(node, left, right)
+            self._known_value(node.left, node.right)
+            self._known_value(node.right, node.left)
+            return ValueType.BOOL
+        if node.op in ORDERING:
+            for side, found in ((node.left, left), (node.right, right)):
+                if found is not ValueType.ANY and found not in _ORDERED:
+                    self.fault(side, f"`{node.op}` has no order for {found.value}")
+                    return ValueType.BOOL
+            self._comparable(node, left, right)
+            return ValueType.BOOL
+        return self._arithmetic(node, left, right)
+
+    def _comparable(self, node: Binary, left: ValueType, right: ValueType) -> None:
+        unknown = {ValueType.ANY, ValueType.NULL}
+        if left in unknown or right in unknown or left is right or {left, right} <= _NUMBERS:
+            return
+        self.fault(node, f"{left.value} is compared with {right.value}", _comparison_help(node))
+
+    def _known_value(self, side: Node, other: Node) -> None:
+        """Hold a literal beside `action`, `kind` and the like against the names there are."""
+        known = self.vocabulary.names_of(path_of(side) or "")
+        if not known or not isinstance(other, Literal) or not isinstance(other.value, str):
+            return
+        if other.value not in known:
+            self.fault(
+                other,
+                f"no mapper makes the {path_of(side)} `{other.value}`",
+                nearest_help(other.value, known),
+            )
+
+    def _in(self, node: Binary) -> ValueType:
+        left = self.type_of(node.left)
+        self.expect(node.right, _CONTAINERS, "`in` looks into a list or a map")
+        if isinstance(node.right, ListLiteral):
+            for item in node.right.items:
+                # Their faults are already noted; here they are only compared with the left side.
+                item_type = _Checker(self.vocabulary, [], self.variables).type_of(item)
+                self._comparable(
+                    Binary(item.span, BinaryOp.EQUAL, node.left, item), left, item_type
+                )
+                self._known_value(node.left, item)
+        return ValueType.BOOL
+
+    def _arithmetic(self, node: Binary, left: ValueType, right: ValueType) -> ValueType:
+        if node.op is BinaryOp.ADD and ValueType.TEXT in (left, right):
+            self._comparable(node, left, right)
+            return ValueType.TEXT
+        for side, found in ((node.left, left), (node.right, right)):
+            if found is ValueType.DOUBLE:
+                self.fault(
+                    side,
+                    f"`{node.op}` takes whole numbers only",
+                    "amounts are whole numbers of minor units: cents, not dollars",
+                )
+            elif found not in (ValueType.INT, ValueType.ANY):
+                self.fault(side, f"`{node.op}` takes whole numbers, and this is {found.value}")
+        known = ValueType.INT in (left, right) or node.op is not BinaryOp.ADD
+        return ValueType.INT if known else ValueType.ANY
+
+    def _ternary(self, node: Ternary) -> ValueType:
+        self.expect(node.condition, {ValueType.BOOL}, "`?` follows a condition")
+        then, otherwise = self.type_of(node.then), self.type_of(node.otherwise)
+        if then is otherwise:
+            return then
+        if ValueType.ANY not in (then, otherwise):
+            self.fault(node, f"one branch is {then.value}, the other {otherwise.value}")
+        return ValueType.ANY
+
+    # --- calls ------------------------------------------------------------------------------------
+
+    def _call(self, node: Call) -> ValueType:
+        if node.function is Function.SIZE:
+            self.expect(node.args[0], _SIZED, "`size` takes text, a list or a map")
+            return ValueType.INT
+        for arg in node.args:
+            self.expect(arg, {ValueType.TEXT}, f"`{node.function}` takes text")
+        return ValueType.BOOL
+
+    def _quantified(self, node: Quantified) -> ValueType:
+        items = self.expect(
+            node.items, _CONTAINERS, f"`{node.quantifier}` goes through a list or a map"
+        )
+        if node.variable in ROOTS or node.variable in self.variables:
+            self.fault(
+                node, f"the variable `{node.variable}` has the name of something else", "rename it"
+            )
+            return ValueType.BOOL
+        self.variables[node.variable] = ValueType.TEXT if items is ValueType.MAP else ValueType.ANY
+        self.condition(node.predicate)
+        del self.variables[node.variable]
+        return ValueType.BOOL
+
+
+def _type_of_literal(node: Literal) -> ValueType:
+    match node.value:
+        case bool():
+            return ValueType.BOOL
+        case int():
+            return ValueType.INT
+        case float():
+            return ValueType.DOUBLE
+        case str():
+            return ValueType.TEXT
+        case None:
+            return ValueType.NULL
+        case _:
+            assert_never(node.value)
+
+
+def _comparison_help(node: Binary) -> str:
+    for side in (node.left, node.right):
+        if isinstance(side, Literal) and isinstance(side.value, str):
+            try:
+                int(side.value[:20])
+            except ValueError:
+                return ""
+            return f"write {side.value} without quotes if it is a number"
+    return ""

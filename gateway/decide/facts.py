@@ -1,0 +1,98 @@
+"""What a condition can read: the roots of the language, their types, and where each value lies.
+
+One table serves the checker (type), the compiler (`source`) and the interpreter (`read`). The
+compiled functions reach attributes through `source` alone, so no text of a policy or of a request
+ever names an attribute.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from operator import attrgetter
+from typing import Final
+
+from gateway.decide.syntax import Name, Node, path_of
+from gateway.model.action import Action, Kind
+from gateway.model.decision import Context
+
+
+class ValueType(Enum):
+    """What the checker knows of a value. ANY is what only the request tells."""
+
+    BOOL = "a condition (true or false)"
+    INT = "a whole number"
+    DOUBLE = "a decimal"
+    TEXT = "text"
+    LIST = "a list"
+    MAP = "a map"
+    NULL = "null"
+    ANY = "any value"
+
+
+Read = Callable[[Action, Context, int], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """`source` is the Python expression for the value, over `p` (params), `a` (action), `c`
+    (context) and `s` (score); `read` gives the same. `item` is the type of a map's values."""
+
+    type: ValueType
+    source: str
+    read: Read
+    item: ValueType = ValueType.ANY
+
+
+def _of_action(attribute: str, of_type: ValueType) -> Fact:
+    get = attrgetter(attribute)
+    return Fact(of_type, f"a.{attribute}", lambda action, _context, _score: get(action))
+
+
+def _of_context(attribute: str, of_type: ValueType, item: ValueType = ValueType.ANY) -> Fact:
+    get = attrgetter(attribute)
+    return Fact(of_type, f"c.{attribute}", lambda _action, context, _score: get(context), item)
+
+
+FACTS: Final[Mapping[str, Fact]] = {
+    "params": Fact(ValueType.MAP, "p", lambda action, _context, _score: action.params),
+    "action": _of_action("action", ValueType.TEXT),
+    "provider": _of_action("provider", ValueType.TEXT),
+    "operation": _of_action("operation", ValueType.TEXT),
+    "kind": _of_action("kind.value", ValueType.TEXT),
+    "target.type": _of_action("target.type", ValueType.TEXT),
+    "target.id": _of_action("target.id", ValueType.TEXT),
+    "reversible": _of_action("reversible", ValueType.BOOL),
+    "sensitive": Fact(
+        ValueType.TEXT,
+        '(a.sensitive or "")',
+        lambda action, _context, _score: action.sensitive or "",
+    ),
+    "agent.id": _of_context("agent", ValueType.TEXT),
+    "agent.labels": _of_context("labels", ValueType.MAP, ValueType.TEXT),
+    "run": _of_context("run", ValueType.ANY),  # null where the agent names none
+    "environment": _of_context("environment", ValueType.TEXT),
+    "risk.score": Fact(ValueType.INT, "s", lambda _action, _context, score: score),
+}
+
+GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
+    "target": ("target.type", "target.id"),
+    "agent": ("agent.id", "agent.labels"),
+    "risk": ("risk.score",),
+}
+"""Words that are no value themselves, only the first half of one."""
+
+ROOTS: Final = frozenset(name.partition(".")[0] for name in FACTS)
+
+KINDS: Final = frozenset(kind.value for kind in Kind)
+
+
+def fact_of(node: Node) -> Fact | None:
+    """The fact that a plain name or path stands for."""
+    path = path_of(node)
+    return None if path is None else FACTS.get(path)
+
+
+def is_root(node: Node) -> bool:
+    return isinstance(node, Name) and node.name in ROOTS

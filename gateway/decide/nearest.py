@@ -1,0 +1,20 @@
+"""Turns a wrong name into the help that names the right one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+_LISTED_MAX = 12
+"""How many known names a help lists when none is near; a longer list is not read."""
+
+
+def nearest_help(wrong: str, known: Iterable[str]) -> str:
+    """`did you mean ...?`, or the whole list when it is short and nothing is near."""
+    names = sorted(set(known))
+    near = get_close_matches(wrong[:200], names, n=1, cutoff=0.6)
+    if near:
+        return f"did you mean `{near[0]}`?"
+    if 0 < len(names) <= _LISTED_MAX:
+        return "there is " + ", ".join(f"`{name}`" for name in names)
+    return ""

@@ -1,0 +1,376 @@
+"""Turns the text of a condition into its tree: the subset of CEL that `policies/README.md` teaches.
+
+A Pratt parser. What follows a whole expression is an error, never ignored; so is whatever it does
+not know. It looks at no types: that is the checker's work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from gateway.decide.nearest import nearest_help
+from gateway.decide.scanner import INT64_MAX, Token, TokenKind, scan
+from gateway.decide.syntax import (
+    CONDITION_DEPTH_MAX,
+    LIST_ITEMS_MAX,
+    Binary,
+    BinaryOp,
+    Call,
+    ConditionError,
+    Function,
+    Has,
+    Index,
+    ListLiteral,
+    Literal,
+    Logic,
+    LogicOp,
+    Name,
+    Negate,
+    Node,
+    Not,
+    Quantified,
+    Quantifier,
+    Select,
+    Span,
+    Ternary,
+    children,
+)
+
+_RELATION: Final = 3
+_BINDING: Final = {
+    LogicOp.OR: 1,
+    LogicOp.AND: 2,
+    BinaryOp.ADD: 4,
+    BinaryOp.SUBTRACT: 4,
+    BinaryOp.MULTIPLY: 5,
+    BinaryOp.DIVIDE: 5,
+    BinaryOp.REMAINDER: 5,
+}
+_OPERATORS: Final[dict[str, LogicOp | BinaryOp]] = {
+    **{str(logic): logic for logic in LogicOp},
+    **{str(binary): binary for binary in BinaryOp},
+}
+
+_LITERAL_NAMES: Final = {"true": True, "false": False, "null": None}
+_RESERVED: Final = frozenset(
+    {
+        "as", "break", "const", "continue", "else", "for", "function", "if", "import", "in",
+        "let", "loop", "package", "namespace", "return", "var", "void", "while",
+    }
+)  # fmt: skip
+_SPELT_OUT: Final = {
+    "and": "write `&&`",
+    "or": "write `||`",
+    "not": "write `!`",
+    "is": "write `==`",
+}
+_GLOBALS: Final = ("has", "size")
+_METHODS: Final = tuple(function.value for function in Function) + tuple(
+    quantifier.value for quantifier in Quantifier
+)
+_ELSEWHERE: Final = frozenset(
+    {
+        "matches", "exists_one", "filter", "map", "int", "uint", "double", "string", "bytes",
+        "bool", "type", "dyn", "timestamp", "duration", "getFullYear", "getMonth", "getDate",
+        "getDayOfMonth", "getDayOfWeek", "getDayOfYear", "getHours", "getMinutes", "getSeconds",
+        "getMilliseconds", "lowerAscii", "upperAscii", "replace", "split", "join", "substring",
+        "trim",
+    }
+)  # fmt: skip
+"""Functions of CEL that this language leaves out: told apart from spelling mistakes."""
+
+
+def parse(text: str) -> Node:
+    """Parse a whole condition.
+
+    Raises:
+        ConditionError: it is not one expression of the language, or it is nested too deeply.
+    """
+    parser = _Parser(scan(text))
+    node = parser.whole()
+    _check_depth(node)
+    return node
+
+
+def _check_depth(root: Node) -> None:
+    # Chains such as `1+1+1` and `a.b.c` are deep trees without being nested text.
+    pending: list[tuple[Node, int]] = [(root, 1)]
+    while pending:
+        node, depth = pending.pop()
+        if depth > CONDITION_DEPTH_MAX:
+            raise _too_deep(node.span)
+        pending.extend((child, depth + 1) for child in children(node))
+
+
+def _too_deep(span: Span) -> ConditionError:
+    return ConditionError(
+        f"the condition is nested deeper than {CONDITION_DEPTH_MAX}", span, "split the rule"
+    )
+
+
+class _Parser:
+    def __init__(self, tokens: list[Token]) -> None:
+        self._tokens = tokens
+        self._at = 0
+        self._depth = 0
+
+    def whole(self) -> Node:
+        if self._is_end():
+            raise ConditionError("the condition is empty", self._next.span, "leave `when` out")
+        node = self._expression()
+        if not self._is_end():
+            raise self._unexpected("an operator or the end")
+        return node
+
+    # --- tokens -----------------------------------------------------------------------------------
+
+    @property
+    def _next(self) -> Token:
+        return self._tokens[self._at]
+
+    def _is_end(self) -> bool:
+        return self._next.kind is TokenKind.END
+
+    def _take(self) -> Token:
+        token = self._tokens[self._at]
+        self._at += 1
+        return token
+
+    def _is_sign(self, sign: str) -> bool:
+        return self._next.kind is TokenKind.SIGN and self._next.text == sign
+
+    def _expect(self, sign: str) -> Token:
+        if not self._is_sign(sign):
+            raise self._unexpected(f"`{sign}`")
+        return self._take()
+
+    def _unexpected(self, wanted: str) -> ConditionError:
+        token = self._next
+        if token.kind is TokenKind.END:
+            return ConditionError(f"the condition ends where {wanted} was expected", token.span)
+        return ConditionError(
+            f"unexpected `{token.text}` where {wanted} was expected",
+            token.span,
+            _SPELT_OUT.get(token.text.lower(), ""),
+        )
+
+    def _nested(self, parse_inner: Callable[[], Node]) -> Node:
+        self._depth += 1
+        if self._depth > CONDITION_DEPTH_MAX:
+            raise _too_deep(self._next.span)
+        node = parse_inner()
+        self._depth -= 1
+        return node
+
+    # --- operators --------------------------------------------------------------------------------
+
+    def _expression(self) -> Node:
+        return self._nested(self._ternary)
+
+    def _ternary(self) -> Node:
+        condition = self._binary(1)
+        if not self._is_sign("?"):
+            return condition
+        self._take()
+        then = self._nested(lambda: self._binary(1))
+        self._expect(":")
+        otherwise = self._expression()
+        return Ternary(_join(condition, otherwise), condition, then, otherwise)
+
+    def _binary(self, binding_min: int) -> Node:
+        left = self._unary()
+        while True:
+            operator = self._operator()
+            if operator is None:
+                return left
+            binding = _BINDING.get(operator, _RELATION)
+            if binding < binding_min:
+                return left
+            self._take()
+            right = self._binary(binding + 1)
+            left = _combine(operator, left, right)
+
+    def _operator(self) -> LogicOp | BinaryOp | None:
+        token = self._next
+        if token.kind is TokenKind.SIGN or token.text == "in":
+            return _OPERATORS.get(token.text)
+        return None
+
+    def _unary(self) -> Node:
+        token = self._next
+        if self._is_sign("!"):
+            self._take()
+            operand = self._nested(self._unary)
+            return Not(Span(token.span.start, operand.span.end), operand)
+        if self._is_sign("-"):
+            self._take()
+            if self._next.kind in (TokenKind.INT, TokenKind.DOUBLE):
+                return self._postfix(self._negative(token))
+            operand = self._nested(self._unary)
+            return Negate(Span(token.span.start, operand.span.end), operand)
+        return self._postfix(self._primary())
+
+    def _negative(self, minus: Token) -> Literal:
+        # `-9223372036854775808` is one literal: its digits alone would not fit.
+        number = self._take()
+        assert not isinstance(number.value, str)
+        return Literal(Span(minus.span.start, number.span.end), -number.value)
+
+    # --- operands ---------------------------------------------------------------------------------
+
+    def _primary(self) -> Node:
+        token = self._next
+        match token.kind:
+            case TokenKind.INT | TokenKind.DOUBLE | TokenKind.TEXT:
+                self._take()
+                if token.value == INT64_MAX + 1 and token.kind is TokenKind.INT:
+                    raise ConditionError(f"`{token.text}` does not fit into 64 bits", token.span)
+                return Literal(token.span, token.value)
+            case TokenKind.NAME:
+                return self._name()
+            case TokenKind.SIGN if token.text == "(":
+                self._take()
+                node = self._expression()
+                self._expect(")")
+                return node
+            case TokenKind.SIGN if token.text == "[":
+                return self._list()
+            case _:
+                raise self._unexpected("a value")
+
+    def _name(self) -> Node:
+        token = self._take()
+        if self._is_sign("("):
+            return self._global_call(token)
+        if token.text in _LITERAL_NAMES:
+            return Literal(token.span, _LITERAL_NAMES[token.text])
+        if token.text in _RESERVED or token.text in _SPELT_OUT:
+            raise ConditionError(
+                f"`{token.text}` is not a value", token.span, _SPELT_OUT.get(token.text, "")
+            )
+        return Name(token.span, token.text)
+
+    def _list(self) -> Node:
+        start = self._take().span.start
+        items = self._sequence("]", trailing_comma=True)
+        if len(items) > LIST_ITEMS_MAX:
+            raise ConditionError(
+                f"a list has at most {LIST_ITEMS_MAX} items", items[LIST_ITEMS_MAX].span
+            )
+        return ListLiteral(Span(start, self._expect("]").span.end), items)
+
+    def _sequence(self, end: str, *, trailing_comma: bool = False) -> tuple[Node, ...]:
+        items: list[Node] = []
+        while not self._is_sign(end):
+            items.append(self._expression())
+            if not self._is_sign(","):
+                break
+            comma = self._take()
+            if self._is_sign(end) and not trailing_comma:
+                raise ConditionError("a value is missing behind the comma", comma.span)
+        return tuple(items)
+
+    def _postfix(self, node: Node) -> Node:
+        while True:
+            if self._is_sign("."):
+                self._take()
+                if self._next.kind is not TokenKind.NAME:
+                    raise self._unexpected("a field name")
+                name = self._take()
+                if self._is_sign("("):
+                    node = self._method(node, name)
+                elif name.text in _RESERVED or name.text in _LITERAL_NAMES:
+                    raise ConditionError(
+                        f"`{name.text}` can't be written as a field",
+                        name.span,
+                        f'write `["{name.text}"]`',
+                    )
+                else:
+                    node = Select(_until(node, name), node, name.text)
+            elif self._is_sign("["):
+                self._take()
+                index = self._expression()
+                node = Index(_until(node, self._expect("]")), node, index)
+            else:
+                return node
+
+    # --- calls ------------------------------------------------------------------------------------
+
+    def _global_call(self, name: Token) -> Node:
+        if name.text not in _GLOBALS:
+            raise _unknown_function(name, _GLOBALS, is_method=False)
+        self._take()
+        args = self._sequence(")")
+        end = self._expect(")")
+        span = Span(name.span.start, end.span.end)
+        if len(args) != 1:
+            raise ConditionError(f"`{name.text}` takes one argument", span)
+        if name.text == "size":
+            return Call(span, Function.SIZE, args)
+        field = args[0]
+        if not isinstance(field, Select):
+            raise ConditionError(
+                "`has` takes a field", field.span, "write it as in `has(params.amount)`"
+            )
+        return Has(span, field.operand, field.field)
+
+    def _method(self, receiver: Node, name: Token) -> Node:
+        if name.text not in _METHODS:
+            raise _unknown_function(name, _METHODS, is_method=True)
+        self._take()
+        if name.text in tuple(Quantifier):
+            return self._quantified(receiver, Quantifier(name.text))
+        args = self._sequence(")")
+        span = _until(receiver, self._expect(")"))
+        function = Function(name.text)
+        wanted = 0 if function is Function.SIZE else 1
+        if len(args) != wanted:
+            counted = "no argument" if wanted == 0 else "one argument"
+            raise ConditionError(f"`{name.text}` takes {counted}", name.span)
+        return Call(span, function, (receiver, *args))
+
+    def _quantified(self, items: Node, quantifier: Quantifier) -> Node:
+        variable = self._next
+        if variable.kind is not TokenKind.NAME or variable.text in _RESERVED:
+            raise self._unexpected("a variable")
+        self._take()
+        self._expect(",")
+        predicate = self._expression()
+        span = _until(items, self._expect(")"))
+        return Quantified(span, quantifier, items, variable.text, predicate)
+
+
+def _combine(operator: LogicOp | BinaryOp, left: Node, right: Node) -> Node:
+    span = _join(left, right)
+    if isinstance(operator, BinaryOp):
+        return Binary(span, operator, left, right)
+    if isinstance(left, Logic) and left.op is operator:
+        return Logic(span, operator, (*left.operands, right))
+    return Logic(span, operator, (left, right))
+
+
+def _join(left: Node, right: Node) -> Span:
+    return Span(left.span.start, right.span.end)
+
+
+def _until(node: Node, end: Token) -> Span:
+    return Span(node.span.start, end.span.end)
+
+
+def _unknown_function(name: Token, known: tuple[str, ...], *, is_method: bool) -> ConditionError:
+    if name.text in _ELSEWHERE:
+        return ConditionError(
+            f"`{name.text}` of CEL is not part of this language",
+            name.span,
+            "policies/README.md lists what there is",
+        )
+    if not is_method and name.text in _METHODS:
+        return ConditionError(
+            f"`{name.text}` is written behind its value",
+            name.span,
+            f'write it as in `params.name.{name.text}("x")`',
+        )
+    return ConditionError(
+        f"there is no function `{name.text}`", name.span, nearest_help(name.text, known)
+    )

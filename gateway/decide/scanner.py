@@ -1,0 +1,190 @@
+"""Turns the text of a condition into tokens.
+
+Strict where other engines guess: `50_000`, `5u`, a single `=`, a bytes literal or an unknown
+escape is a positioned error, never a shorter token with something left over.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+
+from gateway.decide.syntax import CONDITION_CHARS_MAX, ConditionError, Span
+
+INT64_MAX = 2**63 - 1
+
+
+class TokenKind(Enum):
+    NAME = "name"
+    INT = "whole number"
+    DOUBLE = "decimal"
+    TEXT = "text"
+    SIGN = "sign"
+    END = "end of the condition"
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """`text` is as written; `value` is what a literal means (an INT may be 2^63, for its minus)."""
+
+    kind: TokenKind
+    span: Span
+    text: str
+    value: str | int | float = ""
+
+
+_SPACE = re.compile(r"(?:[ \t\n\f\r]+|//[^\n]*)*")
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_DOUBLE = re.compile(r"(?:[0-9]*\.[0-9]+(?:[eE][+-]?[0-9]+)?|[0-9]+[eE][+-]?[0-9]+)")
+_INT = re.compile(r"0[xX][0-9a-fA-F]+|[0-9]+")
+_WORD_REST = re.compile(r"[A-Za-z0-9_]*")
+_STRING_START = re.compile(r"""[rRbB]{0,2}('{3}|"{3}|'|")""")
+_SIGNS = (
+    "==", "!=", "<=", ">=", "&&", "||",
+    "<", ">", "!", "+", "-", "*", "/", "%", "(", ")", "[", "]", ".", ",", "?", ":",
+)  # fmt: skip
+
+_SIMPLE_ESCAPES = {
+    "a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v",
+    "\\": "\\", "?": "?", '"': '"', "'": "'", "`": "`",
+}  # fmt: skip
+_CODE_ESCAPE = re.compile(
+    r"x([0-9a-fA-F]{2})|X([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|([0-3][0-7]{2})"
+)
+
+_HELP_FOR_SIGN = {
+    "=": "write `==` to compare",
+    "&": "write `&&` for and",
+    "|": "write `||` for or",
+    "{": "maps and blocks are not part of the language",
+    "`": "text is written in double or single quotes",
+    "$": "names have no sign before them: write `params.amount`",
+}
+
+
+def scan(text: str) -> list[Token]:
+    """Split a condition into tokens; the last is END.
+
+    Raises:
+        ConditionError: the text holds something that is no token.
+    """
+    if len(text) > CONDITION_CHARS_MAX:
+        raise ConditionError(
+            f"the condition is longer than {CONDITION_CHARS_MAX} characters",
+            Span(0, 1),
+            "move values into `match`, or split the rule",
+        )
+    return list(_tokens(text))
+
+
+def _tokens(text: str) -> Iterator[Token]:
+    at = 0
+    while True:
+        space = _SPACE.match(text, at)
+        assert space is not None
+        at = space.end()
+        if at == len(text):
+            yield Token(TokenKind.END, Span(at, at), "")
+            return
+        token = _token(text, at)
+        yield token
+        at = token.span.end
+
+
+def _token(text: str, at: int) -> Token:
+    string = _STRING_START.match(text, at)
+    if string is not None:
+        return _string(text, at, string.group(1), string.start(1))
+    name = _NAME.match(text, at)
+    if name is not None:
+        return Token(TokenKind.NAME, Span(at, name.end()), name.group())
+    if text[at].isdecimal() or (text[at] == "." and text[at + 1 : at + 2].isdecimal()):
+        return _number(text, at)
+    for sign in _SIGNS:
+        if text.startswith(sign, at):
+            return Token(TokenKind.SIGN, Span(at, at + len(sign)), sign)
+    raise ConditionError(
+        f"unexpected `{text[at]}`", Span(at, at + 1), _HELP_FOR_SIGN.get(text[at], "")
+    )
+
+
+def _number(text: str, at: int) -> Token:
+    double = _DOUBLE.match(text, at)
+    match = double or _INT.match(text, at)
+    end = match.end() if match is not None else at
+    rest = _WORD_REST.match(text, end)
+    assert rest is not None
+    if match is None or rest.group():
+        written = text[at : max(rest.end(), at + 1)]
+        raise ConditionError(
+            f"`{written}` is not a number", Span(at, at + len(written)), _number_help(written)
+        )
+    span, written = Span(at, end), match.group()
+    if double is not None:
+        value = float(written)
+        if value in (float("inf"), float("-inf")):
+            raise ConditionError(f"`{written}` is too large for a decimal", span)
+        return Token(TokenKind.DOUBLE, span, written, value)
+    # Checked by length first: Python refuses to read thousands of digits with an error of its own.
+    digits = written.lstrip("0xX") if written[:2].lower() == "0x" else written.lstrip("0")
+    whole = int(written, 0 if written[:2].lower() == "0x" else 10) if len(digits) <= 20 else None
+    if whole is None or whole > INT64_MAX + 1:
+        raise ConditionError(
+            f"`{written}` does not fit into 64 bits",
+            span,
+            "whole numbers go from -9223372036854775808 to 9223372036854775807",
+        )
+    return Token(TokenKind.INT, span, written, whole)
+
+
+def _number_help(written: str) -> str:
+    if "_" in written:
+        return f"write `{written.replace('_', '')}`: digits are not grouped"
+    if written[-1] in "uU":
+        return f"write `{written[:-1]}`: there are no unsigned numbers"
+    return "put a space or an operator behind the number"
+
+
+def _string(text: str, at: int, quote: str, quote_at: int) -> Token:
+    prefix = text[at:quote_at].lower()
+    if "b" in prefix:
+        raise ConditionError(
+            "bytes are not part of the language", Span(at, quote_at + 1), "leave the `b` out"
+        )
+    if prefix == "rr":
+        raise ConditionError("unexpected `rr` before text", Span(at, quote_at))
+    is_raw, position, parts = prefix == "r", quote_at + len(quote), []
+    while not text.startswith(quote, position):
+        if position >= len(text) or (text[position] in "\r\n" and len(quote) == 1):
+            raise ConditionError(
+                "text is not closed", Span(at, position), f"close it with `{quote}`"
+            )
+        if text[position] != "\\" or is_raw:
+            parts.append(text[position])
+            position += 1
+        else:
+            piece, position = _escape(text, position)
+            parts.append(piece)
+    end = position + len(quote)
+    return Token(TokenKind.TEXT, Span(at, end), text[at:end], "".join(parts))
+
+
+def _escape(text: str, at: int) -> tuple[str, int]:
+    simple = _SIMPLE_ESCAPES.get(text[at + 1 : at + 2])
+    if simple is not None:
+        return simple, at + 2
+    code = _CODE_ESCAPE.match(text, at + 1)
+    if code is None:
+        raise ConditionError(
+            f"unknown escape `{text[at : at + 2]}`",
+            Span(at, at + 2),
+            r"write `\\` for one backslash, or put `r` before the quotes",
+        )
+    octal = code.group(5)
+    digits = next(group for group in code.groups() if group is not None)
+    point = int(digits, 8 if octal is not None else 16)
+    if point > 0x10FFFF or 0xD800 <= point <= 0xDFFF:
+        raise ConditionError("this escape names no character", Span(at, code.end()))
+    return chr(point), code.end()

@@ -1,0 +1,213 @@
+"""CEL's operators over the values that a request can hold, exactly.
+
+Python's own operators differ from CEL's where it hurts: `True == 1`, `True > 0`, `"a" in "abc"`,
+`items[-1]`. These functions don't. A case that CEL calls an error raises `Unresolved`; what that
+means for a rule is decided by the engine. Whole numbers of a request are not bounded by 64 bits:
+they compare by their true value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+from gateway.decide.syntax import BinaryOp, Function
+
+INT64_MIN: Final = -(2**63)
+INT64_MAX: Final = 2**63 - 1
+
+
+class Unresolved(Exception):
+    """A value can't be told. `subject` names the field that it failed on, as far as known."""
+
+    def __init__(self, subject: str = "") -> None:
+        super().__init__(subject)
+        self.subject = subject
+
+
+def is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def is_list(value: object) -> bool:
+    return isinstance(value, Sequence) and not isinstance(value, str)
+
+
+def equal(left: object, right: object) -> bool:
+    """Equality of any two values; values of different types are never equal."""
+    if isinstance(left, bool) or isinstance(right, bool):
+        return left is right
+    if is_number(left):
+        return is_number(right) and left == right
+    if isinstance(left, str):
+        return isinstance(right, str) and left == right
+    if isinstance(left, Mapping):
+        return (
+            isinstance(right, Mapping)
+            and left.keys() == right.keys()
+            and all(equal(item, right[key]) for key, item in left.items())
+        )
+    if isinstance(left, Sequence) and isinstance(right, Sequence):
+        return (
+            not isinstance(right, str) and len(left) == len(right) and all(map(equal, left, right))
+        )
+    return left is None and right is None
+
+
+def not_equal(left: object, right: object) -> bool:
+    return not equal(left, right)
+
+
+def _compare(left: object, right: object) -> int:
+    """Negative, zero or positive. Numbers, texts (by code point) and truth values have an order."""
+    if isinstance(left, bool) and isinstance(right, bool):
+        return left - right
+    if isinstance(left, str) and isinstance(right, str):
+        return (left > right) - (left < right)
+    if isinstance(left, bool) or isinstance(right, bool):
+        raise Unresolved
+    if isinstance(left, int | float) and isinstance(right, int | float):
+        return (left > right) - (left < right)
+    raise Unresolved
+
+
+def less(left: object, right: object) -> bool:
+    return _compare(left, right) < 0
+
+
+def less_equal(left: object, right: object) -> bool:
+    return _compare(left, right) <= 0
+
+
+def greater(left: object, right: object) -> bool:
+    return _compare(left, right) > 0
+
+
+def greater_equal(left: object, right: object) -> bool:
+    return _compare(left, right) >= 0
+
+
+def is_in(item: object, container: object) -> bool:
+    """Member of a list, or key of a map."""
+    if isinstance(container, Mapping):
+        return isinstance(item, str) and item in container
+    if isinstance(container, Sequence) and not isinstance(container, str):
+        return any(equal(item, member) for member in container)
+    raise Unresolved
+
+
+def add(left: object, right: object) -> int | str:
+    if isinstance(left, str) and isinstance(right, str):
+        return left + right
+    return _int64(_int(left) + _int(right))
+
+
+def subtract(left: object, right: object) -> int:
+    return _int64(_int(left) - _int(right))
+
+
+def multiply(left: object, right: object) -> int:
+    return _int64(_int(left) * _int(right))
+
+
+def divide(left: object, right: object) -> int:
+    """Towards zero, as CEL and C do; Python's `//` goes down."""
+    dividend, divisor = _int(left), _int(right)
+    if divisor == 0:
+        raise Unresolved
+    quotient = abs(dividend) // abs(divisor)
+    return _int64(quotient if (dividend < 0) == (divisor < 0) else -quotient)
+
+
+def remainder(left: object, right: object) -> int:
+    """With the sign of the dividend, as CEL and C do."""
+    dividend, divisor = _int(left), _int(right)
+    if divisor == 0:
+        raise Unresolved
+    rest = abs(dividend) % abs(divisor)
+    return rest if dividend >= 0 else -rest
+
+
+def negate(value: object) -> int:
+    return _int64(-_int(value))
+
+
+def _int(value: object) -> int:
+    # Checked before the operation: the product of two giants would cost what the agent likes.
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise Unresolved
+    return _int64(value)
+
+
+def _int64(value: int) -> int:
+    if not INT64_MIN <= value <= INT64_MAX:
+        raise Unresolved
+    return value
+
+
+def at_index(container: object, index: object) -> object:
+    """`container[index]`: a map by text, a list by a position from 0."""
+    if isinstance(container, Mapping):
+        if isinstance(index, str) and index in container:
+            return container[index]
+        raise Unresolved
+    if is_list(container) and isinstance(index, int) and not isinstance(index, bool):
+        assert isinstance(container, Sequence)
+        if 0 <= index < len(container):
+            return container[index]
+    raise Unresolved
+
+
+def truth(value: object) -> bool:
+    """The value itself if it is true or false; nothing else counts as either."""
+    if isinstance(value, bool):
+        return value
+    raise Unresolved
+
+
+def size(value: object) -> int:
+    """Characters of a text, items of a list or map."""
+    if isinstance(value, str | Mapping | Sequence):
+        return len(value)
+    raise Unresolved
+
+
+def starts_with(value: object, prefix: object) -> bool:
+    if isinstance(value, str) and isinstance(prefix, str):
+        return value.startswith(prefix)
+    raise Unresolved
+
+
+def ends_with(value: object, suffix: object) -> bool:
+    if isinstance(value, str) and isinstance(suffix, str):
+        return value.endswith(suffix)
+    raise Unresolved
+
+
+def contains(value: object, part: object) -> bool:
+    if isinstance(value, str) and isinstance(part, str):
+        return part in value
+    raise Unresolved
+
+
+BINARY: Final[dict[BinaryOp, Callable[[object, object], bool | int | str]]] = {
+    BinaryOp.EQUAL: equal,
+    BinaryOp.NOT_EQUAL: not_equal,
+    BinaryOp.LESS: less,
+    BinaryOp.LESS_EQUAL: less_equal,
+    BinaryOp.GREATER: greater,
+    BinaryOp.GREATER_EQUAL: greater_equal,
+    BinaryOp.IN: is_in,
+    BinaryOp.ADD: add,
+    BinaryOp.SUBTRACT: subtract,
+    BinaryOp.MULTIPLY: multiply,
+    BinaryOp.DIVIDE: divide,
+    BinaryOp.REMAINDER: remainder,
+}
+
+FUNCTIONS: Final[dict[Function, Callable[..., bool | int]]] = {
+    Function.SIZE: size,
+    Function.STARTS_WITH: starts_with,
+    Function.ENDS_WITH: ends_with,
+    Function.CONTAINS: contains,
+}
