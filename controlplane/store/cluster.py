@@ -13,6 +13,7 @@ Nothing outside `home` is written, and no permission outside it is changed.
 from __future__ import annotations
 
 import base64
+import contextlib
 import fcntl
 import hashlib
 import hmac
@@ -22,7 +23,6 @@ import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -105,7 +105,7 @@ class Cluster:
             self._lock = -1
 
 
-@contextmanager
+@contextlib.contextmanager
 def inherited(*folders: Path) -> Iterator[tuple[tuple[int, ...], tuple[str, ...]]]:
     """Open folders for a child; yields their descriptors and the paths that the child uses."""
     if not HAS_PROC:
@@ -155,14 +155,11 @@ def lock_home(home: Path) -> int:
 def load_secrets(home: Path) -> Secrets:
     """Read the cluster's secrets, making them when there are none."""
     file = home / "secrets.json"
+    made = Secrets(
+        f"checkrein-{secrets.token_hex(8)}", *(secrets.token_urlsafe(32) for _ in range(3))
+    )
     try:
-        return Secrets(**json.loads(file.read_text(encoding="utf-8")))
-    except FileNotFoundError:
-        made = Secrets(
-            f"checkrein-{secrets.token_hex(8)}", *(secrets.token_urlsafe(32) for _ in range(3))
-        )
-        write_private(file, json.dumps(asdict(made)))
-        return made
+        return Secrets(**json.loads(create_private(file, json.dumps(asdict(made)))))
     except (OSError, ValueError, TypeError) as error:
         raise StartError(
             "postgres.bad_secrets",
@@ -171,18 +168,24 @@ def load_secrets(home: Path) -> Secrets:
         ) from error
 
 
-def write_private(file: Path, text: str) -> None:
-    """Write a file of mode 0600, complete or not at all."""
-    number, name = tempfile.mkstemp(prefix=f".{file.name}-", dir=file.parent)
-    try:
-        with os.fdopen(number, "w", encoding="utf-8") as stream:
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-        Path(name).replace(file)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+def create_private(file: Path, text: str) -> str:
+    """Write a new file of mode 0600, complete or not at all; what is there already stays.
+
+    Returns what the file then holds: of several that create it at once, one wins.
+    """
+    if not file.exists():
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        number, name = tempfile.mkstemp(prefix=f".{file.name}-", dir=file.parent)
+        try:
+            with os.fdopen(number, "w", encoding="utf-8") as stream:
+                stream.write(text)
+                stream.flush()
+                os.fsync(stream.fileno())
+            with contextlib.suppress(FileExistsError):
+                os.link(name, file)
+        finally:
+            Path(name).unlink(missing_ok=True)
+    return file.read_text(encoding="utf-8")
 
 
 def scram_verifier(password: str) -> str:

@@ -1,0 +1,189 @@
+"""Asks, answers and uses approvals.
+
+Which answer may follow which state is said once, in `gateway.model.approval.LEGAL_MOVES`; the
+statements in `store` carry it out in one step each, so that of two racing moves one wins and the
+other gets a conflict.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from controlplane.auth import Caller
+from controlplane.faults import ControlFault, Fault
+from controlplane.notify.bus import Bus, Topic
+from controlplane.services.waiting import WaitingRoom
+from controlplane.store.approvals import Answer, ApprovalRow, ApprovalStore, NewApproval
+from controlplane.telemetry import Metrics
+from gateway.model.approval import LEGAL_MOVES, ApprovalEvent, ApprovalState
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalSettings:
+    """`pending_count_max_per_agent` keeps an agent from burying the one question that matters
+    under thousands. `sweep_seconds` is how late an expiry may wake its waiter."""
+
+    approved_seconds_max: float = 900.0
+    pending_count_max_per_agent: int = 200
+    sweep_seconds: float = 1.0
+    sweep_count_max: int = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Resolution:
+    """A person's answer. `resolved_by` None: the key's name stands for the person."""
+
+    event: ApprovalEvent
+    resolved_by: str | None
+    reason: str | None
+
+
+class ApprovalService:
+    def __init__(
+        self,
+        store: ApprovalStore,
+        bus: Bus,
+        room: WaitingRoom,
+        metrics: Metrics,
+        settings: ApprovalSettings,
+    ) -> None:
+        self._store = store
+        self._bus = bus
+        self._room = room
+        self._metrics = metrics
+        self._settings = settings
+
+    async def ask(self, new: NewApproval) -> tuple[ApprovalRow, bool]:
+        """Store a question, or join the open one of the same act; whether it is new.
+
+        Raises:
+            ControlFault: APPROVALS_FULL.
+        """
+        asked = await self._store.ask(new, self._settings.pending_count_max_per_agent)
+        for approval_id in asked.closed:
+            await self._bus.publish(Topic.APPROVAL, str(approval_id))
+        if asked.row is None:
+            raise ControlFault(
+                Fault.APPROVALS_FULL, "this agent already waits for too many approvals"
+            )
+        if asked.is_new:
+            self._metrics.approvals.labels(ApprovalState.PENDING).inc()
+        return asked.row, asked.is_new
+
+    async def get(
+        self,
+        caller: Caller,
+        approval_id: uuid.UUID,
+        wait_seconds: float,
+        is_gone: Callable[[], bool],
+    ) -> ApprovalRow:
+        """Read it; with `wait_seconds`, once it is no longer PENDING or the time is over.
+
+        Raises:
+            ControlFault: NOT_FOUND.
+        """
+
+        async def read() -> ApprovalRow:
+            return _found(await self._store.get(caller.tenant_id, approval_id))
+
+        return await self._room.read_until(
+            (Topic.APPROVAL, str(approval_id)),
+            read,
+            lambda row: row.status_now is not ApprovalState.PENDING,
+            wait_seconds,
+            is_gone,
+        )
+
+    async def list(
+        self,
+        caller: Caller,
+        status: ApprovalState | None,
+        agent: str | None,
+        before: int | None,
+        count_max: int,
+    ) -> Sequence[ApprovalRow]:
+        """Newest first."""
+        return await self._store.list(caller.tenant_id, status, agent, before, count_max)
+
+    async def resolve(
+        self, caller: Caller, approval_id: uuid.UUID, resolution: Resolution
+    ) -> ApprovalRow:
+        """Carry out a person's answer.
+
+        Raises:
+            ControlFault: FORBIDDEN for a machine's key (INVARIANT(no-self-approval)), NOT_FOUND,
+                APPROVAL_NOT_PENDING.
+        """
+        if caller.is_machine:
+            raise ControlFault(
+                Fault.FORBIDDEN, "a gateway's or an agent's key can't answer approvals"
+            )
+        sources = tuple(state for state, moves in LEGAL_MOVES.items() if resolution.event in moves)
+        answer = Answer(
+            LEGAL_MOVES[sources[0]][resolution.event],
+            sources,
+            resolution.resolved_by or caller.key_name,
+            caller.key_id,
+            resolution.reason,
+            self._settings.approved_seconds_max,
+        )
+        row = await self._store.resolve(caller.tenant_id, approval_id, answer)
+        if row is None:
+            present = _found(await self._store.get(caller.tenant_id, approval_id))
+            raise ControlFault(
+                Fault.APPROVAL_NOT_PENDING,
+                f"this approval is {present.status_now}",
+                {"status": present.status_now},
+            )
+        self._metrics.approvals.labels(row.status_now).inc()
+        await self._bus.publish(Topic.APPROVAL, str(approval_id))
+        return row
+
+    async def consume(
+        self, caller: Caller, approval_id: uuid.UUID, digest: str, claim_id: str
+    ) -> ApprovalRow:
+        """Use an approval for one release of one act. INVARIANT(consumed-once): the statement
+        lets one claim through; the same claim asked again gets the same answer.
+
+        Raises:
+            ControlFault: NOT_FOUND, APPROVAL_NOT_CONSUMABLE.
+        """
+        row = await self._store.consume(caller.tenant_id, approval_id, digest, claim_id)
+        if row is None:
+            present = _found(await self._store.get(caller.tenant_id, approval_id))
+            why = (
+                f"this approval is {present.status_now}"
+                if present.request_digest == digest
+                else "this approval is for another act"
+            )
+            raise ControlFault(Fault.APPROVAL_NOT_CONSUMABLE, why, {"status": present.status_now})
+        self._metrics.approvals.labels(row.status_now).inc()
+        await self._bus.publish(Topic.APPROVAL, str(approval_id))
+        return row
+
+    async def sweep(self) -> int:
+        """Close what is over, and wake those who wait for it; how many."""
+        closed = await self._store.sweep(self._settings.sweep_count_max)
+        for approval_id in closed:
+            await self._bus.publish(Topic.APPROVAL, str(approval_id))
+        return len(closed)
+
+    async def sweep_forever(self) -> None:
+        """Correctness needs no sweeper (every statement looks at the time): waiters do."""
+        while True:
+            with contextlib.suppress(ControlFault):
+                await self.sweep()
+            await asyncio.sleep(self._settings.sweep_seconds)
+
+
+def _found(row: ApprovalRow | None) -> ApprovalRow:
+    if row is None:
+        raise ControlFault(Fault.NOT_FOUND, "there is no such approval")
+    return row
