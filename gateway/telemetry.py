@@ -48,6 +48,12 @@ SPOOL_BACKLOG = Gauge(
     "Records not yet acknowledged by the control plane.",
     registry=REGISTRY,
 )
+RECORD_ALARMS = Counter(
+    "checkrein_gateway_record_alarms",
+    "Times the control plane's copy of the record did not fit ours, by code. Any is an incident.",
+    ["code"],
+    registry=REGISTRY,
+)
 UPSTREAM_SECONDS = Histogram(
     "checkrein_gateway_upstream_seconds",
     "From sending a request to the end of its answer.",

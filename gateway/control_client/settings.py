@@ -10,12 +10,16 @@ from pathlib import Path
 class ControlSettings:
     """Address, key and deadlines. The key is never shown.
 
-    `api_key_file` is read where `api_key` is empty. `control_seconds_max` bounds one ordinary call.
-    `ask_seconds_max` and `consume_seconds_max` bound a call with its retries: long enough for a
-    control plane that restarts, short enough for an agent that waits. `long_poll_seconds` stays
-    below the server's 30 s. `long_poll_count_max` bounds connections that only wait.
-    `directory_stale_seconds_max`: how long agents known from the cache are let in while the
-    control plane is gone. `ship_*` bound one batch of records, and how long they gather.
+    `api_key_file` is read where `api_key` is empty. `control_seconds_max` bounds one ordinary
+    call, `connect_seconds_max` its connect. `ask_seconds_max` and `consume_seconds_max` bound a
+    call with its retries: long enough for a control plane that restarts, short enough for an agent
+    that waits. `wait_retry_seconds_max` bounds the pause between tries while an action is held,
+    and with it how late an answer is seen after an outage. `long_poll_seconds` stays below the
+    server's 30 s; `long_poll_count_max` bounds connections that only wait, and
+    `directory_pause_seconds` parts two polls of the directory. `directory_stale_seconds_max`: how
+    long agents known from the cache are let in while the control plane is gone. `ship_*` bound one
+    batch of records and how long they gather. `retry_seconds_max` bounds the pause between tries
+    of what nobody waits for.
     """
 
     api_url: str = ""
@@ -25,8 +29,10 @@ class ControlSettings:
     connect_seconds_max: float = 3.0
     ask_seconds_max: float = 6.0
     consume_seconds_max: float = 10.0
+    wait_retry_seconds_max: float = 1.0
     long_poll_seconds: int = 25
     long_poll_count_max: int = 256
+    directory_pause_seconds: float = 0.2
     response_bytes_max: int = 8 * 2**20
     directory_stale_seconds_max: float = 86_400.0
     ship_records_max: int = 500

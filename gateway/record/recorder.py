@@ -22,6 +22,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
+from gateway import telemetry
 from gateway.model.errors import RecordError
 from gateway.model.record import Entry, GatewayEntry, OutcomeEntry, TunnelEntry
 from gateway.ports import Clock
@@ -201,8 +202,12 @@ class Recorder:
             each = self._queue.popleft()
             if each.waiter is not None and each.waiter.done():
                 continue  # its caller was cancelled: it sends nothing, so nothing is intended
+            try:
+                sealed = seal(each.fields, gateway, seq + 1, head)
+            except (TypeError, ValueError):
+                self._drop_unsealable(each)
+                continue
             seq += 1
-            sealed = seal(each.fields, gateway, seq, head)
             head = sealed.hash
             lines.append(sealed.line)
             pending.append(each)
@@ -210,6 +215,14 @@ class Recorder:
             return None
         lines.append(b"")
         return _Batch(pending, b"\n".join(lines), head)
+
+    def _drop_unsealable(self, pending: _Pending) -> None:
+        """A bug of ours made fields that have no canonical form; only this entry suffers."""
+        log.exception("an entry has no canonical form")
+        telemetry.BUGS.inc()
+        if pending.waiter is not None:
+            fault = RecordError("record.unsealable", "the record of this action can't be written")
+            pending.waiter.set_exception(fault)
 
     def _run_writer(self) -> None:
         """The writer thread: one batch at a time, every failure reported."""
@@ -259,7 +272,7 @@ class Recorder:
         self._fail_waiters(batch.pending, fault)
         self._fail_waiters(self._queue, fault)
         kept = [each for each in batch.pending if each.waiter is None and not each.is_probe]
-        kept += [each for each in self._queue if each.waiter is None]
+        kept += [each for each in self._queue if each.waiter is None and not each.is_probe]
         self._queue = deque(kept)
         self._is_urgent = False
         if self._is_closing:

@@ -1,0 +1,227 @@
+"""Approvals at the control plane: what is asked of a person, and what came back (`ApprovalDesk`).
+
+Only redacted params leave the gateway. An answer is believed only where it is about the question
+that was asked: same digest, a state that fits. Whatever else comes back is an `ApprovalError`,
+and the action stays refused.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from gateway.control_client.client import ControlPlaneClient
+from gateway.control_client.retry import call_until, pauses
+from gateway.model.action import Action, Canonical
+from gateway.model.approval import Approval, ApprovalState
+from gateway.model.codec import JsonValue
+from gateway.model.decision import ApprovalTerms
+from gateway.model.errors import ApprovalError, ControlPlaneError
+from gateway.ports import ApprovalAsk, Clock
+from gateway.record.line import action_json, actions_json, risk_json
+from gateway.record.redact import redact_params, redact_target, redact_text
+
+SUMMARY_CHARS_MAX: Final = 400
+SUMMARY_PARAMS_MAX: Final = 8
+SUMMARY_ACTIONS_MAX: Final = 5
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class ControlPlaneDesk:
+    """The real `ApprovalDesk`."""
+
+    def __init__(self, client: ControlPlaneClient, clock: Clock) -> None:
+        self._client = client
+        self._clock = clock
+
+    async def ask(self, ask: ApprovalAsk) -> Approval:
+        """See `ApprovalDesk.ask`. A lost reply is asked for again: the second asking joins."""
+        question = question_json(ask)
+        deadline = self._clock.monotonic() + self._client.settings.ask_seconds_max
+        try:
+            answer = await call_until(
+                deadline, self._clock.monotonic, lambda: self._client.ask_approval(question)
+            )
+        except ControlPlaneError as error:
+            raise _unavailable(error) from error
+        return _checked(answer, digest=ask.digest)
+
+    async def wait(self, approval_id: str, seconds_max: float) -> Approval:
+        """See `ApprovalDesk.wait`. An outage shorter than the wait is only a longer wait."""
+        now = self._clock.monotonic
+        deadline = now() + seconds_max
+        while True:
+            approval = await self._poll(approval_id, deadline)
+            if approval.state is not ApprovalState.PENDING or now() >= deadline:
+                return approval
+
+    async def _poll(self, approval_id: str, deadline: float) -> Approval:
+        """One long poll, made again while the control plane is gone and there is time."""
+        now, settings = self._clock.monotonic, self._client.settings
+        for pause in pauses(settings.wait_retry_seconds_max):
+            left = deadline - now()
+            try:
+                async with asyncio.timeout(max(left, 0.0) + settings.control_seconds_max):
+                    if 0 < left < 1:
+                        # Shorter than the server's long poll can be: one look when it is over.
+                        await asyncio.sleep(left)
+                    wait_seconds = min(left, settings.long_poll_seconds) if left >= 1 else 0
+                    answer = await self._client.fetch_approval(approval_id, wait_seconds)
+                return _checked(answer, approval_id=approval_id)
+            except TimeoutError as error:
+                raise ApprovalError(
+                    "approval.unavailable", "the control plane did not answer in time"
+                ) from error
+            except ControlPlaneError as error:
+                if not error.retryable or now() + pause >= deadline:
+                    raise _unavailable(error) from error
+            await asyncio.sleep(pause)
+        raise AssertionError("pauses never end")
+
+    async def consume(self, approval_id: str, digest: str, claim_id: str) -> Approval | None:
+        """See `ApprovalDesk.consume`. A lost reply is asked for again with the same claim."""
+        deadline = self._clock.monotonic() + self._client.settings.consume_seconds_max
+        try:
+            answer = await call_until(
+                deadline,
+                self._clock.monotonic,
+                lambda: self._client.consume_approval(approval_id, digest, claim_id),
+            )
+        except ControlPlaneError as error:
+            raise _unavailable(error) from error
+        if answer is None:
+            return None
+        approval = _checked(answer, digest=digest, approval_id=approval_id)
+        if approval.state is not ApprovalState.CONSUMED:
+            raise ApprovalError("approval.unreadable", "the approval was not consumed")
+        return approval
+
+
+# --- the question ---------------------------------------------------------------------------------
+
+
+def question_json(ask: ApprovalAsk) -> dict[str, object]:
+    """The body of the question, with nothing in it that a record may not hold."""
+    exchange, canonical, decision = ask.exchange, ask.canonical, ask.decision
+    first = canonical.actions[0]
+    shown = action_json(first)
+    path, _ = redact_target(exchange.request.target)
+    terms = decision.terms or ApprovalTerms()
+    is_batch = len(canonical.actions) > 1
+    return {
+        "agent": exchange.principal.agent,
+        "runId": exchange.principal.run,
+        "requestDigest": ask.digest,
+        "decisionId": ask.decision_id,
+        "provider": canonical.provider,
+        "operation": shown["operation"],
+        "action": shown["action"],
+        "kind": first.kind,
+        "target": shown["target"],
+        # Whoever answers for a batch must see all of it, not only what comes first.
+        "params": {"actions": actions_json(canonical)} if is_batch else shown["params"],
+        "authority": str(exchange.request.authority),
+        "method": exchange.request.method,
+        "path": path,
+        "policy": decision.policy,
+        "rule": decision.rule,
+        "reasonCode": decision.reason_code,
+        "message": redact_text(decision.message),
+        "risk": risk_json(decision.risk),
+        "bundleRevision": decision.revision,
+        "mode": decision.mode,
+        "terms": {
+            "groups": list(terms.groups),
+            "quorum": terms.quorum,
+            "timeoutSeconds": terms.timeout_seconds,
+            "witnessRequired": terms.witness_required,
+        },
+        "summary": summary_text(canonical),
+    }
+
+
+def summary_text(canonical: Canonical) -> str:
+    """What is asked, for a person: `create_refund of charge ch_1 (amount 9000, currency usd)`."""
+    shown = [_action_text(action) for action in canonical.actions[:SUMMARY_ACTIONS_MAX]]
+    beyond = len(canonical.actions) - len(shown)
+    text = "; ".join(shown) + (f"; and {beyond} more" if beyond else "")
+    cut = text if len(text) <= SUMMARY_CHARS_MAX else text[: SUMMARY_CHARS_MAX - 1] + "…"
+    return "".join(char if char.isprintable() else "�" for char in cut)
+
+
+def _action_text(action: Action) -> str:
+    target = action.target
+    of = f" of {target.type} {redact_text(target.id)}" if target.id else ""
+    params = list(redact_params(action.params).items())
+    pieces = [f"{name} {_value_text(value)}" for name, value in params[:SUMMARY_PARAMS_MAX]]
+    if len(params) > SUMMARY_PARAMS_MAX:
+        pieces.append("…")
+    return redact_text(action.action) + of + (f" ({', '.join(pieces)})" if pieces else "")
+
+
+def _value_text(value: JsonValue) -> str:
+    match value:
+        case None:
+            return "none"
+        case bool():
+            return "yes" if value else "no"
+        case str():
+            return value if len(value) <= 80 else value[:79] + "…"
+        case int():
+            return str(value)
+        case Mapping():
+            return f"{{{len(value)} fields}}"
+        case _:
+            return f"[{len(value)} items]"
+
+
+# --- the answer -----------------------------------------------------------------------------------
+
+
+def _checked(
+    answer: Mapping[str, Any], *, digest: str | None = None, approval_id: str | None = None
+) -> Approval:
+    """Parse an approval and hold it against the question.
+
+    Raises:
+        ApprovalError: it can't be understood, or it is about something else.
+    """
+    try:
+        approval = Approval(
+            str(answer["approvalId"]),
+            ApprovalState(answer["status"]),
+            str(answer["requestDigest"]),
+            parse_time(answer["expiresAt"]),
+            _optional_text(answer.get("resolvedBy")),
+            _optional_text(answer.get("comment")),
+        )
+    except (KeyError, ValueError, TypeError, OverflowError) as error:
+        raise ApprovalError(
+            "approval.unreadable", "the control plane's approval can't be understood"
+        ) from error
+    is_other = (digest is not None and approval.digest != digest) or (
+        approval_id is not None and approval.approval_id != approval_id
+    )
+    if is_other:
+        raise ApprovalError(
+            "approval.mismatch", "the control plane answered about another action", retryable=False
+        )
+    return approval
+
+
+def parse_time(text: str) -> int:
+    """Microseconds since the Unix epoch of RFC 3339 text with an offset."""
+    at = datetime.fromisoformat(text)
+    if at.tzinfo is None:
+        raise ValueError("a time without an offset")
+    return (at - _EPOCH) // timedelta(microseconds=1)
+
+
+def _optional_text(value: object) -> str | None:
+    return None if value is None else redact_text(str(value))
+
+
+def _unavailable(error: ControlPlaneError) -> ApprovalError:
+    return ApprovalError("approval.unavailable", error.message, retryable=error.retryable)

@@ -1,0 +1,216 @@
+"""The gateway's HTTP client of the control plane: typed calls, deadlines on everything.
+
+Turns answers into values and every failure into a `ControlPlaneError`. It never follows a
+redirect, never takes a proxy from the environment (the agent's traffic would loop), and never
+puts the key or an answer's body into a message.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import aiohttp
+import orjson
+
+from gateway.control_client.settings import ControlSettings
+from gateway.model.errors import ControlPlaneError
+
+_PLAIN_CONNECTIONS_MAX: Final = 16
+_CODE_CHARS_MAX: Final = 64
+
+
+class Rejected(ControlPlaneError):
+    """The control plane answered with an error envelope. `reason` is its code, such as
+    `RECORD_GAP`; `expected_seq` comes with that one."""
+
+    def __init__(self, status: int, reason: str, expected_seq: int | None = None) -> None:
+        super().__init__(
+            "control.rejected", f"the control plane answered {status} `{reason}`", status=status
+        )
+        self.reason = reason
+        self.expected_seq = expected_seq
+        self.retryable = status >= 500 or status == 429
+
+
+class ControlPlaneClient:
+    """One session with two connection pools: ordinary calls, and long polls that only wait.
+
+    Use inside a running event loop; `close` it at the end.
+    """
+
+    def __init__(self, settings: ControlSettings, key: str) -> None:
+        self.settings = settings
+        self._url = settings.api_url.rstrip("/")
+        self._key = key
+        self._polls = asyncio.Semaphore(settings.long_poll_count_max)
+        self._session: aiohttp.ClientSession | None = None
+
+    async def close(self) -> None:
+        """Close every connection."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    # --- approvals --------------------------------------------------------------------------------
+
+    async def ask_approval(self, question: Mapping[str, object]) -> Mapping[str, Any]:
+        """Create an approval or join the open one."""
+        answer = await self._call("POST", "/v1/approvals", body=question)
+        return _object(answer, "approval")
+
+    async def fetch_approval(self, approval_id: str, wait_seconds: float = 0) -> Mapping[str, Any]:
+        """The approval now, or as soon as it is not PENDING, within `wait_seconds`.
+
+        When every long-poll connection is taken, the wait is for one of them first; then a poll
+        is short, so that all of the waiting get their turn.
+        """
+        path = f"/v1/approvals/{_segment(approval_id)}"
+        if wait_seconds <= 0:
+            return _object(await self._call("GET", path), "approval")
+        if self._polls.locked():
+            wait_seconds = min(wait_seconds, 2.0)
+        answer = await self._poll(path, {"waitSeconds": _whole(wait_seconds)}, wait_seconds)
+        return _object(answer, "approval")
+
+    async def consume_approval(
+        self, approval_id: str, digest: str, claim_id: str
+    ) -> Mapping[str, Any] | None:
+        """Use an approval; None when it can't be used."""
+        path = f"/v1/approvals/{_segment(approval_id)}/consume"
+        body = {"requestDigest": digest, "claimId": claim_id}
+        try:
+            return _object(await self._call("POST", path, body=body), "approval")
+        except Rejected as error:
+            if error.status == 409:
+                return None
+            raise
+
+    # --- records and agents -----------------------------------------------------------------------
+
+    async def ship_records(self, gateway_id: str, lines: Sequence[bytes]) -> int:
+        """Hand over lines in order; returns the seq through which everything is stored."""
+        body = {"gatewayId": gateway_id, "records": [line.decode("utf-8") for line in lines]}
+        answer = await self._call("POST", "/v1/records", body=body)
+        accepted = answer.get("acceptedThrough")
+        if not isinstance(accepted, int) or isinstance(accepted, bool):
+            raise _unreadable()
+        return accepted
+
+    async def fetch_directory(self, revision: str = "", wait_seconds: int = 0) -> Mapping[str, Any]:
+        """Agents and the hashes of their keys; with a revision, as soon as there is another."""
+        path = "/v1/agents/directory"
+        if not wait_seconds:
+            return await self._call("GET", path)
+        query = {"waitSeconds": str(wait_seconds), "revision": revision}
+        return await self._poll(path, query, wait_seconds)
+
+    # --- transport --------------------------------------------------------------------------------
+
+    async def _poll(
+        self, path: str, query: Mapping[str, str], wait_seconds: float
+    ) -> Mapping[str, Any]:
+        async with self._polls:
+            return await self._call("GET", path, query=query, wait_seconds=wait_seconds)
+
+    async def _call(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Mapping[str, object] | None = None,
+        wait_seconds: float = 0,
+    ) -> Mapping[str, Any]:
+        settings = self.settings
+        timeout = aiohttp.ClientTimeout(
+            total=settings.control_seconds_max + wait_seconds,
+            connect=settings.connect_seconds_max if not wait_seconds else None,
+            sock_connect=settings.connect_seconds_max,
+        )
+        try:
+            async with self._opened().request(
+                method,
+                self._url + path,
+                params=query,
+                data=None if body is None else orjson.dumps(body),
+                timeout=timeout,
+                allow_redirects=False,
+            ) as response:
+                data = await self._read(response)
+                return _parse(response.status, data)
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise _unreachable() from error
+
+    def _opened(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            settings = self.settings
+            limit = _PLAIN_CONNECTIONS_MAX + settings.long_poll_count_max
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=limit, keepalive_timeout=15.0),
+                headers={"x-api-key": self._key, "content-type": "application/json"},
+                trust_env=False,
+                cookie_jar=aiohttp.DummyCookieJar(),
+                auto_decompress=False,
+                skip_auto_headers=("Accept-Encoding",),
+            )
+        return self._session
+
+    async def _read(self, response: aiohttp.ClientResponse) -> bytes:
+        data = bytearray()
+        async for piece in response.content.iter_chunked(65_536):
+            data += piece
+            if len(data) > self.settings.response_bytes_max:
+                raise ControlPlaneError(
+                    "control.unreadable", "the control plane's answer is too long"
+                )
+        return bytes(data)
+
+
+def _parse(status: int, data: bytes) -> Mapping[str, Any]:
+    try:
+        answer = json.loads(data)
+    except (ValueError, RecursionError):
+        answer = None
+    if 200 <= status < 300:
+        if not isinstance(answer, dict):
+            raise _unreadable()
+        return answer
+    error = answer.get("error") if isinstance(answer, dict) else None
+    error = error if isinstance(error, dict) else {}
+    reason, expected = error.get("code"), error.get("expectedSeq")
+    known = isinstance(reason, str) and reason.replace("_", "").isalnum() and reason.isascii()
+    raise Rejected(
+        status,
+        str(reason)[:_CODE_CHARS_MAX] if known else "UNKNOWN",
+        expected if isinstance(expected, int) and not isinstance(expected, bool) else None,
+    )
+
+
+def _object(answer: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    value = answer.get(name)
+    if not isinstance(value, dict):
+        raise _unreadable()
+    return value
+
+
+def _whole(seconds: float) -> str:
+    return str(max(1, int(seconds)))
+
+
+def _segment(text: str) -> str:
+    """Ids come from the control plane itself; one that could leave its place in a path is a
+    lie."""
+    if not text or not text.isascii() or not text.replace("-", "").replace("_", "").isalnum():
+        raise _unreadable()
+    return text
+
+
+def _unreachable() -> ControlPlaneError:
+    return ControlPlaneError("control.unreachable", "the control plane can't be reached")
+
+
+def _unreadable() -> ControlPlaneError:
+    return ControlPlaneError("control.unreadable", "the control plane's answer can't be understood")

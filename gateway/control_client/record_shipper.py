@@ -1,0 +1,158 @@
+"""Carries the spool's lines to the control plane: in order, at least once, as far as it goes.
+
+The position moves only on the control plane's word. A control plane that lacks older records is
+sent them again; one that holds *other* records under the same seqs is an incident: shipping
+stops, loudly, because one of the two copies was tampered with.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from contextlib import suppress
+from enum import StrEnum
+from typing import Final
+
+from gateway import telemetry
+from gateway.control_client.client import ControlPlaneClient, Rejected
+from gateway.control_client.retry import pauses
+from gateway.model.errors import ControlPlaneError
+from gateway.record.recorder import Recorder
+
+log = logging.getLogger(__name__)
+
+_LOG_EVERY: Final = 20
+"""One of so many failures in a row is logged: an outage is one event, not a thousand lines."""
+
+
+class Alarm(StrEnum):
+    """Why the control plane's copy can't be completed."""
+
+    GAP = "RECORD_GAP"
+    CONFLICT = "RECORD_CONFLICT"
+    AHEAD = "RECORD_AHEAD"
+
+
+class RecordShipper:
+    """One task beside the recorder. `start` it, `drain` it at the end, `close` it."""
+
+    def __init__(self, client: ControlPlaneClient, recorder: Recorder) -> None:
+        self._client = client
+        self._recorder = recorder
+        self._spool = recorder.spool
+        self._task: asyncio.Task[None] | None = None
+        self._position = self._spool.acknowledged_seq
+        self._caught_up = asyncio.Event()
+        self.alarm: Alarm | None = None
+        """What is wrong between both copies; None while they agree."""
+
+    async def start(self) -> None:
+        """Begin to ship from the last acknowledged position."""
+        self._task = asyncio.create_task(self._run(), name="record-shipper")
+
+    async def drain(self, seconds_max: float) -> bool:
+        """Wait until everything durable is shipped, at most `seconds_max`; whether it is."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds_max):
+                while self._position < self._spool.last_seq and not self._has_stopped:
+                    self._caught_up.clear()
+                    await self._caught_up.wait()
+        return self._position >= self._spool.last_seq
+
+    async def close(self) -> None:
+        """Stop shipping; what is left waits in the spool for the next start."""
+        if self._task is not None:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+
+    @property
+    def _has_stopped(self) -> bool:
+        return self.alarm in (Alarm.CONFLICT, Alarm.AHEAD)
+
+    # --- the task ---------------------------------------------------------------------------------
+
+    async def _run(self) -> None:
+        settings = self._client.settings
+        waits = pauses(settings.retry_seconds_max)
+        failures = 0
+        while not self._has_stopped:
+            self._recorder.grown.clear()
+            telemetry.SPOOL_BACKLOG.set(self._spool.last_seq - self._position)
+            if self._position >= self._spool.last_seq:
+                self._caught_up.set()
+                await self._recorder.grown.wait()
+                await asyncio.sleep(settings.ship_gather_seconds)
+                continue
+            try:
+                await self._ship_batch()
+            except (ControlPlaneError, OSError) as error:
+                if failures % _LOG_EVERY == 0:
+                    log.warning("records not shipped", extra={"code": _code(error)})
+                failures += 1
+                await asyncio.sleep(next(waits))
+                continue
+            failures = 0
+            waits = pauses(settings.retry_seconds_max)
+        self._caught_up.set()
+
+    async def _ship_batch(self) -> None:
+        settings, spool = self._client.settings, self._spool
+        lines = await asyncio.to_thread(
+            spool.read, self._position, settings.ship_records_max, settings.ship_bytes_max
+        )
+        if not lines:
+            raise OSError("the spool lacks records that it should have")
+        try:
+            accepted = await self._client.ship_records(spool.gateway_id, lines)
+        except Rejected as error:
+            self._rejected(error)
+            return
+        if accepted > spool.last_seq:
+            self._raise_alarm(Alarm.AHEAD, accepted)
+            return
+        if accepted <= self._position:
+            raise ControlPlaneError("control.unreadable", "the control plane accepted nothing")
+        await self._advance(accepted)
+
+    async def _advance(self, accepted: int) -> None:
+        self._position = accepted
+        if self.alarm is Alarm.GAP:
+            self.alarm = None
+        await asyncio.to_thread(self._spool.acknowledge, accepted)
+
+    def _rejected(self, error: Rejected) -> None:
+        """Act on what the control plane says about its own copy; raise what is only a failure."""
+        match error.reason:
+            case Alarm.CONFLICT:
+                self._raise_alarm(Alarm.CONFLICT, self._position + 1)
+            case Alarm.GAP if error.expected_seq is not None:
+                self._rewind(error)
+            case _:
+                raise error
+
+    def _rewind(self, error: Rejected) -> None:
+        expected = error.expected_seq
+        assert expected is not None
+        if self._spool.first_seq <= expected <= self._position:
+            log.warning("the control plane lacks records; sending again", extra={"count": expected})
+            self._position = expected - 1
+            return
+        if self.alarm is not Alarm.GAP:
+            self._raise_alarm(Alarm.GAP, expected)
+        raise error
+
+    def _raise_alarm(self, alarm: Alarm, seq: int) -> None:
+        self.alarm = alarm
+        telemetry.RECORD_ALARMS.labels(alarm.value).inc()
+        log.error(
+            "the control plane's record and ours do not agree",
+            extra={"code": alarm.value, "count": seq},
+        )
+
+
+def _code(error: ControlPlaneError | OSError) -> str:
+    if isinstance(error, ControlPlaneError):
+        return error.code
+    return os.strerror(error.errno) if error.errno else "spool.unreadable"
