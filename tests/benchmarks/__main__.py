@@ -16,10 +16,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import psutil
 from rich.console import Console
 from rich.table import Table
 
@@ -43,6 +44,8 @@ from tests.support.upstream_files import make_upstream_files
 MITMPROXY_VERSION = "11.0.2"
 PROXY_CPU = 0
 LOAD_CPU = 1
+SETTLE_SECONDS = 0.3
+"""What a proxy still writes or ships for the requests after the last answer is on its bill too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +119,6 @@ def _pin_to_load_cpu(*pids: int) -> None:
 
 
 def _children(pid: int) -> list[int]:
-    import psutil
-
     return [child.pid for child in psutil.Process(pid).children(recursive=True)]
 
 
@@ -155,15 +156,13 @@ def _once(
         method, path, ANSWER_BYTES, options.connections, options.seconds, candidate.credentials,
         LOAD_CPU if (os.cpu_count() or 1) > 1 else None,
     )  # fmt: skip
-    run_load(load, seconds=0.3)  # connections upstream, caches, leaf certificate
-    before, others_before = (
-        accounting.cpu_seconds(candidate.pid),
-        accounting.cpu_seconds(control_pid),
-    )
-    told = run_load(load)
-    time.sleep(0.3)  # what it still writes or ships for these requests is on the bill too
-    spent = accounting.cpu_seconds(candidate.pid) - before
-    others = accounting.cpu_seconds(control_pid) - others_before
+    with _loading(load) as loader:
+        before = accounting.cpu_seconds(candidate.pid)
+        others_before = accounting.cpu_seconds(control_pid)
+        told = loader("go")
+        time.sleep(SETTLE_SECONDS)
+        spent = accounting.cpu_seconds(candidate.pid) - before
+        others = accounting.cpu_seconds(control_pid) - others_before
     if told["bad"] or not told["done"]:
         raise SystemExit(f"{candidate.name}, {row}: {told['bad']:.0f} wrong answers of {told}")
     done = told["done"]
@@ -173,17 +172,28 @@ def _once(
     )  # fmt: skip
 
 
-def run_load(load: Load, seconds: float | None = None) -> dict[str, float]:
-    """Run the load in its own process."""
-    wanted = {**asdict(load), "seconds": seconds or load.seconds}
-    done = subprocess.run(
+@contextlib.contextmanager
+def _loading(load: Load) -> Iterator[Callable[[str], dict[str, float]]]:
+    """The load in its own process, connected and warm; call it with a word for its results."""
+    process = subprocess.Popen(
         [sys.executable, "-m", "tests.benchmarks.load"],
-        input=json.dumps(wanted), capture_output=True, text=True, check=False,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
-    if done.returncode:
-        raise SystemExit(f"the load failed: {done.stderr[-2000:]}")
-    told: dict[str, float] = json.loads(done.stdout)
-    return told
+    to_load, from_load = process.stdin, process.stdout
+    assert to_load is not None
+    assert from_load is not None
+
+    def say(word: str) -> str:
+        to_load.write(word + "\n")
+        to_load.flush()
+        answer = from_load.readline()
+        if not answer:
+            raise SystemExit(f"the load failed with status {process.wait()}")
+        return answer
+
+    say(json.dumps(asdict(load)))
+    yield lambda word: json.loads(say(word))
+    process.communicate("bye\n", timeout=20)
 
 
 def _table(results: Sequence[Result]) -> Table:

@@ -168,7 +168,7 @@ def start_mitmproxy(
     settings = {
         "confdir": folder / "mitm",
         "ssl_verify_upstream_trusted_ca": files.ca,
-        "connection_strategy": "lazy",
+        "connection_strategy": "eager",
         "http2": "false",
     }
     command = [str(mitmdump), "-q", "--listen-host", "127.0.0.1", "-p", str(port), "-s", str(addon)]

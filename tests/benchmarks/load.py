@@ -1,8 +1,8 @@
 """The load: many kept-alive TLS connections, through CONNECT or straight, each one request at a
 time.
 
-Runs as a process of its own (`python -m tests.benchmarks.load`, one JSON object of options on
-standard input, one of results on standard output), so that its work is on nobody else's bill. It
+Runs as a process of its own (`python -m tests.benchmarks.load`: one line of options in, `ready`
+out, a line in, one line of results out, a line in), so that its work is on nobody else's bill. It
 checks every answer's status and length, and never repeats a request.
 """
 
@@ -16,12 +16,16 @@ import socket
 import ssl
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import cast
 
 import uvloop
 
 BODY_BYTES = 500
 CONNECT_SECONDS_MAX = 10.0
+WARM_SECONDS = 0.5
+"""Opens the connections upstream and fills every cache before anything is counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,28 +49,38 @@ class Load:
 
 @dataclass(slots=True)
 class Tally:
-    """What came back."""
+    """What came back in one phase. No request is begun after `deadline`."""
 
+    deadline: float
     done: int = 0
     bad: int = 0
     latencies_us: list[int] = field(default_factory=list)
 
 
 class Caller(asyncio.Protocol):
-    """One connection: send, read the whole answer, send again until the deadline."""
+    """One connection: in a phase it sends, reads the whole answer, and sends again."""
 
-    def __init__(self, request: bytes, answer_bytes: int, deadline: float, tally: Tally) -> None:
+    def __init__(self, request: bytes, answer_bytes: int) -> None:
         self._request = request
         self._answer_bytes = answer_bytes
-        self._deadline = deadline
-        self._tally = tally
         self._data = b""
         self._sent_at = 0.0
-        self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._tally = Tally(0)
+        self._idle: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def begin(self, tally: Tally) -> asyncio.Future[None]:
+        """Start a phase; the future is done when it is over on this connection."""
+        self._tally = tally
+        self._idle = asyncio.get_running_loop().create_future()
+        self._send()
+        return self._idle
+
+    def close(self) -> None:
+        """End the connection."""
+        self._transport.close()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = transport
-        self._send()
+        self._transport = cast("asyncio.WriteTransport", transport)
 
     def data_received(self, data: bytes) -> None:
         self._data += data
@@ -74,25 +88,25 @@ class Caller(asyncio.Protocol):
         if not separator or len(body) < self._answer_bytes:
             return
         self._data = b""
+        tally = self._tally
         if head.startswith(b"HTTP/1.1 200") and len(body) == self._answer_bytes:
-            self._tally.done += 1
-            self._tally.latencies_us.append(int((time.perf_counter() - self._sent_at) * 1e6))
+            tally.done += 1
+            tally.latencies_us.append(int((time.perf_counter() - self._sent_at) * 1e6))
         else:
-            self._tally.bad += 1
-        if time.perf_counter() < self._deadline:
+            tally.bad += 1
+        if time.perf_counter() < tally.deadline:
             self._send()
         else:
-            self._transport.close()
+            self._idle.set_result(None)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if time.perf_counter() < self._deadline:
+        if not self._idle.done():
             self._tally.bad += 1
-        if not self.closed.done():
-            self.closed.set_result(None)
+            self._idle.set_result(None)
 
     def _send(self) -> None:
         self._sent_at = time.perf_counter()
-        self._transport.write(self._request)  # type: ignore[attr-defined]
+        self._transport.write(self._request)
 
 
 def request_bytes(load: Load) -> bytes:
@@ -118,20 +132,20 @@ def request_bytes(load: Load) -> bytes:
     return "\r\n".join([*lines, "", ""]).encode() + body
 
 
-async def connect(load: Load, deadline: float, tally: Tally, context: ssl.SSLContext) -> Caller:
+async def connect(load: Load, context: ssl.SSLContext) -> Caller:
     """One connection, through CONNECT when there are credentials."""
     loop = asyncio.get_running_loop()
     request = request_bytes(load)
-
-    def make() -> Caller:
-        return Caller(request, load.answer_bytes, deadline, tally)
-
     sock = socket.create_connection(("127.0.0.1", load.port), CONNECT_SECONDS_MAX)
     if load.credentials is not None:
         _ask_for_tunnel(sock, load.authority, load.credentials)
     sock.setblocking(False)
     _, caller = await loop.create_connection(
-        make, sock=sock, ssl=context, server_hostname=load.server_name
+        lambda: Caller(request, load.answer_bytes),
+        sock=sock,
+        ssl=context,
+        server_hostname=load.server_name,
+        ssl_handshake_timeout=60,
     )
     return caller
 
@@ -153,25 +167,38 @@ def _ask_for_tunnel(sock: socket.socket, authority: str, credentials: str) -> No
         raise ConnectionError(head.decode())
 
 
-async def run(load: Load) -> dict[str, float]:
-    """Open the connections, load them until the deadline, and count."""
+async def phase(callers: Sequence[Caller], seconds: float) -> Tally:
+    """Let every connection call for so long, and wait for the last answers."""
+    tally = Tally(time.perf_counter() + seconds)
+    await asyncio.wait([caller.begin(tally) for caller in callers], timeout=seconds + 10)
+    return tally
+
+
+async def run(load: Load) -> None:
+    """Connect and warm up; then, at a word on standard input, the measured phase; then wait for
+    another word, so that closing the connections is on nobody's bill either."""
     context = ssl.create_default_context(cafile=load.ca_file)
-    tally = Tally()
-    deadline = time.perf_counter() + load.seconds
-    callers = [await connect(load, deadline, tally, context) for _ in range(load.connections)]
-    await asyncio.wait([caller.closed for caller in callers], timeout=load.seconds + 10)
+    callers = [await connect(load, context) for _ in range(load.connections)]
+    await phase(callers, WARM_SECONDS)
+    print("ready", flush=True)
+    sys.stdin.readline()
+    tally = await phase(callers, load.seconds)
     latencies = sorted(tally.latencies_us) or [0]
-    return {
+    told = {
         "done": tally.done,
         "bad": tally.bad,
         "p50_us": latencies[len(latencies) // 2],
         "p99_us": latencies[int(len(latencies) * 0.99)],
     }
+    print(json.dumps(told), flush=True)
+    sys.stdin.readline()
+    for caller in callers:
+        caller.close()
 
 
 if __name__ == "__main__":
-    wanted = Load(**json.load(sys.stdin))
+    wanted = Load(**json.loads(sys.stdin.readline()))
     if wanted.cpu is not None:
         os.sched_setaffinity(0, {wanted.cpu})
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        print(json.dumps(runner.run(run(wanted))))
+        runner.run(run(wanted))
