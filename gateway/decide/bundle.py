@@ -1,0 +1,95 @@
+"""A set of policies ready to decide: actions and context in, a `Decision` out.
+
+Immutable, and the same answer for the same input for ever: time, agent and labels come in with
+the context. Does no I/O; `loader.load_bundle` makes one from files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from gateway.decide.engine import Engine, Ruling
+from gateway.decide.policy import Policy, revision_of
+from gateway.decide.risk import UNREADABLE_RISK
+from gateway.model.action import Action, Canonical
+from gateway.model.decision import Context, Decision, Effect, Mode, ReasonCode
+
+_REFUSAL_REASONS: Final[Mapping[str, str]] = {
+    "body_too_large": ReasonCode.BODY_TOO_LARGE,
+    "mapper_fault": ReasonCode.GATEWAY_FAULT,
+}
+"""What is refused for another reason than having more than one reading."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Bundle:
+    """Policies with their digest. `revision` changes when, and only when, their meaning may."""
+
+    policies: tuple[Policy, ...]
+    revision: str
+    _engine: Engine
+
+    @classmethod
+    def of(cls, policies: Sequence[Policy]) -> Bundle:
+        """Compile checked policies."""
+        ordered = tuple(sorted(policies, key=lambda policy: policy.name))
+        return cls(ordered, revision_of(ordered), Engine(ordered))
+
+    @classmethod
+    def empty(cls) -> Bundle:
+        """A bundle that blocks everything, with reason NO_POLICY."""
+        return cls.of(())
+
+    def decide(self, actions: tuple[Action, ...], context: Context, mode: Mode) -> Decision:
+        """Decide a request. Several actions have the strictest verdict and the highest risk.
+
+        `mode` is the gateway's own: MONITOR lets pass whatever the policies say.
+        """
+        if len(actions) == 1:
+            ruling = self._engine.rule_on(actions[0], context)
+            risk = ruling.risk
+        elif not actions:
+            return self._block(ReasonCode.NO_RULE_MATCHED, "the request holds no action", mode)
+        else:
+            rulings = [self._engine.rule_on(action, context) for action in actions]
+            # `max` keeps the first of equals, so the order of the request breaks ties.
+            ruling = max(rulings, key=lambda each: each.verdict.rank)
+            risk = max((each.risk for each in rulings), key=lambda each: each.score)
+        verdict = ruling.verdict
+        return Decision(
+            verdict.effect,
+            verdict.reason,
+            verdict.message if ruling.unresolved is None else _message_of(ruling),
+            verdict.policy,
+            verdict.rule,
+            risk,
+            self.revision,
+            mode if mode is Mode.MONITOR else verdict.mode,
+            verdict.terms,
+            ruling.unresolved,
+        )
+
+    def refuse(self, canonical: Canonical, context: Context) -> Decision:
+        """Block what has no meaning, or more than one. In monitor mode too: nobody could say
+        what was let pass."""
+        assert canonical.refused is not None
+        reason = _REFUSAL_REASONS.get(canonical.refused, ReasonCode.AMBIGUOUS_REQUEST)
+        detail = canonical.detail or "the request can't be read in exactly one way"
+        return self._block(reason, f"{canonical.refused}: {detail}", Mode.ENFORCE)
+
+    def fault(self) -> Decision:
+        """Block because the decision itself failed. Always available."""
+        return self._block(
+            ReasonCode.POLICY_EVALUATION_FAILED, "the policies could not be evaluated", Mode.ENFORCE
+        )
+
+    def _block(self, reason: str, message: str, mode: Mode) -> Decision:
+        return Decision(
+            Effect.BLOCK, reason, message, None, None, UNREADABLE_RISK, self.revision, mode
+        )
+
+
+def _message_of(ruling: Ruling) -> str:
+    return f"{ruling.verdict.message} (`{ruling.unresolved}` could not be read)"

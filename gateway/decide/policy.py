@@ -1,0 +1,190 @@
+"""A checked policy: what a file says, in a form that can't be wrong any more.
+
+Made by the loader alone. The engine compiles it, `explain` shows it, the revision is the digest
+of it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from gateway.decide.compiler import Compiled, can_compile, compile_condition
+from gateway.decide.interpreter import holds
+from gateway.decide.patterns import Pattern
+from gateway.decide.semantics import Unresolved
+from gateway.decide.syntax import Node
+from gateway.model.action import Action
+from gateway.model.codec import JsonValue, canonical_json
+from gateway.model.decision import ApprovalTerms, Context, Effect, Mode
+
+LANGUAGE: Final = "checkrein/v1"
+"""Version of the language: part of every revision, since it is part of what the rules mean."""
+
+
+class MatchField(StrEnum):
+    """What `match` can test. Labels have a map of their own."""
+
+    PROVIDER = "provider"
+    OPERATION = "operation"
+    ACTION = "action"
+    KIND = "kind"
+    TARGET_TYPE = "target.type"
+    TARGET_ID = "target.id"
+    SENSITIVE = "sensitive"
+    AGENT = "agent"
+    RUN = "run"
+    ENVIRONMENT = "environment"
+
+
+FieldReader = Callable[[Action, Context], str | None]
+
+READERS: Final[Mapping[MatchField, FieldReader]] = {
+    MatchField.PROVIDER: lambda action, _: action.provider,
+    MatchField.OPERATION: lambda action, _: action.operation,
+    MatchField.ACTION: lambda action, _: action.action,
+    MatchField.KIND: lambda action, _: action.kind.value,
+    MatchField.TARGET_TYPE: lambda action, _: action.target.type,
+    MatchField.TARGET_ID: lambda action, _: action.target.id,
+    MatchField.SENSITIVE: lambda action, _: action.sensitive,
+    MatchField.AGENT: lambda _, context: context.agent,
+    MatchField.RUN: lambda _, context: context.run,
+    MatchField.ENVIRONMENT: lambda _, context: context.environment,
+}
+"""None is matched by no pattern, `*` included: there is nothing that could have the name."""
+
+STATIC_FIELDS: Final = (
+    MatchField.OPERATION,
+    MatchField.ACTION,
+    MatchField.PROVIDER,
+    MatchField.KIND,
+    MatchField.TARGET_TYPE,
+    MatchField.SENSITIVE,
+)
+"""What is the same for every call of an operation: rules are indexed by it. The first are the
+most selective."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where something is written. Lines and columns count from 1."""
+
+    file: str
+    line: int
+    column: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Condition:
+    """A checked `when`, as text, tree and function. `compiled` raises where it has no answer;
+    then `holds` has it."""
+
+    text: str
+    node: Node
+    compiled: Compiled
+
+    def holds(self, action: Action, context: Context, score: int) -> bool | Unresolved:
+        """The exact answer, the slow way. Never raises for what a request holds."""
+        return holds(self.node, action, context, score)
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """All given fields must match; an empty match takes everything."""
+
+    fields: tuple[tuple[MatchField, Pattern], ...] = ()
+    labels: tuple[tuple[str, Pattern], ...] = ()
+    reversible: bool | None = None
+
+    def pattern_of(self, field: MatchField) -> Pattern | None:
+        return next((pattern for name, pattern in self.fields if name is field), None)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rule:
+    """`terms` is set exactly when the effect is REQUIRE_APPROVAL."""
+
+    id: str
+    priority: int
+    match: Match
+    condition: Condition | None
+    effect: Effect
+    reason: str
+    message: str
+    terms: ApprovalTerms | None
+    enabled: bool
+    place: Place
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Policy:
+    """`scope` None means every agent."""
+
+    name: str
+    scope: Pattern | None
+    mode: Mode
+    default_effect: Effect
+    rules: tuple[Rule, ...]
+    place: Place
+
+    def applies_to(self, agent: str) -> bool:
+        return self.scope is None or self.scope.matches(agent)
+
+
+def make_condition(text: str, node: Node) -> Condition:
+    """Compile a checked tree, or leave it to the interpreter where it can't be compiled."""
+    compiled = compile_condition(node) if can_compile(node) else _left_to_the_interpreter
+    return Condition(text, node, compiled)
+
+
+def _left_to_the_interpreter(*_: object) -> bool:
+    raise Unresolved
+
+
+def revision_of(policies: Iterable[Policy]) -> str:
+    """Digest of what the policies mean, as 64 hexadecimal digits.
+
+    Neither the order of files and rules nor comments and spelling change it.
+    """
+    ordered = sorted(policies, key=lambda policy: policy.name)
+    content = {"language": LANGUAGE, "policies": [_content_of(policy) for policy in ordered]}
+    return hashlib.sha256(b"checkrein.bundle.v1\n" + canonical_json(content)).hexdigest()
+
+
+def _content_of(policy: Policy) -> JsonValue:
+    return {
+        "name": policy.name,
+        "scope": None if policy.scope is None else policy.scope.texts,
+        "mode": policy.mode.value,
+        "defaultEffect": policy.default_effect.value,
+        "rules": [
+            _content_of_rule(rule) for rule in sorted(policy.rules, key=lambda rule: rule.id)
+        ],
+    }
+
+
+def _content_of_rule(rule: Rule) -> JsonValue:
+    match, terms = rule.match, rule.terms
+    return {
+        "id": rule.id,
+        "priority": rule.priority,
+        "match": {field.value: pattern.texts for field, pattern in match.fields},
+        "labels": {name: pattern.texts for name, pattern in match.labels},
+        "reversible": match.reversible,
+        "when": None if rule.condition is None else rule.condition.text,
+        "effect": rule.effect.value,
+        "reason": rule.reason,
+        "message": rule.message,
+        "enabled": rule.enabled,
+        "approval": None
+        if terms is None
+        else {
+            "groups": terms.groups,
+            "quorum": terms.quorum,
+            "timeoutSeconds": terms.timeout_seconds,
+            "witnessRequired": terms.witness_required,
+        },
+    }
