@@ -48,7 +48,7 @@ class Understood:
 
     def header(self, name: str) -> str | None:
         """The first value of a header, by lower-case name."""
-        return next((value for key, value in self.headers if key == name), None)
+        return next((value for key, value in self.headers if key.lower() == name), None)
 
     def mentions(self, text: str) -> bool:
         """Whether target or body carries this text, so that a test knows its own requests."""
@@ -209,8 +209,9 @@ def _read_request(
 
 
 def _understood(head: h11.Request, body: bytes, number: int) -> Understood:
-    headers = tuple((key.decode("latin-1"), value.decode("latin-1")) for key, value in head.headers)
-    host = next((value for key, value in headers if key == "host"), "")
+    pairs = head.headers.raw_items()  # h11 lowers names otherwise; signatures need their spelling
+    headers = tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in pairs)
+    host = next((value for name, value in headers if name.lower() == "host"), "")
     method, target = head.method.decode("ascii"), head.target.decode("latin-1")
     return Understood(number, method, host, target, headers, body)
 
