@@ -22,6 +22,7 @@ from typing import Any, Final
 
 from gateway.control_client.client import ControlPlaneClient
 from gateway.control_client.retry import pauses
+from gateway.control_client.settings import ControlSettings
 from gateway.model.errors import ControlPlaneError
 from gateway.model.exchange import Principal
 from gateway.ports import Clock
@@ -57,10 +58,13 @@ class Snapshot:
 
 
 class Directory:
-    """The real `AgentDirectory`. `start` it, `close` it; between, one task keeps it fresh."""
+    """The real `AgentDirectory`. `start` it, `stop` it; between, one task keeps it fresh."""
 
-    def __init__(self, client: ControlPlaneClient, cache_path: Path, clock: Clock) -> None:
+    def __init__(
+        self, client: ControlPlaneClient, settings: ControlSettings, cache_path: Path, clock: Clock
+    ) -> None:
         self._client = client
+        self._settings = settings
         self._cache_path = cache_path
         self._clock = clock
         self._snapshot: Snapshot | None = None
@@ -84,7 +88,7 @@ class Directory:
             log.warning("no directory of agents yet; the copy on disk is used")
         self._task = asyncio.create_task(self._follow(), name="agent-directory")
 
-    async def close(self) -> None:
+    async def stop(self) -> None:
         """Stop following."""
         for task in (self._task, self._refresh):
             if task is not None:
@@ -115,11 +119,7 @@ class Directory:
         if snapshot is None:
             return None
         age_seconds = (self._clock.now() - snapshot.fetched_at) / 1_000_000
-        return snapshot if age_seconds <= self._stale_seconds_max else None
-
-    @property
-    def _stale_seconds_max(self) -> float:
-        return self._client.settings.directory_stale_seconds_max
+        return snapshot if age_seconds <= self._settings.directory_stale_seconds_max else None
 
     # --- keeping it fresh -------------------------------------------------------------------------
 
@@ -142,7 +142,7 @@ class Directory:
 
     async def _follow(self) -> None:
         """Long-poll for ever. Success begins the pauses anew, failure makes them longer."""
-        settings = self._client.settings
+        settings = self._settings
         waits = pauses(settings.retry_seconds_max)
         while True:
             try:

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from gateway.control_client.client import ControlPlaneClient
 from gateway.control_client.retry import call_until, pauses
+from gateway.control_client.settings import ControlSettings
 from gateway.model.action import Action, Canonical
 from gateway.model.approval import Approval, ApprovalState
 from gateway.model.codec import JsonValue
@@ -32,14 +33,15 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 class ControlPlaneDesk:
     """The real `ApprovalDesk`."""
 
-    def __init__(self, client: ControlPlaneClient, clock: Clock) -> None:
+    def __init__(self, client: ControlPlaneClient, settings: ControlSettings, clock: Clock) -> None:
         self._client = client
+        self._settings = settings
         self._clock = clock
 
     async def ask(self, ask: ApprovalAsk) -> Approval:
         """See `ApprovalDesk.ask`. A lost reply is asked for again: the second asking joins."""
         question = question_json(ask)
-        deadline = self._clock.monotonic() + self._client.settings.ask_seconds_max
+        deadline = self._clock.monotonic() + self._settings.ask_seconds_max
         try:
             answer = await call_until(
                 deadline, self._clock.monotonic, lambda: self._client.ask_approval(question)
@@ -59,7 +61,7 @@ class ControlPlaneDesk:
 
     async def _poll(self, approval_id: str, deadline: float) -> Approval:
         """One long poll, made again while the control plane is gone and there is time."""
-        now, settings = self._clock.monotonic, self._client.settings
+        now, settings = self._clock.monotonic, self._settings
         for pause in pauses(settings.wait_retry_seconds_max):
             left = deadline - now()
             try:
@@ -82,7 +84,7 @@ class ControlPlaneDesk:
 
     async def consume(self, approval_id: str, digest: str, claim_id: str) -> Approval | None:
         """See `ApprovalDesk.consume`. A lost reply is asked for again with the same claim."""
-        deadline = self._clock.monotonic() + self._client.settings.consume_seconds_max
+        deadline = self._clock.monotonic() + self._settings.consume_seconds_max
         try:
             answer = await call_until(
                 deadline,

@@ -41,10 +41,10 @@ class ControlPlaneClient:
     Use inside a running event loop; `close` it at the end.
     """
 
-    def __init__(self, settings: ControlSettings, key: str) -> None:
-        self.settings = settings
+    def __init__(self, settings: ControlSettings) -> None:
+        self._settings = settings
         self._url = settings.api_url.rstrip("/")
-        self._key = key
+        self._key = settings.load_key()
         self._polls = asyncio.Semaphore(settings.long_poll_count_max)
         self._session: aiohttp.ClientSession | None = None
 
@@ -124,7 +124,7 @@ class ControlPlaneClient:
         body: Mapping[str, object] | None = None,
         wait_seconds: float = 0,
     ) -> Mapping[str, Any]:
-        settings = self.settings
+        settings = self._settings
         timeout = aiohttp.ClientTimeout(
             total=settings.control_seconds_max + wait_seconds,
             connect=settings.connect_seconds_max if not wait_seconds else None,
@@ -146,7 +146,7 @@ class ControlPlaneClient:
 
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None:
-            settings = self.settings
+            settings = self._settings
             limit = _PLAIN_CONNECTIONS_MAX + settings.long_poll_count_max
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(limit=limit, keepalive_timeout=15.0),
@@ -162,7 +162,7 @@ class ControlPlaneClient:
         data = bytearray()
         async for piece in response.content.iter_chunked(65_536):
             data += piece
-            if len(data) > self.settings.response_bytes_max:
+            if len(data) > self._settings.response_bytes_max:
                 raise ControlPlaneError(
                     "control.unreadable", "the control plane's answer is too long"
                 )

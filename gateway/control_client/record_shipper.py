@@ -17,6 +17,7 @@ from typing import Final
 from gateway import telemetry
 from gateway.control_client.client import ControlPlaneClient, Rejected
 from gateway.control_client.retry import pauses
+from gateway.control_client.settings import ControlSettings
 from gateway.model.errors import ControlPlaneError
 from gateway.record.recorder import Recorder
 
@@ -35,10 +36,13 @@ class Alarm(StrEnum):
 
 
 class RecordShipper:
-    """One task beside the recorder. `start` it, `drain` it at the end, `close` it."""
+    """One task beside the recorder. `start` it, `stop` it."""
 
-    def __init__(self, client: ControlPlaneClient, recorder: Recorder) -> None:
+    def __init__(
+        self, client: ControlPlaneClient, recorder: Recorder, settings: ControlSettings
+    ) -> None:
         self._client = client
+        self._settings = settings
         self._recorder = recorder
         self._spool = recorder.spool
         self._task: asyncio.Task[None] | None = None
@@ -60,9 +64,10 @@ class RecordShipper:
                     await self._caught_up.wait()
         return self._position >= self._spool.last_seq
 
-    async def close(self) -> None:
-        """Stop shipping; what is left waits in the spool for the next start."""
+    async def stop(self) -> None:
+        """Ship what is there, for a moment; what is left waits in the spool for the next start."""
         if self._task is not None:
+            await self.drain(self._settings.ship_drain_seconds_max)
             self._task.cancel()
             with suppress(asyncio.CancelledError):
                 await self._task
@@ -74,7 +79,7 @@ class RecordShipper:
     # --- the task ---------------------------------------------------------------------------------
 
     async def _run(self) -> None:
-        settings = self._client.settings
+        settings = self._settings
         waits = pauses(settings.retry_seconds_max)
         failures = 0
         while not self._has_stopped:
@@ -98,7 +103,7 @@ class RecordShipper:
         self._caught_up.set()
 
     async def _ship_batch(self) -> None:
-        settings, spool = self._client.settings, self._spool
+        settings, spool = self._settings, self._spool
         lines = await asyncio.to_thread(
             spool.read, self._position, settings.ship_records_max, settings.ship_bytes_max
         )

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from gateway.model.errors import ConfigurationError, Problem
+
 
 @dataclass(frozen=True, slots=True)
 class ControlSettings:
@@ -18,7 +20,7 @@ class ControlSettings:
     server's 30 s; `long_poll_count_max` bounds connections that only wait, and
     `directory_pause_seconds` parts two polls of the directory. `directory_stale_seconds_max`: how
     long agents known from the cache are let in while the control plane is gone. `ship_*` bound one
-    batch of records and how long they gather. `retry_seconds_max` bounds the pause between tries
+    batch of records, how long they gather, and how long a stop may still ship. `retry_seconds_max` bounds the pause between tries
     of what nobody waits for.
     """
 
@@ -38,12 +40,23 @@ class ControlSettings:
     ship_records_max: int = 500
     ship_bytes_max: int = 2**20
     ship_gather_seconds: float = 0.1
+    ship_drain_seconds_max: float = 1.5
     retry_seconds_max: float = 15.0
 
     def load_key(self) -> str:
-        """The key itself.
+        """The key itself; empty when none is configured, and then every call is rejected.
 
         Raises:
-            OSError: the key file can't be read.
+            ConfigurationError: the key file can't be read.
         """
-        return self.api_key or Path(self.api_key_file).read_text(encoding="ascii").strip()
+        if self.api_key or not self.api_key_file:
+            return self.api_key
+        try:
+            return Path(self.api_key_file).read_text(encoding="ascii").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "it is not a key"
+            problem = Problem(
+                self.api_key_file, 0, 0, f"the gateway's key can't be read: {reason}",
+                "check CHECKREIN_API_KEY_FILE",
+            )  # fmt: skip
+            raise ConfigurationError("control.key_unreadable", [problem]) from error

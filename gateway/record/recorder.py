@@ -20,6 +20,7 @@ import threading
 from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from gateway import telemetry
@@ -82,11 +83,26 @@ class Recorder:
         return self._spool
 
     @property
+    def gateway_id(self) -> str:
+        return self._spool.gateway_id
+
+    @property
     def is_writable(self) -> bool:
         """Whether the last write succeeded; readiness depends on it."""
         return self._fault is None
 
-    async def start(self) -> None:
+    @classmethod
+    def open(cls, directory: Path, settings: SpoolSettings, clock: Clock) -> Recorder:
+        """Open the spool and start, in the running loop.
+
+        Raises:
+            RecordError: see `Spool.open`.
+        """
+        recorder = cls(Spool.open(directory, settings), clock, settings)
+        recorder.start()
+        return recorder
+
+    def start(self) -> None:
         """Start the writer, and record what a run before this one left open."""
         self._loop = asyncio.get_running_loop()
         self._thread.start()
