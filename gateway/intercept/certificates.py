@@ -142,7 +142,7 @@ class CertificateAuthority:
         return context
 
 
-class _readable_file:  # noqa: N801 - a context manager, used like a function
+class _readable_file:
     """A name under which OpenSSL can read bytes, which it takes from files alone.
 
     Memory only where the system offers it; else a file that nobody else may read.

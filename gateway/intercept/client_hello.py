@@ -70,7 +70,7 @@ def parse_client_hello(data: bytes) -> ClientHello | None:
         AgentProtocolError: `tunnel.not_tls`; `tunnel.bad_hello` for one that is malformed, or is
             longer than HELLO_BYTES_MAX.
     """
-    if data and data[0] != _HANDSHAKE or len(data) > 1 and data[1] != 3:
+    if (data and data[0] != _HANDSHAKE) or (len(data) > 1 and data[1] != 3):
         raise AgentProtocolError("tunnel.not_tls", "the tunnel does not carry TLS")
     message = _message(data)
     if message is None:
