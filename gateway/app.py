@@ -1,0 +1,220 @@
+"""Composition root: settings in, a running gateway out. The only file that knows the adapters.
+
+Starts from the inside out (record, policy, upstream, control plane, listeners), so that no
+request can arrive before it can be decided and recorded; stops the other way round.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable, Coroutine
+from contextlib import AsyncExitStack
+from functools import partial
+from urllib.parse import urlsplit
+
+from gateway import telemetry
+from gateway.admin import AdminListener
+from gateway.canonicalize.catalog import Catalog
+from gateway.control_client.agents import Directory
+from gateway.control_client.approvals import ControlPlaneDesk
+from gateway.control_client.client import ControlPlaneClient
+from gateway.control_client.record_shipper import RecordShipper
+from gateway.control_client.settings import ControlSettings
+from gateway.decide.bundle import Bundle
+from gateway.decide.loader import load_bundle
+from gateway.enforce.destination import DestinationGuard
+from gateway.enforce.upstream import UpstreamPool
+from gateway.intercept.certificates import CertificateAuthority
+from gateway.intercept.listener import Listener
+from gateway.model.errors import ConfigurationError, Problem, RecordError
+from gateway.model.record import GatewayEntry
+from gateway.pipeline import Pipeline, World
+from gateway.record.recorder import Recorder
+from gateway.record.spool import Spool
+from gateway.settings import GatewaySettings
+
+log = logging.getLogger(__name__)
+
+DRAIN_SECONDS_MAX = 2.5
+"""How long requests in flight may take after SIGTERM; below the 5 s that supervisors are
+promised."""
+
+SHIP_SECONDS_MAX = 1.0
+"""How long the last records may take to reach the control plane; they are on disk in any case."""
+
+
+class SystemClock:
+    """`ports.Clock` of the machine."""
+
+    def now(self) -> int:
+        return time.time_ns() // 1_000
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+
+def new_id(prefix: str) -> str:
+    """An unguessable id, unique without coordination: 80 random bits."""
+    return f"{prefix}_{os.urandom(10).hex()}"
+
+
+def run_gateway(settings: GatewaySettings, ready_fd: int | None = None) -> None:
+    """Run until SIGTERM or SIGINT, on uvloop where it is installed.
+
+    Raises:
+        CheckreinError: it can't start; nothing listens then.
+    """
+    telemetry.configure_logging(settings.files.log_level)
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(_serve(settings, ready_fd))
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+    return factory
+
+
+async def _serve(settings: GatewaySettings, ready_fd: int | None) -> None:
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    async with AsyncExitStack() as stack:
+        ready = await _start(settings, stack)
+        if ready_fd is not None:
+            _tell_ready(ready_fd, ready)
+        log.info("gateway ready", extra={"host": ready["proxy_host"], "port": ready["proxy_port"]})
+        await stopping.wait()
+        log.info("gateway stopping")
+
+
+async def _start(settings: GatewaySettings, stack: AsyncExitStack) -> dict[str, object]:
+    clock = SystemClock()
+    authority = CertificateAuthority.load_or_make(settings.data_dir / "ca")
+    catalog = Catalog.load(settings.mapper_paths)
+    bundle = load_bundle(settings.policy_paths, catalog.vocabulary())
+    own_addresses: set[tuple[str, int]] = set()
+    guard = DestinationGuard(settings.destination, own_addresses)
+
+    spool = Spool.open(settings.data_dir / "spool", settings.spool)
+    recorder = Recorder(spool, clock, settings.spool)
+    await _start_part(stack, recorder.start(), recorder.close)
+    stack.callback(_note, recorder, clock, "stopped")
+
+    client = ControlPlaneClient(settings.control, _load_key(settings.control))
+    stack.push_async_callback(client.close)
+    own_addresses.update(await _addresses_of(settings.control.api_url))
+    directory = Directory(client, settings.data_dir / "agents.json", clock)
+    await _start_part(stack, directory.start(), directory.close)
+    shipper = RecordShipper(client, recorder)
+    await _start_part(stack, shipper.start(), partial(_stop_shipping, shipper))
+
+    upstream = UpstreamPool(settings.upstream, guard, clock)
+    stack.push_async_callback(upstream.close)
+    desk = ControlPlaneDesk(client, clock)
+    world = World(upstream, desk, directory, recorder, clock, new_id)
+    pipeline = Pipeline(settings.pipeline, settings.hold, catalog, bundle, guard, world)
+
+    listener = Listener(settings.intercept, pipeline, authority, clock, new_id)
+    await _start_part(stack, listener.start(), partial(listener.drain, DRAIN_SECONDS_MAX))
+    own_addresses.add(listener.address)
+    admin = AdminListener(settings.admin, _checks(pipeline, recorder))
+    await _start_part(stack, admin.start(), admin.stop)
+    own_addresses.add(admin.address)
+
+    _note(recorder, clock, "started", f"revision {bundle.revision}")
+    bundle_file = settings.data_dir / "ca" / "ca-bundle.pem"
+    authority.write_bundle(bundle_file)
+    host, port = listener.address
+    return {
+        "proxy_host": host,
+        "proxy_port": port,
+        "metrics_url": f"http://{settings.admin.metrics_host}:{admin.port}/metrics",
+        "ca_file": str(authority.ca_pem_file),
+        "ca_bundle_file": str(bundle_file),
+        "gateway_id": spool.gateway_id,
+        "revision": bundle.revision,
+    }
+
+
+def _load_key(settings: ControlSettings) -> str:
+    """The gateway's key to the control plane.
+
+    Raises:
+        ConfigurationError: there is none.
+    """
+    try:
+        key = settings.load_key()
+    except (OSError, UnicodeDecodeError) as error:
+        name = settings.api_key_file or "CHECKREIN_API_KEY"
+        problem = Problem(name, 0, 0, "the gateway's key can't be read", _KEY_HELP)
+        raise ConfigurationError("settings.invalid", [problem]) from error
+    return key
+
+
+_KEY_HELP = "set CHECKREIN_API_KEY, or CHECKREIN_API_KEY_FILE to a file that holds it"
+
+
+async def _stop_shipping(shipper: RecordShipper) -> None:
+    await shipper.drain(SHIP_SECONDS_MAX)
+    await shipper.close()
+
+
+async def _start_part(
+    stack: AsyncExitStack,
+    start: Coroutine[object, object, object],
+    stop: Callable[[], Coroutine[object, object, object]],
+) -> None:
+    stack.push_async_callback(stop)
+    await start
+
+
+def _checks(pipeline: Pipeline, recorder: Recorder) -> dict[str, Callable[[], str | None]]:
+    def policy() -> str | None:
+        is_empty = pipeline.bundle.revision == Bundle.empty().revision
+        return "no policy is loaded" if is_empty else None
+
+    def record() -> str | None:
+        return None if recorder.is_writable else "records can't be written"
+
+    return {"policy": policy, "record": record}
+
+
+async def _addresses_of(url: str) -> list[tuple[str, int]]:
+    """Every address of the control plane, so that no agent reaches it through the proxy.
+
+    A name that can't be resolved yet gives none: then nothing of it can be reached either, and the
+    destination guard refuses private addresses anyway.
+    """
+    parts = urlsplit(url)
+    if not parts.hostname:
+        return []
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    loop = asyncio.get_running_loop()
+    try:
+        found = await loop.getaddrinfo(parts.hostname, port, type=socket.SOCK_STREAM)
+    except OSError:
+        return []
+    return [(str(entry[4][0]), port) for entry in found]
+
+
+def _note(recorder: Recorder, clock: SystemClock, event: str, detail: str = "") -> None:
+    try:
+        recorder.append(GatewayEntry(clock.now(), event, detail))
+    except RecordError as error:
+        log.warning("gateway event not recorded", extra={"code": error.code})
+
+
+def _tell_ready(descriptor: int, ready: dict[str, object]) -> None:
+    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+        stream.write(json.dumps(ready) + "\n")
