@@ -15,10 +15,10 @@ EXIT_INTERRUPTED = 130
 class CommandError(click.ClickException):
     """An expected failure. Printed as `error: ...` and `help: ...` on standard error."""
 
-    def __init__(self, message: str, help: str = "", *, status: int = EXIT_FAILED) -> None:
+    def __init__(self, message: str, advice: str = "", *, status: int = EXIT_FAILED) -> None:
         super().__init__(message)
-        self.help = help
-        self.exit_code = status
+        self.advice = advice
+        self.status = status
 
 
 class Interrupted(Exception):

@@ -51,7 +51,7 @@ class LazyGroup(click.Group):
             formatter.write_dl([(name, words) for name, (_, words) in _COMMANDS.items()])
 
 
-def _print_version(ctx: click.Context, param: click.Parameter, wanted: bool) -> None:
+def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
     if not wanted or ctx.resilient_parsing:
         return
     from importlib.metadata import version
@@ -97,8 +97,8 @@ def run_command(arguments: Sequence[str] | None = None) -> int:
             standalone_mode=False,
         )
     except CommandError as error:
-        complain(error.message, error.help)
-        return error.exit_code
+        complain(error.message, error.advice)
+        return error.status
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message())
         return EXIT_USAGE

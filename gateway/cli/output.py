@@ -99,7 +99,9 @@ class Output:
             justify: Any = column.justify
             table.add_column(column.heading, justify=justify, no_wrap=column.is_fixed)
         for row in rows:
-            table.add_row(*(_cell(column, value) for column, value in zip(columns, row, strict=True)))
+            table.add_row(
+                *(_cell(column, value) for column, value in zip(columns, row, strict=True))
+            )
         self.console.print(table)
 
 
@@ -129,13 +131,13 @@ def _cell(column: Column, value: object) -> Text:
     return styled(text, (column.styles or {}).get(text, ""))
 
 
-def complain(message: str, help: str = "") -> None:
+def complain(message: str, advice: str = "") -> None:
     """Write `error: ...` and `help: ...` to standard error, as every command does."""
     stream = sys.stderr
     red, blue, end = ("\x1b[31m", "\x1b[36m", "\x1b[0m") if wants_colour(stream) else ("", "", "")
     stream.write(f"{red}error:{end} {_indented(message)}\n")
-    if help:
-        stream.write(f"{blue}help:{end} {_indented(help)}\n")
+    if advice:
+        stream.write(f"{blue}help:{end} {_indented(advice)}\n")
 
 
 def _indented(text: str) -> str:

@@ -104,7 +104,10 @@ class Child:
             self.process.send_signal(signal.SIGTERM)
 
     def kill(self) -> None:
-        """Send SIGKILL to the child's whole process group, and collect it."""
+        """Send SIGKILL to the child's whole process group, and collect it. A child that has ended
+        is left alone: its number may by now be somebody else's."""
+        if self.process.poll() is not None:
+            return
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
@@ -145,14 +148,14 @@ class Child:
 
 
 class ChildError(Exception):
-    """A child could not be brought up. `help` holds what it said itself, if anything."""
+    """A child could not be brought up. `advice` holds what it said itself, if anything."""
 
     def __init__(self, spec: ChildSpec, failure: str) -> None:
         super().__init__(f"the {spec.name} {failure}")
         self.spec = spec
         said, advice = last_words(spec.log_file)
         self.message = f"the {spec.name} {failure}" + (f": {said}" if said else "")
-        self.help = advice or f"its log is {spec.log_file}"
+        self.advice = advice or f"its log is {spec.log_file}"
 
 
 def last_words(log_file: Path) -> tuple[str, str]:
