@@ -5,11 +5,11 @@ No container engine is needed, and none was: what only an engine can show is not
 
 from __future__ import annotations
 
-import ast
 import re
 import tomllib
 from typing import Any
 
+import click
 import pytest
 
 from gateway.admin import AdminSettings
@@ -54,19 +54,30 @@ def environment_in_container(name: str) -> dict[str, str]:
 
 def subcommands() -> set[str]:
     """What the installed `checkrein` understands."""
-    from gateway.cli.main import main
+    from gateway.cli.main import cli
 
-    return set(main.commands)
+    return set(cli.list_commands(click.Context(cli)))
+
+
+class ReadNames(dict[str, str]):
+    """An environment that remembers which names were asked for."""
+
+    def __init__(self) -> None:
+        super().__init__(CHECKREIN_DATA_DIR="/var/lib/checkrein")
+        self.names: set[str] = set()
+
+    def get(self, name: str, default: Any = None) -> Any:
+        self.names.add(name)
+        return super().get(name, default)
 
 
 def control_plane_names() -> set[str]:
-    """Every CHECKREIN_ name in the control plane's source."""
-    names: set[str] = set()
-    for path in (ROOT / "controlplane").rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.Constant) and isinstance(node.value, str):
-                names.update(re.findall(r"CHECKREIN_[A-Z_]*[A-Z]", node.value))
-    return names
+    """Every name that the control plane's own loader asks for."""
+    from controlplane.settings import load_settings
+
+    environment = ReadNames()
+    load_settings(environment)
+    return environment.names
 
 
 # --- the image ------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """The real product as a set of processes: one control plane, any number of gateways, an oracle.
 
-It sets only what an operator would set: variables and files. It never imports the product's code,
-so that a test can't pass by reaching around a process border.
+It sets only what an operator would set: variables and files. No object of the product lives in the
+test's process, so that a test can't pass by reaching around a process border.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.support.agent_environment import agent_environment
 from tests.support.control_api import ControlApi
 from tests.support.oracle import Oracle
 from tests.support.processes import ReadyProcess
@@ -102,6 +103,7 @@ class Gateway:
     ) -> None:
         self.control = control
         self.upstreams = upstreams
+        self._environment_of_agent: dict[str, str] = {}
         self.data_dir = folder / name
         self.data_dir.mkdir(parents=True, exist_ok=True)
         self.process = ReadyProcess(
@@ -157,12 +159,16 @@ class Gateway:
 
     @property
     def environment_of_agent(self) -> dict[str, str]:
-        """The variables that `checkrein run` would set, by the agent's own key."""
-        from tests.support.agent_environment import agent_environment
-
-        ready = self.process.ready
-        url = f"http://agent:{self.control.key('agent')}@127.0.0.1:{self.port}"
-        return agent_environment(url, Path(ready["ca_file"]), Path(ready["ca_bundle_file"]))
+        """The variables that `checkrein run` would set, with the agent's own key."""
+        if not self._environment_of_agent:
+            ready = self.process.ready
+            self._environment_of_agent = agent_environment(
+                self.data_dir,
+                f"http://agent:{self.control.key('agent')}@127.0.0.1:{self.port}",
+                Path(ready["ca_file"]),
+                Path(ready["ca_bundle_file"]),
+            )
+        return self._environment_of_agent
 
 
 @dataclass(slots=True)
