@@ -155,6 +155,12 @@ def lock_home(home: Path) -> int:
 def load_secrets(home: Path) -> Secrets:
     """Read the cluster's secrets, making them when there are none."""
     file = home / "secrets.json"
+    if (home / "cluster").exists() and not file.exists():
+        raise StartError(
+            "postgres.lost_secrets",
+            f"`{file}` is missing, and the data beside it can't be opened without it",
+            "restore it from a backup, or move the folder away to begin anew",
+        )
     made = Secrets(
         f"checkrein-{secrets.token_hex(8)}", *(secrets.token_urlsafe(32) for _ in range(3))
     )

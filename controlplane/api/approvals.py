@@ -1,0 +1,247 @@
+"""`/v1/approvals`: ask, list, read and await, answer, use."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any, Literal
+
+from aiohttp import web
+from pydantic import Field
+
+from controlplane.api.parsing import (
+    Body,
+    Digest,
+    Name,
+    Query,
+    Short,
+    Text,
+    parse_body,
+    parse_id,
+    parse_query,
+    timestamp,
+)
+from controlplane.api.routing import Call, answer, cursor_after, route
+from controlplane.auth import Permission
+from controlplane.faults import ControlFault, Fault
+from controlplane.services.approvals import Resolution
+from controlplane.store.approvals import ApprovalRow, NewApproval
+from gateway.model.action import Kind
+from gateway.model.approval import ApprovalEvent, ApprovalState
+from gateway.model.codec import JsonValue, canonical_json
+from gateway.model.decision import Mode
+
+LIST_COUNT_MAX = 500
+TIMEOUT_SECONDS_MAX = 30 * 24 * 3600
+"""A question that stands for more than a month is no question any more."""
+
+
+class Factor(Body):
+    name: Short
+    points: int
+    observed: Text
+
+
+class RiskBody(Body):
+    score: Annotated[int, Field(ge=0, le=100)]
+    factors: Annotated[list[Factor], Field(default_factory=list, max_length=100)]
+    vector: Text = ""
+
+
+class TargetBody(Body):
+    type: Short
+    id: Text
+
+
+class TermsBody(Body):
+    groups: Annotated[list[Short], Field(default_factory=list, max_length=50)]
+    quorum: Annotated[int, Field(ge=1, le=20)] = 1
+    timeoutSeconds: Annotated[int, Field(ge=1, le=TIMEOUT_SECONDS_MAX)] = 1800
+    witnessRequired: bool = False
+
+
+class AskBody(Body):
+    agent: Name
+    runId: Short | None = None
+    requestDigest: Digest
+    decisionId: Name
+    provider: Short
+    operation: Short
+    action: Short
+    kind: Kind
+    target: TargetBody
+    params: Annotated[dict[str, Any], Field(default_factory=dict)]
+    authority: Short
+    method: Short
+    path: Text
+    policy: Short | None = None
+    rule: Short | None = None
+    reasonCode: Short
+    message: Text
+    risk: RiskBody
+    bundleRevision: Short
+    mode: Mode
+    terms: TermsBody
+    summary: Text
+
+
+class ListQuery(Query):
+    status: ApprovalState | None = None
+    agent: str | None = None
+    limit: Annotated[int, Field(ge=1, le=LIST_COUNT_MAX)] = 100
+    cursor: Annotated[int, Field(ge=0)] | None = None
+
+
+class WaitQuery(Query):
+    waitSeconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0
+
+
+class ResolveBody(Body):
+    resolution: Literal["APPROVE", "REJECT", "CANCEL"]
+    resolvedBy: Name | None = None
+    reason: Text | None = None
+
+
+class ConsumeBody(Body):
+    requestDigest: Digest
+    claimId: Name
+
+
+async def ask(call: Call) -> web.Response:
+    body = await parse_body(call.http, AskBody)
+    row, is_new = await call.services.approvals.ask(_new_approval(call, body))
+    return answer({"approval": render_approval(row)}, 201 if is_new else 200)
+
+
+async def list_(call: Call) -> web.Response:
+    query = parse_query(call.http, ListQuery)
+    rows = await call.services.approvals.list(
+        call.caller, query.status, query.agent, query.cursor, query.limit
+    )
+    last = rows[-1].approval_seq if rows else None
+    return answer(
+        {
+            "approvals": [render_approval(row) for row in rows],
+            "nextCursor": cursor_after(len(rows), query.limit, last),
+        }
+    )
+
+
+async def get(call: Call) -> web.Response:
+    query = parse_query(call.http, WaitQuery)
+    row = await call.services.approvals.get(
+        call.caller, parse_id(call.http), query.waitSeconds, call.is_gone
+    )
+    return answer({"approval": render_approval(row)})
+
+
+async def resolve(call: Call) -> web.Response:
+    body = await parse_body(call.http, ResolveBody)
+    resolution = Resolution(ApprovalEvent(body.resolution), body.resolvedBy, body.reason)
+    row = await call.services.approvals.resolve(call.caller, parse_id(call.http), resolution)
+    return answer({"approval": render_approval(row)})
+
+
+async def consume(call: Call) -> web.Response:
+    body = await parse_body(call.http, ConsumeBody)
+    row = await call.services.approvals.consume(
+        call.caller, parse_id(call.http), body.requestDigest, body.claimId
+    )
+    return answer({"approval": render_approval(row)})
+
+
+ROUTES = (
+    route("POST", "/v1/approvals", ask, Permission.GATEWAY, Permission.ADMIN),
+    route("GET", "/v1/approvals", list_, Permission.APPROVAL_READ, Permission.ADMIN),
+    route(
+        "GET",
+        "/v1/approvals/{id}",
+        get,
+        Permission.APPROVAL_READ,
+        Permission.GATEWAY,
+        Permission.ADMIN,
+    ),
+    route(
+        "POST", "/v1/approvals/{id}/resolve", resolve, Permission.APPROVAL_WRITE, Permission.ADMIN
+    ),
+    route("POST", "/v1/approvals/{id}/consume", consume, Permission.GATEWAY),
+)
+
+
+def render_approval(row: ApprovalRow) -> dict[str, JsonValue]:
+    return {
+        "approvalId": str(row.approval_id),
+        "status": row.status_now,
+        "requestDigest": row.request_digest,
+        "agent": row.agent,
+        "runId": row.run_id,
+        "decisionId": row.decision_id,
+        "provider": row.provider,
+        "operation": row.operation,
+        "action": row.action,
+        "kind": row.kind,
+        "target": {"type": row.target_type, "id": row.target_id},
+        "params": json.loads(row.params),
+        "authority": row.authority,
+        "method": row.method,
+        "path": row.path,
+        "summary": row.summary,
+        "policy": row.policy,
+        "rule": row.rule,
+        "reasonCode": row.reason_code,
+        "message": row.message,
+        "risk": json.loads(row.risk),
+        "bundleRevision": row.bundle_revision,
+        "mode": row.mode,
+        "terms": {
+            "groups": list(row.approver_groups),
+            "quorum": row.quorum,
+            "timeoutSeconds": row.timeout_seconds,
+            "witnessRequired": row.witness_required,
+        },
+        "createdAt": timestamp(row.created_at),
+        "expiresAt": timestamp(row.expires_at),
+        "resolvedAt": timestamp(row.resolved_at),
+        "resolvedBy": row.resolved_by,
+        "resolvedByKey": str(row.resolved_by_key) if row.resolved_by_key else None,
+        "comment": row.comment,
+        "consumedAt": timestamp(row.consumed_at),
+    }
+
+
+def _new_approval(call: Call, body: AskBody) -> NewApproval:
+    try:
+        params = canonical_json(body.params).decode()
+    except (ValueError, RecursionError):
+        raise ControlFault(
+            Fault.INVALID_ARGUMENT,
+            "`params`: may hold no floating-point number and no invalid text",
+        ) from None
+    return NewApproval(
+        tenant_id=call.caller.tenant_id,
+        agent=body.agent,
+        run_id=body.runId,
+        request_digest=body.requestDigest,
+        decision_id=body.decisionId,
+        provider=body.provider,
+        operation=body.operation,
+        action=body.action,
+        kind=body.kind,
+        target_type=body.target.type,
+        target_id=body.target.id,
+        params=params,
+        authority=body.authority,
+        method=body.method,
+        path=body.path,
+        summary=body.summary,
+        policy=body.policy,
+        rule=body.rule,
+        reason_code=body.reasonCode,
+        message=body.message,
+        risk=canonical_json(body.risk.model_dump()).decode(),
+        bundle_revision=body.bundleRevision,
+        mode=body.mode,
+        approver_groups=tuple(body.terms.groups),
+        quorum=body.terms.quorum,
+        timeout_seconds=body.terms.timeoutSeconds,
+        witness_required=body.terms.witnessRequired,
+    )

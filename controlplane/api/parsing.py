@@ -1,0 +1,132 @@
+"""Bodies and query strings -> checked models, with a limit on everything.
+
+A field or parameter that is not known is refused: a misspelt one must not silently do nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from datetime import UTC, datetime
+from typing import Annotated, TypeVar
+
+from aiohttp import web
+from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, ValidationError
+
+from controlplane.faults import ControlFault, Fault
+
+BODY_BYTES_MAX = 1024 * 1024
+"""An approval with a redacted request in it is some kilobytes."""
+
+BODY_SECONDS_MAX = 15.0
+
+SHORT_LENGTH_MAX = 256
+TEXT_LENGTH_MAX = 8 * 1024
+
+
+class Body(BaseModel):
+    """Base of the JSON bodies: camelCase names as fields, no conversion between types."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Query(BaseModel):
+    """Base of the query strings: texts become numbers."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _storable(text: str) -> str:
+    """PostgreSQL's text holds no NUL; what an agent put there is shown as a replacement. The act
+    itself is bound by its digest, not by these words."""
+    return text.replace("\0", "\ufffd")
+
+
+Text = Annotated[str, StringConstraints(max_length=TEXT_LENGTH_MAX), AfterValidator(_storable)]
+Short = Annotated[str, StringConstraints(max_length=SHORT_LENGTH_MAX), AfterValidator(_storable)]
+Name = Annotated[
+    str, StringConstraints(min_length=1, max_length=SHORT_LENGTH_MAX), AfterValidator(_storable)
+]
+Digest = Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]
+
+SomeBody = TypeVar("SomeBody", bound=Body)
+SomeQuery = TypeVar("SomeQuery", bound=Query)
+
+
+async def parse_body(
+    request: web.Request, model: type[SomeBody], bytes_max: int = BODY_BYTES_MAX
+) -> SomeBody:
+    """Read the whole body, at most `bytes_max`, and parse it.
+
+    Raises:
+        ControlFault: BODY_TOO_LARGE, BODY_TOO_SLOW, MALFORMED_JSON, INVALID_ARGUMENT.
+    """
+    data = await _read_body(request, bytes_max)
+    try:
+        return model.model_validate_json(data)
+    except ValidationError as error:
+        raise _invalid(error) from None
+
+
+def parse_query(request: web.Request, model: type[SomeQuery]) -> SomeQuery:
+    """Parse the query string; a parameter given twice is refused.
+
+    Raises:
+        ControlFault: INVALID_ARGUMENT.
+    """
+    if len(request.query) != len(set(request.query)):
+        raise ControlFault(Fault.INVALID_ARGUMENT, "a query parameter is given twice")
+    try:
+        return model.model_validate(dict(request.query))
+    except ValidationError as error:
+        raise _invalid(error) from None
+
+
+def parse_id(request: web.Request) -> uuid.UUID:
+    """The id in the path. What is no id names nothing, so the answer is the same as for one that
+    is unknown."""
+    try:
+        return uuid.UUID(request.match_info["id"])
+    except ValueError:
+        raise ControlFault(Fault.NOT_FOUND, "there is nothing with this id") from None
+
+
+def timestamp(at: datetime | None) -> str | None:
+    """RFC 3339, UTC, microseconds, Z."""
+    if at is None:
+        return None
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+async def _read_body(request: web.Request, bytes_max: int) -> bytes:
+    declared = request.content_length
+    if declared is not None and declared > bytes_max:
+        raise _too_large(bytes_max)
+    parts: list[bytes] = []
+    size = 0
+    try:
+        async with asyncio.timeout(BODY_SECONDS_MAX):
+            async for part in request.content.iter_any():
+                size += len(part)
+                if size > bytes_max:
+                    raise _too_large(bytes_max)
+                parts.append(part)
+    except TimeoutError:
+        raise ControlFault(Fault.BODY_TOO_SLOW, "the body did not arrive in time") from None
+    except web.RequestPayloadError:
+        raise ControlFault(Fault.BAD_REQUEST, "the body is not what its headers say") from None
+    return b"".join(parts)
+
+
+def _too_large(bytes_max: int) -> ControlFault:
+    return ControlFault(Fault.BODY_TOO_LARGE, f"the body is longer than {bytes_max} bytes")
+
+
+def _invalid(error: ValidationError) -> ControlFault:
+    """Name the first bad field. Its value is not repeated: it may be a secret."""
+    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    if first["type"] == "json_invalid":
+        return ControlFault(Fault.MALFORMED_JSON, "the body is not valid JSON")
+    place = ".".join(str(part)[:64] for part in first["loc"][:6])
+    message = first["msg"].removeprefix("Value error, ")
+    return ControlFault(Fault.INVALID_ARGUMENT, f"`{place}`: {message}" if place else message)

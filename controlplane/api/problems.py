@@ -1,0 +1,71 @@
+"""Every fault of the control plane as HTTP: the one table, and the error envelope."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from aiohttp import web
+
+from controlplane.faults import ControlFault, Fault
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Status and code of the envelope; `reason_code` is the finer one, where there is one."""
+
+    status: int
+    code: str
+    reason_code: str = ""
+
+
+PROBLEMS: Mapping[Fault, Problem] = MappingProxyType(
+    {
+        Fault.BAD_REQUEST: Problem(400, "INVALID_ARGUMENT", "BAD_REQUEST"),
+        Fault.MALFORMED_JSON: Problem(400, "INVALID_ARGUMENT", "MALFORMED_JSON"),
+        Fault.UNAUTHENTICATED: Problem(401, "AUTH_INVALID_CREDENTIALS"),
+        Fault.FORBIDDEN: Problem(403, "PERMISSION_DENIED"),
+        Fault.NOT_FOUND: Problem(404, "NOT_FOUND"),
+        Fault.NO_SUCH_ROUTE: Problem(404, "NOT_FOUND", "NO_SUCH_ROUTE"),
+        Fault.METHOD_NOT_ALLOWED: Problem(405, "METHOD_NOT_ALLOWED"),
+        Fault.BODY_TOO_SLOW: Problem(408, "INVALID_ARGUMENT", "BODY_TOO_SLOW"),
+        Fault.AGENT_EXISTS: Problem(409, "ALREADY_EXISTS", "AGENT_EXISTS"),
+        Fault.APPROVAL_NOT_PENDING: Problem(409, "APPROVAL_NOT_PENDING"),
+        Fault.APPROVAL_NOT_CONSUMABLE: Problem(409, "APPROVAL_NOT_CONSUMABLE"),
+        Fault.RECORD_CONFLICT: Problem(409, "RECORD_CONFLICT"),
+        Fault.RECORD_GAP: Problem(409, "RECORD_GAP"),
+        Fault.BODY_TOO_LARGE: Problem(413, "BODY_TOO_LARGE"),
+        Fault.INVALID_ARGUMENT: Problem(422, "INVALID_ARGUMENT", "INVALID_FIELD"),
+        Fault.RECORD_INVALID: Problem(422, "INVALID_ARGUMENT", "RECORD_INVALID"),
+        Fault.APPROVALS_FULL: Problem(429, "RESOURCE_EXHAUSTED", "APPROVALS_FULL"),
+        Fault.INTERNAL: Problem(500, "INTERNAL"),
+        Fault.UNAVAILABLE: Problem(503, "UNAVAILABLE"),
+    }
+)
+
+RETRY_AFTER_SECONDS = "1"
+
+
+def problem_response(fault: ControlFault, request_id: str) -> web.Response:
+    """The envelope of a fault. `fault.detail` stands beside the fixed fields of `error`."""
+    problem = PROBLEMS[fault.fault]
+    error = {
+        **fault.detail,
+        "code": problem.code,
+        "message": fault.message,
+        "reason_code": problem.reason_code,
+        "request_id": request_id,
+    }
+    headers = {}
+    if problem.status == 401:
+        headers["WWW-Authenticate"] = 'Bearer realm="checkrein"'
+    if problem.status in {429, 503}:
+        headers["Retry-After"] = RETRY_AFTER_SECONDS
+    return web.Response(
+        status=problem.status,
+        text=json.dumps({"error": error}),
+        content_type="application/json",
+        headers=headers,
+    )

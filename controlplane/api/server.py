@@ -1,0 +1,145 @@
+"""The aiohttp application: every request gets an id, a caller, an answer, a metric and a log line.
+
+INVARIANT(one-gate): no handler of `ROUTES` runs before `authorize` let its caller through.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+import uuid
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+
+from controlplane.api import agents, approvals, decisions, health, records
+from controlplane.api.problems import problem_response
+from controlplane.api.routing import Call, Handler, Route, Services
+from controlplane.auth import Caller, Permission, key_prefix, may, read_key
+from controlplane.faults import ControlFault, Fault
+
+log = logging.getLogger(__name__)
+
+ROUTES: tuple[Route, ...] = (
+    *approvals.ROUTES,
+    *records.ROUTES,
+    *decisions.ROUTES,
+    *agents.ROUTES,
+)
+
+NO_ROUTE = "(none)"
+"""The route label of requests that match none: their paths are a caller's words."""
+
+METHODS = frozenset({"GET", "POST", "PATCH", "PUT", "DELETE", "HEAD", "OPTIONS"})
+
+_REQUEST_ID = web.RequestKey("request_id", str)
+_KEY_PREFIX = web.RequestKey("key_prefix", str)
+
+Next = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def make_application(services: Services) -> web.Application:
+    """Join routes and services."""
+
+    @web.middleware
+    async def observe(request: web.Request, handler: Next) -> web.StreamResponse:
+        return await _observe(services, request, handler)
+
+    application = web.Application(middlewares=[observe])
+    for one in ROUTES:
+        application.router.add_route(one.method, one.path, _guarded(services, one))
+    for path, handler in health.OPEN_ROUTES:
+        application.router.add_get(path, _open(services, handler), allow_head=False)
+    return application
+
+
+async def authorize(
+    services: Services, request: web.Request, needs: frozenset[Permission]
+) -> Caller:
+    """Who calls, if they may.
+
+    Raises:
+        ControlFault: UNAUTHENTICATED, FORBIDDEN.
+    """
+    key = read_key(request.headers)
+    request[_KEY_PREFIX] = key_prefix(key)
+    caller = await services.keys.authenticate(key)
+    if not may(caller, needs):
+        raise ControlFault(Fault.FORBIDDEN, "this key does not have the needed permission")
+    return caller
+
+
+def _guarded(services: Services, one: Route) -> Callable[[web.Request], Awaitable[web.Response]]:
+    handler: Handler = one.handler
+
+    async def handle(request: web.Request) -> web.Response:
+        caller = await authorize(services, request, one.needs)
+        return await handler(Call(request, caller, services))
+
+    return handle
+
+
+def _open(
+    services: Services, handler: Callable[[Services], Awaitable[web.Response]]
+) -> Callable[[web.Request], Awaitable[web.Response]]:
+    async def handle(_: web.Request) -> web.Response:
+        return await handler(services)
+
+    return handle
+
+
+async def _observe(services: Services, request: web.Request, proceed: Next) -> web.StreamResponse:
+    started = time.monotonic()
+    request_id = request[_REQUEST_ID] = str(uuid.uuid4())
+    response = await _answer(services, request, proceed, request_id)
+    response.headers["X-Request-Id"] = request_id
+    response.headers["Cache-Control"] = "no-store"
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers["Server"] = "checkrein"
+    resource = request.match_info.route.resource
+    route = resource.canonical if resource is not None else NO_ROUTE
+    method = request.method if request.method in METHODS else "OTHER"
+    seconds = time.monotonic() - started
+    services.metrics.requests.labels(method, route, response.status).inc()
+    services.metrics.seconds.labels(route).observe(seconds)
+    log.info(
+        "request",
+        extra={
+            "request_id": request_id,
+            "method": method,
+            "route": route,
+            "status": response.status,
+            "duration_ms": round(seconds * 1000, 1),
+            "key_prefix": request.get(_KEY_PREFIX),
+        },
+    )
+    return response
+
+
+async def _answer(
+    services: Services, request: web.Request, proceed: Next, request_id: str
+) -> web.StreamResponse:
+    """The handler's answer, or the envelope of what went wrong."""
+    try:
+        return await proceed(request)
+    except ControlFault as fault:
+        return problem_response(fault, request_id)
+    except web.HTTPException as error:
+        return problem_response(_routing_fault(error), request_id)
+    except Exception:
+        services.metrics.bugs.inc()
+        log.exception("unhandled fault", extra={"request_id": request_id})
+        bug = ControlFault(Fault.INTERNAL, "an internal fault; see the log by this request id")
+        return problem_response(bug, request_id)
+
+
+def _routing_fault(error: web.HTTPException) -> ControlFault:
+    match error.status:
+        case 404:
+            return ControlFault(Fault.NO_SUCH_ROUTE, "there is no such route")
+        case 405:
+            return ControlFault(Fault.METHOD_NOT_ALLOWED, "this route does not take that method")
+        case 413:
+            return ControlFault(Fault.BODY_TOO_LARGE, "the body is too long")
+        case _:
+            return ControlFault(Fault.BAD_REQUEST, "the request is not well-formed")

@@ -1,0 +1,272 @@
+"""The composition root: `ControlSettings` -> a running control plane.
+
+The only file that knows every adapter. It starts what the service needs in order, says when it is
+ready, and ends it all within `STOP_SECONDS_MAX`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import json
+import logging
+import os
+import signal
+import socket
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiohttp import web
+
+from controlplane.api.routing import Services
+from controlplane.api.server import make_application
+from controlplane.faults import StartError
+from controlplane.notify.bus import Channel, ChannelBus
+from controlplane.notify.redis_channel import RedisChannel
+from controlplane.services.agents import AgentService
+from controlplane.services.approvals import ApprovalService, ApprovalSettings
+from controlplane.services.bootstrap import Bootstrapped, bootstrap
+from controlplane.services.decisions import DecisionService
+from controlplane.services.health import HealthService
+from controlplane.services.keys import KeyService
+from controlplane.services.records import RecordService
+from controlplane.services.waiting import WaitingRoom, WaitingSettings
+from controlplane.settings import ControlSettings
+from controlplane.store.agents import AgentStore
+from controlplane.store.approvals import ApprovalStore
+from controlplane.store.database import Database, PoolSettings
+from controlplane.store.decisions import DecisionStore
+from controlplane.store.embedded import EmbeddedPostgres, PostgresSettings, Role
+from controlplane.store.endpoint import Endpoint
+from controlplane.store.keys import KeyStore
+from controlplane.store.postgres_channel import PostgresChannel
+from controlplane.store.records import RecordStore
+from controlplane.store.roles import DATABASE, open_embedded, open_external
+from controlplane.telemetry import Metrics, configure_logging
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The parts' own settings. `stop_seconds_max` is what a supervisor waits before it kills;
+    `drain_seconds_max` of it is for requests that are being answered."""
+
+    pool: PoolSettings = field(default_factory=PoolSettings)
+    postgres: PostgresSettings = field(default_factory=PostgresSettings)
+    waiting: WaitingSettings = field(default_factory=WaitingSettings)
+    approvals: ApprovalSettings = field(default_factory=ApprovalSettings)
+    backlog: int = 512
+    keepalive_seconds: float = 75.0
+    drain_seconds_max: float = 1.0
+
+
+class ControlPlane:
+    """One running control plane. `start`, then `stop`; each once."""
+
+    def __init__(self, settings: ControlSettings, limits: Limits | None = None) -> None:
+        self._settings = settings
+        self._limits = limits or Limits()
+        self._running = AsyncExitStack()
+        self.metrics = Metrics()
+        self.server: EmbeddedPostgres | None = None
+        self.database: Database | None = None
+        self.bootstrapped: Bootstrapped | None = None
+        self.api_url = ""
+
+    async def start(self) -> None:
+        """Start everything, in the order in which things need each other.
+
+        Raises:
+            StartError: with what to do about it. Nothing is left running.
+        """
+        try:
+            # First, because it fails most often and costs nothing.
+            listener = _listen(self._settings, self._limits)
+            self._running.callback(listener.close)
+            endpoint = await self._open_database()
+            assert self.database is not None
+            bus = await self._open_bus(endpoint, self.database)
+            room = WaitingRoom(bus, self.metrics, self._limits.waiting)
+            services = await self._make_services(self.database, bus, room)
+            await self._serve(services, listener)
+            # Runs first at the end, so that nobody waits while the server drains.
+            self._running.callback(bus.wake_all)
+            self._running.callback(room.end)
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def stop(self) -> None:
+        """End what was started, newest first."""
+        await self._running.aclose()
+
+    def ready_line(self) -> dict[str, str | None]:
+        """What the ready line says."""
+        found = self.bootstrapped
+        assert found is not None
+        files = (found.admin_key_file, found.gateway_key_file, found.agent_key_file)
+        admin, gateway, agent = (str(file) if file is not None else None for file in files)
+        return {
+            "api_url": self.api_url,
+            "tenant_id": str(found.tenant_id),
+            "admin_key_file": admin,
+            "gateway_key_file": gateway,
+            "agent_key_file": agent,
+            "database": "embedded" if self.server is not None else "external",
+        }
+
+    async def _open_database(self) -> Endpoint:
+        """Open the pool; where to connect for a connection beside it."""
+        settings, pool = self._settings, self._limits.pool
+        if settings.database_url is not None:
+            self.database = await open_external(settings.database_url, pool)
+            endpoint = Endpoint(url=settings.database_url)
+        else:
+            assert settings.data_dir is not None
+            self.server = EmbeddedPostgres(
+                settings.data_dir / "postgres",
+                settings.data_dir / "logs" / "postgres.log",
+                self._limits.postgres,
+            )
+            await self.server.start()
+            self._running.push_async_callback(self.server.stop)
+            self.database = await open_embedded(self.server, pool)
+            endpoint = self.server.endpoint(Role.APPLICATION, DATABASE)
+        self._running.push_async_callback(self.database.close)
+        return endpoint
+
+    async def _open_bus(self, endpoint: Endpoint, database: Database) -> ChannelBus:
+        channel: Channel
+        if self._settings.redis_url is not None:
+            try:
+                channel = RedisChannel(self._settings.redis_url)
+            except ValueError as error:
+                raise StartError(
+                    "redis.bad_url",
+                    "CHECKREIN_REDIS_URL can't be read",
+                    "write it like redis://:password@host:6379/0",
+                ) from error
+        else:
+            channel = PostgresChannel(endpoint, database, self._limits.pool)
+        bus = ChannelBus(channel, self.metrics.bus_faults.inc)
+        self._running.push_async_callback(bus.close)
+        await bus.start()
+        return bus
+
+    async def _make_services(
+        self, database: Database, bus: ChannelBus, room: WaitingRoom
+    ) -> Services:
+        key_store, agent_store = KeyStore(database), AgentStore(database)
+        self.bootstrapped = await bootstrap(
+            key_store, agent_store, self._settings.bootstrap, self._settings.data_dir
+        )
+        keys = KeyService(key_store)
+        approvals = ApprovalService(
+            ApprovalStore(database), bus, room, self.metrics, self._limits.approvals
+        )
+        sweeper = asyncio.create_task(approvals.sweep_forever(), name="approvals-sweep")
+        self._running.push_async_callback(_cancel, sweeper)
+        return Services(
+            keys=keys,
+            approvals=approvals,
+            records=RecordService(RecordStore(database), bus, room, self.metrics),
+            decisions=DecisionService(DecisionStore(database)),
+            agents=AgentService(agent_store, keys, bus, room),
+            health=HealthService(database, key_store, self.metrics),
+            metrics=self.metrics,
+        )
+
+    async def _serve(self, services: Services, listener: socket.socket) -> None:
+        runner = web.AppRunner(
+            make_application(services),
+            access_log=None,
+            handle_signals=False,
+            keepalive_timeout=self._limits.keepalive_seconds,
+            shutdown_timeout=self._limits.drain_seconds_max,
+        )
+        await runner.setup()
+        self._running.push_async_callback(runner.cleanup)
+        await web.SockSite(runner, listener, backlog=self._limits.backlog).start()
+        host, port = listener.getsockname()[:2]
+        shown = f"[{host}]" if ":" in host else host
+        self.api_url = f"http://{shown}:{port}"
+
+
+def run_control_plane(settings: ControlSettings, ready_fd: int | None) -> None:
+    """Run until SIGTERM or SIGINT.
+
+    Raises:
+        StartError: it could not start.
+    """
+    configure_logging(settings.log_level)
+    asyncio.run(_run(settings, ready_fd))
+
+
+async def _run(settings: ControlSettings, ready_fd: int | None) -> None:
+    loop = asyncio.get_running_loop()
+    ended = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, ended.set)
+    limits = Limits(approvals=ApprovalSettings(approved_seconds_max=settings.approved_seconds_max))
+    control_plane = ControlPlane(settings, limits)
+    starting = asyncio.create_task(control_plane.start(), name="start")
+    ending = asyncio.create_task(ended.wait(), name="ended")
+    await asyncio.wait({starting, ending}, return_when=asyncio.FIRST_COMPLETED)
+    if not starting.done():
+        # Told to end while starting: `start` cleans up after itself.
+        await _cancel(starting)
+        return
+    try:
+        starting.result()
+        _tell_ready(ready_fd, control_plane.ready_line())
+        log.info("ready", extra={"detail": control_plane.api_url})
+        await ending
+        log.info("stopping")
+    finally:
+        await _cancel(ending)
+        await control_plane.stop()
+
+
+def _tell_ready(ready_fd: int | None, line: dict[str, str | None]) -> None:
+    if ready_fd is None:
+        return
+    try:
+        with os.fdopen(ready_fd, "w", encoding="utf-8") as stream:
+            stream.write(json.dumps(line) + "\n")
+    except OSError as error:
+        raise StartError(
+            "start.ready_fd",
+            f"nobody reads file descriptor {ready_fd}",
+            "give --ready-fd the number of an open pipe",
+        ) from error
+
+
+def _listen(settings: ControlSettings, limits: Limits) -> socket.socket:
+    """Take the port, without serving on it yet."""
+    host, port = settings.api_host, settings.api_port
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(limits.backlog)
+        listener.setblocking(False)
+    except OSError as error:
+        listener.close()
+        is_taken = error.errno == errno.EADDRINUSE
+        why = "the port is taken" if is_taken else (error.strerror or str(error))
+        raise StartError(
+            "start.listen",
+            f"the API can't listen on {host}:{port}: {why}",
+            "set CHECKREIN_API_PORT to another port (0 takes a free one), or CHECKREIN_API_HOST",
+        ) from error
+    return listener
+
+
+async def _cancel(task: asyncio.Task[Any]) -> None:
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task

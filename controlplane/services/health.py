@@ -1,0 +1,28 @@
+"""Says whether the control plane can do its work now."""
+
+from __future__ import annotations
+
+from controlplane.store.database import Database
+from controlplane.store.keys import KeyStore
+from controlplane.telemetry import Metrics
+
+
+class HealthService:
+    def __init__(self, database: Database, keys: KeyStore, metrics: Metrics) -> None:
+        self._database = database
+        self._keys = keys
+        self._metrics = metrics
+
+    async def check(self) -> None:
+        """Ask the database something.
+
+        Raises:
+            ControlFault: UNAVAILABLE.
+        """
+        await self._keys.ping()
+
+    def measure(self) -> None:
+        """Bring the gauges up to date, for a scrape."""
+        idle = self._database.idle_count
+        self._metrics.connections.labels("idle").set(idle)
+        self._metrics.connections.labels("busy").set(self._database.connection_count - idle)
