@@ -1,40 +1,338 @@
 """A permitted request -> bytes upstream over verified TLS, and the answer relayed.
 
-Opens for a `Permit` and for nothing else. It never follows a redirect, never repeats what may
-have changed something, and never calls an outcome known that it doesn't know.
+Opens for a `Permit` and for nothing else. It never follows a redirect, never repeats what may have
+changed something, and never calls an outcome known that it doesn't know.
+
+INVARIANT(outcome): NOT_SENT only when no byte was handed to a connection; EXECUTED only when the
+upstream ended its answer; everything between is UNKNOWN.
 """
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import suppress
 from dataclasses import dataclass
+from typing import Final
 
+from gateway import telemetry
+from gateway.enforce.connection import Connection, Deadlines, Ending, Turn
 from gateway.enforce.destination import DestinationGuard
+from gateway.enforce.http1_request import CHUNKED_END, SAFE_METHODS, chunk, request_head
+from gateway.enforce.http1_response import ResponseLimits
+from gateway.enforce.pool import ConnectionPool, Origin, PoolLimits
+from gateway.enforce.trust import make_upstream_context
 from gateway.model.decision import Permit
-from gateway.model.exchange import Authority, Exchange
-from gateway.ports import AgentChannel, Clock, Sent, Wire
+from gateway.model.errors import AgentProtocolError, CheckreinError, UpstreamError
+from gateway.model.exchange import Authority, Exchange, HttpRequest
+from gateway.model.record import Outcome
+from gateway.ports import AgentChannel, Clock, Sent, Wire, WireReceiver
+from gateway.wire.socket_wire import SocketWire, connect
+from gateway.wire.tls_wire import start_tls_client
 
 
 @dataclass(frozen=True, slots=True)
 class UpstreamSettings:
-    """Limits of the way out; filled in below."""
+    """Limits of the way out. Counts are per upstream (scheme, host and port).
+
+    upstream_ca: PEM file of roots beside the system's; for private endpoints and mocks.
+    upstream_connect_seconds_max: over all addresses of a name; two lost SYNs take 3 s.
+    upstream_tls_seconds_max: a handshake is two round trips; the rest is a busy upstream.
+    upstream_first_byte_seconds_max: language models think for minutes before the first byte.
+    upstream_quiet_seconds_max: between bytes of an answer; event streams ping at 15 to 60 s.
+    upstream_stalled_seconds_max: the upstream takes nothing of the request's body.
+    upstream_paused_seconds_max: the agent takes nothing of the answer, holding a connection.
+    upstream_idle_seconds_max: below the shortest keep-alive that is common (Node's 5 s answers
+        are caught by the end it sends; nginx and the clouds use 60 to 75 s), so that a request
+        rarely meets a connection that is just being closed.
+    upstream_idle_count_max: idle connections kept; each costs some 40 KB.
+    upstream_connects_max: handshakes at once; in a burst of 2,000 one in fourteen failed.
+    upstream_connections_max: held by long answers (models stream for minutes).
+    upstream_queue_count_max, upstream_queue_seconds_max: who waits for a connection, how long.
+    upstream_watch_seconds: how often deadlines and gone agents are looked for.
+    """
 
     upstream_ca: str = ""
+    upstream_connect_seconds_max: float = 10.0
+    upstream_tls_seconds_max: float = 10.0
+    upstream_first_byte_seconds_max: float = 900.0
+    upstream_quiet_seconds_max: float = 300.0
+    upstream_stalled_seconds_max: float = 60.0
+    upstream_paused_seconds_max: float = 300.0
+    upstream_idle_seconds_max: float = 20.0
+    upstream_idle_count_max: int = 64
+    upstream_connects_max: int = 64
+    upstream_connections_max: int = 512
+    upstream_queue_count_max: int = 2_000
+    upstream_queue_seconds_max: float = 60.0
+    upstream_watch_seconds: float = 0.25
+
+    @property
+    def pool_limits(self) -> PoolLimits:
+        return PoolLimits(
+            idle_seconds_max=self.upstream_idle_seconds_max,
+            idle_count_max=self.upstream_idle_count_max,
+            connects_max=self.upstream_connects_max,
+            connections_max=self.upstream_connections_max,
+            queue_count_max=self.upstream_queue_count_max,
+            queue_seconds_max=self.upstream_queue_seconds_max,
+        )
+
+    @property
+    def deadlines(self) -> Deadlines:
+        return Deadlines(
+            first_byte=self.upstream_first_byte_seconds_max,
+            quiet=self.upstream_quiet_seconds_max,
+            stalled=self.upstream_stalled_seconds_max,
+            paused=self.upstream_paused_seconds_max,
+        )
+
+
+# Looked up once, as in `telemetry`.
+_REUSED: Final = telemetry.UPSTREAM_CONNECTIONS.labels("true")
+_OPENED: Final = telemetry.UPSTREAM_CONNECTIONS.labels("false")
+
+_ONE_WRITE_BYTES_MAX: Final = 65_536
+"""Head and body up to this go in one write, which is one TLS record and one system call fewer;
+above it the copy costs more."""
 
 
 class UpstreamPool:
-    """The real `ports.Upstream`. One per gateway, bound to the loop it first runs on."""
+    """The real `ports.Upstream`. One per gateway; used on one event loop.
+
+    Raises:
+        ConfigurationError: the extra CA file can't be read.
+    """
 
     def __init__(self, settings: UpstreamSettings, guard: DestinationGuard, clock: Clock) -> None:
         self._settings = settings
+        self._deadlines = settings.deadlines
+        self._limits = ResponseLimits()
         self._guard = guard
         self._clock = clock
+        self._context = make_upstream_context(settings.upstream_ca)
+        self._pool = ConnectionPool(settings.pool_limits, clock, self._connect)
+        self._active: set[Connection] = set()
+        self._watch: asyncio.TimerHandle | None = None
 
     async def send(self, permit: Permit, exchange: Exchange, channel: AgentChannel) -> Sent:
-        raise NotImplementedError
+        assert permit.request_id == exchange.request_id, "a permit is for one request"
+        request = exchange.request
+        started = self._clock.monotonic()
+        try:
+            head = request_head(request)
+            sent = await self._attempt(exchange, channel, head, may_repeat=_is_safe(request))
+            if sent is None:
+                sent = await self._attempt(exchange, channel, head, may_repeat=False)
+            assert sent is not None
+        except UpstreamError as error:
+            # Nothing raises once a byte was handed over; from then on it is an `Ending`.
+            sent = _not_sent(error)
+        telemetry.UPSTREAM_SECONDS.observe(self._clock.monotonic() - started)
+        return sent
 
     async def open_tunnel(self, permit: Permit, authority: Authority) -> Wire:
-        raise NotImplementedError
+        return await self._dial(authority, _Unclaimed())
 
     async def close(self) -> None:
-        """End idle connections at once and cut those in use."""
-        raise NotImplementedError
+        """Close idle connections and cut those in use, whose outcome is then unknown."""
+        if self._watch is not None:
+            self._watch.cancel()
+            self._watch = None
+        self._pool.close()
+
+    # --- one request ------------------------------------------------------------------------------
+
+    async def _attempt(
+        self, exchange: Exchange, channel: AgentChannel, head: bytes, *, may_repeat: bool
+    ) -> Sent | None:
+        """Send on one connection. None means: it was a stale one, and the request may go again.
+
+        Raises:
+            UpstreamError: no connection could be had; nothing was sent.
+        """
+        request = exchange.request
+        connection = await self._acquire(request, exchange.principal.agent)
+        if channel.is_gone:
+            self._pool.give_back(connection)
+            raise UpstreamError("agent_gone", "the agent is gone", sent=False)
+        was_used = connection.uses > 0
+        (_REUSED if was_used else _OPENED).inc()
+        ended: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
+        turn = Turn(channel, ended, self._clock.monotonic())
+        self._active.add(connection)
+        self._keep_watch()
+        upload: asyncio.Task[None] | None = None
+        try:
+            if request.body is None:
+                upload = self._start_upload(connection, turn, request, head)
+            elif len(request.body) <= _ONE_WRITE_BYTES_MAX:
+                connection.start(turn, request.method, head + request.body)
+            else:
+                connection.start(turn, request.method, head, request.body)
+            ending = await ended
+        except BaseException:
+            connection.drop()
+            raise
+        finally:
+            self._active.discard(connection)
+            if upload is not None:
+                await _stop(upload)
+        if may_repeat and was_used and ending.was_silent and _is_stale(ending.fault):
+            return None
+        return _make_sent(turn, ending)
+
+    async def _acquire(self, request: HttpRequest, agent: str) -> Connection:
+        origin = Origin(request.scheme, request.authority.host, request.authority.port)
+        while True:
+            connection = self._pool.take(origin, agent)
+            if connection is None:
+                connection = await self._pool.open(origin, agent)
+            # One that was handed over may have ended before this task ran again.
+            if not connection.is_gone:
+                return connection
+
+    # --- a body that streams ----------------------------------------------------------------------
+
+    def _start_upload(
+        self, connection: Connection, turn: Turn, request: HttpRequest, head: bytes
+    ) -> asyncio.Task[None]:
+        turn.is_uploading = True
+        connection.start(turn, request.method, head)
+        task = asyncio.create_task(
+            self._upload(connection, turn, request.body_bytes), name="upstream-upload"
+        )
+        # An answer before the end of the body: nobody wants the rest of it.
+        turn.on_head = task.cancel
+        return task
+
+    async def _upload(self, connection: Connection, turn: Turn, length: int | None) -> None:
+        """Send the agent's body piece by piece, at the upstream's pace."""
+        left = length
+        try:
+            async for data in turn.channel.body_rest():
+                if not data:
+                    continue
+                if left is not None:
+                    left -= len(data)
+                    if left < 0:
+                        raise AgentProtocolError("body.too_long", "the body exceeds its length")
+                connection.write(data if length is not None else chunk(data))
+                await connection.wait_drained()
+            if left:
+                raise AgentProtocolError("body.too_short", "the body ended before its length")
+        except CheckreinError as error:
+            connection.fail(error)
+            return
+        if length is None:
+            connection.write(CHUNKED_END)
+        turn.on_head = None
+        turn.is_uploading = False
+
+    # --- connections ------------------------------------------------------------------------------
+
+    async def _connect(self, origin: Origin, agent: str) -> Connection:
+        connection = Connection(
+            agent, self._limits, self._deadlines, self._pool.give_back, self._pool.forget
+        )
+        wire: Wire
+        wire = plain = await self._dial(Authority(origin.host, origin.port), connection)
+        if origin.scheme == "https":
+            seconds_max = self._settings.upstream_tls_seconds_max
+            wire = await start_tls_client(
+                plain, self._context, origin.host, connection, seconds_max
+            )
+        connection.attach(wire)
+        return connection
+
+    async def _dial(self, authority: Authority, receiver: WireReceiver) -> SocketWire:
+        """Connect to the first checked address that answers, within one deadline for all."""
+        endpoints = await self._guard.resolve(authority)
+        deadline = self._clock.monotonic() + self._settings.upstream_connect_seconds_max
+        failed: UpstreamError | None = None
+        for done, endpoint in enumerate(endpoints):
+            left = deadline - self._clock.monotonic()
+            if left <= 0:
+                break
+            try:
+                # A silent address leaves time for the others.
+                return await connect(endpoint, receiver, left / (len(endpoints) - done))
+            except UpstreamError as error:
+                failed = error
+        assert failed is not None, "a name without addresses is unknown"
+        raise failed
+
+    # --- watching ---------------------------------------------------------------------------------
+
+    def _keep_watch(self) -> None:
+        if self._watch is None:
+            seconds = self._settings.upstream_watch_seconds
+            self._watch = asyncio.get_running_loop().call_later(seconds, self._look)
+
+    def _look(self) -> None:
+        """Enforce deadlines of requests on their way and the age of idle connections: one timer
+        for all, instead of several for each request."""
+        self._watch = None
+        now = self._clock.monotonic()
+        for connection in list(self._active):
+            connection.check(now)
+        self._pool.sweep()
+        if self._active or self._pool.open_count:
+            self._keep_watch()
+
+
+class _Unclaimed:
+    """Receives for a tunnel until its session takes over, which happens before the loop runs."""
+
+    def wire_data(self, data: bytes) -> None:
+        raise AssertionError("a tunnel's bytes arrived before anybody took it over")
+
+    def wire_eof(self) -> None: ...
+
+    def wire_full(self) -> None: ...
+
+    def wire_drained(self) -> None: ...
+
+    def wire_lost(self, error: Exception | None) -> None: ...
+
+
+def _is_safe(request: HttpRequest) -> bool:
+    return request.method in SAFE_METHODS and request.body is not None
+
+
+def _is_stale(fault: CheckreinError | None) -> bool:
+    """Whether a connection that was idle turned out to be closed by the other side."""
+    return fault is not None and fault.code == "upstream.closed"
+
+
+def _not_sent(error: UpstreamError) -> Sent:
+    assert not error.sent, "what was sent ends in an `Ending`"
+    return Sent(
+        Outcome.NOT_SENT,
+        None,
+        began=False,
+        code=error.code,
+        message=error.message,
+        error_status=error.status,
+    )
+
+
+def _make_sent(turn: Turn, ending: Ending) -> Sent:
+    fault = ending.fault
+    if fault is None:
+        return Sent(Outcome.EXECUTED, turn.status, turn.began, turn.response_bytes)
+    status = fault.status if isinstance(fault, UpstreamError | AgentProtocolError) else 502
+    return Sent(
+        Outcome.UNKNOWN,
+        turn.status,
+        turn.began,
+        turn.response_bytes,
+        fault.code,
+        fault.message,
+        status,
+    )
+
+
+async def _stop(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
