@@ -1,0 +1,151 @@
+"""A small synchronous client of the control plane's API, for commands.
+
+Turns a call into JSON or a `CommandError` with a sentence and what to do. Never goes through a
+proxy: a shell that is governed itself must still be able to approve. The key goes into a header
+and nowhere else.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from gateway.cli.datadir import load_running, open_data_dir, read_key
+from gateway.cli.failures import CommandError
+
+TIMEOUT_SECONDS = 10.0
+"""Beyond the seconds that the server was asked to wait: it is on this machine or near."""
+
+RESPONSE_BYTES_MAX = 64 * 1024 * 1024
+"""A page of records is at most some megabytes; a server that sends more is not ours."""
+
+PAGE_RECORDS = 1000
+"""How many records are fetched at once: the most that the API gives."""
+
+Json = dict[str, Any]
+
+_ADVICE = {
+    401: "the key is not known there; check CHECKREIN_API_KEY, or name the right `--data-dir`",
+    403: "this key may not do that; use one with the permission, such as the admin key",
+    404: "check the id; `checkrein approvals list` and `checkrein agents list` show what exists",
+    409: "somebody or something was faster; look again with `checkrein approvals show ID`",
+    429: "wait a little, then try again",
+}
+
+
+class Api:
+    """One control plane and one key."""
+
+    def __init__(self, url: str, key: str) -> None:
+        self.url = url.rstrip("/")
+        self._key = key
+        self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), _NoRedirects())
+
+    def get(
+        self, path: str, query: Mapping[str, object] | None = None, wait_seconds: float = 0
+    ) -> Json:
+        """GET with the query parameters that are not None; `wait_seconds` asks for a long poll."""
+        given = {n: str(value) for n, value in (query or {}).items() if value is not None}
+        if wait_seconds:
+            given["waitSeconds"] = f"{wait_seconds:g}"
+        where = path + ("?" + urllib.parse.urlencode(given) if given else "")
+        return self._call("GET", where, None, TIMEOUT_SECONDS + wait_seconds)
+
+    def post(self, path: str, body: Mapping[str, object]) -> Json:
+        """POST a JSON object."""
+        return self._call("POST", path, json.dumps(body).encode(), TIMEOUT_SECONDS)
+
+    def _call(self, method: str, path: str, body: bytes | None, seconds: float) -> Json:
+        headers = {"x-api-key": self._key, "accept": "application/json"}
+        if body is not None:
+            headers["content-type"] = "application/json"
+        request = urllib.request.Request(  # noqa: S310 - the operator's own URL, checked below
+            self.url + path, data=body, headers=headers, method=method
+        )
+        try:
+            with self._opener.open(request, timeout=seconds) as response:
+                data = response.read(RESPONSE_BYTES_MAX + 1)
+        except urllib.error.HTTPError as error:
+            with error:
+                raise _refused(error) from None
+        except (OSError, ValueError) as error:
+            raise CommandError(
+                f"the control plane at {self.url} can't be reached: {_cause(error)}",
+                "is `checkrein up` running? name its directory with `--data-dir`, or set "
+                "CHECKREIN_API_URL and CHECKREIN_API_KEY",
+            ) from None
+        return _parsed(data, self.url)
+
+    def records(self, query: Mapping[str, object] | None = None) -> Iterator[Json]:
+        """Every record, oldest first, page by page."""
+        cursor: object = None
+        while True:
+            asked = {**(query or {}), "after": cursor, "limit": PAGE_RECORDS}
+            page = self.get("/v1/records", asked)
+            yield from page["records"]
+            if len(page["records"]) < PAGE_RECORDS:
+                return
+            cursor = page["nextCursor"]
+
+
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
+    """The key must not follow a redirect to somewhere else."""
+
+    def redirect_request(self, *args: Any, **kwargs: Any) -> None:
+        return None
+
+
+def open_api(data_dir_path: Path | None) -> Api:
+    """The API of the environment's variables, else of the stack that runs on the data directory.
+
+    Raises:
+        CommandError: no stack runs there, or its key can't be read.
+    """
+    url = os.environ.get("CHECKREIN_API_URL")
+    key = os.environ.get("CHECKREIN_API_KEY")
+    if data_dir_path is None and url:
+        if urllib.parse.urlsplit(url).scheme not in ("http", "https"):
+            raise CommandError(f"CHECKREIN_API_URL is not a URL: `{url}`", "write http://HOST:PORT")
+        return Api(url, key or read_key(open_data_dir(None), "admin"))
+    data_dir = open_data_dir(data_dir_path)
+    running = load_running(data_dir)
+    if running is None:
+        raise CommandError(
+            f"no `checkrein up` runs on `{data_dir.path}`",
+            "start it, name its directory with `--data-dir`, or set CHECKREIN_API_URL and "
+            "CHECKREIN_API_KEY",
+        )
+    return Api(running.api_url, read_key(data_dir, "admin"))
+
+
+def _refused(error: urllib.error.HTTPError) -> CommandError:
+    try:
+        envelope = json.loads(error.read(64 * 1024))["error"]
+        message, code = str(envelope["message"]), str(envelope.get("code", ""))
+    except (ValueError, KeyError, TypeError, OSError):
+        message, code = f"the control plane answered with status {error.code}", ""
+    sentence = f"{message} ({code})" if code else message
+    return CommandError(sentence[:1].lower() + sentence[1:], _ADVICE.get(error.code, ""))
+
+
+def _cause(error: Exception) -> str:
+    reason = getattr(error, "reason", error)
+    if isinstance(reason, TimeoutError):
+        return "it did not answer in time"
+    return str(getattr(reason, "strerror", None) or reason).lower()
+
+
+def _parsed(data: bytes, url: str) -> Json:
+    try:
+        value = json.loads(data) if len(data) <= RESPONSE_BYTES_MAX else None
+    except ValueError:
+        value = None
+    if not isinstance(value, dict):
+        raise CommandError(f"{url} does not answer as a control plane does", "check the URL")
+    return value

@@ -1,0 +1,69 @@
+"""Options that several commands share, so that they are spelt and explained once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+json_option = click.option(
+    "--json", "json_wanted", is_flag=True, help="Write JSON, also to a terminal."
+)
+
+data_dir_option = click.option(
+    "--data-dir",
+    "data_dir_path",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where the installation keeps its data. [default: CHECKREIN_DATA_DIR, else the "
+    "platform's place]",
+)
+
+
+def stack_options(command: F) -> F:
+    """The options that say what a stack is made of: `up` and `run` take the same."""
+    for option in reversed(_STACK_OPTIONS):
+        command = option(command)
+    return command
+
+
+_STACK_OPTIONS: tuple[Callable[[Any], Any], ...] = (
+    data_dir_option,
+    click.option(
+        "--policies",
+        "policies_paths",
+        multiple=True,
+        type=click.Path(exists=True, path_type=Path),
+        help="Policy file or folder; repeatable. [default: the starter policy]",
+    ),
+    click.option(
+        "--mappers",
+        "mappers_paths",
+        multiple=True,
+        type=click.Path(exists=True, path_type=Path),
+        help="Mapper file or folder; repeatable. [default: the shipped mappers]",
+    ),
+    click.option(
+        "--connect-to",
+        "connect_to",
+        multiple=True,
+        metavar="HOST:PORT:ADDR:PORT",
+        help="Reach a name at another address, as curl does; repeatable. For mocks and private "
+        "endpoints: the certificate must still be of HOST.",
+    ),
+    click.option(
+        "--upstream-ca",
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        help="PEM file of certificate authorities to trust upstream, beside the system's.",
+    ),
+    click.option(
+        "--mode",
+        type=click.Choice(["enforce", "monitor"]),
+        default="enforce",
+        show_default=True,
+        help="`monitor` records what would have been held or blocked, and lets it pass.",
+    ),
+)
