@@ -118,7 +118,8 @@ class ControlApi:
             "reason": reason,
         }
         answered: dict[str, Any] = self.call("POST", f"/v1/approvals/{approval_id}/resolve", body)
-        return answered["approval"]
+        approval: dict[str, Any] = answered["approval"]
+        return approval
 
     # --- records ----------------------------------------------------------------------------------
 
