@@ -57,7 +57,7 @@ class Turn:
         self.began = False
         self.response_bytes = 0
         self.is_uploading = False
-        self.on_head: Callable[[], None] | None = None
+        self.on_head: Callable[[], object] | None = None
         # Progress is only noted; `check` reads the clock for it.
         self.has_news = False
         self.quiet_since = now
@@ -156,7 +156,7 @@ class Connection:
         elif self._is_full:
             if quiet > self._deadlines.stalled:
                 self.fail(_late("upstream.stalled", "the upstream stopped reading the request"))
-        elif turn.is_uploading:
+        elif turn.is_uploading and not self._reader.has_bytes:
             return  # the agent's own deadlines hold while its body is awaited
         elif not self._reader.has_bytes:
             if quiet > self._deadlines.first_byte:

@@ -10,7 +10,6 @@ upstream ended its answer; everything between is UNKNOWN.
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -120,10 +119,10 @@ class UpstreamPool:
         started = self._clock.monotonic()
         try:
             head = request_head(request)
-            sent = await self._attempt(exchange, channel, head, may_repeat=_is_safe(request))
+            sent = await self._attempt(exchange, channel, head)
             if sent is None:
-                sent = await self._attempt(exchange, channel, head, may_repeat=False)
-            assert sent is not None
+                sent = await self._attempt(exchange, channel, head, is_second=True)
+            assert sent is not None, "only a first attempt may be repeated"
         except UpstreamError as error:
             # Nothing raises once a byte was handed over; from then on it is an `Ending`.
             sent = _not_sent(error)
@@ -143,7 +142,7 @@ class UpstreamPool:
     # --- one request ------------------------------------------------------------------------------
 
     async def _attempt(
-        self, exchange: Exchange, channel: AgentChannel, head: bytes, *, may_repeat: bool
+        self, exchange: Exchange, channel: AgentChannel, head: bytes, *, is_second: bool = False
     ) -> Sent | None:
         """Send on one connection. None means: it was a stale one, and the request may go again.
 
@@ -151,7 +150,7 @@ class UpstreamPool:
             UpstreamError: no connection could be had; nothing was sent.
         """
         request = exchange.request
-        connection = await self._acquire(request, exchange.principal.agent)
+        connection = await self._acquire(request, exchange.principal.agent, fresh=is_second)
         if channel.is_gone:
             self._pool.give_back(connection)
             raise UpstreamError("agent_gone", "the agent is gone", sent=False)
@@ -177,14 +176,15 @@ class UpstreamPool:
             self._active.discard(connection)
             if upload is not None:
                 await _stop(upload)
-        if may_repeat and was_used and ending.was_silent and _is_stale(ending.fault):
+        may_repeat = was_used and ending.was_silent and not is_second and _is_safe(request)
+        if may_repeat and _is_stale(ending.fault):
             return None
         return _make_sent(turn, ending)
 
-    async def _acquire(self, request: HttpRequest, agent: str) -> Connection:
+    async def _acquire(self, request: HttpRequest, agent: str, *, fresh: bool) -> Connection:
         origin = Origin(request.scheme, request.authority.host, request.authority.port)
         while True:
-            connection = self._pool.take(origin, agent)
+            connection = None if fresh else self._pool.take(origin, agent)
             if connection is None:
                 connection = await self._pool.open(origin, agent)
             # One that was handed over may have ended before this task ran again.
@@ -223,6 +223,9 @@ class UpstreamPool:
         except CheckreinError as error:
             connection.fail(error)
             return
+        except Exception:
+            connection.drop()  # a bug: end the turn, so that `send` sees it
+            raise
         if length is None:
             connection.write(CHUNKED_END)
         turn.on_head = None
@@ -333,6 +336,8 @@ def _make_sent(turn: Turn, ending: Ending) -> Sent:
 
 
 async def _stop(task: asyncio.Task[None]) -> None:
+    """End an upload that nobody needs any more; a bug in it is raised."""
     task.cancel()
-    with suppress(asyncio.CancelledError):
-        await task
+    await asyncio.wait((task,))
+    if not task.cancelled():
+        task.result()
