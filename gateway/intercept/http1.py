@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import Enum, auto
+from functools import lru_cache
 from typing import Final, NoReturn
 
 from gateway.intercept.chunks import ChunkedBody
@@ -21,7 +22,6 @@ _LINE: Final = re.compile(rb"([A-Z][A-Z-]{0,31}) ([!\x22\x24-\x7e]+) HTTP/([0-9]
 """Methods are upper case, as all that are registered; the target has no fragment (`#`)."""
 
 _HEADERS: Final = re.compile(rb"(?:[!#$%&'*+.^_`|~0-9A-Za-z-]++:[\t\x20-\x7e]*+\r\n)*+\r\n")
-_BARE_LF: Final = re.compile(rb"(?<!\r)\n")
 _LENGTH: Final = re.compile(rb"0|[1-9][0-9]{0,15}")
 _TOKENS: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]*")
 
@@ -40,6 +40,7 @@ _HOP_BY_HOP: Final = frozenset(
 _DROPPED_PREFIXES: Final = (b"proxy-", b"checkrein-", b"x-forwarded-")
 _NEVER_NAMED: Final = frozenset({b"host", b"content-length", b"transfer-encoding"})
 _NAMES_MAX: Final = 4_096
+_NOTHING: Final[frozenset[bytes]] = frozenset()
 
 
 class State(Enum):
@@ -89,6 +90,7 @@ class RequestReader:
     def __init__(self, limits: Limits) -> None:
         self.state = State.HEAD
         self._limits = limits
+        self._line_bytes_max = limits.target_bytes_max + _LINE_EXTRA_BYTES
         self._buffer = bytearray()
         self._scanned = 0
         self._left = 0
@@ -164,24 +166,24 @@ class RequestReader:
         well-formed, and by rules that give the same answer however the bytes are split."""
         buffer, limits = self._buffer, self._limits
         end = buffer.find(b"\r\n\r\n", max(0, self._scanned - 3))
-        stop = min(len(buffer) if end < 0 else end + 4, limits.head_bytes_max)
-        line_max = limits.target_bytes_max + _LINE_EXTRA_BYTES
-        line_end = buffer.find(b"\n", 0, min(stop, line_max))
-        if line_end < 0:
-            if stop >= line_max:
-                _refuse("request.target_too_long", "the request line is too long", 414)
-        elif self._scanned <= line_end:
-            self._check_line(bytes(buffer[: line_end + 1]))
-        if _BARE_LF.search(buffer, max(0, self._scanned - 1), stop):
+        if 0 <= end <= limits.head_bytes_max - 4:
+            return end + 4
+        stop = min(len(buffer), limits.head_bytes_max)
+        if buffer.find(b"\n", 0, stop) >= 0 or stop >= self._line_bytes_max:
+            self._check_line(bytes(buffer[:stop]))
+        begin = max(0, self._scanned - 1)
+        if buffer.count(b"\n", self._scanned, stop) != buffer.count(b"\r\n", begin, stop):
             _refuse("request.malformed", "a line of the head does not end in CRLF")
         self._scanned = stop
-        if (len(buffer) if end < 0 else end + 4) > limits.head_bytes_max:
+        if end >= 0 or len(buffer) > limits.head_bytes_max:
             _refuse("request.head_too_large", "the request's head is too large", 431)
-        return end + 4 if end >= 0 else -1
+        return -1
 
-    def _check_line(self, line: bytes) -> re.Match[bytes]:
-        match = _LINE.fullmatch(line)
-        if match is None:
+    def _check_line(self, head: bytes) -> re.Match[bytes]:
+        match = _LINE.match(head)
+        if match is None or match.end() > self._line_bytes_max:
+            if head.find(b"\n", 0, self._line_bytes_max) < 0:
+                _refuse("request.target_too_long", "the request line is too long", 414)
             _refuse("request.malformed", "the request line is malformed")
         if match[3] != b"1" or match[4] not in b"01":
             _refuse("request.version", "only HTTP/1.0 and HTTP/1.1 are spoken here", 505)
@@ -190,8 +192,7 @@ class RequestReader:
         return match
 
     def _parse(self, head: bytes) -> Head:
-        line = _LINE.match(head)
-        assert line is not None, "the line was checked when it ended"
+        line = self._check_line(head)
         if _HEADERS.fullmatch(head, line.end()) is None:
             _refuse("request.malformed", "a header is malformed")
         lines = head[line.end() : -4].split(b"\r\n") if len(head) - line.end() > 2 else []
@@ -215,7 +216,7 @@ class RequestReader:
             is_http10,
             tuple(headers),
             fields,
-            frozenset(repeated),
+            frozenset(repeated) if repeated else _NOTHING,
             control,
             _framing(control, is_http10),
             keeps_alive,
@@ -266,6 +267,7 @@ def _sort(
     return headers, fields, repeated, control
 
 
+@lru_cache(maxsize=256)
 def _connection_names(value: bytes) -> frozenset[bytes]:
     """The options of a Connection header: names of headers that go no further (RFC 9110, 7.6.1)."""
     names = frozenset(name.strip(b" \t").lower() for name in value.split(b","))
