@@ -35,6 +35,7 @@ from gateway.decide.syntax import (
     Ternary,
     path_of,
 )
+from gateway.model.action import UNKNOWN_OPERATION
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,15 +50,17 @@ class Vocabulary:
         """The known values of a fact such as `action`; empty when any value may come."""
         match fact:
             case "action":
-                return self.actions
+                names: Set[str] = self.actions
             case "operation":
-                return self.operations
+                names = self.operations
             case "provider":
-                return self.providers
+                names = self.providers
             case "kind":
                 return KINDS
             case _:
                 return frozenset()
+        # What no mapper knows still gets a name, and rules may be about it.
+        return names | {UNKNOWN_OPERATION} if names else names
 
 
 _ANY_VOCABULARY: Final = Vocabulary()

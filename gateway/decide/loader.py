@@ -1,0 +1,127 @@
+"""Loads policy files: folders and files in, one `Bundle` out, or all that is wrong with them.
+
+The reading of files happens here and nowhere else in `decide`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Final
+
+from gateway.decide.bundle import Bundle
+from gateway.decide.checker import Vocabulary
+from gateway.decide.document import FILE_CHARS_MAX, DocumentError, parse_documents
+from gateway.decide.policy import Condition, Policy
+from gateway.decide.reader import Reader
+from gateway.decide.schema import Schema
+from gateway.model.errors import ConfigurationError, Problem
+
+CODE: Final = "policy.invalid"
+
+_SUFFIXES: Final = frozenset({".yaml", ".yml"})
+_CASES_SUFFIX: Final = ".cases"
+"""`starter.cases.yaml` holds the cases of `starter.yaml`, and is no policy."""
+
+
+def load_bundle(paths: Sequence[Path], vocabulary: Vocabulary | None = None) -> Bundle:
+    """Load policy files, or folders of them (not the folders inside), into a bundle.
+
+    `vocabulary` is what the loaded mappers can produce; without it names are not checked.
+
+    Raises:
+        ConfigurationError: `policy.invalid`, with every problem of every file.
+    """
+    problems: list[Problem] = []
+    sources = [
+        (str(path), text)
+        for path in policy_files(paths, problems)
+        if (text := _load_text(path, problems)) is not None
+    ]
+    policies = parse_policies(sources, vocabulary, problems)
+    if not policies and not problems:
+        places = ", ".join(f"`{path}`" for path in paths)
+        problems.append(
+            Problem(places, 0, 0, "there is no policy here", "name a file, or a folder of `*.yaml`")
+        )
+    if problems:
+        raise ConfigurationError(CODE, problems)
+    return Bundle.of(policies)
+
+
+def parse_policies(
+    sources: Iterable[tuple[str, str]], vocabulary: Vocabulary | None, problems: list[Problem]
+) -> list[Policy]:
+    """Read policies from (file name, text) pairs; what is wrong is added to `problems`."""
+    conditions: dict[str, Condition] = {}
+    policies: list[Policy] = []
+    for file, text in sources:
+        reader = Reader(file, text, problems)
+        schema = Schema(reader, vocabulary or Vocabulary(), conditions)
+        try:
+            found = [schema.policy(document) for document in parse_documents(text, file)]
+        except DocumentError as error:
+            problems.append(error.problem)
+            continue
+        if not found:
+            problems.append(Problem(file, 0, 0, "the file holds no policy"))
+        policies.extend(policy for policy in found if policy is not None)
+    _complain_of_namesakes(policies, problems)
+    return policies
+
+
+def _complain_of_namesakes(policies: Iterable[Policy], problems: list[Problem]) -> None:
+    first: dict[str, Policy] = {}
+    for policy in policies:
+        other = first.setdefault(policy.name, policy)
+        if other is not policy:
+            place, taken = policy.place, other.place
+            problems.append(
+                Problem(
+                    place.file,
+                    place.line,
+                    place.column,
+                    f"the name `{policy.name}` is taken by the policy in {taken.file}:{taken.line}",
+                    "give each policy its own name",
+                )
+            )
+
+
+def policy_files(paths: Iterable[Path], problems: list[Problem]) -> list[Path]:
+    """The policy files that paths name, in order, each once."""
+    files: dict[Path, None] = {}
+    for path in paths:
+        try:
+            if not path.is_dir():
+                files[path] = None
+                continue
+            files.update(dict.fromkeys(sorted(filter(_is_policy_file, path.iterdir()))))
+        except OSError as error:
+            problems.append(_unreadable(path, error))
+    return list(files)
+
+
+def _is_policy_file(path: Path) -> bool:
+    return (
+        path.suffix in _SUFFIXES
+        and not path.stem.endswith(_CASES_SUFFIX)
+        and not path.name.startswith(".")
+    )
+
+
+def _load_text(path: Path, problems: list[Problem]) -> str | None:
+    try:
+        with path.open("rb") as file:
+            # Four bytes a character at most; what is longer is refused by its length below.
+            return file.read(FILE_CHARS_MAX * 4 + 4).decode()
+    except UnicodeDecodeError as error:
+        message = f"the file is not UTF-8 at byte {error.start}"
+        problems.append(Problem(str(path), 0, 0, message, "save it as UTF-8"))
+    except OSError as error:
+        problems.append(_unreadable(path, error))
+    return None
+
+
+def _unreadable(path: Path, error: OSError) -> Problem:
+    reason = (error.strerror or "unknown reason").lower()
+    return Problem(str(path), 0, 0, f"it can't be read: {reason}")

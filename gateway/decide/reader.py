@@ -1,0 +1,129 @@
+"""Reads typed values from positioned nodes and collects every problem on the way.
+
+A method gives None, or leaves a key out, when it has noted a problem: the caller goes on, so that
+one reading finds all there is to find.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from gateway.decide.document import Fields, Item, Items, Mark, Scalar, place_inside
+from gateway.decide.nearest import nearest_help
+from gateway.decide.syntax import ConditionError
+from gateway.model.errors import Problem
+
+T = TypeVar("T")
+
+_SHOWN_MAX = 60
+"""Characters of a wrong value that a problem repeats."""
+
+
+@dataclass(slots=True)
+class Reader:
+    """Reads one file."""
+
+    file: str
+    text: str
+    problems: list[Problem] = field(default_factory=list)
+
+    def complain(self, mark: Mark, message: str, help: str = "") -> None:  # noqa: A002
+        self.problems.append(Problem(self.file, mark.line, mark.column, message, help))
+
+    def complain_inside(self, scalar: Scalar, error: ConditionError) -> None:
+        """Note a problem at its place within a text value."""
+        line, column = place_inside(scalar, self.text, error.span.start)
+        self.problems.append(Problem(self.file, line, column, error.message, error.help))
+
+    def fields(
+        self, item: Item | None, what: str, known: Iterable[str], required: Iterable[str] = ()
+    ) -> dict[str, Item]:
+        """The known fields of a map. Notes unknown, repeated and missing ones."""
+        if item is None:
+            return {}
+        if not isinstance(item, Fields):
+            self.complain(item.mark, f"{what} must be a map of fields")
+            return {}
+        known_names = set(known)
+        found: dict[str, Item] = {}
+        for key, value in item.entries:
+            name = key.written
+            if name in found:
+                self.complain(key.mark, f"`{_shown(name)}` stands here twice", "keep one")
+            elif name not in known_names:
+                self.complain(
+                    key.mark,
+                    f"{what} has no field `{_shown(name)}`",
+                    nearest_help(name, known_names),
+                )
+            else:
+                found[name] = value
+        for name in required:
+            if name not in found:
+                self.complain(item.mark, f"{what} needs `{name}`")
+        return found
+
+    def entries(self, item: Item, what: str) -> list[tuple[Scalar, Item]]:
+        """The entries of a map whose keys are free. Notes repeated ones."""
+        if not isinstance(item, Fields):
+            self.complain(item.mark, f"{what} must be a map")
+            return []
+        seen: set[str] = set()
+        kept = []
+        for key, value in item.entries:
+            if key.written in seen:
+                self.complain(key.mark, f"`{_shown(key.written)}` stands here twice", "keep one")
+            else:
+                seen.add(key.written)
+                kept.append((key, value))
+        return kept
+
+    def items(self, item: Item, what: str, items_max: int) -> list[Item]:
+        if not isinstance(item, Items):
+            self.complain(item.mark, f"{what} must be a list")
+            return []
+        if len(item.items) > items_max:
+            self.complain(item.mark, f"{what} has more than {items_max} items")
+            return []
+        return item.items
+
+    def text_of(self, item: Item, what: str) -> str | None:
+        if isinstance(item, Scalar) and isinstance(item.value, str):
+            return item.value
+        help_text = ""
+        if isinstance(item, Scalar) and item.value is not None:
+            help_text = f'put quotes around it: "{_shown(item.written)}"'
+        self.complain(item.mark, f"{what} must be text", help_text)
+        return None
+
+    def whole_of(self, item: Item, what: str, least: int, most: int) -> int | None:
+        if isinstance(item, Scalar):
+            value = item.value
+            if isinstance(value, int) and not isinstance(value, bool) and least <= value <= most:
+                return value
+        self.complain(item.mark, f"{what} must be a whole number from {least} to {most}")
+        return None
+
+    def truth_of(self, item: Item, what: str) -> bool | None:
+        if isinstance(item, Scalar) and isinstance(item.value, bool):
+            return item.value
+        self.complain(item.mark, f"{what} must be `true` or `false`")
+        return None
+
+    def choice(self, item: Item, what: str, choices: Mapping[str, T]) -> T | None:
+        """The meaning of one of some fixed words."""
+        written = self.text_of(item, what)
+        if written is None:
+            return None
+        if written not in choices:
+            wrong = f"{what} can't be `{_shown(written)}`"
+            self.complain(item.mark, wrong, nearest_help(written, choices))
+            return None
+        return choices[written]
+
+
+def _shown(written: str) -> str:
+    shown = written if len(written) <= _SHOWN_MAX else f"{written[:_SHOWN_MAX]}..."
+    return "".join(sign if sign.isprintable() else "?" for sign in shown)

@@ -1,0 +1,332 @@
+"""Turns a positioned document into a checked `Policy`, or into problems: the policy schema.
+
+Whatever a policy says is either enforced or refused here. INVARIANT(no silent words): no key is
+read and then not acted on.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from gateway.decide.checker import Vocabulary, check
+from gateway.decide.document import Fields, Item, Items, Scalar
+from gateway.decide.nearest import nearest_help
+from gateway.decide.parser import parse
+from gateway.decide.patterns import Pattern, parse_pattern
+from gateway.decide.policy import Condition, Match, MatchField, Place, Policy, Rule, make_condition
+from gateway.decide.reader import Reader
+from gateway.decide.syntax import ConditionError
+from gateway.model.decision import ApprovalTerms, Effect, Mode, ReasonCode
+
+API_VERSION: Final = "checkrein/v1"
+KIND: Final = "Policy"
+
+RULES_MAX: Final = 20_000
+"""Rules of one policy. They load in seconds and decide as fast as ten; more is generated data."""
+
+PATTERNS_MAX: Final = 1_000
+"""Names in one `match` list."""
+
+PRIORITY_MAX: Final = 1_000_000
+MESSAGE_CHARS_MAX: Final = 500
+"""Of the sentence for the agent: it travels in the provider's own error shape."""
+
+TIMEOUT_SECONDS_MIN: Final = 10
+TIMEOUT_SECONDS_MAX: Final = 7 * 86_400
+"""How long a question may stand: a week, over which the world it asks about has moved on."""
+
+NOT_YET_ENFORCED: Final[Mapping[str, str]] = {
+    "limits": "no counts or sums are kept yet",
+    "groups": "who may answer is not told apart by group yet",
+    "quorum": "one answer settles an approval; more are not waited for yet",
+    "witness": "the target's state is not compared before release yet",
+}
+"""What the language has words for and nothing acts on yet. Refused, never ignored."""
+
+_LATER_HELP: Final = "leave it out: a policy must not promise what nobody keeps"
+
+EFFECTS: Final = {
+    "ALLOW": Effect.ALLOW,
+    "BLOCK": Effect.BLOCK,
+    "DENY": Effect.BLOCK,
+    "REQUIRE_APPROVAL": Effect.REQUIRE_APPROVAL,
+}
+_MODES: Final = {mode.value: mode for mode in Mode}
+_MATCH_FIELDS: Final = {match_field.value: match_field for match_field in MatchField}
+
+_POLICY_NAME: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+_RULE_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_REASON: Final = re.compile(r"[A-Z][A-Z0-9_]{0,63}")
+_DURATION: Final = re.compile(
+    r"(?=.)(?:([0-9]{1,6})d)?(?:([0-9]{1,6})h)?(?:([0-9]{1,6})m)?(?:([0-9]{1,6})s)?"
+)
+_OWN_REASONS: Final = frozenset(
+    value for name, value in vars(ReasonCode).items() if not name.startswith("_")
+)
+
+
+@dataclass(slots=True)
+class Schema:
+    """Reads policies of one file; `problems` are in the reader. Equal conditions of a load are
+    compiled once, through `conditions`."""
+
+    reader: Reader
+    vocabulary: Vocabulary
+    conditions: dict[str, Condition] = field(default_factory=dict)
+
+    def policy(self, document: Item) -> Policy | None:
+        """Read one document; None when it has no usable name or body."""
+        reader = self.reader
+        top = ("apiVersion", "kind", "metadata", "spec")
+        found = reader.fields(document, "a policy", top, top)
+        if "apiVersion" in found:
+            reader.choice(found["apiVersion"], "`apiVersion`", {API_VERSION: API_VERSION})
+        if "kind" in found:
+            reader.choice(found["kind"], "`kind`", {KIND: KIND})
+        name = self._policy_name(found.get("metadata"))
+        body = found.get("spec")
+        spec = reader.fields(
+            body, "`spec`", ("scope", "mode", "defaultEffect", "rules", "limits"), ("rules",)
+        )
+        if "limits" in spec:
+            self._later("limits", spec["limits"])
+        scope = self._scope(spec.get("scope"))
+        mode = reader.choice(spec["mode"], "`mode`", _MODES) if "mode" in spec else Mode.ENFORCE
+        default = Effect.BLOCK
+        if "defaultEffect" in spec:
+            chosen = reader.choice(spec["defaultEffect"], "`defaultEffect`", EFFECTS)
+            default = Effect.BLOCK if chosen is None else chosen
+        rules = self._rules(spec.get("rules"), name or "?")
+        if name is None or body is None or mode is None:
+            return None
+        return Policy(name, scope, mode, default, rules, self._place(document))
+
+    def _place(self, item: Item) -> Place:
+        return Place(self.reader.file, item.mark.line, item.mark.column)
+
+    def _later(self, key: str, item: Item) -> None:
+        self.reader.complain(
+            item.mark, f"`{key}` can't be enforced: {NOT_YET_ENFORCED[key]}", _LATER_HELP
+        )
+
+    def _policy_name(self, metadata: Item | None) -> str | None:
+        found = self.reader.fields(metadata, "`metadata`", ("name",), ("name",))
+        if "name" not in found:
+            return None
+        return self._named(
+            found["name"], "`name`", _POLICY_NAME, "lower-case letters, digits and hyphens"
+        )
+
+    def _named(
+        self, item: Item, what: str, form: re.Pattern[str], form_in_words: str
+    ) -> str | None:
+        name = self.reader.text_of(item, what)
+        if name is None or form.fullmatch(name):
+            return name
+        self.reader.complain(item.mark, f"{what} must be 1 to 63 of {form_in_words}")
+        return None
+
+    def _scope(self, item: Item | None) -> Pattern | None:
+        if item is None:
+            return None
+        found = self.reader.fields(item, "`scope`", ("agent",), ("agent",))
+        return self._pattern(found["agent"], "`agent`") if "agent" in found else None
+
+    # --- rules ------------------------------------------------------------------------------------
+
+    def _rules(self, item: Item | None, policy: str) -> tuple[Rule, ...]:
+        if item is None:
+            return ()
+        rules: list[Rule] = []
+        first_lines: dict[str, int] = {}
+        for entry in self.reader.items(item, "`rules`", RULES_MAX):
+            rule = self._rule(entry, policy)
+            if rule is None:
+                continue
+            if rule.id in first_lines:
+                self.reader.complain(
+                    entry.mark,
+                    f"the id `{rule.id}` is taken by the rule in line {first_lines[rule.id]}",
+                    "give each rule its own id",
+                )
+            first_lines.setdefault(rule.id, entry.mark.line)
+            rules.append(rule)
+        return tuple(rules)
+
+    def _rule(self, item: Item, policy: str) -> Rule | None:
+        reader = self.reader
+        keys = (
+            "id", "priority", "match", "when", "effect", "reason", "message", "approval", "enabled",
+        )  # fmt: skip
+        found = reader.fields(item, "a rule", keys, ("id", "priority", "effect"))
+        rule_id = None
+        if "id" in found:
+            words = "letters, digits, dots, hyphens and underscores"
+            rule_id = self._named(found["id"], "`id`", _RULE_ID, words)
+        priority = None
+        if "priority" in found:
+            priority = reader.whole_of(found["priority"], "`priority`", 0, PRIORITY_MAX)
+        effect = None
+        if "effect" in found:
+            effect = reader.choice(found["effect"], "`effect`", EFFECTS)
+        match = self._match(found.get("match"))
+        condition = self._condition(found.get("when"))
+        terms = self._terms(found.get("approval"), effect)
+        enabled = True
+        if "enabled" in found:
+            enabled = reader.truth_of(found["enabled"], "`enabled`") is not False
+        reason = self._reason(found.get("reason"), rule_id or "")
+        message = self._message(found.get("message"), rule_id or "", policy)
+        if rule_id is None or priority is None or effect is None:
+            return None
+        place = self._place(item)
+        return Rule(
+            rule_id, priority, match, condition, effect, reason, message, terms, enabled, place
+        )
+
+    def _reason(self, item: Item | None, rule_id: str) -> str:
+        if item is None:
+            return re.sub(r"[^A-Z0-9]+", "_", f"RULE_{rule_id}".upper()).rstrip("_")[:64]
+        words = "capital letters, digits and underscores"
+        reason = self._named(item, "`reason`", _REASON, words)
+        if reason in _OWN_REASONS:
+            self.reader.complain(
+                item.mark, f"`{reason}` is a reason of Checkrein itself", "choose another"
+            )
+        return reason or ""
+
+    def _message(self, item: Item | None, rule_id: str, policy: str) -> str:
+        if item is None:
+            return f"rule `{rule_id}` of policy `{policy}` is about this action"
+        message = self.reader.text_of(item, "`message`") or ""
+        message = " ".join(message.split())
+        if not 0 < len(message) <= MESSAGE_CHARS_MAX or not message.isprintable():
+            self.reader.complain(
+                item.mark,
+                f"`message` must be one sentence of at most {MESSAGE_CHARS_MAX} characters",
+            )
+        return message
+
+    def _terms(self, item: Item | None, effect: Effect | None) -> ApprovalTerms | None:
+        if item is not None and effect in (Effect.ALLOW, Effect.BLOCK):
+            self.reader.complain(
+                item.mark, f"`approval` has no meaning where the effect is {effect}"
+            )
+            return None
+        if item is None:
+            return ApprovalTerms() if effect is Effect.REQUIRE_APPROVAL else None
+        keys = ("groups", "quorum", "timeout", "witness")
+        found = self.reader.fields(item, "`approval`", keys)
+        groups, quorum, witness = found.get("groups"), found.get("quorum"), found.get("witness")
+        if groups is not None and not (isinstance(groups, Items) and not groups.items):
+            self._later("groups", groups)
+        if quorum is not None and self.reader.whole_of(quorum, "`quorum`", 1, 100) not in (1, None):
+            self._later("quorum", quorum)
+        if witness is not None:
+            choices = {"required": True, "none": False}
+            if self.reader.choice(witness, "`witness`", choices):
+                self._later("witness", witness)
+        seconds = self._duration(found.get("timeout"))
+        return ApprovalTerms() if seconds is None else ApprovalTerms(timeout_seconds=seconds)
+
+    def _duration(self, item: Item | None) -> int | None:
+        if item is None:
+            return None
+        form = _DURATION.fullmatch(item.written) if isinstance(item, Scalar) else None
+        if form is None:
+            self.reader.complain(item.mark, "`timeout` must be a duration such as `30m` or `1h30m`")
+            return None
+        units = (86_400, 3_600, 60, 1)
+        seconds = sum(
+            int(count) * unit for count, unit in zip(form.groups("0"), units, strict=True)
+        )
+        if not TIMEOUT_SECONDS_MIN <= seconds <= TIMEOUT_SECONDS_MAX:
+            self.reader.complain(item.mark, "`timeout` must be from 10 seconds to 7 days")
+            return None
+        return seconds
+
+    # --- match and when ---------------------------------------------------------------------------
+
+    def _match(self, item: Item | None) -> Match:
+        if item is None:
+            return Match()
+        keys = (*_MATCH_FIELDS, "labels", "reversible")
+        found = self.reader.fields(item, "`match`", keys)
+        fields = []
+        for name, match_field in _MATCH_FIELDS.items():
+            if name in found:
+                pattern = self._pattern(found[name], f"`{name}`", name)
+                if pattern is not None:
+                    fields.append((match_field, pattern))
+        reversible = None
+        if "reversible" in found:
+            reversible = self.reader.truth_of(found["reversible"], "`reversible`")
+        return Match(tuple(fields), self._labels(found.get("labels")), reversible)
+
+    def _labels(self, item: Item | None) -> tuple[tuple[str, Pattern], ...]:
+        if item is None:
+            return ()
+        labels = []
+        for key, value in self.reader.entries(item, "`labels`"):
+            pattern = self._pattern(value, f"label `{key.written[:60]}`")
+            if pattern is not None:
+                labels.append((key.written, pattern))
+        return tuple(sorted(labels, key=lambda label: label[0]))
+
+    def _pattern(self, item: Item, what: str, fact: str = "") -> Pattern | None:
+        items = [item]
+        if isinstance(item, Items):
+            items = self.reader.items(item, what, PATTERNS_MAX)
+            if not items:
+                self.reader.complain(item.mark, f"{what} lists nothing, so it would never match")
+                return None
+        if isinstance(item, Fields):
+            self.reader.complain(item.mark, f"{what} must be text or a list of texts")
+            return None
+        texts = [text for each in items if (text := self._pattern_text(each, what, fact))]
+        return parse_pattern(texts) if len(texts) == len(items) else None
+
+    def _pattern_text(self, item: Item, what: str, fact: str) -> str | None:
+        """One text of a pattern, once it is known to be a good one."""
+        is_whole = isinstance(item, Scalar) and type(item.value) is int
+        text = item.written if isinstance(item, Scalar) and is_whole else None
+        if text is None:
+            text = self.reader.text_of(item, what)
+        if text is None:
+            return None
+        try:
+            pattern = parse_pattern((text,))
+        except ValueError as error:
+            help_text = "`*` stands for any run of characters, and is the only sign"
+            self.reader.complain(item.mark, str(error), help_text)
+            return None
+        known = self.vocabulary.names_of(fact)
+        if known and not any(map(pattern.matches, known)):
+            self.reader.complain(
+                item.mark, f"no mapper makes the {fact} `{text[:60]}`", nearest_help(text, known)
+            )
+            return None
+        return text
+
+    def _condition(self, item: Item | None) -> Condition | None:
+        if item is None:
+            return None
+        text = self.reader.text_of(item, "`when`")
+        if text is None or text in self.conditions:
+            return self.conditions.get(text) if text is not None else None
+        assert isinstance(item, Scalar)
+        try:
+            node = parse(text)
+        except ConditionError as error:
+            self.reader.complain_inside(item, error)
+            return None
+        errors = check(node, self.vocabulary)
+        for fault in errors:
+            self.reader.complain_inside(item, fault)
+        if errors:
+            return None
+        condition = self.conditions[text] = make_condition(text, node)
+        return condition
