@@ -100,7 +100,7 @@ def tunnelled_target(head: Head, authority: Authority) -> bytes:
     Raises:
         AgentProtocolError: `request.target_form`; `authority.mismatch`, status 421.
     """
-    if _host(head, 443) != authority and _host(head, authority.port) != authority:
+    if _host(head, 443) != authority:
         raise _mismatch("the Host header and the CONNECT name different hosts")
     target = head.target
     if target[:1] == b"/":

@@ -72,6 +72,16 @@ def adopt(sock: socket.socket, receiver: WireReceiver) -> SocketWire:
     return SocketWire(asyncio.get_running_loop(), sock, receiver, lingers=True)
 
 
+async def ready(fd: int, add: Callable[..., object], remove: Callable[[int], bool]) -> None:
+    """Wait until a descriptor is readable or writable, by the loop's methods for one of them."""
+    event = asyncio.Event()
+    add(fd, event.set)
+    try:
+        await event.wait()
+    finally:
+        remove(fd)
+
+
 def _check_peer(sock: socket.socket, address: tuple[str, int]) -> None:
     """INVARIANT(dialled-is-checked): what answers is the address that the guard looked at."""
     host, port = sock.getpeername()[:2]
@@ -145,6 +155,17 @@ class SocketWire:
             return None
         except OSError as error:
             raise faults.broken(error) from error
+
+    async def wait_readable(self) -> None:
+        """Wait until `peek` has something to say. Only while reading is paused; has no deadline.
+
+        Raises:
+            WireError: the connection is closed.
+        """
+        assert not self._reads, "two readers would share one descriptor"
+        if self._sock is None:
+            raise faults.WireError("wire.reset", "the connection is closed")
+        await ready(self._fd, self._loop.add_reader, self._loop.remove_reader)
 
     def _on_readable(self) -> None:
         sock = self._sock

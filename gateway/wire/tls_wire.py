@@ -9,12 +9,11 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
 from gateway.ports import WireReceiver
 from gateway.wire import faults
-from gateway.wire.socket_wire import FLUSH_SECONDS_MAX, READ_BYTES_MAX, SocketWire
+from gateway.wire.socket_wire import FLUSH_SECONDS_MAX, READ_BYTES_MAX, SocketWire, ready
 
 RECORD_BYTES_MAX: Final = 16_384
 """Plaintext of one TLS record (RFC 8446 section 5.1). OpenSSL gives at most one a read, so after
@@ -83,26 +82,12 @@ async def _shake_hands(
                     tls.do_handshake()
                     return tls
                 except ssl.SSLWantReadError:
-                    await _ready(fd, loop.add_reader, loop.remove_reader)
+                    await ready(fd, loop.add_reader, loop.remove_reader)
                 except ssl.SSLWantWriteError:
-                    await _ready(fd, loop.add_writer, loop.remove_writer)
+                    await ready(fd, loop.add_writer, loop.remove_writer)
     except BaseException:  # cancellation too
         sock.close()
         raise
-
-
-async def _ready(
-    fd: int,
-    add: Callable[..., Any],
-    remove: Callable[[int], bool],
-) -> None:
-    """Wait until a file descriptor is readable or writable."""
-    ready = asyncio.Event()
-    add(fd, ready.set)
-    try:
-        await ready.wait()
-    finally:
-        remove(fd)
 
 
 class TlsWire(SocketWire):

@@ -1,0 +1,226 @@
+"""An answer -> bytes to the agent, framed by us. The agent's side of one exchange.
+
+Heads are written with the first piece of body where both come at once, and alone otherwise, so
+that server-sent events arrive one by one. Never writes a body that differs in length from what
+its head said: then the connection is cut, and the agent sees the truncation.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from enum import Enum, auto
+from http import HTTPStatus
+from typing import Final
+
+from gateway.model.exchange import Header, Response, ResponseHead
+from gateway.ports import Flow, Wire
+
+_FRAMING: Final = frozenset(
+    {
+        b"connection", b"keep-alive", b"proxy-connection", b"content-length", b"transfer-encoding",
+        b"upgrade", b"trailer", b"te", b"proxy-authenticate", b"proxy-authentication-info",
+    }
+)  # fmt: skip
+"""Never passed on: we frame anew. An upstream that asks for proxy credentials would get ours."""
+
+CORKED_BYTES_MAX: Final = 65_536
+"""Pieces that come in one turn of the loop are sent together, up to this much."""
+
+
+class _State(Enum):
+    FRESH = auto()
+    BEGUN = auto()
+    DONE = auto()
+
+
+class Channel:
+    """`ports.AgentChannel`. One exchange; the session makes it and lets it go."""
+
+    def __init__(
+        self,
+        wire: Wire,
+        *,
+        is_head: bool,
+        is_http10: bool,
+        must_close: Callable[[], bool],
+        body_rest: Callable[[], AsyncIterator[bytes]],
+    ) -> None:
+        self.closes = False
+        self._wire = wire
+        self._is_head = is_head
+        self._is_http10 = is_http10
+        self._must_close = must_close
+        self._body_rest = body_rest
+        self._state = _State.FRESH
+        self._is_gone = False
+        self._gone: asyncio.Event | None = None
+        self._flow: Flow | None = None
+        self._is_flow_paused = False
+        self._left: int | None = None
+        self._has_body = False
+        self._is_chunked = False
+        self._corked: list[bytes] = []
+        self._corked_bytes = 0
+        self._uncork: asyncio.Handle | None = None
+
+    @property
+    def is_gone(self) -> bool:
+        return self._is_gone
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether no answer was begun."""
+        return self._state is _State.FRESH
+
+    @property
+    def is_done(self) -> bool:
+        return self._state is _State.DONE
+
+    async def wait_gone(self) -> None:
+        if self._is_gone:
+            return
+        if self._gone is None:
+            self._gone = asyncio.Event()
+        await self._gone.wait()
+
+    def body_rest(self) -> AsyncIterator[bytes]:
+        return self._body_rest()
+
+    # --- the answer -------------------------------------------------------------------------------
+
+    def respond(self, response: Response) -> None:
+        if self._is_gone:
+            return
+        assert self._state is _State.FRESH, "an exchange is answered once"
+        self._state = _State.DONE
+        self.closes = response.close or self._must_close()
+        head = _head(
+            response.status, _reason(response.status), response.headers,
+            [b"content-length: %d\r\n" % len(response.body)], self.closes,
+        )  # fmt: skip
+        self._wire.write(head if self._is_head else head + response.body)
+
+    def begin(self, head: ResponseHead, flow: Flow) -> None:
+        if self._is_gone:
+            return
+        assert self._state is _State.FRESH, "an exchange is answered once"
+        self._state = _State.BEGUN
+        self._flow = flow
+        self._has_body = head.has_body and not self._is_head
+        framing: list[bytes] = []
+        if head.body_bytes is not None and head.status != HTTPStatus.NO_CONTENT:
+            framing.append(b"content-length: %d\r\n" % head.body_bytes)
+        if self._has_body:
+            self._left = head.body_bytes
+            self._is_chunked = head.body_bytes is None and not self._is_http10
+            if self._is_chunked:
+                framing.append(b"transfer-encoding: chunked\r\n")
+        ends_with_connection = self._has_body and self._left is None and not self._is_chunked
+        self.closes = ends_with_connection or self._must_close()
+        text = _head(head.status, head.reason, head.headers, framing, self.closes)
+        if text.count(b"\n") != text.count(b"\r\n") or b"\r\n\r\n" in text[:-4]:
+            # INVARIANT(one-answer): no upstream can write a second answer into ours.
+            self.cut()
+            return
+        self._cork(text)
+
+    def write(self, data: bytes) -> None:
+        if self._is_gone or self._state is _State.DONE or not self._has_body or not data:
+            return
+        assert self._state is _State.BEGUN, "a body follows its head"
+        if self._left is not None:
+            self._left -= len(data)
+            if self._left < 0:
+                self.cut()
+                return
+        self._cork(b"%x\r\n%b\r\n" % (len(data), data) if self._is_chunked else data)
+
+    def finish(self) -> None:
+        if self._is_gone or self._state is _State.DONE:
+            return
+        assert self._state is _State.BEGUN, "what is finished was begun"
+        if self._left:
+            self.cut()
+            return
+        if self._is_chunked:
+            self._corked.append(b"0\r\n\r\n")
+        self._state = _State.DONE
+        self._send_corked()
+
+    def cut(self) -> None:
+        if self._is_gone or self._state is _State.DONE:
+            return
+        self._state = _State.DONE
+        self.closes = True
+        self._send_corked()
+        if self._is_http10 or self._left is None and not self._is_chunked:
+            # The end of the connection would look like the end of the body.
+            self._wire.abort()
+        else:
+            self._wire.close()
+
+    # --- what the session tells -------------------------------------------------------------------
+
+    def leave(self) -> None:
+        """The agent is gone."""
+        if self._is_gone:
+            return
+        self._is_gone = True
+        self._corked.clear()
+        if self._gone is not None:
+            self._gone.set()
+        self.drained()
+
+    def full(self) -> None:
+        if self._flow is not None and self._state is _State.BEGUN and not self._is_flow_paused:
+            self._is_flow_paused = True
+            self._flow.pause_reading()
+
+    def drained(self) -> None:
+        if self._is_flow_paused and self._flow is not None:
+            self._is_flow_paused = False
+            self._flow.resume_reading()
+
+    def detach(self) -> None:
+        """The exchange is over: an upstream that still speaks is not heard."""
+        self._state = _State.DONE
+        self.drained()
+        self._flow = None
+
+    # --- corking ----------------------------------------------------------------------------------
+
+    def _cork(self, data: bytes) -> None:
+        self._corked.append(data)
+        self._corked_bytes += len(data)
+        if self._corked_bytes >= CORKED_BYTES_MAX:
+            self._send_corked()
+        elif self._uncork is None:
+            self._uncork = asyncio.get_running_loop().call_soon(self._send_corked)
+
+    def _send_corked(self) -> None:
+        if self._uncork is not None:
+            self._uncork.cancel()
+            self._uncork = None
+        if self._corked and not self._is_gone:
+            data = self._corked[0] if len(self._corked) == 1 else b"".join(self._corked)
+            self._corked.clear()
+            self._corked_bytes = 0
+            self._wire.write(data)
+
+
+def _head(
+    status: int, reason: bytes, headers: tuple[Header, ...], framing: list[bytes], closes: bool
+) -> bytes:
+    lines = [b"HTTP/1.1 %d %b\r\n" % (status, reason)]
+    lines += [b"%b: %b\r\n" % header for header in headers if header[0].lower() not in _FRAMING]
+    lines += framing
+    lines.append(b"connection: close\r\n\r\n" if closes else b"\r\n")
+    return b"".join(lines)
+
+
+def _reason(status: int) -> bytes:
+    try:
+        return HTTPStatus(status).phrase.encode("ascii")
+    except ValueError:
+        return b""
