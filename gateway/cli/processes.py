@@ -23,6 +23,9 @@ from pathlib import Path
 READY_BYTES_MAX = 64 * 1024
 """A longer ready line is no ready line of ours."""
 
+CLOSED_LINE_SECONDS = 1.0
+"""How long a process that closed its ready line may take to end by itself."""
+
 LOG_TAIL_LINES = 8
 """How much of a child's log is shown when it fails: the reason is in the last lines."""
 
@@ -122,6 +125,10 @@ class Child:
         if newline:
             self._accept(line)
         elif not data or len(self._received) > READY_BYTES_MAX:
+            # Usually it is just ending; then its exit status says more than the closed line.
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(CLOSED_LINE_SECONDS)
+                return
             self.failure = "closed its ready line without writing to it"
             self.kill()
 

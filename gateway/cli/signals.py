@@ -32,7 +32,9 @@ class SignalQueue:
     def __enter__(self) -> SignalQueue:
         self._previous_fd = signal.set_wakeup_fd(self._sender.fileno(), warn_on_full_buffer=False)
         for number in self._numbers:
-            self._previous[number] = signal.signal(number, _do_nothing)
+            # What is ignored stays so: `nohup checkrein up` outlives its terminal.
+            if signal.getsignal(number) is not signal.SIG_IGN or number is signal.SIGCHLD:
+                self._previous[number] = signal.signal(number, _do_nothing)
         return self
 
     def __exit__(
