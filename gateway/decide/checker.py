@@ -36,32 +36,7 @@ from gateway.decide.syntax import (
     path_of,
 )
 from gateway.model.action import UNKNOWN_OPERATION
-
-
-@dataclass(frozen=True, slots=True)
-class Vocabulary:
-    """The names that the loaded mappers can produce, so that a misspelt one is found at load."""
-
-    actions: frozenset[str] = frozenset()
-    operations: frozenset[str] = frozenset()
-    providers: frozenset[str] = frozenset()
-
-    def names_of(self, fact: str) -> Set[str]:
-        """The known values of a fact such as `action`; empty when any value may come."""
-        match fact:
-            case "action":
-                names: Set[str] = self.actions
-            case "operation":
-                names = self.operations
-            case "provider":
-                names = self.providers
-            case "kind":
-                return KINDS
-            case _:
-                return frozenset()
-        # What no mapper knows still gets a name, and rules may be about it.
-        return names | {UNKNOWN_OPERATION} if names else names
-
+from gateway.model.vocabulary import Vocabulary
 
 _ANY_VOCABULARY: Final = Vocabulary()
 
@@ -76,6 +51,23 @@ def check(node: Node, vocabulary: Vocabulary = _ANY_VOCABULARY) -> tuple[Conditi
     checker = _Checker(vocabulary)
     checker.condition(node)
     return tuple(checker.errors)
+
+
+def names_of(vocabulary: Vocabulary, fact: str) -> Set[str]:
+    """The known values of a fact such as `action`; empty when any value may come."""
+    match fact:
+        case "action":
+            names: Set[str] = vocabulary.actions
+        case "operation":
+            names = vocabulary.operations
+        case "provider":
+            names = vocabulary.providers
+        case "kind":
+            return KINDS
+        case _:
+            return frozenset()
+    # What no mapper knows still gets a name, and rules may be about it.
+    return names | {UNKNOWN_OPERATION} if names else names
 
 
 @dataclass(slots=True)
@@ -209,7 +201,7 @@ class _Checker:
 
     def _known_value(self, side: Node, other: Node) -> None:
         """Hold a literal beside `action`, `kind` and the like against the names there are."""
-        known = self.vocabulary.names_of(path_of(side) or "")
+        known = names_of(self.vocabulary, path_of(side) or "")
         if not known or not isinstance(other, Literal) or not isinstance(other.value, str):
             return
         if other.value not in known:

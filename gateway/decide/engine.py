@@ -100,7 +100,7 @@ class Engine:
         operation = view.operation(action)
         risk = operation.profile.assess(action, context)
         best: Verdict | None = None
-        best_unresolved: str | None = None
+        best_unresolved = ""
         for section in operation.sections:
             verdict, unresolved = _decide_section(section, action, context, risk.score)
             if best is None or verdict.rank > best.rank:
@@ -108,7 +108,7 @@ class Engine:
                 if verdict.rank == RANK_MAX:
                     break
         assert best is not None, "a view has a section, if only to say that no policy applies"
-        return Ruling(best, risk, best_unresolved)
+        return Ruling(best, risk, best_unresolved or None)
 
     def _view(self, agent: str) -> _View:
         indexes = tuple(index for index in self._indexes if index.policy.applies_to(agent))
@@ -126,22 +126,27 @@ class Engine:
 
 def _decide_section(
     section: Section, action: Action, context: Context, score: int
-) -> tuple[Verdict, str | None]:
+) -> tuple[Verdict, str]:
+    """The verdict, and the field that made its rule match unread ("" when none did)."""
     params = action.params
     for guard, compiled, condition, verdict in section.candidates:
-        if guard is not None and not guard(action, context):
-            continue
+        subject = ""
+        if guard is not None:
+            unread = guard(action, context)
+            if unread is None or (unread and verdict.effect is Effect.ALLOW):
+                continue
+            subject = unread
         if compiled is None:
-            return verdict, None
+            return verdict, subject
         try:
             if compiled(params, action, context, score):
-                return verdict, None
+                return verdict, subject
         except Exception:
             # INVARIANT(slow path): the compiled form gave up; the interpreter knows.
             assert condition is not None
             answer = condition.holds(action, context, score)
             if answer is True:
-                return verdict, None
+                return verdict, subject
             if answer is not False and verdict.effect is not Effect.ALLOW:
-                return verdict, answer.subject or "the condition"
-    return section.default, None
+                return verdict, subject or answer.subject or "the condition"
+    return section.default, ""

@@ -13,9 +13,13 @@ from enum import Enum
 from operator import attrgetter
 from typing import Final
 
+from gateway.decide.semantics import Unresolved
 from gateway.decide.syntax import Name, Node, path_of
 from gateway.model.action import Action, Kind
 from gateway.model.decision import Context
+
+TARGET_ID: Final = "target.id"
+"""Also what `Action.missing` calls a target id that was declared and could not be read."""
 
 
 class ValueType(Enum):
@@ -55,6 +59,12 @@ def _of_context(attribute: str, of_type: ValueType, item: ValueType = ValueType.
     return Fact(of_type, f"c.{attribute}", lambda _action, context, _score: get(context), item)
 
 
+def _read_target_id(action: Action) -> str:
+    if TARGET_ID in action.missing:
+        raise Unresolved(TARGET_ID)
+    return action.target.id
+
+
 FACTS: Final[Mapping[str, Fact]] = {
     "params": Fact(ValueType.MAP, "p", lambda action, _context, _score: action.params),
     "action": _of_action("action", ValueType.TEXT),
@@ -62,7 +72,11 @@ FACTS: Final[Mapping[str, Fact]] = {
     "operation": _of_action("operation", ValueType.TEXT),
     "kind": _of_action("kind.value", ValueType.TEXT),
     "target.type": _of_action("target.type", ValueType.TEXT),
-    "target.id": _of_action("target.id", ValueType.TEXT),
+    "target.id": Fact(
+        ValueType.TEXT,
+        "(a.target.id if a.target.id or not a.missing else _give_up())",
+        lambda action, _context, _score: _read_target_id(action),
+    ),
     "reversible": _of_action("reversible", ValueType.BOOL),
     "sensitive": Fact(
         ValueType.TEXT,

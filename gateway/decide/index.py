@@ -12,12 +12,14 @@ from dataclasses import dataclass
 from typing import Final
 
 from gateway.decide.compiler import Compiled
+from gateway.decide.facts import TARGET_ID
 from gateway.decide.policy import READERS, STATIC_FIELDS, Condition, MatchField, Policy, Rule
 from gateway.model.action import Action
 from gateway.model.decision import ApprovalTerms, Context, Effect, Mode, ReasonCode
 
-Guard = Callable[[Action, Context], bool]
-"""Tests what differs from call to call: target id, agent, labels, run, environment."""
+Guard = Callable[[Action, Context], str | None]
+"""Tests what differs from call to call: target id, agent, labels, run, environment. None when the
+rule does not match, "" when it does, else the field that could not be read."""
 
 Candidate = tuple[Guard | None, Compiled | None, Condition | None, "Verdict"]
 """One rule as the engine's loop wants it. A plain tuple: it is unpacked once a rule and call."""
@@ -164,17 +166,26 @@ def mismatch_static(rule: Rule, action: Action) -> str | None:
 
 
 def mismatch_dynamic(rule: Rule, action: Action, context: Context) -> str | None:
-    """The same for what differs from call to call."""
+    """The same for what differs from call to call. An unreadable target id fits any pattern: see
+    `unreadable_field`."""
     for field in _DYNAMIC_FIELDS:
         pattern = rule.match.pattern_of(field)
-        if pattern is not None:
-            name = READERS[field](action, context)
-            if name is None or not pattern.matches(name):
-                return field.value
+        if pattern is None or unreadable_field(rule, action) == field:
+            continue
+        name = READERS[field](action, context)
+        if name is None or not pattern.matches(name):
+            return field.value
     for label, pattern in rule.match.labels:
         value = context.labels.get(label)
         if value is None or not pattern.matches(value):
             return f"labels.{label}"
+    return None
+
+
+def unreadable_field(rule: Rule, action: Action) -> str | None:
+    """The field that a rule matches on and that the request did not let be read."""
+    if TARGET_ID in action.missing and rule.match.pattern_of(MatchField.TARGET_ID) is not None:
+        return TARGET_ID
     return None
 
 
@@ -183,4 +194,10 @@ def make_guard(rule: Rule) -> Guard | None:
     match = rule.match
     if not match.labels and not any(match.pattern_of(field) for field in _DYNAMIC_FIELDS):
         return None
-    return lambda action, context: mismatch_dynamic(rule, action, context) is None
+
+    def guard(action: Action, context: Context) -> str | None:
+        if mismatch_dynamic(rule, action, context) is not None:
+            return None
+        return unreadable_field(rule, action) or ""
+
+    return guard

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Final
 
 from gateway.decide.bundle import Bundle
-from gateway.decide.checker import Vocabulary
 from gateway.decide.document import FILE_CHARS_MAX, DocumentError, parse_documents
 from gateway.decide.policy import Condition, Policy
 from gateway.decide.reader import Reader
 from gateway.decide.schema import Schema
 from gateway.model.errors import ConfigurationError, Problem
+from gateway.model.vocabulary import Vocabulary
 
 CODE: Final = "policy.invalid"
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from gateway.decide.checker import Vocabulary, check
+from gateway.decide.checker import check, names_of
 from gateway.decide.document import Fields, Item, Items, Scalar
 from gateway.decide.nearest import nearest_help
 from gateway.decide.parser import parse
@@ -20,6 +20,7 @@ from gateway.decide.policy import Condition, Match, MatchField, Place, Policy, R
 from gateway.decide.reader import Reader
 from gateway.decide.syntax import ConditionError
 from gateway.model.decision import ApprovalTerms, Effect, Mode, ReasonCode
+from gateway.model.vocabulary import Vocabulary
 
 API_VERSION: Final = "checkrein/v1"
 KIND: Final = "Policy"
@@ -303,7 +304,7 @@ class Schema:
             help_text = "`*` stands for any run of characters, and is the only sign"
             self.reader.complain(item.mark, str(error), help_text)
             return None
-        known = self.vocabulary.names_of(fact)
+        known = names_of(self.vocabulary, fact)
         if known and not any(map(pattern.matches, known)):
             self.reader.complain(
                 item.mark, f"no mapper makes the {fact} `{text[:60]}`", nearest_help(text, known)
