@@ -38,7 +38,7 @@ class ChangeBody(Body):
 
 
 class DirectoryQuery(Query):
-    revision: str | None = None
+    revision: Short | None = None
     waitSeconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0
 
 

@@ -86,7 +86,7 @@ class AskBody(Body):
 
 class ListQuery(Query):
     status: ApprovalState | None = None
-    agent: str | None = None
+    agent: Short | None = None
     limit: Annotated[int, Field(ge=1, le=LIST_COUNT_MAX)] = 100
     cursor: Annotated[int, Field(ge=0)] | None = None
 

@@ -7,7 +7,7 @@ from typing import Annotated
 from aiohttp import web
 from pydantic import Field
 
-from controlplane.api.parsing import Query, parse_query
+from controlplane.api.parsing import Query, Short, parse_query
 from controlplane.api.routing import Call, answer, cursor_after, route
 from controlplane.auth import Permission
 from controlplane.services.decisions import DecisionView
@@ -18,7 +18,7 @@ LIST_COUNT_MAX = 500
 
 
 class ListQuery(Query):
-    agent: str | None = None
+    agent: Short | None = None
     effect: Effect | None = None
     limit: Annotated[int, Field(ge=1, le=LIST_COUNT_MAX)] = 100
     cursor: Annotated[int, Field(ge=0, le=2**63 - 1)] | None = None

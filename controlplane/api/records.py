@@ -7,7 +7,7 @@ from typing import Annotated
 from aiohttp import web
 from pydantic import Field
 
-from controlplane.api.parsing import Body, Name, Query, parse_body, parse_query, timestamp
+from controlplane.api.parsing import Body, Name, Query, Short, parse_body, parse_query, timestamp
 from controlplane.api.routing import Call, answer, route
 from controlplane.auth import Permission
 from controlplane.store.records import RecordFilter, RecordRow
@@ -31,10 +31,10 @@ class ReadQuery(Query):
     after: Annotated[int, Field(ge=0, le=2**63 - 1)] = 0
     last: Annotated[int, Field(ge=1, le=LIST_COUNT_MAX)] | None = None
     limit: Annotated[int, Field(ge=1, le=LIST_COUNT_MAX)] = 100
-    agent: str | None = None
+    agent: Short | None = None
     effect: Effect | None = None
     kind: EntryKind | None = None
-    gatewayId: str | None = None
+    gatewayId: Short | None = None
     waitSeconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0
 
 

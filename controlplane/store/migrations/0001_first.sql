@@ -103,14 +103,6 @@ begin
     if new is not distinct from old then
         return new;
     end if;
-    if (old.status, new.status) not in (
-        ('PENDING', 'APPROVED'), ('PENDING', 'DENIED'), ('PENDING', 'EXPIRED'),
-        ('PENDING', 'CANCELLED'), ('APPROVED', 'CONSUMED'), ('APPROVED', 'CANCELLED'),
-        ('APPROVED', 'LAPSED')
-    ) then
-        raise exception 'an approval does not move from % to %', old.status, new.status
-            using errcode = 'check_violation';
-    end if;
     -- Everything that the person was asked stays as it was asked.
     if (to_jsonb(new) - array['status', 'expires_at', 'resolved_at', 'resolved_by',
             'resolved_by_key', 'comment', 'consumed_at', 'claim_id'])
@@ -119,6 +111,14 @@ begin
             'resolved_by_key', 'comment', 'consumed_at', 'claim_id'])
     then
         raise exception 'what an approval asks does not change' using errcode = 'check_violation';
+    end if;
+    if (old.status, new.status) not in (
+        ('PENDING', 'APPROVED'), ('PENDING', 'DENIED'), ('PENDING', 'EXPIRED'),
+        ('PENDING', 'CANCELLED'), ('APPROVED', 'CONSUMED'), ('APPROVED', 'CANCELLED'),
+        ('APPROVED', 'LAPSED')
+    ) then
+        raise exception 'an approval does not move from % to %', old.status, new.status
+            using errcode = 'check_violation';
     end if;
     return new;
 end

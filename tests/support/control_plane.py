@@ -1,0 +1,184 @@
+"""A control plane in the test's own process, and a client that speaks HTTP with it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from controlplane.app import ControlPlane, Limits
+from controlplane.services.approvals import ApprovalSettings
+from controlplane.settings import ControlSettings
+from controlplane.store.embedded import EmbeddedPostgres, Role
+from controlplane.store.endpoint import Endpoint
+from controlplane.store.roles import open_embedded
+from tests.support.database import POOL
+
+LIMITS = Limits(pool=POOL)
+
+
+def limits_with(**approvals: Any) -> Limits:
+    """The test limits with other `ApprovalSettings`."""
+    return replace(LIMITS, approvals=ApprovalSettings(**approvals))
+
+
+class _OnServer(ControlPlane):
+    """A control plane on a database of the session's server, which it does not supervise."""
+
+    def __init__(self, server: EmbeddedPostgres, name: str, data_dir: Path, limits: Limits) -> None:
+        super().__init__(ControlSettings(data_dir, api_port=0), limits)
+        self._at = (server, name)
+
+    async def _open_database(self) -> Endpoint:
+        server, name = self._at
+        self.database = await open_embedded(server, self._limits.pool, name)
+        self._running.push_async_callback(self.database.close)
+        return server.endpoint(Role.APPLICATION, name)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    status: int
+    body: Any
+    headers: Mapping[str, str]
+
+    @property
+    def code(self) -> str:
+        """The envelope's code; empty for a success."""
+        return self.body["error"]["code"] if "error" in self.body else ""
+
+
+class Client:
+    """Speaks with one control plane; `keys` holds `admin`, `gateway` and `agent`."""
+
+    def __init__(
+        self, plane: ControlPlane, http: aiohttp.ClientSession, keys: Mapping[str, str]
+    ) -> None:
+        self.plane = plane
+        self.http = http
+        self.keys = dict(keys)
+
+    @property
+    def url(self) -> str:
+        return self.plane.api_url
+
+    async def call(
+        self, method: str, path: str, body: Any = None, key: str | None = "admin"
+    ) -> Answer:
+        """Call with a key of `keys`, with any other text as the key, or with None."""
+        headers = {} if key is None else {"x-api-key": self.keys.get(key, key)}
+        async with self.http.request(
+            method, self.url + path, json=body, headers=headers
+        ) as response:
+            return Answer(response.status, await response.json(), response.headers)
+
+    async def ask(self, **changes: Any) -> dict[str, Any]:
+        """Ask for an approval; the approval."""
+        answer = await self.call("POST", "/v1/approvals", ask_body(**changes), "gateway")
+        assert answer.status in {200, 201}, answer
+        return dict(answer.body["approval"])
+
+    async def resolve(self, approval_id: str, resolution: str, **more: Any) -> Answer:
+        return await self.call(
+            "POST", f"/v1/approvals/{approval_id}/resolve", {"resolution": resolution, **more}
+        )
+
+    async def consume(self, approval: Mapping[str, Any], claim: str) -> Answer:
+        body = {"requestDigest": approval["requestDigest"], "claimId": claim}
+        path = f"/v1/approvals/{approval['approvalId']}/consume"
+        return await self.call("POST", path, body, "gateway")
+
+    async def status_of(self, approval_id: str) -> str:
+        answer = await self.call("GET", f"/v1/approvals/{approval_id}")
+        return str(answer.body["approval"]["status"])
+
+
+@asynccontextmanager
+async def running_plane(
+    server: EmbeddedPostgres, name: str, data_dir: Path, limits: Limits = LIMITS
+) -> AsyncIterator[Client]:
+    """A control plane on database `name`, with a client that has its keys."""
+    plane = _OnServer(server, name, data_dir, limits)
+    await plane.start()
+    keys = {role: (data_dir / f"{role}.key").read_text().strip() for role in _ROLES}
+    try:
+        async with aiohttp.ClientSession() as http:
+            yield Client(plane, http, keys)
+    finally:
+        await plane.stop()
+
+
+_ROLES = ("admin", "gateway", "agent")
+
+_digests = iter(range(1, 1_000_000))
+
+
+def fresh_digest() -> str:
+    """A digest that no other test uses."""
+    return hashlib.sha256(str(next(_digests)).encode()).hexdigest()
+
+
+def ask_body(**changes: Any) -> dict[str, Any]:
+    """A complete question; `timeout` changes the terms."""
+    timeout = changes.pop("timeout", 1800)
+    body = {
+        "agent": "agent",
+        "runId": None,
+        "requestDigest": fresh_digest(),
+        "decisionId": "dec_1",
+        "provider": "stripe",
+        "operation": "stripe.refunds.create",
+        "action": "create_refund",
+        "kind": "create",
+        "target": {"type": "charge", "id": "ch_1"},
+        "params": {"amount": 9000, "currency": "usd"},
+        "authority": "api.stripe.com:443",
+        "method": "POST",
+        "path": "/v1/refunds",
+        "policy": "starter",
+        "rule": "writes-ask",
+        "reasonCode": "WRITE_NEEDS_REVIEW",
+        "message": "writes need a person",
+        "risk": {
+            "score": 40,
+            "factors": [{"name": "kind", "points": 40, "observed": "create"}],
+            "vector": "CR1/K:C",
+        },
+        "bundleRevision": "r1",
+        "mode": "enforce",
+        "terms": {
+            "groups": [],
+            "quorum": 1,
+            "timeoutSeconds": timeout,
+            "witnessRequired": False,
+        },
+        "summary": "refund 90.00 USD of charge ch_1",
+    }
+    return {**body, **changes}
+
+
+def chain(
+    gateway: str, entries: Sequence[Mapping[str, Any]], first: int = 1, prev: str = "0" * 64
+) -> list[str]:
+    """Lines as a gateway writes them, made apart from the product's own code."""
+    lines = []
+    for seq, entry in enumerate(entries, first):
+        fields = {
+            "v": 1,
+            "gateway": gateway,
+            "seq": seq,
+            "prev": prev,
+            "kind": "gateway",
+            "at": "2026-11-21T04:00:00.000000Z",
+            **entry,
+        }
+        line = json.dumps(fields, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        prev = hashlib.sha256(line.encode()).hexdigest()
+        lines.append(line)
+    return lines

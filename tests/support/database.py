@@ -1,0 +1,70 @@
+"""A real embedded Postgres for a test session, and databases of ours in it.
+
+    from tests.support.database import database_name, postgres_server  # noqa: F401  (a conftest)
+
+The server is started once; `database_name` is a fresh, migrated database for each test module.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from controlplane.store.database import Database, PoolSettings
+from controlplane.store.embedded import EmbeddedPostgres, PostgresSettings, Role
+from controlplane.store.roles import open_embedded
+
+POOL = PoolSettings(connection_count_max=10, start_attempts_max=2, start_pause_seconds=0.05)
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
+    """The session's server, stopped at its end."""
+    home: Path = tmp_path_factory.mktemp("database")
+    settings = PostgresSettings(connection_count_max=100)
+    server = EmbeddedPostgres(home / "postgres", home / "postgres.log", settings)
+    asyncio.run(server.start())
+    yield server
+    asyncio.run(server.stop())
+
+
+@pytest.fixture(scope="module")
+def database_name(postgres_server: EmbeddedPostgres) -> str:
+    """A fresh, migrated database."""
+    return make_database(postgres_server)
+
+
+def make_database(server: EmbeddedPostgres) -> str:
+    """Make a database with our schema; its name."""
+    name = f"test_{next(_numbers)}"
+
+    async def make() -> None:
+        await (await open_embedded(server, POOL, name)).close()
+
+    asyncio.run(make())
+    return name
+
+
+async def open_test_database(server: EmbeddedPostgres, name: str) -> Database:
+    """The database as the service sees it; close it in the same test."""
+    return await open_embedded(server, POOL, name)
+
+
+async def connect_as(server: EmbeddedPostgres, role: Role, name: str) -> asyncpg.Connection:
+    """A bare connection, to look behind the service's back."""
+    return await asyncpg.connect(
+        **server.endpoint(role, name).arguments(), server_settings={"search_path": "checkrein"}
+    )
+
+
+def url_of(server: EmbeddedPostgres, role: Role, name: str) -> str:
+    """The same as an operator would write it in CHECKREIN_DATABASE_URL."""
+    at = server.endpoint(role, name)
+    return f"postgresql://{at.user}:{at.password}@/{name}?host={at.host}&port={at.port}"
