@@ -1,0 +1,301 @@
+"""Turns the `operations` of a mapper into compiled operations.
+
+One key is a method and a path template, or an operation's own name under a selector; its value is
+an action's name (the short form), a block, or a list of blocks that `when` tells apart.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+from gateway.canonicalize.address import AddressError, parse_address, parse_template
+from gateway.canonicalize.document import Document, Node, elements, is_scalar, is_true
+from gateway.canonicalize.operation import (
+    Address,
+    Condition,
+    Operation,
+    Param,
+    ParamType,
+    Place,
+    Presence,
+    TargetSpec,
+    Template,
+)
+from gateway.canonicalize.selectors import S3_VARIABLES, Select
+from gateway.canonicalize.verbs import kind_of
+from gateway.model.action import Kind, WitnessRead
+
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+_READING_METHODS = ("GET", "HEAD")
+_BLOCK_KEYS = (
+    "operation", "action", "kind", "target", "params", "when", "reversible", "sensitive", "witness",
+)  # fmt: skip
+_PARAM_KEYS = ("from", "type", "currency", "separator")
+_ACTION = re.compile(r"[a-z][a-z0-9]*(?:_[a-z0-9]+)*")
+_PARAM_NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
+_SEGMENT = re.compile(
+    r"\{[a-z][a-z0-9_]*\}|\{[a-z][a-z0-9_]*\+\}|\{[a-z][a-z0-9_]*\}:[A-Za-z0-9_-]+"
+    r"|[A-Za-z0-9_~!$&'()*+,=:@.-]+"
+)
+_VARIABLE = re.compile(r"\{([a-z][a-z0-9_]*)\+?\}")
+_SECRET = re.compile(
+    r"(?:^|_)(?:password|passwd|passphrase|secret|token|apikey|api_key|private_key|secret_key"
+    r"|access_key|credentials?|authorization|cookie|client_secret|encrypted_value)$"
+)
+_NO_SECRET = re.compile(r"(?:^|_)(?:page|next|continuation|sync|start)_token$")
+
+
+class EntryReader:
+    """Reads the entries of one mapper; problems go to its document."""
+
+    def __init__(
+        self,
+        document: Document,
+        provider: str,
+        errors: str,
+        select: Select,
+        prefix: tuple[str, ...],
+        default_place: Place | None,
+    ) -> None:
+        self._document = document
+        self._provider = provider
+        self._errors = errors
+        self._select = select
+        self._prefix = prefix
+        self._place = default_place
+
+    def read(self, node: Node) -> tuple[Operation, ...]:
+        """Compile all entries."""
+        found: list[Operation] = []
+        for key, key_node, value in self._document.pairs(node, "operations"):
+            frames = self._frames(key, key_node)
+            if not frames:
+                continue
+            blocks = elements(value)
+            for block in [value] if blocks is None else blocks:
+                operation = self._entry(key, frames[0], block)
+                if operation is None:
+                    continue
+                found.append(operation)
+                found += [
+                    replace(operation, method=other.method, segments=other.segments)
+                    for other in frames[1:]
+                ]
+        return tuple(found)
+
+    # --- keys -------------------------------------------------------------------------------------
+
+    def _frames(self, key: str, node: Node) -> list[Operation]:
+        """Operations with nothing but what the key says; two for a name that GET and POST take."""
+        origin = f"{self._document.file}:{node.start_mark.line + 1}"
+        empty = Operation(
+            self._provider, "", "", Kind.UNKNOWN, TargetSpec(""), key, origin, self._errors
+        )
+        if self._select is Select.AWS:
+            if not re.fullmatch(r"[a-z0-9-]+\.[A-Z][A-Za-z0-9]*", key):
+                self._document.fault(node, f"`{key}` is no `service.Operation`")
+                return []
+            return [replace(empty, operation=key)]
+        if self._select is Select.PATH_TAIL and " " not in key:
+            segments = (*self._prefix, key)
+            return [
+                replace(empty, operation=key, method=method, segments=segments)
+                for method in ("POST", "GET")
+            ]
+        method, space, path = key.partition(" ")
+        if not space or method not in METHODS or not path.startswith("/"):
+            self._document.fault(
+                node, f"`{key}` is no method and path", "write it like `POST /v1/refunds`"
+            )
+            return []
+        segments = tuple(path[1:].split("/")) if path != "/" else ("",)
+        bad = [part for part in segments if part and not _SEGMENT.fullmatch(part)]
+        greedy = [part for part in segments[:-1] if part.endswith("+}")]
+        names = _VARIABLE.findall(path)
+        if bad or (len(segments) > 1 and "" in segments):
+            self._document.fault(node, f"`{bad[0] if bad else ''}` can't be a path segment")
+        elif greedy:
+            self._document.fault(node, f"`{greedy[0]}` takes the rest, so it must come last")
+        elif len(set(names)) != len(names):
+            self._document.fault(node, "a path variable is there twice")
+        else:
+            return [replace(empty, method=method, segments=segments)]
+        return []
+
+    def _variables(self, frame: Operation) -> tuple[str, ...]:
+        if self._select is Select.AWS:
+            return S3_VARIABLES if frame.template.startswith("s3.") else ()
+        return tuple(_VARIABLE.findall("/".join(frame.segments)))
+
+    # --- one entry --------------------------------------------------------------------------------
+
+    def _entry(self, key: str, frame: Operation, node: Node) -> Operation | None:
+        document = self._document
+        if is_scalar(node):
+            action = document.text(node, f"the action of `{key}`")
+            fields: dict[str, Node] = {}
+            action_node: Node | None = node
+        else:
+            fields = document.fields(node, f"`{key}`", _BLOCK_KEYS, ("action",))
+            action_node = fields.get("action")
+            action = document.text(action_node, "the action")
+        if not action:
+            return None
+        if not _ACTION.fullmatch(action):
+            document.fault(action_node, f"`{action}` is no action name", "write `verb_noun`")
+        kind = self._kind(frame, action, fields.get("kind"), action_node)
+        operation = document.text(fields.get("operation"), "the operation", frame.operation)
+        variables = self._variables(frame)
+        target = self._target(fields.get("target"), variables)
+        params = self._params(fields.get("params"), variables)
+        when = self._when(fields.get("when"), variables)
+        compiled = replace(
+            frame,
+            operation=operation or f"{self._provider}.{action}",
+            action=action,
+            kind=kind,
+            target=target,
+            params=params,
+            when=when,
+            reversible=document.boolean(fields.get("reversible"), "reversible", True),
+            sensitive=document.text(fields.get("sensitive"), "sensitive") or None,
+            witness=self._witness(fields.get("witness")),
+        )
+        return replace(compiled, reads_body=_reads_body(compiled))
+
+    def _kind(self, frame: Operation, action: str, node: Node | None, where: Node | None) -> Kind:
+        if node is not None:
+            kinds = [kind.value for kind in Kind]
+            return Kind(self._document.choice(node, "kind", kinds, Kind.UNKNOWN))
+        kind = kind_of(action)
+        if kind is None:
+            self._document.fault(
+                where,
+                f"the kind can't be told from `{action}`",
+                "add `kind:` (read create update delete execute send admin unknown)",
+            )
+            return Kind.UNKNOWN
+        by_path = bool(frame.method) and not frame.operation
+        if by_path and (kind is Kind.READ) != (frame.method in _READING_METHODS):
+            self._document.fault(
+                where,
+                f"`{action}` and {frame.method} disagree on whether this reads",
+                "add `kind:` to say which is right",
+            )
+        return kind
+
+    # --- values -----------------------------------------------------------------------------------
+
+    def _address(self, node: Node, variables: tuple[str, ...], what: str) -> Address | None:
+        text = self._document.text(node, what)
+        try:
+            return parse_address(text, variables, self._place) if text else None
+        except AddressError as error:
+            self._document.fault(node, str(error))
+            return None
+
+    def _target(self, node: Node | None, variables: tuple[str, ...]) -> TargetSpec:
+        if node is None:
+            return TargetSpec("")
+        fields = self._document.fields(node, "target", ("type", "id", "each"), ("type",))
+        kind = self._document.text(fields.get("type"), "the target type")
+        template: Template | None = None
+        each: Address | None = None
+        if "id" in fields:
+            text = self._document.text(fields["id"], "the target id")
+            try:
+                template = parse_template(text, variables, self._place) if text else None
+            except AddressError as error:
+                self._document.fault(fields["id"], str(error))
+        if "each" in fields:
+            each = self._address(fields["each"], variables, "each")
+            if "id" in fields:
+                self._document.fault(fields["each"], "a target has `id` or `each`, not both")
+        return TargetSpec(kind, template, each)
+
+    def _params(self, node: Node | None, variables: tuple[str, ...]) -> tuple[Param, ...]:
+        if node is None:
+            return ()
+        params = []
+        for name, key_node, value in self._document.pairs(node, "params"):
+            param = self._param(name, value, variables)
+            if not _PARAM_NAME.fullmatch(name):
+                self._document.fault(key_node, f"`{name}` is no param name")
+            if param is None:
+                continue
+            if _looks_secret(name) or _looks_secret(str(param.address.keys[-1])):
+                self._document.fault(
+                    key_node,
+                    f"`{name}` looks like a secret, and params are recorded",
+                    "leave it out, or read its name or id instead",
+                )
+            params.append(param)
+        return tuple(params)
+
+    def _param(self, name: str, node: Node, variables: tuple[str, ...]) -> Param | None:
+        document = self._document
+        if is_scalar(node):
+            address = self._address(node, variables, f"the param `{name}`")
+            return Param(name, address) if address else None
+        fields = document.fields(node, f"the param `{name}`", _PARAM_KEYS, ("from",))
+        if "from" not in fields:
+            return None
+        address = self._address(fields["from"], variables, "from")
+        types = [kind.value for kind in ParamType]
+        kind = ParamType(document.choice(fields.get("type"), "type", types, ParamType.TEXT))
+        currency: Address | str | None = None
+        if "currency" in fields:
+            text = document.text(fields["currency"], "the currency")
+            is_code = re.fullmatch(r"[a-z]{3}", text)
+            currency = text if is_code else self._address(fields["currency"], variables, "currency")
+        if (kind is ParamType.MONEY_DECIMAL) != (currency is not None):
+            document.fault(node, "`currency` goes with `type: money_decimal`, and only with it")
+        separator = document.text(fields.get("separator"), "the separator") or None
+        if separator is not None and kind is not ParamType.LIST:
+            document.fault(fields["separator"], "`separator` goes with `type: list`")
+        return Param(name, address, kind, currency, separator) if address else None
+
+    def _when(self, node: Node | None, variables: tuple[str, ...]) -> tuple[Condition, ...]:
+        if node is None:
+            return ()
+        conditions = []
+        for text, key_node, value in self._document.pairs(node, "when"):
+            try:
+                address = parse_address(text, variables, self._place)
+            except AddressError as error:
+                self._document.fault(key_node, str(error))
+                continue
+            if value.tag == "tag:yaml.org,2002:bool":
+                presence = Presence.PRESENT if is_true(value) else Presence.ABSENT
+                conditions.append(Condition(address, presence))
+            elif is_scalar(value):
+                conditions.append(Condition(address, str(value.value)))
+            else:
+                self._document.fault(value, "a condition is a text, or true (there) or false")
+        return tuple(sorted(conditions, key=lambda condition: str(condition.address)))
+
+    def _witness(self, node: Node | None) -> WitnessRead | None:
+        if node is None:
+            return None
+        fields = self._document.fields(node, "witness", ("read", "fields"), ("read", "fields"))
+        read = self._document.text(fields.get("read"), "read")
+        if read and not read.startswith("GET /"):
+            self._document.fault(fields["read"], "a witness is read with GET", "`GET /path`")
+        names = self._document.texts(fields.get("fields"), "the fields")
+        return WitnessRead(read, tuple(name for name, _ in names))
+
+
+def _looks_secret(name: str) -> bool:
+    folded = name.lower().replace("-", "_")
+    return bool(_SECRET.search(folded)) and not _NO_SECRET.search(folded)
+
+
+def _reads_body(operation: Operation) -> bool:
+    addresses = [param.address for param in operation.params]
+    addresses += [condition.address for condition in operation.when]
+    if operation.target.id is not None:
+        addresses += operation.target.id.addresses
+    if operation.target.each is not None:
+        addresses.append(operation.target.each)
+    return any(address.place.is_in_body for address in addresses)

@@ -1,0 +1,239 @@
+"""Turns a matched operation and its request into actions: target, typed params, what is missing.
+
+A declared param that is absent or not of its type goes to `missing`; nothing is guessed, rounded
+or cut short.
+"""
+
+from __future__ import annotations
+
+import re
+from types import MappingProxyType
+
+from gateway.canonicalize import ambiguity
+from gateway.canonicalize.ambiguity import AmbiguityError
+from gateway.canonicalize.bodies import DecimalText
+from gateway.canonicalize.normalize import Pairs
+from gateway.canonicalize.operation import Address, Operation, Param, ParamType, Place, Template
+from gateway.canonicalize.reader import RequestReader, xml_texts
+from gateway.model.action import Action, ParamValue, Target
+from gateway.model.codec import INTEGER_MAX
+
+ACTIONS_MAX = 1000
+"""Targets of one request, as many as S3 deletes at once; EC2 takes as many instances."""
+TEXT_CHARS_MAX = 16_384
+"""A longer text is no value that a rule compares; it counts as missing, never cut short."""
+ITEMS_MAX = 1000
+
+TARGET_ID = "target.id"
+"""In `missing` when a declared target id can't be read."""
+
+_INTEGER = re.compile(r"-?(?:0|[1-9][0-9]{0,15})")
+_DECIMAL = re.compile(r"(-?)(0|[1-9][0-9]{0,14})(?:\.([0-9]{1,8}))?")
+_CURRENCY = re.compile(r"[A-Za-z]{3}")
+_BOOLEANS = {"true": True, "false": False, "1": True, "0": False, "True": True, "False": False}
+
+_NO_MINOR_UNITS = frozenset(
+    {
+        "bif", "clp", "djf", "gnf", "isk", "jpy", "kmf", "krw", "pyg", "rwf", "ugx", "vnd", "vuv",
+        "xaf", "xof", "xpf",
+    }
+)  # fmt: skip
+_THREE_DECIMALS = frozenset({"bhd", "iqd", "jod", "kwd", "lyd", "omr", "tnd"})
+"""ISO 4217 minor units; every other currency has two."""
+
+
+def extract(operation: Operation, reader: RequestReader) -> tuple[Action, ...]:
+    """Build the actions of a request that matched `operation`.
+
+    Raises:
+        AmbiguityError: a value that is read could be read differently elsewhere.
+    """
+    params: dict[str, ParamValue] = {}
+    missing: list[str] = []
+    for param in operation.params:
+        value = _param_value(param, reader)
+        if value is not None:
+            params[param.name] = value
+        else:
+            missing.append(param.name)
+    spec = operation.target
+    if spec.each is not None:
+        ids = _texts(spec.each, reader, None) or []
+        if len(ids) > ACTIONS_MAX:
+            raise AmbiguityError(ambiguity.TOO_MANY_ACTIONS, "the request acts on too many targets")
+    else:
+        ids = [_render(spec.id, reader)] if spec.id is not None else []
+    if (spec.id is not None or spec.each is not None) and "" in (ids or [""]):
+        missing.append(TARGET_ID)
+    frozen, absent = MappingProxyType(params), frozenset(missing)
+    return tuple(
+        Action(
+            operation.provider,
+            operation.operation,
+            operation.action,
+            operation.kind,
+            Target(spec.type, target_id),
+            frozen,
+            operation.reversible,
+            operation.sensitive,
+            absent,
+            operation.witness,
+        )
+        for target_id in (ids or ("",))
+    )
+
+
+def _render(template: Template, reader: RequestReader) -> str:
+    text = ""
+    for part in template.parts:
+        if isinstance(part, str):
+            text += part
+            continue
+        value = _as_text(reader.value(part))
+        if not value:
+            return ""
+        text += value
+    return text
+
+
+def _as_text(value: object) -> str | None:
+    match value:
+        case str():
+            return value if len(value) <= TEXT_CHARS_MAX else None
+        case bool():
+            return "true" if value else "false"
+        case int():
+            return str(value)
+        case _:
+            return None
+
+
+def _param_value(param: Param, reader: RequestReader) -> ParamValue:
+    if param.type is ParamType.LIST:
+        return _texts(param.address, reader, param.separator)
+    value = reader.value(param.address)
+    if value is None:
+        return None
+    match param.type:
+        case ParamType.TEXT:
+            text = _as_text(value)
+            # A plain str: a DecimalText would be a type of ours in the record.
+            return str(text) if isinstance(text, DecimalText) else text
+        case ParamType.INTEGER | ParamType.MONEY_MINOR:
+            return _as_integer(value)
+        case ParamType.BOOLEAN:
+            return value if isinstance(value, bool) else _BOOLEANS.get(_as_text(value) or "")
+        case ParamType.CURRENCY:
+            return _as_currency(value)
+        case ParamType.MONEY_DECIMAL:
+            return _as_minor_units(value, _currency_of(param, reader))
+
+
+def _as_integer(value: object) -> int | None:
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int):
+        return value
+    if not isinstance(value, str) or not _INTEGER.fullmatch(value):
+        return None
+    number = int(value)
+    return number if -INTEGER_MAX <= number <= INTEGER_MAX else None
+
+
+def _as_currency(value: object) -> str | None:
+    return value.lower() if isinstance(value, str) and _CURRENCY.fullmatch(value) else None
+
+
+def _currency_of(param: Param, reader: RequestReader) -> str | None:
+    if isinstance(param.currency, Address):
+        return _as_currency(reader.value(param.currency))
+    return param.currency
+
+
+def _as_minor_units(value: object, currency: str | None) -> int | None:
+    """`12.5` of usd is 1250. More decimals than the currency has is no amount."""
+    text = _as_text(value)
+    found = _DECIMAL.fullmatch(text) if text is not None and not isinstance(value, bool) else None
+    if found is None or currency is None:
+        return None
+    digits = 0 if currency in _NO_MINOR_UNITS else 3 if currency in _THREE_DECIMALS else 2
+    sign, whole, fraction = found.group(1), found.group(2), (found.group(3) or "").rstrip("0")
+    if len(fraction) > digits:
+        return None
+    number = int(whole + fraction.ljust(digits, "0"))
+    if number > INTEGER_MAX:
+        return None
+    return -number if sign else number
+
+
+# --- lists ----------------------------------------------------------------------------------------
+
+
+def _texts(address: Address, reader: RequestReader, separator: str | None) -> list[str] | None:
+    """All texts of a list, whatever its notation; None where there is none or one is no text."""
+    match address.place:
+        case Place.XML:
+            found: object = xml_texts(reader.xml, address) or None
+        case Place.BODY:
+            found = reader.value(address)
+        case Place.FORM:
+            found = _pair_list(reader.form, address.name)
+        case Place.QUERY:
+            found = _pair_list(reader.query, address.name)
+        case Place.ANY:
+            found = _any_list(address, reader)
+        case _:
+            found = reader.value(address)
+    if isinstance(found, str):
+        found = found.split(separator) if separator else [found]
+    if not isinstance(found, list) or len(found) > ITEMS_MAX:
+        return None
+    texts = [_as_text(item) for item in found]
+    stripped = [text.strip() if separator else text for text in texts if text is not None]
+    return stripped if len(stripped) == len(found) else None
+
+
+def _any_list(address: Address, reader: RequestReader) -> object:
+    found = _pair_list(reader.query, address.name) if reader.raw_query else None
+    if reader.request.body == b"":
+        return found
+    if reader.media.value == "json":
+        other = reader.value(address)
+    else:
+        other = _pair_list(reader.form, address.name)
+    if found is not None and other is not None and found != other:
+        raise AmbiguityError(
+            ambiguity.BODY, f"`{address.name}` differs between the query and the body"
+        )
+    return found if other is None else other
+
+
+def _pair_list(pairs: Pairs, name: str) -> list[str] | None:
+    """Collect `name`, `name[]`, `name[0]`, `name.1` and `name.member.1`, one notation only."""
+    notations: dict[str, list[tuple[int, str]]] = {}
+    for key, value in pairs.items():
+        if not key.startswith(name):
+            continue
+        rest = key[len(name) :]
+        notation, index = _list_notation(rest)
+        if notation is None:
+            continue
+        texts = value if isinstance(value, list) else [value]
+        if index >= 0 and len(texts) > 1:
+            raise AmbiguityError(ambiguity.BODY, f"an element of `{name}` is there twice")
+        notations.setdefault(notation, []).extend((index, text) for text in texts)
+    if len(notations) > 1:
+        raise AmbiguityError(ambiguity.BODY, f"`{name}` is there in two notations")
+    for items in notations.values():
+        return [text for _, text in sorted(items, key=lambda item: item[0])]
+    return None
+
+
+_INDEXED = re.compile(r"(\[|\.|\.member\.)([0-9]{1,5})\]?")
+
+
+def _list_notation(rest: str) -> tuple[str | None, int]:
+    if rest in ("", "[]"):
+        return rest, -1
+    found = _INDEXED.fullmatch(rest)
+    return (found.group(1), int(found.group(2))) if found else (None, -1)

@@ -1,0 +1,231 @@
+"""Turns a mapper file into its operations, strictly: unknown keys, duplicates and bad references
+are problems with line and column, and all of them are reported at once.
+
+This file reads the outer parts; `entries` reads one operation. Never opens a file but in `load_`.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from gateway.canonicalize.document import Document, Node, elements, nearest, plain
+from gateway.canonicalize.entries import EntryReader
+from gateway.canonicalize.operation import Operation, Place
+from gateway.canonicalize.selectors import Select
+from gateway.model.action import UNKNOWN_OPERATION, Kind
+from gateway.model.errors import Problem
+
+API_VERSION = "checkrein/v1"
+ERROR_STYLES = frozenset(
+    {
+        "problem", "stripe", "slack", "github", "google", "openai", "anthropic", "aws_json",
+        "aws_query", "aws_ec2", "aws_rest_xml", "aws_rest_json",
+    }
+)  # fmt: skip
+"""The shapes of refusals that `enforce` can write; a test holds the two lists equal."""
+CATALOGS: frozenset[str] = frozenset()
+"""Imported catalogs that `extends` may name. None exists yet."""
+
+_NAME = re.compile(r"[a-z][a-z0-9-]{0,62}")
+_HOST = re.compile(r"(?:\*\.)?(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9-]{1,63}")
+_SPEC_KEYS = (
+    "provider", "hosts", "extends", "errors", "select", "prefix", "defaults", "operations",
+    "unmatched", "tests",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Unmatched:
+    """What a request means that fits no operation of its host. Never a read."""
+
+    action: str = UNKNOWN_OPERATION
+    kind: Kind = Kind.UNKNOWN
+
+
+@dataclass(frozen=True, slots=True)
+class MapperTest:
+    """An inline test: a request as it is written, and what must come out."""
+
+    file: str
+    line: int
+    request: str
+    headers: tuple[tuple[str, str], ...]
+    expect: tuple[tuple[str, object], ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Mapper:
+    """One file, read. `prefix` is the path before the operation's name under PATH_TAIL."""
+
+    file: str
+    name: str
+    provider: str
+    hosts: tuple[str, ...]
+    errors: str
+    select: Select
+    prefix: tuple[str, ...]
+    operations: tuple[Operation, ...]
+    unmatched: Unmatched
+    tests: tuple[MapperTest, ...]
+
+
+def load_mapper(path: Path) -> tuple[Mapper | None, list[Problem]]:
+    """Read one file."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        return None, [Problem(str(path), 0, 0, f"can't be read: {error.strerror}")]
+    return parse_mapper(data, str(path))
+
+
+def parse_mapper(data: bytes, file: str) -> tuple[Mapper | None, list[Problem]]:
+    """Read the text of one file; None when it has problems."""
+    document = Document(file)
+    root = document.compose(data)
+    if root is None:
+        return None, document.problems
+    required = ("apiVersion", "kind", "metadata", "spec")
+    top = document.fields(root, "a mapper", required, required)
+    if "apiVersion" in top:
+        document.choice(top["apiVersion"], "apiVersion", (API_VERSION,), API_VERSION)
+    if "kind" in top:
+        document.choice(top["kind"], "kind", ("Mapper",), "Mapper")
+    name = ""
+    if "metadata" in top:
+        metadata = document.fields(top["metadata"], "metadata", ("name",), ("name",))
+        name = _name(document, metadata.get("name"), "the name")
+    if "spec" not in top:
+        return None, document.problems
+    mapper = _parse_spec(document, top["spec"], name)
+    return (None if document.problems else mapper), document.problems
+
+
+def _name(document: Document, node: Node | None, what: str) -> str:
+    text = document.text(node, what)
+    if text and not _NAME.fullmatch(text):
+        document.fault(node, f"{what} must be lower-case letters, digits and dashes")
+    return text
+
+
+def _parse_spec(document: Document, node: Node, name: str) -> Mapper:
+    spec = document.fields(node, "spec", _SPEC_KEYS, ("provider", "hosts", "operations"))
+    provider = _name(document, spec.get("provider"), "the provider")
+    errors = document.choice(spec.get("errors"), "error style", ERROR_STYLES, "problem")
+    select = Select(document.choice(spec.get("select"), "selector", list(Select), Select.PATH))
+    prefix = _prefix(document, spec.get("prefix"), select)
+    _check_extends(document, spec.get("extends"))
+    entries = EntryReader(
+        document, provider, errors, select, prefix, _default_place(document, spec.get("defaults"))
+    )
+    operations = entries.read(spec["operations"]) if "operations" in spec else ()
+    return Mapper(
+        document.file,
+        name,
+        provider,
+        _hosts(document, spec.get("hosts")),
+        errors,
+        select,
+        prefix,
+        operations,
+        _unmatched(document, spec.get("unmatched")),
+        _tests(document, spec.get("tests")),
+    )
+
+
+def _prefix(document: Document, node: Node | None, select: Select) -> tuple[str, ...]:
+    text = document.text(node, "the prefix", "/")
+    if node is not None and select is not Select.PATH_TAIL:
+        document.fault(node, "`prefix` goes with `select: path-tail` only")
+    if not text.startswith("/") or "//" in text or "{" in text:
+        document.fault(node, "the prefix must be a path like `/api`")
+    return tuple(part for part in text.split("/") if part)
+
+
+def _check_extends(document: Document, node: Node | None) -> None:
+    if node is None:
+        return
+    text = document.text(node, "extends")
+    if text and text not in CATALOGS:
+        document.fault(
+            node,
+            f"there is no catalog `{text}`",
+            "leave `extends` out, and write operation and kind beside each entry",
+        )
+
+
+def _default_place(document: Document, node: Node | None) -> Place | None:
+    if node is None:
+        return None
+    defaults = document.fields(node, "defaults", ("params",))
+    if "params" not in defaults:
+        return None
+    places = [place.value for place in Place if place is not Place.PATH]
+    return Place(document.choice(defaults["params"], "place of params", places, Place.ANY))
+
+
+def _hosts(document: Document, node: Node | None) -> tuple[str, ...]:
+    hosts: list[str] = []
+    for text, item in document.texts(node, "hosts"):
+        if not text:
+            continue
+        if not _HOST.fullmatch(text) or (text.startswith("*.") and "." not in text[2:]):
+            document.fault(
+                item,
+                f"`{text}` is no host",
+                "write a lower-case name such as `api.example.com`, or `*.example.com`",
+            )
+        elif text in hosts:
+            document.fault(item, f"the host `{text}` is there twice")
+        hosts.append(text)
+    if node is not None and not hosts:
+        document.fault(node, "hosts is empty", "name at least one host")
+    return tuple(hosts)
+
+
+def _unmatched(document: Document, node: Node | None) -> Unmatched:
+    if node is None:
+        return Unmatched()
+    fields = document.fields(node, "unmatched", ("action", "kind"))
+    kinds = [kind.value for kind in Kind if kind is not Kind.READ]
+    if "kind" in fields and plain(fields["kind"]) == Kind.READ:
+        document.fault(fields["kind"], "what matches nothing can't be a read", "write `unknown`")
+        return Unmatched()
+    kind = document.choice(fields.get("kind"), "kind", kinds, Kind.UNKNOWN)
+    action = document.text(fields.get("action"), "the action", UNKNOWN_OPERATION)
+    return Unmatched(action, Kind(kind))
+
+
+EXPECTATIONS = (
+    "operation", "action", "kind", "target.type", "target.id", "refused", "missing", "provider",
+    "reversible", "sensitive", "count",
+)  # fmt: skip
+
+
+def _tests(document: Document, node: Node | None) -> tuple[MapperTest, ...]:
+    if node is None:
+        return ()
+    tests: list[MapperTest] = []
+    items = elements(node)
+    if items is None:
+        document.fault(node, "tests must be a list")
+    for item in items or ():
+        fields = document.fields(
+            item, "a test", ("request", "headers", "expect"), ("request", "expect")
+        )
+        if "request" not in fields or "expect" not in fields:
+            continue
+        expect = []
+        for key, key_node, value in document.pairs(fields["expect"], "expect"):
+            if key not in EXPECTATIONS and not key.startswith("params."):
+                document.fault(key_node, f"`{key}` can't be expected", nearest(key, EXPECTATIONS))
+            expect.append((key, plain(value)))
+        headers = []
+        if "headers" in fields:
+            for key, _, value in document.pairs(fields["headers"], "headers"):
+                headers.append((key, document.text(value, f"the header `{key}`")))
+        request = document.text(fields["request"], "the request")
+        line = item.start_mark.line + 1
+        tests.append(MapperTest(document.file, line, request, tuple(headers), tuple(expect)))
+    return tuple(tests)

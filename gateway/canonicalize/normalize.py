@@ -1,0 +1,183 @@
+"""Turns a raw target into path segments and query pairs for matching; refuses what is ambiguous.
+
+The raw target is what is sent, because signatures cover it. So nothing is repaired here: percent
+encoding that every server reads alike is decoded for matching, and whatever would have to be
+respelled to be safe is refused. Never returns a path that two servers could split differently.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from itertools import product
+from urllib.parse import unquote_to_bytes
+
+from gateway.canonicalize import ambiguity
+from gateway.canonicalize.ambiguity import AmbiguityError
+
+TARGET_BYTES_MAX = 16_384
+"""Twice what common servers take; a longer one is nobody's honest request."""
+SEGMENTS_MAX = 128
+"""Bounds the walk through the trie. S3 keys, the deepest paths, rarely pass 20."""
+PAIRS_MAX = 10_000
+"""Pairs of a query or a form. The largest honest forms (bulk invoices) have some hundreds."""
+
+_PLAIN_PATH = re.compile(rb"/[A-Za-z0-9_~!$&'()*+,=:@/.-]*")
+_RAW_PATH = re.compile(rb"/[A-Za-z0-9_~!$&'()*+,=:@/.%-]*")
+_DOT_SEGMENT = re.compile(rb"/\.{1,2}(?:/|$)")
+_BROKEN_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_ENCODED_AGAIN = re.compile(r"%[0-9A-Fa-f]{2}")
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff]")
+_STRUCTURAL = "/\\;%?#"
+
+Pairs = Mapping[str, str | list[str]]
+"""Decoded key to its text, or to the list of its texts where the key came more than once."""
+
+
+def _spellings(name: str) -> set[bytes]:
+    """A header name with each dash also as an underscore: CGI folds the two into one."""
+    parts = name.split("-")
+    return {
+        "".join(f"{part}{dash}" for part, dash in zip(parts, (*dashes, ""), strict=True)).encode()
+        for dashes in product("-_", repeat=len(parts) - 1)
+    }
+
+
+_METHOD_HEADERS = frozenset().union(
+    *map(_spellings, ("x-http-method-override", "x-http-method", "x-method-override"))
+)
+_PATH_HEADERS = frozenset().union(
+    *map(_spellings, ("x-original-url", "x-rewrite-url", "x-original-uri", "x-forwarded-uri"))
+)
+_OVERRIDES = _METHOD_HEADERS | _PATH_HEADERS
+METHOD_KEYS = frozenset({"_method", "x-http-method-override"})
+"""Query and form keys that frameworks take for the method."""
+
+
+def split_target(target: bytes) -> tuple[list[str], str]:
+    """Give the decoded path segments and the raw query. A trailing slash gives a last empty one.
+
+    Raises:
+        AmbiguityError: `ambiguous_path`.
+    """
+    if len(target) > TARGET_BYTES_MAX:
+        raise AmbiguityError(ambiguity.PATH, "the request target is too long")
+    path, _, query = target.partition(b"?")
+    if b"//" in path or (b"/." in path and _DOT_SEGMENT.search(path)):
+        raise AmbiguityError(ambiguity.PATH, "the path has empty or dot segments")
+    try:
+        text = query.decode("ascii")
+    except UnicodeDecodeError:
+        raise AmbiguityError(ambiguity.QUERY, "the query has bytes outside ASCII") from None
+    if _PLAIN_PATH.fullmatch(path):
+        segments = path.decode("ascii").split("/")[1:]
+    elif _RAW_PATH.fullmatch(path):
+        segments = [_decode_segment(part) for part in path.decode("ascii").split("/")[1:]]
+    else:
+        raise AmbiguityError(ambiguity.PATH, "the path has characters that must be encoded")
+    if len(segments) > SEGMENTS_MAX:
+        raise AmbiguityError(ambiguity.PATH, "the path has too many segments")
+    return segments, text
+
+
+def _decode_segment(part: str) -> str:
+    if "%" not in part:
+        return part
+    if _BROKEN_PERCENT.search(part):
+        raise AmbiguityError(ambiguity.PATH, "the path has broken percent encoding")
+    try:
+        text = unquote_to_bytes(part).decode("utf-8")
+    except UnicodeDecodeError:
+        raise AmbiguityError(ambiguity.PATH, "the path is not UTF-8") from None
+    if any(sign in text for sign in "/\\;?#"):
+        raise AmbiguityError(ambiguity.PATH, "the path has encoded separators")
+    if _CONTROL.search(text):
+        raise AmbiguityError(ambiguity.PATH, "the path has encoded control characters")
+    if text in (".", "..") or _ENCODED_AGAIN.search(text):
+        raise AmbiguityError(ambiguity.PATH, "the path is encoded twice or has encoded dots")
+    if not text.isascii():
+        _check_folding(text)
+    return text
+
+
+def _check_folding(text: str) -> None:
+    """Full-width and similar forms become slashes and dots on servers that fold (best fit)."""
+    folded = unicodedata.normalize("NFKC", text)
+    if folded in (".", "..") or any(folded.count(sign) != text.count(sign) for sign in _STRUCTURAL):
+        raise AmbiguityError(ambiguity.PATH, "the path has look-alikes of separators")
+
+
+def check_overrides(method: str, fields: Mapping[bytes, bytes]) -> None:
+    """Refuse headers that make some servers act on another method or another path.
+
+    Raises:
+        AmbiguityError: `ambiguous_method` or `ambiguous_path`.
+    """
+    if _OVERRIDES.isdisjoint(fields):
+        return
+    if not _PATH_HEADERS.isdisjoint(fields):
+        raise AmbiguityError(ambiguity.PATH, "a header asks for another path")
+    for name in _METHOD_HEADERS & fields.keys():
+        if fields[name].strip().upper() != method.encode():
+            raise AmbiguityError(ambiguity.METHOD, "a header asks for another method")
+
+
+def check_method_keys(method: str, pairs: Pairs) -> None:
+    """Refuse `_method=` in a query or form that names another method.
+
+    Raises:
+        AmbiguityError: `ambiguous_method`.
+    """
+    for key, value in pairs.items():
+        if key.strip().lower() in METHOD_KEYS and (
+            not isinstance(value, str) or value.strip().upper() != method
+        ):
+            raise AmbiguityError(ambiguity.METHOD, "a parameter asks for another method")
+
+
+def parse_pairs(text: str, code: str) -> dict[str, str | list[str]]:
+    """Split `a=1&b=2` strictly; a repeated key maps to the list of its values, in order.
+
+    Raises:
+        AmbiguityError: with `code`.
+    """
+    if not text:
+        return {}
+    if ";" in text or not text.isascii() or _CONTROL.search(text) or " " in text:
+        raise AmbiguityError(code, "a `;`, space, control or non-ASCII byte among the pairs")
+    if text.count("&") >= PAIRS_MAX:
+        raise AmbiguityError(code, "too many pairs")
+    encoded = "%" in text
+    if encoded and _BROKEN_PERCENT.search(text):
+        raise AmbiguityError(code, "broken percent encoding")
+    encoded = encoded or "+" in text
+    pairs: dict[str, str | list[str]] = {}
+    for part in text.split("&"):
+        key, _, value = part.partition("=")
+        if encoded:
+            if "%" in key or "+" in key:
+                key = _decode_pair_part(key, code)
+                if _CONTROL.search(key):
+                    raise AmbiguityError(code, "a key with control characters")
+            if "%" in value or "+" in value:
+                value = _decode_pair_part(value, code)
+                if "\x00" in value:
+                    raise AmbiguityError(code, "a value with NUL")
+        if key in pairs:
+            earlier = pairs[key]
+            # A list grows in place, so that 10,000 equal keys stay linear.
+            if isinstance(earlier, list):
+                earlier.append(value)
+            else:
+                pairs[key] = [earlier, value]
+        elif part:
+            pairs[key] = value
+    return pairs
+
+
+def _decode_pair_part(part: str, code: str) -> str:
+    try:
+        return unquote_to_bytes(part.replace("+", " ")).decode("utf-8")
+    except UnicodeDecodeError:
+        raise AmbiguityError(code, "a key or value is not UTF-8") from None

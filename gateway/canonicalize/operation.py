@@ -1,0 +1,132 @@
+"""What a mapper says about one operation, compiled: how it is told apart, and what is read from it.
+
+Frozen values, made once by `mapper` when files are loaded; `matcher` and `extractor` only read
+them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum, StrEnum
+
+from gateway.model.action import Kind, WitnessRead
+
+
+class Place(StrEnum):
+    """Where a value stands in a request. ANY: in the query, the form or the JSON, wherever the
+    client put it; in two of them with different values it is ambiguous."""
+
+    PATH = "path"
+    QUERY = "query"
+    HEADER = "header"
+    FORM = "form"
+    BODY = "body"
+    XML = "xml"
+    ANY = "any"
+
+    @property
+    def is_in_body(self) -> bool:
+        return self in _BODY_PLACES
+
+
+_BODY_PLACES = frozenset({Place.FORM, Place.BODY, Place.XML, Place.ANY})
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """One value of a request. `keys` is the way to it: names, and indexes into lists.
+
+    `index` is the position of a path variable among the captured ones; `name` is the key as the
+    wire spells it (`items[0][price]` in a form, a lower-case header).
+    """
+
+    place: Place
+    keys: tuple[str | int, ...]
+    name: str
+    index: int = -1
+
+    def __str__(self) -> str:
+        text = ""
+        for key in self.keys:
+            text += f"[{key}]" if isinstance(key, int) else f".{key}"
+        return f"{self.place}{text}"
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """Text with addresses between: `{path.owner}/{path.repo}`. Empty if one of them is absent."""
+
+    parts: tuple[str | Address, ...]
+
+    @property
+    def addresses(self) -> tuple[Address, ...]:
+        return tuple(part for part in self.parts if isinstance(part, Address))
+
+
+class ParamType(StrEnum):
+    """How a value is read. MONEY_DECIMAL becomes minor units of its currency."""
+
+    TEXT = "text"
+    INTEGER = "integer"
+    BOOLEAN = "boolean"
+    MONEY_MINOR = "money_minor"
+    MONEY_DECIMAL = "money_decimal"
+    CURRENCY = "currency"
+    LIST = "list"
+
+
+@dataclass(frozen=True, slots=True)
+class Param:
+    """`currency` is where MONEY_DECIMAL finds its currency. `separator` splits a LIST's text."""
+
+    name: str
+    address: Address
+    type: ParamType = ParamType.TEXT
+    currency: Address | str | None = None
+    separator: str | None = None
+
+
+class Presence(Enum):
+    PRESENT = True
+    ABSENT = False
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A `when` entry: equality with a text, or presence or absence."""
+
+    address: Address
+    expected: str | Presence
+
+
+@dataclass(frozen=True, slots=True)
+class TargetSpec:
+    """`each` makes one action for every element of a list; otherwise `id` gives the one target."""
+
+    type: str
+    id: Template | None = None
+    each: Address | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Operation:
+    """One entry of a mapper. `template` is `POST /v1/refunds`, or the operation's own name under a
+    selector; `origin` is its file and line, for `explain`."""
+
+    provider: str
+    operation: str
+    action: str
+    kind: Kind
+    target: TargetSpec
+    template: str
+    origin: str
+    errors: str
+    method: str = ""
+    segments: tuple[str, ...] = ()
+    params: tuple[Param, ...] = ()
+    when: tuple[Condition, ...] = ()
+    reversible: bool = True
+    sensitive: str | None = None
+    witness: WitnessRead | None = None
+    reads_body: bool = field(default=False)
+    """Whether `when`, target or params look into the body."""
