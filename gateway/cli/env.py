@@ -1,4 +1,4 @@
-"""`checkrein env`: the variables that govern a program, as a shell, Docker or Kubernetes takes them.
+"""`checkrein env`: the variables that govern a program, for a shell, Docker or Kubernetes.
 
 What it prints holds an agent's key: it is meant for `eval`, an env file or a Secret.
 """

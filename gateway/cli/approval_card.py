@@ -1,0 +1,81 @@
+"""Shows one approval as a reviewer wants to read it: the act, who, why it is held, the risk."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gateway.cli.moments import time_left, time_since
+from gateway.cli.output import STATE_STYLES, Output, cut, plain
+
+Approval = dict[str, Any]
+
+PARAM_COUNT_MAX = 12
+"""More are folded; `--json` shows all."""
+
+
+def show_card(out: Output, approval: Approval) -> None:
+    """Write the card; the sentence first, for a reader who was interrupted."""
+    status = str(approval["status"])
+    out.say("")
+    out.say(sentence(approval), "bold")
+    out.say(f"  {who(approval)}", "dim")
+    lines = [
+        ("request", f"{approval['method']} {approval['authority']}{approval['path']}"),
+        ("why", f"{approval['message']} ({approval['policy']}/{approval['rule']})"),
+        ("risk", risk(approval)),
+        *_params(approval),
+        ("status", _status_line(approval)),
+        ("id", approval["approvalId"]),
+    ]
+    for name, value in lines:
+        is_status = name == "status"
+        style = STATE_STYLES.get(status, "") if is_status else ""
+        out.say(f"  {name:<10} {cut(plain(value))}", style)
+
+
+def sentence(approval: Approval) -> str:
+    """What is asked, in plain words."""
+    summary = approval.get("summary")
+    if summary:
+        return str(summary)
+    target = approval.get("target") or {}
+    return f"{approval['action']} {target.get('type', '')} {target.get('id', '')}".strip()
+
+
+def who(approval: Approval) -> str:
+    """Who asks, in which run, since when."""
+    run = f', run "{approval["runId"]}"' if approval.get("runId") else ""
+    return f"{approval['agent']}{run}, {time_since(approval['createdAt'])}"
+
+
+def risk(approval: Approval) -> str:
+    """The score and what it is made of."""
+    value = approval.get("risk") or {}
+    factors = [
+        f"{factor['name']} {factor['points']:+d} ({factor['observed']})"
+        for factor in value.get("factors", [])
+        if factor["points"]
+    ]
+    return f"{value.get('score', 0)} of 100" + (f": {', '.join(factors)}" if factors else "")
+
+
+def _status_line(approval: Approval) -> str:
+    status = str(approval["status"])
+    if status == "PENDING":
+        return f"PENDING, {time_left(approval['expiresAt'])} left to answer"
+    if status == "APPROVED":
+        return f"APPROVED, {time_left(approval['expiresAt'])} left to use it{_by(approval)}"
+    return status + _by(approval)
+
+
+def _by(approval: Approval) -> str:
+    by = f", by {approval['resolvedBy']}" if approval.get("resolvedBy") else ""
+    return by + (f": {approval['comment']}" if approval.get("comment") else "")
+
+
+def _params(approval: Approval) -> list[tuple[str, str]]:
+    params = list((approval.get("params") or {}).items())
+    shown = [(str(name), str(value)) for name, value in params[:PARAM_COUNT_MAX]]
+    if len(params) > PARAM_COUNT_MAX:
+        shown.append(("", f"and {len(params) - PARAM_COUNT_MAX} more"))
+    return [(cut(plain(name), 20), value) for name, value in shown]

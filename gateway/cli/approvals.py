@@ -1,0 +1,217 @@
+"""`checkrein approvals`: what waits for a person, and the person's answer."""
+
+from __future__ import annotations
+
+import getpass
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gateway.cli.failures import EXIT_USAGE, CommandError
+from gateway.cli.options import data_dir_option, json_option
+
+if TYPE_CHECKING:
+    from gateway.cli.api import Api
+    from gateway.cli.output import Output
+
+_STATES = ("PENDING", "APPROVED", "DENIED", "EXPIRED", "CANCELLED", "CONSUMED", "LAPSED")
+
+WATCH_SECONDS = 1.0
+"""How often a watcher looks: a reviewer doesn't notice a second, the server doesn't notice one
+question a second."""
+
+LIST_COUNT_MAX = 500
+PREFIX_CHARACTERS_MIN = 4
+
+
+@click.group(
+    epilog="""\b
+Examples:
+  checkrein approvals list
+  checkrein approvals approve 3f2a --reason "ticket 4711"
+  checkrein approvals watch
+"""
+)
+def approvals() -> None:
+    """List, show and answer what waits for a person.
+
+    An answer is bound to one exact act and is used once. An id may be shortened to the first
+    characters that tell it from the others.
+    """
+
+
+@approvals.command("list", epilog="Example: checkrein approvals list --status PENDING")
+@click.option("--status", type=click.Choice(_STATES, case_sensitive=False), help="Only these.")
+@click.option("--agent", help="Only of this agent.")
+@click.option("-n", "--limit", type=click.IntRange(1, LIST_COUNT_MAX), default=50, help="How many.")
+@data_dir_option
+@json_option
+def list_(
+    status: str | None, agent: str | None, limit: int, data_dir_path: Path | None, json_wanted: bool
+) -> None:
+    """List approvals, newest first."""
+    from gateway.cli.approval_card import sentence
+    from gateway.cli.moments import time_left, time_since
+    from gateway.cli.output import STATE_STYLES, Column
+
+    api, out = _open(data_dir_path, json_wanted)
+    query = {"status": status.upper() if status else None, "agent": agent, "limit": limit}
+    found = api.get("/v1/approvals", query)["approvals"]
+    if out.as_json:
+        out.emit({"approvals": found})
+        return
+    if not found:
+        out.say("Nothing waits." if status in (None, "PENDING") else f"No approval is {status}.")
+        return
+    out.table(
+        (
+            Column("ID", is_fixed=True),
+            Column("STATUS", STATE_STYLES, is_fixed=True),
+            Column("WHAT"),
+            Column("AGENT"),
+            Column("RISK", justify="right"),
+            Column("ASKED", is_fixed=True),
+            Column("LEFT", is_fixed=True),
+        ),
+        (
+            (
+                str(a["approvalId"])[:8],
+                a["status"],
+                sentence(a),
+                a["agent"],
+                a["risk"]["score"],
+                time_since(a["createdAt"]),
+                time_left(a["expiresAt"]) if a["status"] in ("PENDING", "APPROVED") else "",
+            )
+            for a in found
+        ),
+    )
+
+
+@approvals.command(epilog="Example: checkrein approvals show 3f2a")
+@click.argument("approval_id", metavar="ID")
+@data_dir_option
+@json_option
+def show(approval_id: str, data_dir_path: Path | None, json_wanted: bool) -> None:
+    """Show one approval: the act, who asks, why it is held, the risk."""
+    from gateway.cli.approval_card import show_card
+
+    api, out = _open(data_dir_path, json_wanted)
+    approval = api.get(f"/v1/approvals/{find_id(api, approval_id)}")["approval"]
+    if out.as_json:
+        out.emit(approval)
+    else:
+        show_card(out, approval)
+
+
+@approvals.command(epilog='Example: checkrein approvals approve 3f2a --reason "ticket 4711"')
+@click.argument("approval_id", metavar="ID")
+@click.option("--reason", help="Kept in the record with your answer.")
+@data_dir_option
+@json_option
+def approve(
+    approval_id: str, reason: str | None, data_dir_path: Path | None, json_wanted: bool
+) -> None:
+    """Let this one act through, once."""
+    _answer(approval_id, "APPROVE", reason, data_dir_path, json_wanted)
+
+
+@approvals.command(epilog='Example: checkrein approvals deny 3f2a --reason "already refunded"')
+@click.argument("approval_id", metavar="ID")
+@click.option("--reason", required=True, help="The agent reads it, and it is kept in the record.")
+@data_dir_option
+@json_option
+def deny(approval_id: str, reason: str, data_dir_path: Path | None, json_wanted: bool) -> None:
+    """Refuse this act; the agent is told why."""
+    _answer(approval_id, "REJECT", reason, data_dir_path, json_wanted)
+
+
+@approvals.command(epilog="Example: checkrein approvals watch")
+@data_dir_option
+@json_option
+def watch(data_dir_path: Path | None, json_wanted: bool) -> None:
+    """Show what waits as it comes; on a terminal answer with one key.
+
+    In a pipe, or with --json, writes one JSON line for every approval that is new or changed.
+    Ctrl-C ends it.
+    """
+    from gateway.cli.approval_watch import watch_lines, watch_terminal
+    from gateway.cli.signals import SignalQueue
+    from gateway.cli.terminal import has_terminal
+
+    api, out = _open(data_dir_path, json_wanted)
+    with SignalQueue() as signals:
+        if out.as_json or not has_terminal():
+            watch_lines(api, out, signals)
+        else:
+            watch_terminal(api, out, signals)
+
+
+def resolve(api: Api, approval_id: str, resolution: str, reason: str | None) -> dict[str, Any]:
+    """Send an answer; returns the approval as it then is."""
+    body: dict[str, object] = {"resolution": resolution, "resolvedBy": answering_person()}
+    if reason:
+        body["reason"] = reason
+    approval: dict[str, Any] = api.post(f"/v1/approvals/{approval_id}/resolve", body)["approval"]
+    return approval
+
+
+def answering_person() -> str:
+    """Who is said to have answered: the user here. The server notes the key beside it."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown"
+
+
+def find_id(api: Api, text: str) -> str:
+    """The whole id that the text means.
+
+    Raises:
+        CommandError: it means none, or several.
+    """
+    try:
+        return str(uuid.UUID(text))
+    except ValueError:
+        pass
+    if len(text) < PREFIX_CHARACTERS_MIN:
+        raise CommandError(
+            f"`{text}` is too short for an id",
+            f"give {PREFIX_CHARACTERS_MIN} characters or more",
+            status=EXIT_USAGE,
+        )
+    found = api.get("/v1/approvals", {"limit": LIST_COUNT_MAX})["approvals"]
+    ids = [str(a["approvalId"]) for a in found if str(a["approvalId"]).startswith(text.lower())]
+    if len(ids) == 1:
+        return ids[0]
+    raise CommandError(
+        f"{len(ids) or 'no'} approvals have an id that begins with `{text}`",
+        "give more of it; `checkrein approvals list` shows them",
+    )
+
+
+def _answer(
+    text: str, resolution: str, reason: str | None, data_dir_path: Path | None, json_wanted: bool
+) -> None:
+    from gateway.cli.approval_card import sentence
+
+    api, out = _open(data_dir_path, json_wanted)
+    approval = resolve(api, find_id(api, text), resolution, reason)
+    if out.as_json:
+        out.emit(approval)
+        return
+    is_yes = resolution == "APPROVE"
+    out.say(
+        f"{'Approved' if is_yes else 'Denied'}: {sentence(approval)}", "green" if is_yes else "red"
+    )
+    if is_yes:
+        out.say("It goes through once, when the agent sends it or still waits with it.", "dim")
+
+
+def _open(data_dir_path: Path | None, json_wanted: bool) -> tuple[Api, Output]:
+    from gateway.cli.api import open_api
+    from gateway.cli.output import Output
+
+    return open_api(data_dir_path), Output(json_wanted=json_wanted)
