@@ -154,7 +154,7 @@ class Channel:
         self._state = _State.DONE
         self.closes = True
         self._send_corked()
-        if self._is_http10 or self._left is None and not self._is_chunked:
+        if self._is_http10 or (self._left is None and not self._is_chunked):
             # The end of the connection would look like the end of the body.
             self._wire.abort()
         else:

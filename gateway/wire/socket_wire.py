@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import struct
 from collections.abc import Callable
+from contextlib import suppress
 from ipaddress import ip_address
 from typing import Final
 
@@ -21,6 +23,8 @@ HIGH_BYTES: Final = 262_144
 LOW_BYTES: Final = 65_536
 """Kept unsent bytes at which a writer is told to stop, and to go on: one read's worth, and a
 quarter of it so that the socket never runs dry in between."""
+
+_RESET: Final = struct.pack("ii", 1, 0)
 
 FLUSH_SECONDS_MAX: Final = 10.0
 """How long `close` tries to send what is kept before it gives up."""
@@ -279,6 +283,10 @@ class SocketWire:
 
     def abort(self) -> None:
         self._is_closing = True
+        if self._sock is not None:
+            # A reset, since a plain FIN would look like a proper end of what was sent.
+            with suppress(OSError):
+                self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
         self._shut()
         self._loop.call_soon(self._report_lost, None)
 

@@ -1,0 +1,160 @@
+"""The two things that happen in a tunnel before HTTP, or instead of it.
+
+A look at the ClientHello, so that a tunnel which is not TLS to the named host is refused; and the
+untouched passing of bytes for passthrough hosts, with back-pressure both ways.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from ipaddress import ip_address
+from typing import Final
+
+from gateway.intercept.client_hello import HELLO_BYTES_MAX, ClientHello, parse_client_hello
+from gateway.intercept.deadline import Deadline
+from gateway.model.authority import parse_authority
+from gateway.model.errors import AgentProtocolError
+from gateway.model.exchange import Authority
+from gateway.ports import Wire
+from gateway.wire.socket_wire import SocketWire
+
+_PAUSE_SECONDS: Final = 0.002
+_PAUSE_SECONDS_MAX: Final = 0.1
+"""Between looks at a hello that is not all there. Peeked bytes stay readable, so that waiting for
+readability would spin."""
+
+
+class Gone(Exception):
+    """The agent is; there is nobody to answer."""
+
+
+async def peek_hello(wire: SocketWire, seconds_max: float) -> ClientHello:
+    """Read the ClientHello without taking it from OpenSSL. Reading must be paused.
+
+    Raises:
+        AgentProtocolError: `tunnel.not_tls`, `tunnel.bad_hello`, `tunnel.timed_out`,
+            `tunnel.http2_only`.
+        Gone: the agent is.
+    """
+    try:
+        async with asyncio.timeout(seconds_max):
+            hello = await _peek_hello(wire)
+    except TimeoutError as error:
+        raise AgentProtocolError(
+            "tunnel.timed_out", "no TLS ClientHello came in the tunnel", 408
+        ) from error
+    if not hello.speaks_http1:
+        raise AgentProtocolError("tunnel.http2_only", "the client does not offer HTTP/1.1", 501)
+    return hello
+
+
+async def _peek_hello(wire: SocketWire) -> ClientHello:
+    seen, pause = 0, _PAUSE_SECONDS
+    while True:
+        await wire.wait_readable()
+        data = wire.peek(HELLO_BYTES_MAX)
+        if data is None:
+            continue
+        if not data:
+            raise Gone
+        hello = parse_client_hello(data)
+        if hello is not None:
+            return hello
+        pause = min(pause * 2, _PAUSE_SECONDS_MAX) if len(data) == seen else _PAUSE_SECONDS
+        seen = len(data)
+        await asyncio.sleep(pause)
+
+
+def served_name(hello: ClientHello, authority: Authority) -> tuple[str, AgentProtocolError | None]:
+    """The name to show a certificate for, and why nothing may be asked under it, if so.
+
+    SNI must name the CONNECT's host. It carries no addresses (RFC 6066 section 3), so for an
+    address there may be none.
+    """
+    if hello.server_name is None:
+        if _is_address(authority.host):
+            return authority.host, None
+        return authority.host, AgentProtocolError(
+            "authority.no_sni", "the TLS client names no host", 421
+        )
+    name = parse_authority(hello.server_name, authority.port)
+    if name == authority:
+        return authority.host, None
+    return name.host, AgentProtocolError(
+        "authority.mismatch", "TLS and the CONNECT name different hosts", 421
+    )
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+class _End:
+    """One direction: what this wire reads is written to `other`."""
+
+    def __init__(self, own: Wire, other: Wire, tunnel: _Tunnel) -> None:
+        self.bytes = 0
+        self._own = own
+        self._other = other
+        self._tunnel = tunnel
+
+    def wire_data(self, data: bytes) -> None:
+        self.bytes += len(data)
+        self._tunnel.touch()
+        self._other.write(data)
+
+    def wire_eof(self) -> None:
+        self._tunnel.end()
+
+    def wire_full(self) -> None:
+        self._other.pause_reading()
+
+    def wire_drained(self) -> None:
+        self._tunnel.touch()
+        self._other.resume_reading()
+
+    def wire_lost(self, error: Exception | None) -> None:
+        self._tunnel.end()
+
+
+class _Tunnel:
+    def __init__(self, agent: Wire, upstream: Wire, idle_seconds_max: float) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._idle_seconds_max = idle_seconds_max
+        self._ended = asyncio.Event()
+        self._deadline = Deadline(self._loop, self.end)
+        self._wires = (agent, upstream)
+        self._sent = _End(agent, upstream, self)
+        self._received = _End(upstream, agent, self)
+        agent.receiver, upstream.receiver = self._sent, self._received
+
+    def touch(self) -> None:
+        if not self._ended.is_set():
+            self._deadline.set(self._loop.time() + self._idle_seconds_max)
+
+    def end(self) -> None:
+        self._ended.set()
+
+    async def run(self) -> tuple[int, int]:
+        self.touch()
+        for wire in self._wires:
+            wire.resume_reading()
+        try:
+            await self._ended.wait()
+        finally:
+            self._deadline.end()
+            for wire in self._wires:
+                wire.close()
+        return self._sent.bytes, self._received.bytes
+
+
+async def splice(agent: Wire, upstream: Wire, idle_seconds_max: float) -> tuple[int, int]:
+    """Pass bytes both ways until either side ends or nothing moves; the bytes sent and received.
+
+    Both wires are closed afterwards; what was read is still written.
+    """
+    return await _Tunnel(agent, upstream, idle_seconds_max).run()
