@@ -25,6 +25,7 @@ from gateway.record.line import action_json, actions_json, risk_json
 from gateway.record.redact import redact_params, redact_target, redact_text
 
 SUMMARY_CHARS_MAX: Final = 400
+SHORT_CHARS_MAX: Final = 200
 SUMMARY_PARAMS_MAX: Final = 8
 SUMMARY_ACTIONS_MAX: Final = 5
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -66,10 +67,7 @@ class ControlPlaneDesk:
             left = deadline - now()
             try:
                 async with asyncio.timeout(max(left, 0.0) + settings.control_seconds_max):
-                    if 0 < left < 1:
-                        # Shorter than the server's long poll can be: one look when it is over.
-                        await asyncio.sleep(left)
-                    wait_seconds = min(left, settings.long_poll_seconds) if left >= 1 else 0
+                    wait_seconds = min(left, settings.long_poll_seconds)
                     answer = await self._client.fetch_approval(approval_id, wait_seconds)
                 return _checked(answer, approval_id=approval_id)
             except TimeoutError as error:
@@ -114,22 +112,22 @@ def question_json(ask: ApprovalAsk) -> dict[str, object]:
     is_batch = len(canonical.actions) > 1
     return {
         "agent": exchange.principal.agent,
-        "runId": exchange.principal.run,
+        "runId": _short(exchange.principal.run),
         "requestDigest": ask.digest,
         "decisionId": ask.decision_id,
-        "provider": canonical.provider,
-        "operation": shown["operation"],
-        "action": shown["action"],
+        "provider": _short(canonical.provider),
+        "operation": _short(first.operation),
+        "action": _short(first.action),
         "kind": first.kind,
-        "target": shown["target"],
+        "target": {"type": _short(first.target.type), "id": redact_text(first.target.id)},
         # Whoever answers for a batch must see all of it, not only what comes first.
         "params": {"actions": actions_json(canonical)} if is_batch else shown["params"],
         "authority": str(exchange.request.authority),
         "method": exchange.request.method,
         "path": path,
-        "policy": decision.policy,
-        "rule": decision.rule,
-        "reasonCode": decision.reason_code,
+        "policy": _short(decision.policy),
+        "rule": _short(decision.rule),
+        "reasonCode": _short(decision.reason_code),
         "message": redact_text(decision.message),
         "risk": risk_json(decision.risk),
         "bundleRevision": decision.revision,
@@ -142,6 +140,11 @@ def question_json(ask: ApprovalAsk) -> dict[str, object]:
         },
         "summary": summary_text(canonical),
     }
+
+
+def _short(text: str | None) -> str | None:
+    """Text for a field that the control plane keeps short."""
+    return None if text is None else redact_text(text, SHORT_CHARS_MAX)
 
 
 def summary_text(canonical: Canonical) -> str:

@@ -72,7 +72,7 @@ class ControlPlaneClient:
             return _object(await self._call("GET", path), "approval")
         if self._polls.locked():
             wait_seconds = min(wait_seconds, 2.0)
-        answer = await self._poll(path, {"waitSeconds": _whole(wait_seconds)}, wait_seconds)
+        answer = await self._poll(path, {"waitSeconds": f"{wait_seconds:.3f}"}, wait_seconds)
         return _object(answer, "approval")
 
     async def consume_approval(
@@ -194,10 +194,6 @@ def _object(answer: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     if not isinstance(value, dict):
         raise _unreadable()
     return value
-
-
-def _whole(seconds: float) -> str:
-    return str(max(1, int(seconds)))
 
 
 def _segment(text: str) -> str:

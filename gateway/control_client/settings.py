@@ -20,9 +20,8 @@ class ControlSettings:
     server's 30 s; `long_poll_count_max` bounds connections that only wait, and
     `directory_pause_seconds` parts two polls of the directory. `directory_stale_seconds_max`: how
     long agents known from the cache are let in while the control plane is gone. `ship_*` bound one
-    batch of records, how long they gather, and how long a stop may still ship. `retry_seconds_max` bounds
-    the pause between tries
-    of what nobody waits for.
+    batch of records, how long they gather, and how long a stop may still ship. `retry_seconds_max`
+    bounds the pause between tries of what nobody waits for.
     """
 
     api_url: str = ""

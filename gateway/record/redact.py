@@ -64,7 +64,7 @@ _SCAN_CHARS_BEYOND: Final = 4_096
 _SHAPES: Final = re.compile(
     "|".join(
         (
-            r"-----BEGIN [^-]{1,64}-----(?:(?!-----END)[\s\S])*(?:-----END [^-]{1,64}-----)?",
+            r"-----BEGIN[^-]{1,64}-----(?:(?!-----END)[\s\S])*(?:-----END[^-]{0,64}-{0,5})?",
             r"(?:sk|rk|pk)_(?:live|test)_\w+|whsec_[\w+/=]+",
             r"(?<![A-Za-z0-9])sk-[\w-]{16,}",
             r"A[KS]IA[A-Z0-9]{12,}",
@@ -75,7 +75,7 @@ _SHAPES: Final = re.compile(
             r"npm_\w{30,}|pypi-[\w-]{16,}|SG\.[\w-]{16,}\.[\w-]+|dop_v1_\w+|shp(?:at|ca|pa|ss)_\w+",
             r"hf_\w{20,}|key-[0-9a-f]{32}",
             r"cr_[a-z]+_[\w-]{16,}",
-            r"(?:[Bb]earer|[Bb]asic|[Tt]oken)\s+[\w+/=.~-]{8,}",
+            r"(?:[Bb]earer|[Bb]asic|[Tt]oken)(?:\s|\+|%20)+[\w+/=.~-]{8,}",
             r"(?<=://)[^/\s@]{1,256}@",
             r"/services/T\w+/B\w+/\w+|/webhooks/\d{15,}/[\w-]{20,}|\d{6,12}:[\w-]{30,}",
         )
@@ -95,8 +95,10 @@ _PLAIN_SIGNS: Final = (
     "eyJ", "AKIA", "ASIA", "AIza", "ya29.", "SG.", "earer", "asic", "oken", "/services/T",
     "/webhooks/", ":",
 )  # fmt: skip
-_CARD: Final = re.compile(r"(?<!\d)[2-6](?:[ -]?\d){12,18}(?!\d)")
+_DIGIT_GROUPS: Final = re.compile(r"(?<!\d)\d+(?:[ -]\d+)*")
 _DIGITS_13: Final = re.compile(r"\d(?:[ -]?\d){12}")
+_CARD_DIGITS_MIN: Final = 13
+_CARD_DIGITS_MAX: Final = 19
 _PLAIN_INTEGER_MAX: Final = 10**12 - 1
 """A longer number may be that of a card."""
 
@@ -136,7 +138,7 @@ def redact_text(text: str, chars_max: int = LIMITS.text_chars_max) -> str:
     if _is_suspect(text):
         text = _SHAPES.sub(REDACTED, text)
     if _DIGITS_13.search(text):
-        text = _CARD.sub(_card, text)
+        text = _DIGIT_GROUPS.sub(_cards, text)
     if cut:
         text = f"{text[:chars_max]}…(+{cut} characters)"
     return _unicode(text)
@@ -251,14 +253,30 @@ def _integer(value: int) -> JsonValue:
         return value
     if not -(10**30) < value < 10**30:
         return "(integer beyond 30 digits)"
-    text = _CARD.sub(_card, str(value))
+    text = _DIGIT_GROUPS.sub(_cards, str(value))
     return value if text == str(value) and -INTEGER_MAX <= value <= INTEGER_MAX else text
 
 
-def _card(match: re.Match[str]) -> str:
-    text = match[0]
-    digits = [int(digit) for digit in text if digit.isdigit()]
-    return REDACTED if _passes_luhn(digits) else text
+def _cards(match: re.Match[str]) -> str:
+    """Groups of digits, redacted if some neighbours among them make a card number. Other digits
+    beside it (an amount, a year) must not hide it."""
+    groups = match[0].replace("-", " ").split(" ")
+    for start in range(len(groups)):
+        number = ""
+        for group in groups[start:]:
+            number += group
+            if len(number) > _CARD_DIGITS_MAX:
+                break
+            if _is_card(number):
+                return REDACTED
+    return match[0]
+
+
+def _is_card(number: str) -> bool:
+    """Length and first digit of the card schemes in use; others are ids of something else."""
+    if len(number) < _CARD_DIGITS_MIN or number[0] not in "23456":
+        return False
+    return _passes_luhn([int(digit) for digit in number])
 
 
 def _passes_luhn(digits: Sequence[int]) -> bool:
