@@ -10,11 +10,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from gateway.decide.engine import Engine, Ruling
+from gateway.decide.engine import Engine
+from gateway.decide.index import Verdict
 from gateway.decide.policy import Policy, revision_of
 from gateway.decide.risk import UNREADABLE_RISK
 from gateway.model.action import Action, Canonical
-from gateway.model.decision import Context, Decision, Effect, Mode, ReasonCode
+from gateway.model.decision import Context, Decision, Effect, Mode, ReasonCode, Risk
+
+# Reading a member of an enum costs more than the comparison.
+_MONITOR: Final = Mode.MONITOR
 
 _REFUSAL_REASONS: Final[Mapping[str, str]] = {
     "body_too_large": ReasonCode.BODY_TOO_LARGE,
@@ -48,27 +52,37 @@ class Bundle:
         `mode` is the gateway's own: MONITOR lets pass whatever the policies say.
         """
         if len(actions) == 1:
-            ruling = self._engine.rule_on(actions[0], context)
-            risk = ruling.risk
-        elif not actions:
+            verdict, standing, unresolved = self._engine.rule_on(actions[0], context)
+            kept = standing.monitored if mode is _MONITOR else standing.enforced
+            decision = kept.get(verdict)
+            if decision is None or unresolved:
+                decision = self._decision(verdict, standing.risk, unresolved, mode)
+                if not unresolved:
+                    kept[verdict] = decision
+            return decision
+        if not actions:
             return self._block(ReasonCode.NO_RULE_MATCHED, "the request holds no action", mode)
-        else:
-            rulings = [self._engine.rule_on(action, context) for action in actions]
-            # `max` keeps the first of equals, so the order of the request breaks ties.
-            ruling = max(rulings, key=lambda each: each.verdict.rank)
-            risk = max((each.risk for each in rulings), key=lambda each: each.score)
-        verdict = ruling.verdict
+        rulings = [self._engine.rule_on(action, context) for action in actions]
+        # `max` keeps the first of equals, so the order of the request breaks ties.
+        verdict, _, unresolved = max(rulings, key=lambda ruling: ruling[0].rank)
+        risk = max((ruling[1].risk for ruling in rulings), key=lambda each: each.score)
+        return self._decision(verdict, risk, unresolved, mode)
+
+    def _decision(self, verdict: Verdict, risk: Risk, unresolved: str, mode: Mode) -> Decision:
+        message = verdict.message
+        if unresolved:
+            message = f"{message} (`{unresolved}` could not be read)"
         return Decision(
             verdict.effect,
             verdict.reason,
-            verdict.message if ruling.unresolved is None else _message_of(ruling),
+            message,
             verdict.policy,
             verdict.rule,
             risk,
             self.revision,
             mode if mode is Mode.MONITOR else verdict.mode,
             verdict.terms,
-            ruling.unresolved,
+            unresolved or None,
         )
 
     def refuse(self, canonical: Canonical, context: Context) -> Decision:
@@ -89,7 +103,3 @@ class Bundle:
         return Decision(
             Effect.BLOCK, reason, message, None, None, UNREADABLE_RISK, self.revision, mode
         )
-
-
-def _message_of(ruling: Ruling) -> str:
-    return f"{ruling.verdict.message} (`{ruling.unresolved}` could not be read)"

@@ -10,8 +10,7 @@ Everything an agent can name (operations, target types) lands in caches of bound
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 from gateway.decide.index import (
     RANK_MAX,
@@ -21,9 +20,14 @@ from gateway.decide.index import (
     no_policy_verdict,
 )
 from gateway.decide.policy import Policy
-from gateway.decide.risk import Profile
+from gateway.decide.risk import Profile, amount_band
 from gateway.model.action import Action
-from gateway.model.decision import Context, Effect, Risk
+from gateway.model.decision import Context, Decision, Effect, Risk
+
+# Reading a member of an enum costs more than the rest of a comparison.
+_ALLOW: Final = Effect.ALLOW
+
+_Key = TypeVar("_Key")
 
 OPERATIONS_CACHED_MAX: Final = 4_096
 """Operations whose rules are kept gathered, for each set of policies. Names of operations may come
@@ -32,24 +36,58 @@ from agents (tools of an MCP server): the oldest entry makes room. One takes abo
 AGENTS_CACHED_MAX: Final = 10_000
 """Agents whose set of policies is kept. Names come from the directory, not from requests."""
 
+STANDINGS_KEPT_MAX: Final = 64
+"""Bands of amounts times environments, of which a gateway has one; a replay may have many."""
+
 _OperationKey = tuple[str, str, str, str, str, bool, str | None]
 
-
-@dataclass(frozen=True, slots=True)
-class Ruling:
-    """A verdict on one action. `unresolved` names the field that made the rule match."""
-
-    verdict: Verdict
-    risk: Risk
-    unresolved: str | None
+Ruling = tuple[Verdict, "Standing", str]
+"""The verdict on one action, with what is kept for calls like it, and the field that made the rule
+match unread ("" when none did). A plain tuple: one is made for every decision."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Operation:
+class Standing:
+    """The risk of calls of one operation in one band, and the decisions made on them so far."""
+
+    __slots__ = ("enforced", "monitored", "risk")
+
+    def __init__(self, risk: Risk) -> None:
+        self.risk = risk
+        self.enforced: dict[Verdict, Decision] = {}
+        self.monitored: dict[Verdict, Decision] = {}
+
+
+class Operation:
     """All that is known beforehand about the calls of one operation."""
 
-    sections: tuple[Section, ...]
-    profile: Profile
+    __slots__ = ("_like", "_profile", "_standings", "sections")
+
+    def __init__(self, like: Action, sections: tuple[Section, ...]) -> None:
+        self._like = like
+        self.sections = sections
+        self._profile = Profile(like)
+        self._standings: dict[tuple[str, int], Standing] = {}
+
+    def standing(self, action: Action, context: Context) -> Standing:
+        key = (context.environment, amount_band(action))
+        standing = self._standings.get(key)
+        if standing is None:
+            standing = Standing(self._profile.risk(*key))
+            if len(self._standings) < STANDINGS_KEPT_MAX:
+                self._standings[key] = standing
+        return standing
+
+    def covers(self, action: Action) -> bool:
+        """Whether all that rules are indexed by is the same for this call."""
+        like = self._like
+        return (
+            action.kind is like.kind
+            and action.action == like.action
+            and action.provider == like.provider
+            and action.target.type == like.target.type
+            and action.reversible is like.reversible
+            and action.sensitive == like.sensitive
+        )
 
 
 class _View:
@@ -57,30 +95,46 @@ class _View:
 
     def __init__(self, indexes: Sequence[PolicyIndex]) -> None:
         self._indexes = indexes
-        self._operations: dict[_OperationKey, _Operation] = {}
+        self._by_name: dict[str, Operation] = {}
+        self._by_key: dict[_OperationKey, Operation] = {}
 
-    def operation(self, action: Action) -> _Operation:
-        key = (
-            action.operation,
-            action.action,
-            action.provider,
-            action.kind.value,
-            action.target.type,
-            action.reversible,
-            action.sensitive,
-        )
-        operation = self._operations.get(key)
-        return operation if operation is not None else self._gather(key, action)
-
-    def _gather(self, key: _OperationKey, action: Action) -> _Operation:
-        sections = tuple(index.section_for(action) for index in self._indexes)
-        if not sections:
-            sections = (Section((), no_policy_verdict()),)
-        operation = _Operation(sections, Profile(action))
-        if len(self._operations) >= OPERATIONS_CACHED_MAX:
-            del self._operations[next(iter(self._operations))]
-        self._operations[key] = operation
+    def operation(self, action: Action) -> Operation:
+        # One operation nearly always has one kind, target type and so on; the whole key, which
+        # takes longer to build, is for those that haven't.
+        operation = self._by_name.get(action.operation)
+        if operation is not None and operation.covers(action):
+            return operation
+        key = _key_of(action)
+        operation = self._by_key.get(key)
+        if operation is None:
+            operation = self._gather(action)
+            _make_room(self._by_key)
+            self._by_key[key] = operation
+        if action.operation not in self._by_name:
+            _make_room(self._by_name)
+            self._by_name[action.operation] = operation
         return operation
+
+    def _gather(self, action: Action) -> Operation:
+        sections = tuple(index.section_for(action) for index in self._indexes)
+        return Operation(action, sections or (Section((), no_policy_verdict()),))
+
+
+def _key_of(action: Action) -> _OperationKey:
+    return (
+        action.operation,
+        action.action,
+        action.provider,
+        action.kind.value,
+        action.target.type,
+        action.reversible,
+        action.sensitive,
+    )
+
+
+def _make_room(cache: dict[_Key, Operation]) -> None:
+    if len(cache) >= OPERATIONS_CACHED_MAX:
+        del cache[next(iter(cache))]
 
 
 class Engine:
@@ -98,17 +152,18 @@ class Engine:
         if view is None:
             view = self._view(context.agent)
         operation = view.operation(action)
-        risk = operation.profile.assess(action, context)
+        standing = operation.standing(action, context)
+        score = standing.risk.score
         best: Verdict | None = None
         best_unresolved = ""
         for section in operation.sections:
-            verdict, unresolved = _decide_section(section, action, context, risk.score)
+            verdict, unresolved = _decide_section(section, action, context, score)
             if best is None or verdict.rank > best.rank:
                 best, best_unresolved = verdict, unresolved
                 if verdict.rank == RANK_MAX:
                     break
         assert best is not None, "a view has a section, if only to say that no policy applies"
-        return Ruling(best, risk, best_unresolved or None)
+        return best, standing, best_unresolved
 
     def _view(self, agent: str) -> _View:
         indexes = tuple(index for index in self._indexes if index.policy.applies_to(agent))
@@ -133,7 +188,7 @@ def _decide_section(
         subject = ""
         if guard is not None:
             unread = guard(action, context)
-            if unread is None or (unread and verdict.effect is Effect.ALLOW):
+            if unread is None or (unread and verdict.effect is _ALLOW):
                 continue
             subject = unread
         if compiled is None:
@@ -147,6 +202,6 @@ def _decide_section(
             answer = condition.holds(action, context, score)
             if answer is True:
                 return verdict, subject
-            if answer is not False and verdict.effect is not Effect.ALLOW:
+            if answer is not False and verdict.effect is not _ALLOW:
                 return verdict, subject or answer.subject or "the condition"
     return section.default, ""

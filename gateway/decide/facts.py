@@ -14,7 +14,7 @@ from operator import attrgetter
 from typing import Final
 
 from gateway.decide.semantics import Unresolved
-from gateway.decide.syntax import Name, Node, path_of
+from gateway.decide.syntax import Name, Node, Select
 from gateway.model.action import Action, Kind
 from gateway.model.decision import Context
 
@@ -104,9 +104,8 @@ KINDS: Final = frozenset(kind.value for kind in Kind)
 
 def fact_of(node: Node) -> Fact | None:
     """The fact that a plain name or path stands for."""
-    path = path_of(node)
-    return None if path is None else FACTS.get(path)
-
-
-def is_root(node: Node) -> bool:
-    return isinstance(node, Name) and node.name in ROOTS
+    if isinstance(node, Name):
+        return FACTS.get(node.name)
+    if isinstance(node, Select) and isinstance(node.operand, Name):
+        return FACTS.get(f"{node.operand.name}.{node.field}")
+    return None

@@ -8,12 +8,13 @@ measurement. What can't be known is a named factor at a stated value, never a si
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Mapping
 from itertools import accumulate
 from typing import Final
 
-from gateway.model.action import UNKNOWN_OPERATION, Action, Kind, ParamValue, Target
-from gateway.model.decision import Context, Risk, RiskFactor
+from gateway.model.action import UNKNOWN_OPERATION, Action, Kind, Target
+from gateway.model.decision import Risk, RiskFactor
 
 SCHEME: Final = "RS1"
 
@@ -39,27 +40,53 @@ UNKNOWN_OPERATION_POINTS: Final = 10
 PRODUCTION_POINTS: Final = 5
 PRODUCTION_NAMES: Final = frozenset({"prod", "production"})
 AMOUNT_BANDS: Final = (
-    (1_000, 0),
-    (10_000, 4),
-    (100_000, 8),
-    (1_000_000, 12),
-    (10_000_000, 16),
+    (1_000, 0, "below 1000 minor units"),
+    (10_000, 4, "1000 to 9999 minor units"),
+    (100_000, 8, "10000 to 99999 minor units"),
+    (1_000_000, 12, "100000 to 999999 minor units"),
+    (10_000_000, 16, "1000000 to 9999999 minor units"),
 )
-"""Below how many minor units an amount has how many points: a decade is four."""
+"""Below which amount, how many points, and how that is shown: a decade is four points."""
 AMOUNT_POINTS_MAX: Final = 20
 AMOUNT_UNREADABLE_POINTS: Final = 12
 
 DEVIATION_MAX: Final = 15
 
-_AMOUNT: Final = "amount"
-_SHOWN_MAX: Final = 10**18
+NO_AMOUNT: Final = -1
+LARGEST_BAND: Final = len(AMOUNT_BANDS)
+UNREADABLE_BAND: Final = LARGEST_BAND + 1
+
+_THRESHOLDS: Final = [below for below, _, _ in AMOUNT_BANDS]
+_AMOUNT_FACTORS: Final[Mapping[int, tuple[RiskFactor, ...]]] = {
+    NO_AMOUNT: (),
+    **{
+        band: (RiskFactor("context.amount", points, shown),)
+        for band, (_, points, shown) in enumerate(AMOUNT_BANDS)
+    },
+    LARGEST_BAND: (
+        RiskFactor("context.amount", AMOUNT_POINTS_MAX, "10000000 minor units or more"),
+    ),
+    UNREADABLE_BAND: (RiskFactor("context.amount", AMOUNT_UNREADABLE_POINTS, "not readable"),),
+}
 _NO_DEVIATION: Final = RiskFactor("deviation.history", 0, "no baseline")
 
 
-class Profile:
-    """The risk of one operation, as far as it is the same for every call of it."""
+def amount_band(action: Action) -> int:
+    """The band of `params.amount`: an index into `AMOUNT_BANDS`, or one of the names above."""
+    amount = action.params.get("amount")
+    if type(amount) is int:
+        return bisect_right(_THRESHOLDS, abs(amount))
+    return NO_AMOUNT if amount is None and "amount" not in action.missing else UNREADABLE_BAND
 
-    __slots__ = ("_context_points", "_factors", "_operation_points", "_plain")
+
+class Profile:
+    """The risk of one operation, as far as it is the same for every call of it.
+
+    What differs is one of a few bands, never the value itself, so that every risk there is can be
+    made once and kept.
+    """
+
+    __slots__ = ("_context_points", "_factors", "_operation_points")
 
     def __init__(self, action: Action) -> None:
         operation = _capped(_operation_factors(action), OPERATION_MAX)
@@ -70,33 +97,20 @@ class Profile:
             )
         target = RiskFactor("target.class", TARGET_UNCLASSIFIED_POINTS, "not classified")
         self._factors = (*operation, target, *context)
-        self._operation_points = sum(factor.points for factor in operation)
-        self._context_points = sum(factor.points for factor in context)
-        self._plain: dict[str, Risk] = {}
+        self._operation_points = _sum(operation)
+        self._context_points = _sum(context)
 
-    def assess(self, action: Action, context: Context) -> Risk:
-        """Score one call. Never raises, whatever the params hold."""
-        amount = action.params.get(_AMOUNT)
-        if amount is None and _AMOUNT not in action.missing:
-            environment = context.environment
-            risk = self._plain.get(environment)
-            if risk is None:
-                risk = self._total(_environment_factors(environment))
-                # A gateway has one environment; a test or replay with many must not fill memory.
-                if len(self._plain) < 16:
-                    self._plain[environment] = risk
-            return risk
-        return self._total((*_environment_factors(context.environment), _amount_factor(amount)))
-
-    def _total(self, context: tuple[RiskFactor, ...]) -> Risk:
-        capped = _capped(context, CONTEXT_MAX - self._context_points)
-        context_points = self._context_points + sum(factor.points for factor in capped)
-        score = self._operation_points + TARGET_UNCLASSIFIED_POINTS + context_points
-        vector = (
-            f"{SCHEME}/O:{self._operation_points}/T:{TARGET_UNCLASSIFIED_POINTS}"
-            f"/C:{context_points}/D:0"
+    def risk(self, environment: str, band: int) -> Risk:
+        """The risk of a call in this environment, with an amount of this band."""
+        context = _capped(
+            (*_environment_factors(environment), *_AMOUNT_FACTORS[band]),
+            CONTEXT_MAX - self._context_points,
         )
-        return Risk(score, (*self._factors, *capped, _NO_DEVIATION), vector)
+        operation, target = self._operation_points, TARGET_UNCLASSIFIED_POINTS
+        around = self._context_points + _sum(context)
+        vector = f"{SCHEME}/O:{operation}/T:{target}/C:{around}/D:0"
+        factors = (*self._factors, *context, _NO_DEVIATION)
+        return Risk(operation + target + around, factors, vector)
 
 
 def _operation_factors(action: Action) -> tuple[RiskFactor, ...]:
@@ -114,14 +128,8 @@ def _environment_factors(environment: str) -> tuple[RiskFactor, ...]:
     return (RiskFactor("context.environment", PRODUCTION_POINTS, environment),)
 
 
-def _amount_factor(amount: ParamValue) -> RiskFactor:
-    if not isinstance(amount, int) or isinstance(amount, bool):
-        return RiskFactor("context.amount", AMOUNT_UNREADABLE_POINTS, "not readable")
-    size = abs(amount)
-    points = next((points for below, points in AMOUNT_BANDS if size < below), AMOUNT_POINTS_MAX)
-    # Thousands of digits from an agent are neither printed nor recorded.
-    shown = str(amount) if size < _SHOWN_MAX else "beyond 10^18"
-    return RiskFactor("context.amount", points, shown)
+def _sum(factors: tuple[RiskFactor, ...]) -> int:
+    return sum(factor.points for factor in factors)
 
 
 def _capped(factors: tuple[RiskFactor, ...], points_max: int) -> tuple[RiskFactor, ...]:
@@ -142,5 +150,5 @@ _UNREADABLE: Final = Action(
     reversible=False,
 )  # fmt: skip
 
-UNREADABLE_RISK: Final = Profile(_UNREADABLE).assess(_UNREADABLE, Context("", None, 0))
+UNREADABLE_RISK: Final = Profile(_UNREADABLE).risk("", NO_AMOUNT)
 """The risk of a request that nobody can tell the meaning of."""
