@@ -102,6 +102,7 @@ class Pipeline:
         self._world = world
         self._room = hold.HoldRoom(hold_settings)
         self._passthrough = frozenset(settings.passthrough_hosts)
+        self._tunnels: dict[Wire, TunnelEntry] = {}
 
     # --- before an exchange -----------------------------------------------------------------------
 
@@ -123,7 +124,17 @@ class Pipeline:
         entry = TunnelEntry(self._world.clock.now(), tunnel_id, principal.agent, authority)
         await self._world.records.append_durably(entry)
         permit = gate.pass_through(tunnel_id)
-        return await self._world.upstream.open_tunnel(permit, authority)
+        wire = await self._world.upstream.open_tunnel(permit, authority)
+        self._tunnels[wire] = entry
+        return wire
+
+    def note_tunnel_closed(self, upstream: Wire, sent_bytes: int, received_bytes: int) -> None:
+        entry, now = self._tunnels.pop(upstream), self._world.clock.now()
+        self._append_afterwards(
+            TunnelEntry(
+                now, entry.tunnel_id, entry.agent, entry.authority, True, sent_bytes, received_bytes
+            )
+        )
 
     def note_refusal(
         self, error: AgentProtocolError, agent: str | None, authority: Authority | None

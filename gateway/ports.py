@@ -162,6 +162,10 @@ class Governor(Protocol):
         """
         ...
 
+    def note_tunnel_closed(self, upstream: Wire, sent_bytes: int, received_bytes: int) -> None:
+        """Record that a tunnel which `open_tunnel` connected has ended, and what went through."""
+        ...
+
     async def govern(self, exchange: Exchange, channel: AgentChannel) -> None:
         """Walk one exchange to its end. Returns when the answer is given or the agent is gone."""
         ...
