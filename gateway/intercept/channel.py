@@ -24,6 +24,8 @@ _FRAMING: Final = frozenset(
 )  # fmt: skip
 """Never passed on: we frame anew. An upstream that asks for proxy credentials would get ours."""
 
+_ASKS_FOR_CREDENTIALS: Final = b"proxy-authenticate"
+
 CORKED_BYTES_MAX: Final = 65_536
 """Pieces that come in one turn of the loop are sent together, up to this much."""
 
@@ -95,11 +97,7 @@ class Channel:
         assert self._state is _State.FRESH, "an exchange is answered once"
         self._state = _State.DONE
         self.closes = response.close or self._must_close()
-        head = _head(
-            response.status, _reason(response.status), response.headers,
-            [b"content-length: %d\r\n" % len(response.body)], self.closes,
-        )  # fmt: skip
-        self._wire.write(head if self._is_head else head + response.body)
+        self._wire.write(whole_answer(response, closes=self.closes, is_head=self._is_head))
 
     def begin(self, head: ResponseHead, flow: Flow) -> None:
         if self._is_gone:
@@ -207,6 +205,16 @@ class Channel:
             self._corked.clear()
             self._corked_bytes = 0
             self._wire.write(data)
+
+
+def whole_answer(response: Response, *, closes: bool, is_head: bool = False) -> bytes:
+    """The bytes of an answer of our own; to HEAD, without the body that its length tells of."""
+    framing = [b"content-length: %d\r\n" % len(response.body)]
+    if response.status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
+        framing += [b"%b: %b\r\n" % h for h in response.headers if h[0] == _ASKS_FOR_CREDENTIALS]
+    reason = _reason(response.status)
+    head = _head(response.status, reason, response.headers, framing, closes)
+    return head if is_head else head + response.body
 
 
 def _head(

@@ -10,16 +10,15 @@ connection, never in a request that was not governed.
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
-from http import HTTPStatus
 from typing import Final
 
 from gateway import telemetry
+from gateway.intercept import answers
 from gateway.intercept.certificates import CertificateAuthority
-from gateway.intercept.channel import Channel
+from gateway.intercept.channel import Channel, whole_answer
 from gateway.intercept.deadline import Deadline
 from gateway.intercept.http1 import Head, Limits, RequestReader
 from gateway.intercept.request import (
@@ -108,7 +107,7 @@ class Session:
         except Exception:
             log.exception("a connection failed")
             telemetry.BUGS.inc()
-            self._refuse_fault()
+            self._answer(answers.fault())
         finally:
             self._leave()
             self._deadline.end()
@@ -128,7 +127,6 @@ class Session:
         elif self._reader.buffered_bytes > self._s.settings.pipelined_bytes_max:
             # Reading goes on while a request is in flight so that a leaving agent is noticed
             # (nothing may be sent for it then); what it pipelines is bounded by cutting it off.
-            self._note(AgentProtocolError("request.flood", "too much came before an answer"))
             self._wire.abort()
             self._leave()
 
@@ -359,8 +357,7 @@ class Session:
                 left -= len(piece)
             if left < 0 or reader.is_complete:
                 return pieces, left >= 0
-            if not await self._more(self._loop.time() + settings.body_idle_seconds_max):
-                raise _body_late()
+            await self._more_body()
 
     async def _body_rest(self, head: Head, prefix: list[bytes]) -> AsyncIterator[bytes]:
         """The whole body in pieces: what was collected, then what comes, no faster than it is
@@ -371,61 +368,40 @@ class Session:
         if not prefix and head.expects_continue and not reader.buffered_bytes:
             self._wire.write(_CONTINUE)
         prefix.clear()
-        while not reader.is_complete:
+        is_over = reader.is_complete
+        while not is_over:
             piece = reader.read_body()
+            is_over = reader.is_complete
             if piece:
                 yield piece
-                continue
-            if reader.is_complete:
+            elif not is_over:
+                await self._more_body()
+
+    async def _more_body(self) -> None:
+        due_at = self._loop.time() + self._s.settings.body_idle_seconds_max
+        try:
+            if await self._more(due_at):
                 return
-            try:
-                if not await self._more(self._loop.time() + settings.body_idle_seconds_max):
-                    raise _body_late()
-            except Gone:
-                raise AgentProtocolError("body.cut", "the agent left within its body") from None
+        except Gone:
+            raise AgentProtocolError("body.cut", "the agent left within its body") from None
+        raise AgentProtocolError("body.timed_out", "the body stopped coming", 408)
 
     # --- answers of our own -----------------------------------------------------------------------
 
     def _end_faulty(self, channel: Channel) -> None:
         if channel.is_fresh:
-            channel.respond(_answer(500, "internal.fault", "the gateway failed; nothing is known"))
+            channel.respond(answers.fault())
         else:
             channel.cut()
 
-    def _refuse_fault(self) -> None:
-        if self._is_answerable and not self._is_gone:
-            self._write_answer(_answer(500, "internal.fault", "the gateway failed"))
-
     def _refuse(self, error: AgentProtocolError) -> None:
-        self._note(error)
-        if self._is_answerable and not self._is_gone:
-            self._write_answer(_answer(error.status, error.code, error.message))
-
-    def _write_answer(self, response: Response) -> None:
-        async def no_body() -> AsyncIterator[bytes]:
-            return
-            yield b""
-
-        channel = Channel(
-            self._wire, is_head=False, is_http10=False, must_close=lambda: True, body_rest=no_body
-        )
-        channel.respond(response)
-
-    def _note(self, error: AgentProtocolError) -> None:
         try:
             self._s.governor.note_refusal(error, self._agent, self._authority)
         except CheckreinError as fault:
             log.error("a refusal could not be recorded", extra={"code": fault.code})
+        self._answer(answers.refusal(error))
 
-
-def _answer(status: int, code: str, message: str) -> Response:
-    """A refusal as JSON; 407 asks for credentials (RFC 9110, section 11.7.1)."""
-    body = json.dumps({"error": {"code": code, "message": message}}).encode()
-    headers = [(b"content-type", b"application/json"), (b"checkrein-code", code.encode())]
-    if status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
-        headers.append((b"Proxy-Authenticate", b'Basic realm="checkrein", charset="UTF-8"'))
-    return Response(status, tuple(headers), body, close=True)
-
-
-def _body_late() -> AgentProtocolError:
-    return AgentProtocolError("body.timed_out", "the body stopped coming", 408)
+    def _answer(self, response: Response) -> None:
+        """Answer outside of an exchange, where bytes of HTTP are what the agent waits for."""
+        if self._is_answerable and not self._is_gone:
+            self._wire.write(whole_answer(response, closes=True))
