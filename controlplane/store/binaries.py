@@ -118,7 +118,8 @@ def _wheel_folder() -> Path:
     # Found on the path and not imported: the package's own code must not run.
     for entry in sys.path:
         folder = Path(entry or ".").resolve() / PACKAGE
-        if (folder / INSTALL / "bin" / "postgres").is_file():
+        # `os.path`, because a folder that this user may not enter is simply not the one.
+        if os.path.isfile(folder / INSTALL / "bin" / "postgres"):  # noqa: PTH113
             return folder
     raise StartError(
         "postgres.no_binaries",

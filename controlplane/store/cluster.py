@@ -61,6 +61,7 @@ class Cluster:
         self.secrets = cluster_secrets
         self.identity = identity
         self._lock = lock
+        self._home_number = -1
         self._short_socket_dir: Path | None = None
 
     @property
@@ -92,14 +93,27 @@ class Cluster:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(mode=0o700)
         self.own(folder)
-        if not HAS_PROC and len(os.fsencode(folder)) > SOCKET_PATH_BYTES_MAX:
+        if len(os.fsencode(folder)) > SOCKET_PATH_BYTES_MAX:
+            self._shorten_socket_dir()
+
+    def _shorten_socket_dir(self) -> None:
+        """Find a short name for the socket's folder: an open folder's, or a new temporary one."""
+        if self._short_socket_dir is not None:
+            return
+        if HAS_PROC:
+            self._home_number = os.open(self.home, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            self._short_socket_dir = Path(f"/proc/self/fd/{self._home_number}/socket")
+        else:
             self._short_socket_dir = Path(tempfile.mkdtemp(prefix="checkrein-"))
 
     def release(self) -> None:
         """Let another control plane supervise the cluster."""
-        if self._short_socket_dir is not None:
+        if self._home_number >= 0:
+            os.close(self._home_number)
+            self._home_number = -1
+        elif self._short_socket_dir is not None:
             shutil.rmtree(self._short_socket_dir, ignore_errors=True)
-            self._short_socket_dir = None
+        self._short_socket_dir = None
         if self._lock >= 0:
             os.close(self._lock)
             self._lock = -1

@@ -163,6 +163,10 @@ class EmbeddedPostgres:
         try:
             identity = choose_identity(cluster_owner(self._home))
             self._cluster = Cluster(self._home, load_secrets(self._home), identity, lock)
+        except BaseException:
+            os.close(lock)
+            raise
+        try:
             self._binaries = find_binaries(identity)
             self._log_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             await self._end_old_server()
@@ -171,8 +175,6 @@ class EmbeddedPostgres:
             await self._launch()
         except BaseException:
             await self.stop()
-            if self._cluster is None:
-                os.close(lock)
             raise
         self._watcher = asyncio.create_task(self._watch(), name="postgres-watch")
 
