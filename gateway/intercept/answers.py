@@ -7,9 +7,13 @@ from __future__ import annotations
 
 import json
 from http import HTTPStatus
+from typing import Final
 
 from gateway.model.errors import AgentProtocolError
 from gateway.model.exchange import Response
+
+CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
+ESTABLISHED: Final = b"HTTP/1.1 200 Connection established\r\n\r\n"
 
 
 def refusal(error: AgentProtocolError) -> Response:

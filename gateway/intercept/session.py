@@ -31,7 +31,7 @@ from gateway.intercept.request import (
 from gateway.intercept.settings import InterceptSettings
 from gateway.intercept.tunnel import Gone, peek_hello, served_name, splice
 from gateway.model.errors import AgentProtocolError, CheckreinError, RecordError, UpstreamError
-from gateway.model.exchange import Authority, Exchange, HttpRequest, Principal, Response
+from gateway.model.exchange import Authority, Exchange, Principal, Response
 from gateway.ports import Clock, Governor, TunnelVerdict, Wire
 from gateway.wire.faults import WireError
 from gateway.wire.socket_wire import SocketWire
@@ -41,9 +41,6 @@ log = logging.getLogger(__name__)
 
 STREAM_BUFFER_BYTES_MAX: Final = 262_144
 """What is read ahead of a body that streams: one read of the wire."""
-
-_CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
-_ESTABLISHED: Final = b"HTTP/1.1 200 Connection established\r\n\r\n"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,7 +55,7 @@ class Surroundings:
 
 
 class Session:
-    """A `WireReceiver` and the task that serves it. `run` is that task's whole life."""
+    """A `WireReceiver`, and `run`: the whole life of the task that serves it."""
 
     def __init__(self, surroundings: Surroundings) -> None:
         settings = surroundings.settings
@@ -248,7 +245,7 @@ class Session:
             await self._pass_through(wire, principal, authority)
             return
         self._is_answerable = False
-        wire.write(_ESTABLISHED)
+        wire.write(answers.ESTABLISHED)
         hello = await peek_hello(wire, settings.tls_seconds_max)
         name, mismatch = served_name(hello, authority)
         context = self._s.authority.context_for(name)
@@ -296,7 +293,7 @@ class Session:
             status = error.status if isinstance(error, UpstreamError) else 503
             raise AgentProtocolError(error.code, error.message, status) from error
         self._is_answerable = False
-        wire.write(_ESTABLISHED)
+        wire.write(answers.ESTABLISHED)
         sent, received = await splice(wire, upstream, self._s.settings.tunnel_idle_seconds_max)
         self._s.governor.note_tunnel_closed(upstream, sent, received)
 
@@ -308,7 +305,7 @@ class Session:
         """Govern one request; whether the connection can carry another."""
         prefix, is_whole = await self._collect(head)
         body = b"".join(prefix) if is_whole else None
-        request: HttpRequest = make_request(head, scheme, authority, target, body)
+        request = make_request(head, scheme, authority, target, body)
         exchange = Exchange(self._s.new_id("req"), principal, request, self._s.clock.now())
         channel = Channel(
             self._wire,
@@ -347,7 +344,7 @@ class Session:
         if head.body_bytes is not None and head.body_bytes > settings.body_bytes_max:
             return [], False
         if head.expects_continue and not reader.buffered_bytes:
-            self._wire.write(_CONTINUE)
+            self._wire.write(answers.CONTINUE)
         pieces: list[bytes] = []
         left = settings.body_bytes_max
         while True:
@@ -362,11 +359,11 @@ class Session:
     async def _body_rest(self, head: Head, prefix: list[bytes]) -> AsyncIterator[bytes]:
         """The whole body in pieces: what was collected, then what comes, no faster than it is
         taken."""
-        reader, settings = self._reader, self._s.settings
+        reader = self._reader
         for piece in prefix:
             yield piece
         if not prefix and head.expects_continue and not reader.buffered_bytes:
-            self._wire.write(_CONTINUE)
+            self._wire.write(answers.CONTINUE)
         prefix.clear()
         is_over = reader.is_complete
         while not is_over:
