@@ -110,8 +110,9 @@ def export(output_file: Path | None, data_dir_path: Path | None, json_wanted: bo
         return
     try:
         with output_file.open("wb") as file:
-            for count, line in enumerate(_stored_lines(api), 1):
+            for line in _stored_lines(api):
                 file.write(line + b"\n")
+                count += 1
     except OSError as error:
         raise CommandError(f"`{output_file}` can't be written: {error.strerror}") from error
     if out.as_json:

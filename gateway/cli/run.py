@@ -90,20 +90,23 @@ def run(
     program = find_program(command[0])
     data_dir = open_data_dir(data_dir_path)
     settings = gateway_settings(policies_paths, mappers_paths, connect_to, upstream_ca, mode)
-    with SignalQueue(_PASSED_ON) as signals:
+    run_id = name_run(goal)
+    with contextlib.ExitStack() as ending:
+        signals = ending.enter_context(SignalQueue(_PASSED_ON))
+        stack: Stack | None = None
         running = load_running(data_dir)
-        if running is not None:
-            if len(settings) > 1 or mode != "enforce":
-                raise CommandError(
-                    f"the stack that runs on `{data_dir.path}` has settings of its own",
-                    "give --policies, --mappers, --connect-to, --upstream-ca and --mode to "
-                    "`checkrein up`, or choose another `--data-dir`",
-                )
-            environment = _environment(data_dir, running, agent, goal, json_wanted)
-            return _foreground(program, command, environment, signals, None)
-        with _own_stack(data_dir, settings, signals) as (stack, running):
-            environment = _environment(data_dir, running, agent, goal, json_wanted)
-            return _foreground(program, command, environment, signals, stack)
+        if running is None:
+            stack, running = ending.enter_context(_own_stack(data_dir, settings, signals))
+        elif len(settings) > 1 or mode != "enforce":
+            raise CommandError(
+                f"the stack that runs on `{data_dir.path}` has settings of its own",
+                "give --policies, --mappers, --connect-to, --upstream-ca and --mode to "
+                "`checkrein up`, or choose another `--data-dir`",
+            )
+        environment = environment_for(data_dir, running, agent, run_id)
+        if json_wanted:
+            _announce(agent, run_id, running)
+        return _foreground(program, command, environment, signals, stack)
 
 
 def find_program(name: str) -> str:
@@ -145,22 +148,27 @@ def _own_stack(
             stack.stop()
 
 
-def _environment(
-    data_dir: DataDir, running: Running, agent: str, goal: str | None, json_wanted: bool
-) -> dict[str, str]:
+def environment_for(data_dir: DataDir, running: Running, agent: str, run_id: str) -> dict[str, str]:
+    """The whole environment of a program that acts as `agent` in a run of this name.
+
+    Raises:
+        CommandError: the agent has no key here, or the gateway does not let it in.
+    """
     from gateway.cli.api import Api
     from gateway.cli.datadir import read_key
     from gateway.cli.environment import governed_environment
     from gateway.cli.trust import write_client_dir
 
     api = Api(running.api_url, read_key(data_dir, "admin"))
-    run_id = name_run(goal)
     proxy_url = proxy_url_for(running.proxy_url, agent, agent_key(data_dir, api, agent), run_id)
     wiring = write_client_dir(data_dir, proxy_url, running.ca_file, running.ca_bundle_file)
-    if json_wanted:
-        said = {"agent": agent, "run": run_id, "proxy": proxy_url.rpartition("@")[2]}
-        print(json.dumps(said), file=sys.stderr, flush=True)
     return governed_environment(wiring, os.environ)
+
+
+def _announce(agent: str, run_id: str, running: Running) -> None:
+    """Tell programs which run it is; on standard error, for standard output is the program's."""
+    proxy = running.proxy_url.rpartition("@")[2]
+    print(json.dumps({"agent": agent, "run": run_id, "proxy": proxy}), file=sys.stderr, flush=True)
 
 
 def _foreground(

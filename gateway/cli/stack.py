@@ -45,13 +45,14 @@ GATEWAY = "gateway"
 @dataclass(frozen=True, slots=True)
 class StackPlan:
     """What a person asked for. Port 0 means any free one; `settings` are more CHECKREIN_ variables
-    for the gateway."""
+    for the gateway; `inherited` is the environment that both servers start from."""
 
     data_dir: DataDir
     proxy_port: int = 3128
     api_port: int = 8080
     metrics_port: int = 9090
     settings: Mapping[str, str] = field(default_factory=dict)
+    inherited: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
     commands: Mapping[str, tuple[str, ...]] = field(
         default_factory=lambda: {
             CONTROL_PLANE: own_module("controlplane"),
@@ -161,7 +162,7 @@ class Stack:
         self, name: str, variables: Mapping[str, str], ready_seconds_max: float = 30.0
     ) -> ChildSpec:
         data_dir = self._plan.data_dir
-        environment = service_environment(os.environ)
+        environment = service_environment(self._plan.inherited)
         environment |= variables
         environment["CHECKREIN_DATA_DIR"] = str(data_dir.path)
         environment["PYTHONUNBUFFERED"] = "1"
