@@ -28,6 +28,7 @@ from gateway.canonicalize.selectors import AwsCall, Select, select_aws
 from gateway.model.action import UNKNOWN_OPERATION, Action, Canonical, Kind, Target
 from gateway.model.errors import ConfigurationError, Problem
 from gateway.model.exchange import HttpRequest
+from gateway.model.vocabulary import Vocabulary
 
 UNKNOWN_PROVIDER = "unknown"
 UNKNOWN_ERRORS = "problem"
@@ -92,6 +93,15 @@ class Catalog:
         """Every entry of every mapper."""
         for mapper in self.mappers:
             yield from mapper.operations
+
+    def vocabulary(self) -> Vocabulary:
+        """Every name that an action of these mappers can carry, for the policy loader to check."""
+        operations = tuple(self.operations)
+        return Vocabulary(
+            actions=frozenset(operation.action for operation in operations),
+            operations=frozenset(operation.operation for operation in operations),
+            providers=frozenset(operation.provider for operation in operations),
+        )
 
     def canonicalize(self, request: HttpRequest) -> Canonical:
         """Say what a request means, or why it is refused."""
