@@ -98,9 +98,9 @@ class Catalog:
         """Every name that an action of these mappers can carry, for the policy loader to check."""
         operations = tuple(self.operations)
         return Vocabulary(
-            actions=frozenset(operation.action for operation in operations),
-            operations=frozenset(operation.operation for operation in operations),
-            providers=frozenset(operation.provider for operation in operations),
+            actions=frozenset(o.action for o in operations) | {UNKNOWN_OPERATION},
+            operations=frozenset(o.operation for o in operations) | {UNKNOWN_OPERATION},
+            providers=frozenset(o.provider for o in operations) | {UNKNOWN_PROVIDER},
         )
 
     def canonicalize(self, request: HttpRequest) -> Canonical:
