@@ -74,7 +74,9 @@ class EntryReader:
                 continue
             blocks = elements(value)
             for block in [value] if blocks is None else blocks:
-                operation = self._entry(key, frames[0], block)
+                place = key_node if blocks is None else block
+                origin = f"{self._document.file}:{place.start_mark.line + 1}"
+                operation = self._entry(key, replace(frames[0], origin=origin), block)
                 if operation is None:
                     continue
                 found.append(operation)
@@ -88,9 +90,8 @@ class EntryReader:
 
     def _frames(self, key: str, node: Node) -> list[Operation]:
         """Operations with nothing but what the key says; two for a name that GET and POST take."""
-        origin = f"{self._document.file}:{node.start_mark.line + 1}"
         empty = Operation(
-            self._provider, "", "", Kind.UNKNOWN, TargetSpec(""), key, origin, self._errors
+            self._provider, "", "", Kind.UNKNOWN, TargetSpec(""), key, "", self._errors
         )
         if self._select is Select.AWS:
             if not re.fullmatch(r"[a-z0-9-]+\.[A-Z][A-Za-z0-9]*", key):

@@ -185,12 +185,16 @@ def _texts(address: Address, reader: RequestReader, separator: str | None) -> li
         case _:
             found = reader.value(address)
     if isinstance(found, str):
-        found = found.split(separator) if separator else [found]
-    if not isinstance(found, list) or len(found) > ITEMS_MAX:
+        found = [found]
+    if not isinstance(found, list):
         return None
-    texts = [_as_text(item) for item in found]
-    stripped = [text.strip() if separator else text for text in texts if text is not None]
-    return stripped if len(stripped) == len(found) else None
+    texts: list[str] = []
+    for item in found:
+        text = _as_text(item)
+        if text is None:
+            return None
+        texts += [part.strip() for part in text.split(separator)] if separator else [text]
+    return texts if len(texts) <= ITEMS_MAX else None
 
 
 def _any_list(address: Address, reader: RequestReader) -> object:
