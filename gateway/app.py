@@ -25,18 +25,16 @@ from gateway.control_client.agents import Directory
 from gateway.control_client.approvals import ControlPlaneDesk
 from gateway.control_client.client import ControlPlaneClient
 from gateway.control_client.record_shipper import RecordShipper
-from gateway.control_client.settings import ControlSettings
 from gateway.decide.bundle import Bundle
 from gateway.decide.loader import load_bundle
 from gateway.enforce.destination import DestinationGuard
 from gateway.enforce.upstream import UpstreamPool
 from gateway.intercept.certificates import CertificateAuthority
 from gateway.intercept.listener import Listener
-from gateway.model.errors import ConfigurationError, Problem, RecordError
+from gateway.model.errors import RecordError
 from gateway.model.record import GatewayEntry
 from gateway.pipeline import Pipeline, World
 from gateway.record.recorder import Recorder
-from gateway.record.spool import Spool
 from gateway.settings import GatewaySettings
 
 log = logging.getLogger(__name__)
@@ -106,22 +104,21 @@ async def _start(settings: GatewaySettings, stack: AsyncExitStack) -> dict[str, 
     own_addresses: set[tuple[str, int]] = set()
     guard = DestinationGuard(settings.destination, own_addresses)
 
-    spool = Spool.open(settings.data_dir / "spool", settings.spool)
-    recorder = Recorder(spool, clock, settings.spool)
-    await _start_part(stack, recorder.start(), recorder.close)
+    recorder = Recorder.open(settings.data_dir / "spool", settings.spool, clock)
+    stack.push_async_callback(recorder.close)
     stack.callback(_note, recorder, clock, "stopped")
 
-    client = ControlPlaneClient(settings.control, _load_key(settings.control))
+    client = ControlPlaneClient(settings.control)
     stack.push_async_callback(client.close)
     own_addresses.update(await _addresses_of(settings.control.api_url))
-    directory = Directory(client, settings.data_dir / "agents.json", clock)
-    await _start_part(stack, directory.start(), directory.close)
-    shipper = RecordShipper(client, recorder)
+    directory = Directory(client, settings.control, settings.data_dir / "agents.json", clock)
+    await _start_part(stack, directory.start(), directory.stop)
+    shipper = RecordShipper(client, recorder, settings.control)
     await _start_part(stack, shipper.start(), partial(_stop_shipping, shipper))
 
     upstream = UpstreamPool(settings.upstream, guard, clock)
     stack.push_async_callback(upstream.close)
-    desk = ControlPlaneDesk(client, clock)
+    desk = ControlPlaneDesk(client, settings.control, clock)
     world = World(upstream, desk, directory, recorder, clock, new_id)
     pipeline = Pipeline(settings.pipeline, settings.hold, catalog, bundle, guard, world)
 
@@ -142,32 +139,14 @@ async def _start(settings: GatewaySettings, stack: AsyncExitStack) -> dict[str, 
         "metrics_url": f"http://{settings.admin.metrics_host}:{admin.port}/metrics",
         "ca_file": str(authority.ca_pem_file),
         "ca_bundle_file": str(bundle_file),
-        "gateway_id": spool.gateway_id,
+        "gateway_id": recorder.gateway_id,
         "revision": bundle.revision,
     }
 
 
-def _load_key(settings: ControlSettings) -> str:
-    """The gateway's key to the control plane.
-
-    Raises:
-        ConfigurationError: there is none.
-    """
-    try:
-        key = settings.load_key()
-    except (OSError, UnicodeDecodeError) as error:
-        name = settings.api_key_file or "CHECKREIN_API_KEY"
-        problem = Problem(name, 0, 0, "the gateway's key can't be read", _KEY_HELP)
-        raise ConfigurationError("settings.invalid", [problem]) from error
-    return key
-
-
-_KEY_HELP = "set CHECKREIN_API_KEY, or CHECKREIN_API_KEY_FILE to a file that holds it"
-
-
 async def _stop_shipping(shipper: RecordShipper) -> None:
     await shipper.drain(SHIP_SECONDS_MAX)
-    await shipper.close()
+    await shipper.stop()
 
 
 async def _start_part(

@@ -81,7 +81,15 @@ class GatewaySettings:
 
     @property
     def mapper_paths(self) -> tuple[Path, ...]:
-        return _paths(self.files.mappers) or (mappers_dir(),)
+        """The operator's files first, then the shipped ones; a file of the same name replaces the
+        shipped one, so that a provider can be mapped anew without a copy of all others."""
+        given = _paths(self.files.mappers)
+        files = [
+            file for path in given for file in (path.glob("*.yaml") if path.is_dir() else [path])
+        ]
+        names = {file.name for file in files}
+        shipped = sorted(mappers_dir().glob("*.yaml"))
+        return (*given, *(file for file in shipped if file.name not in names))
 
 
 def setting_names() -> tuple[str, ...]:
@@ -97,7 +105,7 @@ def load_settings(environment: Mapping[str, str]) -> GatewaySettings:
     """
     problems: list[Problem] = []
     given = _given(environment, problems)
-    parts = {name: _part(part, given, problems) for name, part in _parts().items()}
+    parts: dict[str, Any] = {name: _part(part, given, problems) for name, part in _parts().items()}
     if not given.get("data_dir"):
         problems.append(
             _problem("data_dir", "no data directory is named", "set CHECKREIN_DATA_DIR to a folder")
