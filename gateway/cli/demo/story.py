@@ -144,7 +144,7 @@ class _Story:
                 raise CommandError("the demo's agent came to a standstill")
 
     def _introduce(self, words: str) -> None:
-        introduction = _INTRODUCTIONS.get(words.split()[0])
+        introduction = _INTRODUCTIONS.get(words.split(maxsplit=1)[0])
         _say(self._out, "")
         if introduction:
             _say(self._out, introduction, "bold")
