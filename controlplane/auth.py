@@ -19,6 +19,7 @@ from controlplane.faults import ControlFault, Fault
 KEY_BYTES = 32
 """256 random bits: guessing is hopeless, so no slow hash and no lock-out is needed."""
 
+KEY_START = "cr_"
 KEY_PREFIX_LENGTH = 8
 KEY_LENGTH_MAX = 200
 
@@ -60,7 +61,7 @@ def may(caller: Caller, needed: frozenset[Permission]) -> bool:
 def mint_key(role: str) -> str:
     """Make a new key. `role` is for people who find one."""
     assert _ROLE.match(role)
-    return f"cr_{role}_{secrets.token_urlsafe(KEY_BYTES)}"
+    return f"{KEY_START}{role}_{secrets.token_urlsafe(KEY_BYTES)}"
 
 
 def hash_key(key: str) -> bytes:

@@ -37,7 +37,7 @@ TIMEOUT_SECONDS_MAX = 30 * 24 * 3600
 
 class Factor(Body):
     name: Short
-    points: int
+    points: Annotated[int, Field(ge=-1000, le=1000)]
     observed: Text
 
 
@@ -88,7 +88,7 @@ class ListQuery(Query):
     status: ApprovalState | None = None
     agent: Short | None = None
     limit: Annotated[int, Field(ge=1, le=LIST_COUNT_MAX)] = 100
-    cursor: Annotated[int, Field(ge=0)] | None = None
+    cursor: Annotated[int, Field(ge=0, le=2**63 - 1)] | None = None
 
 
 class WaitQuery(Query):

@@ -15,7 +15,7 @@ from aiohttp import web
 from controlplane.api import agents, approvals, decisions, health, records
 from controlplane.api.problems import problem_response
 from controlplane.api.routing import Call, Handler, Route, Services
-from controlplane.auth import Caller, Permission, key_prefix, may, read_key
+from controlplane.auth import KEY_START, Caller, Permission, key_prefix, may, read_key
 from controlplane.faults import ControlFault, Fault
 
 log = logging.getLogger(__name__)
@@ -62,7 +62,9 @@ async def authorize(
         ControlFault: UNAUTHENTICATED, FORBIDDEN.
     """
     key = read_key(request.headers)
-    request[_KEY_PREFIX] = key_prefix(key)
+    if key.startswith(KEY_START):
+        # What is no key of ours may be somebody's password, sent here by mistake.
+        request[_KEY_PREFIX] = key_prefix(key)
     caller = await services.keys.authenticate(key)
     if not may(caller, needs):
         raise ControlFault(Fault.FORBIDDEN, "this key does not have the needed permission")

@@ -200,11 +200,6 @@ class ApprovalStore:
         rows = await self._database.rows(_SQL["sweep"], count_max)
         return [row["approval_id"] for row in rows]
 
-    async def count_by_status(self) -> dict[str, int]:
-        """How many are open, by stored status."""
-        rows = await self._database.rows(_SQL["count_by_status"])
-        return {row["status"]: row["count"] for row in rows}
-
 
 def _maybe(row: Row | None) -> ApprovalRow | None:
     return None if row is None else _row(row)

@@ -46,6 +46,7 @@ from controlplane.store.cluster import (
     read_pid_file,
 )
 from controlplane.store.endpoint import Endpoint
+from controlplane.store.postgres_log import last_complaint, shorten
 
 log = logging.getLogger(__name__)
 
@@ -333,7 +334,7 @@ class EmbeddedPostgres:
 
     def _failed(self, what: str) -> StartError:
         """The fault, with the newest complaint of Postgres in it."""
-        why = _last_complaint(self._log_file)
+        why = last_complaint(self._log_file)
         return StartError(
             "postgres.failed",
             f"{what}: {why}" if why else what,
@@ -345,7 +346,7 @@ class EmbeddedPostgres:
         pause = WATCH_SECONDS
         while True:
             await asyncio.sleep(pause)
-            _shorten(self._log_file, self._settings.log_bytes_max)
+            shorten(self._log_file, self._settings.log_bytes_max)
             process = self._process
             if process is None or process.poll() is None:
                 pause = WATCH_SECONDS
@@ -381,25 +382,3 @@ async def _ends(process: subprocess.Popen[bytes], seconds_max: float) -> int | N
             break
         await asyncio.sleep(min(POLL_SECONDS, left))
     return status
-
-
-def _last_complaint(file: Path) -> str:
-    try:
-        with file.open("rb") as stream:
-            stream.seek(max(0, file.stat().st_size - 4096))
-            lines = stream.read().decode(errors="replace").splitlines()
-    except OSError:
-        return ""
-    for line in reversed(lines):
-        for word in ("FATAL:", "PANIC:", "initdb: error:"):
-            if word in line:
-                return line.partition(word)[2].strip()
-    return ""
-
-
-def _shorten(file: Path, bytes_max: int) -> None:
-    """Keep one older part beside the log. The server appends, so cutting under it is safe."""
-    with contextlib.suppress(OSError):
-        if file.stat().st_size > bytes_max:
-            shutil.copyfile(file, file.with_name(file.name + ".1"))
-            os.truncate(file, 0)

@@ -79,9 +79,6 @@ class KeyStore:
             row["revoked_at"] is not None,
         )
 
-    async def revoke(self, tenant_id: uuid.UUID, key_id: uuid.UUID) -> bool:
-        return await self._database.row(_SQL["revoke"], tenant_id, key_id) is not None
-
     async def touch(self, key_id: uuid.UUID) -> None:
         """Note that it was used just now."""
         await self._database.row(_SQL["touch"], key_id)

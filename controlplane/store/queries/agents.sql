@@ -6,10 +6,6 @@ values ($1, $2, $3, $4)
 on conflict (tenant_id, name) do nothing
 returning agent_id, name, labels, enabled, created_at
 
--- name: get
-select agent_id, name, labels, enabled, created_at
-from agents where tenant_id = $1 and agent_id = $2
-
 -- name: find
 select agent_id, name, labels, enabled, created_at
 from agents where tenant_id = $1 and name = $2

@@ -76,7 +76,3 @@ where approval_id in (
     order by expires_at limit $1 for update skip locked
 )
 returning approval_id
-
--- name: count_by_status
-select status, count(*) as count from approvals where status in ('PENDING', 'APPROVED')
-group by status

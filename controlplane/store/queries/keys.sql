@@ -17,11 +17,6 @@ returning key_id
 -- name: owner_of_hash
 select tenant_id, permissions, agent_id, revoked_at from api_keys where key_hash = $1
 
--- name: revoke
-update api_keys set revoked_at = now()
-where tenant_id = $1 and key_id = $2 and revoked_at is null
-returning key_id
-
 -- name: touch
 update api_keys set last_used_at = now() where key_id = $1
 

@@ -234,6 +234,14 @@ BAD_ASKS = {
     "a float among the params": {"params": {"amount": 1.5}},
     "a score beyond 100": {"risk": {"score": 101, "factors": [], "vector": ""}},
     "an unknown kind": {"kind": "explode"},
+    "points beyond JSON's numbers": {
+        "risk": {
+            "score": 1,
+            "factors": [{"name": "n", "points": 2**60, "observed": ""}],
+            "vector": "",
+        }
+    },
+    "a param beyond JSON's numbers": {"params": {"n": 2**60}},
     "a quorum of nobody": {"terms": {"quorum": 0}},
     "no agent": {"agent": ""},
     "a number as text": {"terms": {"timeoutSeconds": "60"}},
@@ -265,6 +273,7 @@ BAD_QUERIES = {
     "too many": "/v1/approvals?limit=100000",
     "twice": "/v1/approvals?limit=1&limit=2",
     "a cursor beyond the numbers": "/v1/records?after=99999999999999999999",
+    "a place beyond the numbers": "/v1/approvals?cursor=99999999999999999999",
     "a wait without end": f"/v1/approvals/{uuid.uuid4()}?waitSeconds=inf",
     "a wait of no length": f"/v1/approvals/{uuid.uuid4()}?waitSeconds=-1",
 }

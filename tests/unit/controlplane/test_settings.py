@@ -1,0 +1,92 @@
+"""Settings: every variable, every way to get it wrong, all problems at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from controlplane.settings import ControlSettings, load_settings
+from gateway.model.errors import ConfigurationError
+
+DATA = {"CHECKREIN_DATA_DIR": "/d"}
+
+GOOD = {
+    "only a data directory": (DATA, ControlSettings(Path("/d"))),
+    "empty variables are unset ones": (
+        {**DATA, "CHECKREIN_API_PORT": "", "CHECKREIN_REDIS_URL": ""},
+        ControlSettings(Path("/d")),
+    ),
+    "the gateway's variables are not ours": (
+        {**DATA, "CHECKREIN_PROXY_PORT": "x"},
+        ControlSettings(Path("/d")),
+    ),
+    "everything": (
+        {
+            **DATA,
+            "CHECKREIN_DATABASE_URL": "postgresql://u@h/d",
+            "CHECKREIN_API_HOST": "0.0.0.0",
+            "CHECKREIN_API_PORT": "0",
+            "CHECKREIN_REDIS_URL": "redis://h",
+            "CHECKREIN_APPROVED_SECONDS_MAX": "60",
+            "CHECKREIN_LOG_LEVEL": "debug",
+        },
+        ControlSettings(Path("/d"), "postgresql://u@h/d", "0.0.0.0", 0, "redis://h", 60.0, "DEBUG"),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", GOOD)
+def test_good_settings_are_read(name: str):
+    """Variables become typed values; what is unset has its default."""
+    environment, expected = GOOD[name]
+    assert load_settings(environment) == expected
+
+
+BAD = {
+    "nowhere to keep data": ({}, ["DATA_DIR", "DATA_DIR"]),
+    "a database but nowhere for keys": ({"CHECKREIN_DATABASE_URL": "postgres://h/d"}, ["DATA_DIR"]),
+    "a port that is a word": ({**DATA, "CHECKREIN_API_PORT": "http"}, ["API_PORT"]),
+    "a port beyond the last": ({**DATA, "CHECKREIN_API_PORT": "65536"}, ["API_PORT"]),
+    "a negative port": ({**DATA, "CHECKREIN_API_PORT": "-1"}, ["API_PORT"]),
+    "another database": ({**DATA, "CHECKREIN_DATABASE_URL": "mysql://h"}, ["DATABASE_URL"]),
+    "another cache": ({**DATA, "CHECKREIN_REDIS_URL": "http://h"}, ["REDIS_URL"]),
+    "no time at all": ({**DATA, "CHECKREIN_APPROVED_SECONDS_MAX": "0"}, ["APPROVED_SECONDS_MAX"]),
+    "no number": ({**DATA, "CHECKREIN_APPROVED_SECONDS_MAX": "nan"}, ["APPROVED_SECONDS_MAX"]),
+    "an unknown level": ({**DATA, "CHECKREIN_LOG_LEVEL": "LOUD"}, ["LOG_LEVEL"]),
+    "a key that can be guessed": (
+        {**DATA, "CHECKREIN_BOOTSTRAP_AGENT_KEY": "x"},
+        ["BOOTSTRAP_AGENT_KEY"],
+    ),
+    "several at once": (
+        {**DATA, "CHECKREIN_API_PORT": "x", "CHECKREIN_LOG_LEVEL": "y"},
+        ["API_PORT", "LOG_LEVEL"],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_settings_are_all_told(name: str):
+    """Each problem names its variable, and none repeats a value."""
+    environment, expected = BAD[name]
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings(environment)
+    assert [problem.file for problem in caught.value.problems] == [
+        f"CHECKREIN_{one}" for one in expected
+    ]
+
+
+def test_no_secret_shows_in_a_repr():
+    """URLs and keys may stand in a traceback's locals."""
+    key = "k" * 40
+    settings = load_settings(
+        {
+            **DATA,
+            "CHECKREIN_DATABASE_URL": "postgresql://u:hunter2@h/d",
+            "CHECKREIN_REDIS_URL": "redis://:hunter2@h",
+            "CHECKREIN_BOOTSTRAP_ADMIN_KEY": key,
+        }
+    )
+    assert settings.bootstrap.admin == key
+    assert "hunter2" not in repr(settings)
+    assert key not in repr(settings)
