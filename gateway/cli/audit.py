@@ -156,25 +156,17 @@ def verify(file: Path | None, part: bool, data_dir_path: Path | None, json_wante
 
 def show_report(out: Output, report: AuditReport) -> None:
     """Write the verdict on every gateway's chain."""
-    from gateway.cli.output import Column
-
     if out.as_json:
         out.emit(report_json(report))
         return
-    rows = [(c.gateway, c.count, c.head, "intact") for c in report.chains]
-    rows += [(b.gateway or "?", b.seq, b.message, "BROKEN") for b in report.breaks]
-    out.table(
-        (
-            Column("GATEWAY"),
-            Column("RECORDS", justify="right"),
-            Column("HEAD"),
-            Column("VERDICT", {"intact": "green", "BROKEN": "red"}, is_fixed=True),
-        ),
-        rows,
-    )
+    if not report.line_count:
+        out.say("There is no record yet, so there is nothing to verify.", "dim")
+    for chain in report.chains:
+        out.say(f"{chain.gateway}: {chain.count} records, intact", "green")
+        out.say(f"  head {chain.head}", "dim")
     for broken in report.breaks:
-        name = broken.gateway or "without a gateway"
-        out.say(f"first bad record: {name} number {broken.seq}: {broken.message}", "red")
+        name = broken.gateway or "lines without a gateway"
+        out.say(f"{name}: BROKEN, first at record {broken.seq}: {broken.message}", "red")
     for intent in report.open_intents:
         out.say(f"no outcome yet: {intent.gateway} number {intent.seq}, {intent.at}", "yellow")
 

@@ -11,6 +11,9 @@ from gateway.cli.output import EFFECT_STYLES, OUTCOME_STYLES, Column, Output, pl
 NAMES_MAX = 10_000
 """How many decisions a follower remembers, to name them when their outcome comes."""
 
+WIDE_COLUMNS_MIN = 110
+"""A narrower terminal is spared the column of reasons; `--json` has them."""
+
 _MONEY = ("amount", "amount_minor", "value")
 
 
@@ -19,27 +22,26 @@ def show_decisions(out: Output, decisions: Sequence[Mapping[str, Any]]) -> None:
     if not decisions:
         out.say("Nothing was decided yet. Run `checkrein run -- python agent.py`.", "dim")
         return
+    is_wide = out.console.width >= WIDE_COLUMNS_MIN
     out.table(
         (
             Column("TIME", is_fixed=True),
             Column("AGENT"),
             Column("EFFECT", EFFECT_STYLES, is_fixed=True),
-            Column("ACTION"),
-            Column("TARGET"),
+            Column("WHAT"),
             Column("AMOUNT", justify="right", is_fixed=True),
             Column("OUTCOME", OUTCOME_STYLES, is_fixed=True),
-            Column("REASON"),
+            *((Column("REASON"),) if is_wide else ()),
         ),
         (
             (
                 clock_time(d["at"]),
                 d["agent"],
                 d["effect"],
-                d["action"] or d["operation"] or "unknown",
-                target_text(d["target"]),
+                f"{d['action'] or d['operation'] or 'unknown'} {target_text(d['target'])}".strip(),
                 amount_text(d["params"]),
                 d["outcome"] or "open",
-                d["reasonCode"],
+                *((d["reasonCode"],) if is_wide else ()),
             )
             for d in decisions
         ),

@@ -121,7 +121,7 @@ class _Trial:
 
         self._runtime = runtime
         self._host = f"r{number}.{PROBE_HOST}"
-        words = [word.replace("URL", f"https://{self._host}") for word in runtime.arguments]
+        words = [word.replace("@URL", f"https://{self._host}") for word in runtime.arguments]
         if runtime.source_name:
             source = folder / runtime.source_name
             source.write_text(words.pop())

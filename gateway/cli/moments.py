@@ -14,10 +14,15 @@ def parse_moment(text: object) -> datetime | None:
     return moment if moment.tzinfo is not None else None
 
 
-def clock_time(text: object) -> str:
-    """Date and time in the reader's zone, to the second; empty where there is none."""
+def clock_time(text: object, now: datetime | None = None) -> str:
+    """The time in the reader's zone, to the second, with its date unless that is today's; empty
+    where there is none."""
     moment = parse_moment(text)
-    return "" if moment is None else moment.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    if moment is None:
+        return ""
+    here = moment.astimezone()
+    is_today = here.date() == (now or datetime.now(UTC)).astimezone().date()
+    return here.strftime("%H:%M:%S" if is_today else "%Y-%m-%d %H:%M:%S")
 
 
 def time_left(text: object, now: datetime | None = None) -> str:

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 CELL_CHARACTERS_MAX = 300
 """A longer text in a table is cut; `--json` shows all of it."""
 
+WIDTH_WITHOUT_TERMINAL = 120
+"""Tables in a log file or a CI's output aren't squeezed into an old terminal's 80 columns."""
+
 _HIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 """Control, format (bidi overrides, zero-width), surrogate, private, unassigned, line separators."""
 
@@ -116,6 +119,7 @@ def make_console(stream: IO[str]) -> Console:
         emoji=False,
         no_color=not wants_colour(stream),
         force_terminal=None if stream.isatty() else False,
+        width=None if stream.isatty() else WIDTH_WITHOUT_TERMINAL,
     )
 
 

@@ -1,6 +1,6 @@
 """The runtimes that `doctor` tries: how each makes one HTTPS call, and what to do when it fails.
 
-A table, and nothing runs here. `URL` in a command stands for the address of the doctor.
+A table, and nothing runs here. `@URL` in a command stands for the address of the doctor.
 """
 
 from __future__ import annotations
@@ -63,24 +63,24 @@ RUNTIMES: tuple[Runtime, ...] = (
     _python(
         "python urllib",
         "urllib.request",
-        "urllib.request.urlopen('URL', timeout=10)",
+        "urllib.request.urlopen('@URL', timeout=10)",
         {Progress.WITHOUT_TRUST: "SSL_CERT_FILE is not read: keep it in the program's environment"},
     ),
-    _python("python requests", "requests", "requests.get('URL', timeout=10)", {}),
-    _python("python httpx", "httpx", "httpx.get('URL', timeout=10)", {}),
+    _python("python requests", "requests", "requests.get('@URL', timeout=10)", {}),
+    _python("python httpx", "httpx", "httpx.get('@URL', timeout=10)", {}),
     _python(
         "python aiohttp",
         "aiohttp, asyncio",
         "async def ask():\n"
         "    async with aiohttp.ClientSession() as session:\n"
-        "        await session.get('URL')\n"
+        "        await session.get('@URL')\n"
         "asyncio.run(ask())",
         {Progress.NEVER_CAME: _HOOK + "; or say `trust_env=True` in code"},
     ),
     _python(
         "python urllib3",
         "urllib3",
-        "urllib3.PoolManager(retries=False).request('GET', 'URL')",
+        "urllib3.PoolManager(retries=False).request('GET', '@URL')",
         {
             Progress.NEVER_CAME: "bare urllib3 reads no proxy variables: use "
             "urllib3.ProxyManager, or a client above it such as requests"
@@ -90,23 +90,23 @@ RUNTIMES: tuple[Runtime, ...] = (
         "python boto3",
         "boto3, botocore.config",
         "c = botocore.config.Config(retries={'max_attempts': 0})\n"
-        "boto3.client('sts', endpoint_url='URL', region_name='us-east-1', config=c,\n"
+        "boto3.client('sts', endpoint_url='@URL', region_name='us-east-1', config=c,\n"
         "    aws_access_key_id='x', aws_secret_access_key='x').get_caller_identity()",
         {},
     ),
     _python(
         "python stripe",
         "stripe",
-        "stripe.api_key, stripe.api_base, stripe.max_network_retries = 'sk_test', 'URL', 0\n"
+        "stripe.api_key, stripe.api_base, stripe.max_network_retries = 'sk_test', '@URL', 0\n"
         "stripe.Balance.retrieve()",
         {Progress.WITHOUT_TRUST: _HOOK},
     ),
-    Runtime("curl", "curl", ("-sS", "-m", "10", "-o", "/dev/null", "URL")),
-    Runtime("git", "git", ("-c", "http.lowSpeedTime=10", "ls-remote", "URL/probe.git")),
+    Runtime("curl", "curl", ("-sS", "-m", "10", "-o", "/dev/null", "@URL")),
+    Runtime("git", "git", ("-c", "http.lowSpeedTime=10", "ls-remote", "@URL/probe.git")),
     Runtime(
         "node fetch",
         "node",
-        ("-e", "fetch('URL').then(() => process.exit(0), () => process.exit(1))"),
+        ("-e", "fetch('@URL').then(() => process.exit(0), () => process.exit(1))"),
         {Progress.NEVER_CAME: _NODE},
     ),
     Runtime(
@@ -114,21 +114,22 @@ RUNTIMES: tuple[Runtime, ...] = (
         "node",
         (
             "-e",
-            "require('https').get('URL', () => process.exit(0)).on('error', () => process.exit(1))",
+            "require('https').get('@URL', () => process.exit(0))"
+            ".on('error', () => process.exit(1))",
         ),
         {Progress.NEVER_CAME: _NODE},
     ),
     Runtime(
         "java",
         "java",
-        ("SOURCE", "URL", _JAVA_SOURCE),
+        ("SOURCE", "@URL", _JAVA_SOURCE),
         {Progress.WITHOUT_CREDENTIALS: _JAVA_AUTH},
         source_name="Probe.java",
         seconds_max=40.0,
     ),
-    Runtime("ruby", "ruby", ("-rnet/http", "-e", "Net::HTTP.get(URI('URL'))")),
-    Runtime("deno", "deno", ("eval", "await fetch('URL')")),
-    Runtime("php", "php", ("-r", "exit(curl_exec(curl_init('URL')) === false ? 1 : 0);")),
+    Runtime("ruby", "ruby", ("-rnet/http", "-e", "Net::HTTP.get(URI('@URL'))")),
+    Runtime("deno", "deno", ("eval", "await fetch('@URL')")),
+    Runtime("php", "php", ("-r", "exit(curl_exec(curl_init('@URL')) === false ? 1 : 0);")),
 )
 
 NOT_TRIED: Mapping[str, str] = {

@@ -158,8 +158,8 @@ class _Story:
             return
         effect = str(decision["effect"])
         what = decision["action"] or decision["operation"]
-        why = decision["message"] or decision["reasonCode"]
-        _say(self._out, f"  checkrein  {effect} {what}: {why}", EFFECT_STYLES.get(effect, ""))
+        why = f" ({decision['reasonCode']}, rule {decision['rule']})"
+        _say(self._out, f"  checkrein  {effect} {what}{why}", EFFECT_STYLES.get(effect, ""))
 
     def _next_decision(self) -> Decision | None:
         """The decision on what the agent did last."""
