@@ -15,7 +15,7 @@ from xml.etree.ElementTree import Element, ParseError, XMLParser
 
 from gateway.canonicalize import ambiguity
 from gateway.canonicalize.ambiguity import AmbiguityError
-from gateway.canonicalize.normalize import Pairs, parse_pairs
+from gateway.canonicalize.pairs import Pairs, parse_pairs
 from gateway.model.codec import INTEGER_MAX
 
 JSON_DEPTH_MAX = 64

@@ -7,13 +7,14 @@ or cut short.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
 from gateway.canonicalize import ambiguity
 from gateway.canonicalize.ambiguity import AmbiguityError
 from gateway.canonicalize.bodies import DecimalText
-from gateway.canonicalize.normalize import Pairs
-from gateway.canonicalize.operation import Address, Operation, Param, ParamType, Place, Template
+from gateway.canonicalize.operation import Address, Operation, Param, ParamType, Place
+from gateway.canonicalize.pairs import Pairs
 from gateway.canonicalize.reader import RequestReader, xml_texts
 from gateway.model.action import Action, ParamValue, Target
 from gateway.model.codec import INTEGER_MAX
@@ -57,76 +58,79 @@ def extract(operation: Operation, reader: RequestReader) -> tuple[Action, ...]:
         else:
             missing.append(param.name)
     spec = operation.target
-    if spec.each is not None:
-        ids = _texts(spec.each, reader, None) or []
+    ids: list[str] = [""]
+    if spec.id is not None:
+        ids = [_render(spec.id.parts, reader)]
+    elif spec.each is not None:
+        ids = _texts(spec.each, reader, None) or ids
         if len(ids) > ACTIONS_MAX:
             raise AmbiguityError(ambiguity.TOO_MANY_ACTIONS, "the request acts on too many targets")
-    else:
-        ids = [_render(spec.id, reader)] if spec.id is not None else []
-    if (spec.id is not None or spec.each is not None) and "" in (ids or [""]):
+    if not all(ids) and (spec.id is not None or spec.each is not None):
         missing.append(TARGET_ID)
-    frozen, absent = MappingProxyType(params), frozenset(missing)
-    return tuple(
-        Action(
-            operation.provider,
-            operation.operation,
-            operation.action,
-            operation.kind,
-            Target(spec.type, target_id),
-            frozen,
-            operation.reversible,
-            operation.sensitive,
-            absent,
-            operation.witness,
-        )
-        for target_id in (ids or ("",))
+    frozen = MappingProxyType(params)
+    absent = frozenset(missing) if missing else _NOTHING
+    return tuple([_action(operation, Target(spec.type, one), frozen, absent) for one in ids])
+
+
+_NOTHING: frozenset[str] = frozenset()
+
+
+def _action(
+    operation: Operation,
+    target: Target,
+    params: Mapping[str, ParamValue],
+    missing: frozenset[str],
+) -> Action:
+    return Action(
+        operation.provider,
+        operation.operation,
+        operation.action,
+        operation.kind,
+        target,
+        params,
+        operation.reversible,
+        operation.sensitive,
+        missing,
+        operation.witness,
     )
 
 
-def _render(template: Template, reader: RequestReader) -> str:
-    text = ""
-    for part in template.parts:
-        if isinstance(part, str):
-            text += part
-            continue
-        value = _as_text(reader.value(part))
-        if not value:
+def _render(parts: Sequence[str | Address], reader: RequestReader) -> str:
+    texts = []
+    for part in parts:
+        text = part if isinstance(part, str) else _as_text(reader.value(part))
+        if not text:
             return ""
-        text += value
-    return text
+        texts.append(text)
+    return texts[0] if len(texts) == 1 else "".join(texts)
 
 
 def _as_text(value: object) -> str | None:
-    match value:
-        case str():
-            return value if len(value) <= TEXT_CHARS_MAX else None
-        case bool():
-            return "true" if value else "false"
-        case int():
-            return str(value)
-        case _:
+    """The text of a scalar; None for containers, and for what is too long."""
+    if isinstance(value, str):
+        if len(value) > TEXT_CHARS_MAX:
             return None
+        # A plain str: a DecimalText would be a type of ours in the record.
+        return str(value) if isinstance(value, DecimalText) else value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value) if isinstance(value, int) else None
+
+
+def _as_boolean(value: object) -> bool | None:
+    return value if isinstance(value, bool) else _BOOLEANS.get(_as_text(value) or "")
 
 
 def _param_value(param: Param, reader: RequestReader) -> ParamValue:
-    if param.type is ParamType.LIST:
+    kind = param.type
+    if kind is ParamType.LIST:
         return _texts(param.address, reader, param.separator)
     value = reader.value(param.address)
     if value is None:
         return None
-    match param.type:
-        case ParamType.TEXT:
-            text = _as_text(value)
-            # A plain str: a DecimalText would be a type of ours in the record.
-            return str(text) if isinstance(text, DecimalText) else text
-        case ParamType.INTEGER | ParamType.MONEY_MINOR:
-            return _as_integer(value)
-        case ParamType.BOOLEAN:
-            return value if isinstance(value, bool) else _BOOLEANS.get(_as_text(value) or "")
-        case ParamType.CURRENCY:
-            return _as_currency(value)
-        case ParamType.MONEY_DECIMAL:
-            return _as_minor_units(value, _currency_of(param, reader))
+    if kind is ParamType.MONEY_DECIMAL:
+        return _as_minor_units(value, _currency_of(param, reader))
+    return _READ_AS[kind](value)
 
 
 def _as_integer(value: object) -> int | None:
@@ -164,6 +168,15 @@ def _as_minor_units(value: object, currency: str | None) -> int | None:
     if number > INTEGER_MAX:
         return None
     return -number if sign else number
+
+
+_READ_AS: Mapping[ParamType, Callable[[object], ParamValue]] = {
+    ParamType.TEXT: _as_text,
+    ParamType.INTEGER: _as_integer,
+    ParamType.MONEY_MINOR: _as_integer,
+    ParamType.BOOLEAN: _as_boolean,
+    ParamType.CURRENCY: _as_currency,
+}
 
 
 # --- lists ----------------------------------------------------------------------------------------
@@ -215,7 +228,7 @@ def _any_list(address: Address, reader: RequestReader) -> object:
 def _pair_list(pairs: Pairs, name: str) -> list[str] | None:
     """Collect `name`, `name[]`, `name[0]`, `name.1` and `name.member.1`, one notation only."""
     notations: dict[str, list[tuple[int, str]]] = {}
-    for key, value in pairs.items():
+    for key, value in pairs.values.items():
         if not key.startswith(name):
             continue
         rest = key[len(name) :]

@@ -1,4 +1,4 @@
-"""Turns a raw target into path segments and query pairs for matching; refuses what is ambiguous.
+"""Turns a raw target into path segments for matching; refuses what is ambiguous.
 
 The raw target is what is sent, because signatures cover it. So nothing is repaired here: percent
 encoding that every server reads alike is decoded for matching, and whatever would have to be
@@ -20,8 +20,6 @@ TARGET_BYTES_MAX = 16_384
 """Twice what common servers take; a longer one is nobody's honest request."""
 SEGMENTS_MAX = 128
 """Bounds the walk through the trie. S3 keys, the deepest paths, rarely pass 20."""
-PAIRS_MAX = 10_000
-"""Pairs of a query or a form. The largest honest forms (bulk invoices) have some hundreds."""
 
 _PLAIN_PATH = re.compile(rb"/[A-Za-z0-9_~!$&'()*+,=:@/.-]*")
 _RAW_PATH = re.compile(rb"/[A-Za-z0-9_~!$&'()*+,=:@/.%-]*")
@@ -30,9 +28,6 @@ _BROKEN_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _ENCODED_AGAIN = re.compile(r"%[0-9A-Fa-f]{2}")
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff]")
 _STRUCTURAL = "/\\;%?#"
-
-Pairs = Mapping[str, str | list[str]]
-"""Decoded key to its text, or to the list of its texts where the key came more than once."""
 
 
 def _spellings(name: str) -> set[bytes]:
@@ -51,8 +46,6 @@ _PATH_HEADERS = frozenset().union(
     *map(_spellings, ("x-original-url", "x-rewrite-url", "x-original-uri", "x-forwarded-uri"))
 )
 _OVERRIDES = _METHOD_HEADERS | _PATH_HEADERS
-METHOD_KEYS = frozenset({"_method", "x-http-method-override"})
-"""Query and form keys that frameworks take for the method."""
 
 
 def split_target(target: bytes) -> tuple[list[str], str]:
@@ -121,63 +114,3 @@ def check_overrides(method: str, fields: Mapping[bytes, bytes]) -> None:
     for name in _METHOD_HEADERS & fields.keys():
         if fields[name].strip().upper() != method.encode():
             raise AmbiguityError(ambiguity.METHOD, "a header asks for another method")
-
-
-def check_method_keys(method: str, pairs: Pairs) -> None:
-    """Refuse `_method=` in a query or form that names another method.
-
-    Raises:
-        AmbiguityError: `ambiguous_method`.
-    """
-    for key, value in pairs.items():
-        if key.strip().lower() in METHOD_KEYS and (
-            not isinstance(value, str) or value.strip().upper() != method
-        ):
-            raise AmbiguityError(ambiguity.METHOD, "a parameter asks for another method")
-
-
-def parse_pairs(text: str, code: str) -> dict[str, str | list[str]]:
-    """Split `a=1&b=2` strictly; a repeated key maps to the list of its values, in order.
-
-    Raises:
-        AmbiguityError: with `code`.
-    """
-    if not text:
-        return {}
-    if ";" in text or not text.isascii() or _CONTROL.search(text) or " " in text:
-        raise AmbiguityError(code, "a `;`, space, control or non-ASCII byte among the pairs")
-    if text.count("&") >= PAIRS_MAX:
-        raise AmbiguityError(code, "too many pairs")
-    encoded = "%" in text
-    if encoded and _BROKEN_PERCENT.search(text):
-        raise AmbiguityError(code, "broken percent encoding")
-    encoded = encoded or "+" in text
-    pairs: dict[str, str | list[str]] = {}
-    for part in text.split("&"):
-        key, _, value = part.partition("=")
-        if encoded:
-            if "%" in key or "+" in key:
-                key = _decode_pair_part(key, code)
-                if _CONTROL.search(key):
-                    raise AmbiguityError(code, "a key with control characters")
-            if "%" in value or "+" in value:
-                value = _decode_pair_part(value, code)
-                if "\x00" in value:
-                    raise AmbiguityError(code, "a value with NUL")
-        if key in pairs:
-            earlier = pairs[key]
-            # A list grows in place, so that 10,000 equal keys stay linear.
-            if isinstance(earlier, list):
-                earlier.append(value)
-            else:
-                pairs[key] = [earlier, value]
-        elif part:
-            pairs[key] = value
-    return pairs
-
-
-def _decode_pair_part(part: str, code: str) -> str:
-    try:
-        return unquote_to_bytes(part.replace("+", " ")).decode("utf-8")
-    except UnicodeDecodeError:
-        raise AmbiguityError(code, "a key or value is not UTF-8") from None

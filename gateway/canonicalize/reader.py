@@ -6,14 +6,14 @@ than the operation takes. Never picks one of two.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from xml.etree.ElementTree import Element
 
 from gateway.canonicalize import ambiguity
 from gateway.canonicalize.ambiguity import AmbiguityError
 from gateway.canonicalize.bodies import MediaType, media_type, parse_form, parse_json, parse_xml
-from gateway.canonicalize.normalize import Pairs, check_method_keys, parse_pairs
 from gateway.canonicalize.operation import Address, Place
+from gateway.canonicalize.pairs import Pairs, parse_pairs
 from gateway.model.exchange import HttpRequest
 
 _IDENTITY = frozenset({b"", b"identity"})
@@ -98,13 +98,13 @@ class RequestReader:
         """
         method, body = self.request.method, self.request.body
         if self.raw_query:
-            check_method_keys(method, self.query)
+            self.query.check_method(method)
         if body == b"":
             return
         if method in ("GET", "HEAD"):
             raise AmbiguityError(ambiguity.BODY, "servers differ on the body of a GET")
         if self.media is MediaType.FORM:
-            check_method_keys(method, self.form)
+            self.form.check_method(method)
 
     # --- values -----------------------------------------------------------------------------------
 
@@ -114,92 +114,77 @@ class RequestReader:
         Raises:
             AmbiguityError: it is there twice, or in a body of another type.
         """
-        match address.place:
-            case Place.FORM:
-                return self._pair(self.form, address, ambiguity.BODY)
-            case Place.PATH:
-                return self.captured[address.index]
-            case Place.BODY:
-                return _walk_json(self.json, address)
-            case Place.QUERY:
-                return self._pair(self.query, address, ambiguity.QUERY)
-            case Place.HEADER:
-                return self._header(address)
-            case Place.XML:
-                return _walk_xml(self.xml, address)
-            case Place.ANY:
-                return self._any(address)
-
-    def _header(self, address: Address) -> str | None:
-        name = address.name.encode()
-        value = self.request.fields.get(name)
-        if value is None:
-            return None
-        if name in self.request.repeated:
-            raise AmbiguityError(ambiguity.HEADER, f"the header `{address.name}` is there twice")
-        return value.decode("latin-1")
-
-    def _any(self, address: Address) -> object:
-        found = self._pair(self.query, address, ambiguity.QUERY) if self.raw_query else None
-        if self.request.body == b"":
-            return found
-        if self.media is MediaType.JSON:
-            other = _walk_json(self.json, address)
-        else:
-            other = self._pair(self.form, address, ambiguity.BODY)
-        if found is None:
-            return other
-        if other is not None and other != found:
-            raise AmbiguityError(
-                ambiguity.BODY, f"`{address.name}` differs between the query and the body"
-            )
-        return found
-
-    def _pair(self, pairs: Pairs, address: Address, code: str) -> str | list[str] | None:
-        value = pairs.get(address.name)
-        if isinstance(value, list):
-            raise AmbiguityError(code, f"`{address.name}` is there twice")
-        check_look_alikes(pairs, address, code)
-        return value
+        return _READ[address.place](self, address)
 
     def has(self, address: Address) -> bool:
         """Whether something stands there, even empty; twice is as good as once."""
-        match address.place:
-            case Place.QUERY:
-                return address.name in self.query
-            case Place.FORM:
-                return address.name in self.form
-            case _:
-                return self.value(address) is not None
+        if address.place is Place.QUERY and address.name in self.query.values:
+            return True
+        if address.place is Place.FORM and address.name in self.form.values:
+            return True
+        return self.value(address) is not None
 
 
-def check_look_alikes(pairs: Pairs, address: Address, code: str) -> None:
-    """Refuse keys that some servers take for the one that is read: `amount[]`, ` amount`,
-    `AMOUNT`, `items[][price]` beside `items[0][price]`.
-
-    Raises:
-        AmbiguityError: with `code`.
-    """
-    root = str(address.keys[0])
-    folded = root.lower()
-    plain = len(address.keys) == 1
-    for key in pairs:
-        # Most keys differ in length or first letter; `in` is the cheapest sieve.
-        if key == root or folded not in key.lower().replace(".", "_").replace(" ", "_"):
-            continue
-        stem = key.strip().partition("[")[0].partition("]")[0]
-        if stem == root and key.startswith(root):
-            if plain or not _is_plain_branch(key[len(root) :]):
-                raise AmbiguityError(code, f"`{root}` is there in two shapes")
-        elif stem.replace(".", "_").replace(" ", "_").lower() == folded:
-            raise AmbiguityError(code, f"a key is spelled nearly like `{root}`")
+def _read_path(reader: RequestReader, address: Address) -> str:
+    return reader.captured[address.index]
 
 
-def _is_plain_branch(rest: str) -> bool:
-    """`[0][price]`, and neither `[]`, nor an unclosed or trailing piece."""
-    if not rest.startswith("[") or not rest.endswith("]"):
-        return False
-    return all(part and "[" not in part and "]" not in part for part in rest[1:-1].split("]["))
+def _read_query(reader: RequestReader, address: Address) -> str | None:
+    return reader.query.value(address) if reader.raw_query else None
+
+
+def _read_form(reader: RequestReader, address: Address) -> str | None:
+    return reader.form.value(address)
+
+
+def _read_body(reader: RequestReader, address: Address) -> object:
+    return _walk_json(reader.json, address)
+
+
+def _read_xml(reader: RequestReader, address: Address) -> str | None:
+    texts = xml_texts(reader.xml, address)
+    if len(texts) > 1:
+        raise AmbiguityError(ambiguity.BODY, f"`{address.keys[-1]}` is there twice")
+    return texts[0] if texts else None
+
+
+def _read_header(reader: RequestReader, address: Address) -> str | None:
+    name = address.name.encode()
+    value = reader.request.fields.get(name)
+    if value is None:
+        return None
+    if name in reader.request.repeated:
+        raise AmbiguityError(ambiguity.HEADER, f"the header `{address.name}` is there twice")
+    return value.decode("latin-1")
+
+
+def _read_any(reader: RequestReader, address: Address) -> object:
+    found = reader.query.value(address) if reader.raw_query else None
+    if reader.request.body == b"":
+        return found
+    if reader.media is MediaType.JSON:
+        other = _walk_json(reader.json, address)
+    else:
+        other = reader.form.value(address)
+    if found is None:
+        return other
+    if other is not None and other != found:
+        raise AmbiguityError(
+            ambiguity.BODY, f"`{address.name}` differs between the query and the body"
+        )
+    return found
+
+
+_READ: Mapping[Place, Callable[[RequestReader, Address], object]] = {
+    Place.PATH: _read_path,
+    Place.QUERY: _read_query,
+    Place.HEADER: _read_header,
+    Place.FORM: _read_form,
+    Place.BODY: _read_body,
+    Place.XML: _read_xml,
+    Place.ANY: _read_any,
+}
+"""A table, because a chain of comparisons costs more than most reads."""
 
 
 def _walk_json(value: object, address: Address) -> object:
@@ -222,15 +207,6 @@ def _member(mapping: Mapping[str, object], key: str) -> object:
         if len(other) == size and other != key and other.lower() == folded:
             raise AmbiguityError(ambiguity.BODY, f"a key is spelled nearly like `{key}`")
     return mapping.get(key)
-
-
-def _walk_xml(root: Element | None, address: Address) -> str | None:
-    elements = [] if root is None or root.tag != address.keys[0] else [root]
-    for key in address.keys[1:]:
-        elements = [child for element in elements for child in element if child.tag == key]
-    if len(elements) > 1:
-        raise AmbiguityError(ambiguity.BODY, f"`{address.keys[-1]}` is there twice")
-    return elements[0].text if elements and not len(elements[0]) else None
 
 
 def xml_texts(root: Element | None, address: Address) -> list[str]:

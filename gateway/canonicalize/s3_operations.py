@@ -6,10 +6,8 @@ unknown: a new sub-resource never reads as a plain GET.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from enum import StrEnum
-
-from gateway.canonicalize.normalize import Pairs
 
 
 class Level(StrEnum):
@@ -120,7 +118,7 @@ _OPERATIONS = _table()
 _NO_KEYS: frozenset[str] = frozenset()
 
 
-def s3_operation(level: Level, method: str, query: Pairs, *, copies: bool) -> str | None:
+def s3_operation(level: Level, method: str, query: Collection[str], *, copies: bool) -> str | None:
     """The operation's name, or None where the table has none. `copies`: a copy source is named."""
     keys = _NO_KEYS
     if query or copies:

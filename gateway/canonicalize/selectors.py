@@ -14,7 +14,7 @@ from enum import StrEnum
 from gateway.canonicalize import ambiguity
 from gateway.canonicalize.ambiguity import AmbiguityError
 from gateway.canonicalize.bodies import MediaType
-from gateway.canonicalize.normalize import Pairs
+from gateway.canonicalize.pairs import Pairs
 from gateway.canonicalize.reader import RequestReader
 from gateway.canonicalize.s3_operations import Level, s3_operation
 
@@ -118,7 +118,7 @@ def _scopes(reader: RequestReader) -> list[str]:
     if header.startswith(_SCHEMES):
         scopes += [_service_of(text) for text in _CREDENTIAL.findall(header.decode("latin-1"))]
     if "X-Amz-" in reader.raw_query or "%" in reader.raw_query:
-        credential = reader.query.get("X-Amz-Credential")
+        credential = reader.query.values.get("X-Amz-Credential")
         if isinstance(credential, list):
             raise AmbiguityError(ambiguity.QUERY, "`X-Amz-Credential` is there twice")
         if credential is not None:
@@ -155,7 +155,7 @@ def _named_operation(reader: RequestReader, protocol: AwsProtocol | None) -> str
 
 def _action(pairs: Pairs) -> str | None:
     found: str | None = None
-    for key, value in pairs.items():
+    for key, value in pairs.values.items():
         if key != "Action" and key.strip().lower().rstrip("[]") != "action":
             continue
         if key != "Action" or not isinstance(value, str):
@@ -177,5 +177,5 @@ def _s3_call(
     if b"x-amz-copy-source" in reader.request.repeated:
         raise AmbiguityError(ambiguity.HEADER, "two copy sources")
     copies = b"x-amz-copy-source" in fields
-    operation = s3_operation(level, reader.request.method, reader.query, copies=copies)
+    operation = s3_operation(level, reader.request.method, reader.query.values, copies=copies)
     return operation, (bucket, key)

@@ -1,0 +1,141 @@
+"""Turns `a=1&b=2`, of a query or a form, into decoded values; refuses what is ambiguous.
+
+Frameworks fold keys in many ways: PHP turns spaces and dots into underscores, Rack reads brackets,
+some ignore case. So a key that only nearly is the one that is read refuses the request.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from urllib.parse import unquote_to_bytes
+
+from gateway.canonicalize import ambiguity
+from gateway.canonicalize.ambiguity import AmbiguityError
+from gateway.canonicalize.operation import Address
+
+PAIRS_MAX = 10_000
+"""Pairs of a query or a form. The largest honest forms (bulk invoices) have some hundreds."""
+
+METHOD_KEYS = frozenset({"_method", "x-http-method-override", "x_http_method_override"})
+"""Keys that frameworks take for the method."""
+
+_BROKEN_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff]")
+_FORBIDDEN = re.compile("[^!-:<-~]")
+"""Everything but printable ASCII without space and `;`, which some servers take for `&`."""
+_ALL_PLAIN = re.compile("[a-z0-9_]*")
+
+
+class Pairs:
+    """Decoded pairs. A key that came more than once maps to the list of its values, in order.
+
+    `code` is the refusal's code: of a query or of a body.
+    """
+
+    __slots__ = ("_index", "_is_plain", "code", "values")
+
+    def __init__(self, values: Mapping[str, str | list[str]], code: str) -> None:
+        self.values = values
+        self.code = code
+        # All keys at once: where none has capitals, brackets or signs, no two can look alike.
+        self._is_plain = _ALL_PLAIN.fullmatch("".join(values)) is not None
+        self._index: dict[str, list[str]] | None = None
+
+    def value(self, address: Address) -> str | None:
+        """The one value at an address, or None.
+
+        Raises:
+            AmbiguityError: it is there twice, or a key looks like its key.
+        """
+        value = self.values.get(address.name)
+        if isinstance(value, list):
+            raise AmbiguityError(self.code, f"`{address.name}` is there twice")
+        if not self._is_plain:
+            self._check_look_alikes(address)
+        return value
+
+    def check_method(self, method: str) -> None:
+        """Refuse `_method=` that names another method.
+
+        Raises:
+            AmbiguityError: `ambiguous_method`.
+        """
+        if self._is_plain and "_method" not in self.values:
+            return
+        for key, value in self.values.items():
+            if key.strip().lower() in METHOD_KEYS and (
+                not isinstance(value, str) or value.strip().upper() != method
+            ):
+                raise AmbiguityError(ambiguity.METHOD, "a parameter asks for another method")
+
+    def _check_look_alikes(self, address: Address) -> None:
+        """`amount[]`, ` amount`, `AMOUNT`, or `items[][price]` beside `items[0][price]`."""
+        if self._index is None:
+            self._index = {}
+            for key in self.values:
+                self._index.setdefault(_folded_stem(key), []).append(key)
+        root = str(address.keys[0])
+        is_nested = len(address.keys) > 1
+        for key in self._index.get(root.lower().replace(".", "_"), ()):
+            if key == root and not is_nested:
+                continue
+            if not (is_nested and key.startswith(root) and _is_plain_branch(key[len(root) :])):
+                raise AmbiguityError(self.code, f"a key is spelled nearly like `{root}`")
+
+
+def _folded_stem(key: str) -> str:
+    stem = key.strip().partition("[")[0].partition("]")[0]
+    return stem.replace(".", "_").replace(" ", "_").lower()
+
+
+def _is_plain_branch(rest: str) -> bool:
+    """`[0][price]`, and neither `[]`, nor an unclosed or trailing piece."""
+    if not rest.startswith("[") or not rest.endswith("]"):
+        return False
+    return all(part and "[" not in part and "]" not in part for part in rest[1:-1].split("]["))
+
+
+def parse_pairs(text: str, code: str) -> Pairs:
+    """Split and decode strictly.
+
+    Raises:
+        AmbiguityError: with `code`.
+    """
+    if _FORBIDDEN.search(text):
+        raise AmbiguityError(code, "a `;`, space, control or non-ASCII byte among the pairs")
+    if text.count("&") >= PAIRS_MAX:
+        raise AmbiguityError(code, "too many pairs")
+    has_percent = "%" in text
+    if has_percent and _BROKEN_PERCENT.search(text):
+        raise AmbiguityError(code, "broken percent encoding")
+    is_encoded = has_percent or "+" in text
+    pairs: dict[str, str | list[str]] = {}
+    for part in text.split("&"):
+        if not part:
+            continue
+        key, _, value = part.partition("=")
+        if is_encoded:
+            key, value = _decode(key, code), _decode(value, code)
+            if _CONTROL.search(key) or "\x00" in value:
+                raise AmbiguityError(code, "a key or value with control characters")
+        earlier = pairs.get(key)
+        if earlier is None:
+            pairs[key] = value
+        elif isinstance(earlier, list):
+            # Grows in place, so that 10,000 equal keys stay linear.
+            earlier.append(value)
+        else:
+            pairs[key] = [earlier, value]
+    return Pairs(pairs, code)
+
+
+def _decode(part: str, code: str) -> str:
+    if "+" in part:
+        part = part.replace("+", " ")
+    if "%" not in part:
+        return part
+    try:
+        return unquote_to_bytes(part).decode("utf-8")
+    except UnicodeDecodeError:
+        raise AmbiguityError(code, "a key or value is not UTF-8") from None
