@@ -114,8 +114,8 @@ RUNTIMES: tuple[Runtime, ...] = (
         "node",
         (
             "-e",
-            "require('https').get('@URL', () => process.exit(0))"
-            ".on('error', () => process.exit(1))",
+            "const end = (status) => () => process.exit(status);"
+            "require('https').get('@URL', end(0)).on('error', end(1))",
         ),
         {Progress.NEVER_CAME: _NODE},
     ),
