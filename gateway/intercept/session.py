@@ -251,6 +251,7 @@ class Session:
         context = self._s.authority.context_for(name)
         self._wire = await start_tls_server(wire, context, self, settings.tls_seconds_max)
         self._is_answerable = True
+        self._reader.start_next()
         while True:
             head = await self._read_head(settings.keep_alive_seconds_max)
             if mismatch is not None:
