@@ -16,6 +16,7 @@ from typing import Protocol
 
 import httptools
 
+from gateway.enforce.header_kinds import HeaderKind, HeaderKinds
 from gateway.model.errors import UpstreamError
 from gateway.model.exchange import Header, ResponseHead
 
@@ -48,27 +49,17 @@ class _State(Enum):
     DONE = auto()
 
 
-_DROPPED = frozenset(
-    {
-        # Hop-by-hop (RFC 9110 section 7.6.1); framing is ours.
-        b"connection",
-        b"keep-alive",
-        b"proxy-connection",
-        b"proxy-authenticate",
-        b"proxy-authentication-info",
-        b"te",
-        b"trailer",
-        b"transfer-encoding",
-        b"content-length",
-        b"upgrade",
-        # Would invite the client to another port or to QUIC, past the gateway (RFC 7838).
-        b"alt-svc",
-    }
-)
-_OURS = b"checkrein-"
-"""Prefix of the headers in which the gateway itself speaks; no upstream may imitate it."""
+# Looking up a member on its enum costs as much as a call in Python 3.11, and this is the hot path.
+_IDLE, _HEAD, _BODY, _DONE = _State.IDLE, _State.HEAD, _State.BODY, _State.DONE
+_KEEP = HeaderKind.KEEP
 
+
+_KINDS = HeaderKinds(
+    # Would invite the client to another port or to QUIC, past the gateway (RFC 7838).
+    (b"alt-svc",)
+).tell_framing_apart()
 _PRINTABLE = re.compile(rb"[\t\x20-\x7e]*")
+_PLAIN_OPTIONS = frozenset({b"keep-alive", b"close"})
 _BODILESS = frozenset({204, 304})
 _SWITCHING = 101
 
@@ -83,19 +74,21 @@ class ResponseReader:
     __slots__ = (
         "_connection",
         "_ends_with_connection",
+        "_fed_bytes",
         "_has_extra",
+        "_head_bytes_max",
         "_headers",
+        "_headers_max",
         "_informational",
+        "_informational_max",
         "_is_head",
         "_is_reusable",
         "_length",
-        "_limits",
         "_parser",
         "_progress",
         "_reason",
         "_silent_bytes",
         "_sink",
-        "_size",
         "_state",
         "_transfer",
         "has_bytes",
@@ -103,18 +96,20 @@ class ResponseReader:
 
     def __init__(self, sink: ResponseSink, limits: ResponseLimits) -> None:
         self._sink = sink
-        self._limits = limits
+        self._head_bytes_max = limits.head_bytes_max
+        self._headers_max = limits.headers_max
+        self._informational_max = limits.informational_max
         self._parser: httptools.HttpResponseParser | None = None
-        self._state = _State.IDLE
+        self._state = _IDLE
         self._length: int | None = None
         self.has_bytes = False
 
     def begin(self, method: str) -> None:
         """Expect the response to one request."""
-        assert self._state in (_State.IDLE, _State.DONE), "one response at a time"
+        assert self._state in (_IDLE, _DONE), "one response at a time"
         if self._parser is None:
             self._parser = httptools.HttpResponseParser(self)
-        self._state = _State.HEAD
+        self._state = _HEAD
         self._is_head = method == "HEAD"
         self._informational = 0
         self._silent_bytes = 0
@@ -134,17 +129,18 @@ class ResponseReader:
         assert self._parser is not None
         self.has_bytes = True
         before = self._progress
+        self._fed_bytes = len(data)
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError as error:
-            if self._state is not _State.DONE:
+            if self._state is not _DONE:
                 self._raise(error)
             self._has_extra = True
-        if self._state is _State.DONE:
+        if self._state is _DONE:
             self._end()
         elif self._progress == before:
             self._silent_bytes += len(data)
-            if self._silent_bytes > self._limits.head_bytes_max:
+            if self._silent_bytes > self._head_bytes_max:
                 raise _bad("upstream.head_too_large", "the upstream's headers are too large")
         else:
             self._silent_bytes = 0
@@ -155,47 +151,43 @@ class ResponseReader:
         Raises:
             UpstreamError: `upstream.closed` without a byte of a head, `upstream.truncated` later.
         """
-        if self._state is _State.BODY and self._ends_with_connection:
-            self._state = _State.DONE
+        if self._state is _BODY and self._ends_with_connection:
+            self._state = _DONE
             self._end()
-        elif self._state is _State.HEAD and not self.has_bytes:
+        elif self._state is _HEAD and not self.has_bytes:
             raise _bad("upstream.closed", "the upstream closed the connection without an answer")
-        elif self._state in (_State.HEAD, _State.BODY):
+        elif self._state in (_HEAD, _BODY):
             raise _bad("upstream.truncated", "the upstream ended its answer too early")
 
     # --- callbacks of the parser ------------------------------------------------------------------
 
     def on_message_begin(self) -> None:
-        if self._state is _State.DONE:
+        if self._state is _DONE:
             self._has_extra = True
 
     def on_status(self, reason: bytes) -> None:
         # The parser gives the reason in pieces when bytes are split within it.
-        if self._state is _State.HEAD:
+        if self._state is _HEAD:
             self._reason += reason
-            self._count(len(reason))
 
     def on_header(self, name: bytes, value: bytes | None) -> None:
-        if self._state is not _State.HEAD:
+        if self._state is not _HEAD:
             return
-        value = b"" if value is None else value
-        self._count(len(name) + len(value) + 4)
-        lower = name.lower()
-        if lower not in _DROPPED:
-            if not lower.startswith(_OURS):
-                self._headers.append((name, value))
-        elif lower == b"content-length":
+        if value is None:
+            value = b""
+        kind = _KINDS[name]
+        if kind is _KEEP:
+            self._headers.append((name, value))
+        elif kind is HeaderKind.CONTENT_LENGTH:
             # llhttp has seen to it that there is one, and that it is a number of 64 bits.
             self._length = int(value)
-        elif lower == b"transfer-encoding":
+        elif kind is HeaderKind.TRANSFER_ENCODING:
             self._transfer.append(value.strip().lower())
-        elif lower == b"connection":
+        elif kind is HeaderKind.CONNECTION:
             self._connection += [token.strip() for token in value.lower().split(b",")]
-        if len(self._headers) > self._limits.headers_max:
-            raise _bad("upstream.head_too_large", "the upstream sent too many headers")
 
     def on_headers_complete(self) -> None:
-        if self._state is not _State.HEAD:
+        if self._state is not _HEAD:
             return
         parser = self._parser
         assert parser is not None
@@ -203,17 +195,18 @@ class ResponseReader:
         status = parser.get_status_code()
         if version not in ("1.1", "1.0") or status < 100:
             raise _bad("upstream.malformed", "the upstream's answer is not HTTP/1.1")
+        self._check_size()
         self._check_framing(version, status)
         if status < 200:
             self._skip_informational(status)
             return
         head = self._make_head(status)
-        self._state = _State.BODY
+        self._state = _BODY
         self._progress += 1
         if self._is_head:
             # The parser can't be told that no body follows, so it doesn't see the end itself.
             self._is_reusable = version == "1.1" and b"close" not in self._connection
-            self._state = _State.DONE
+            self._state = _DONE
             self._parser = None
         else:
             self._ends_with_connection = head.has_body and (
@@ -222,16 +215,16 @@ class ResponseReader:
         self._sink.response_head(head)
 
     def on_body(self, data: bytes) -> None:
-        if self._state is _State.BODY:
+        if self._state is _BODY:
             self._progress += 1
             self._sink.response_body(data)
         else:
             self._has_extra = True
 
     def on_message_complete(self) -> None:
-        if self._state is not _State.BODY:
+        if self._state is not _BODY:
             return
-        self._state = _State.DONE
+        self._state = _DONE
         # Right only inside this callback.
         assert self._parser is not None
         self._is_reusable = self._parser.should_keep_alive()
@@ -244,11 +237,15 @@ class ResponseReader:
         self._transfer: list[bytes] = []
         self._length = None
         self._reason = b""
-        self._size = 0
 
-    def _count(self, size: int) -> None:
-        self._size += size
-        if self._size > self._limits.head_bytes_max:
+    def _check_size(self) -> None:
+        """A head that came in few bytes can't be too long; only a longer one is added up."""
+        if len(self._headers) > self._headers_max:
+            raise _bad("upstream.head_too_large", "the upstream sent too many headers")
+        if self._silent_bytes + self._fed_bytes <= self._head_bytes_max:
+            return
+        size = sum(len(name) + len(value) + 4 for name, value in self._headers)
+        if size + len(self._reason) > self._head_bytes_max:
             raise _bad("upstream.head_too_large", "the upstream's headers are too large")
 
     def _check_framing(self, version: str, status: int) -> None:
@@ -264,23 +261,26 @@ class ResponseReader:
         if status == _SWITCHING:
             raise _bad("upstream.switched", "the upstream switched protocols without being asked")
         self._informational += 1
-        if self._informational > self._limits.informational_max:
+        if self._informational > self._informational_max:
             raise _bad("upstream.informational", "the upstream sent too many interim answers")
         self._start_head()
 
     def _make_head(self, status: int) -> ResponseHead:
         headers = self._headers
         if self._connection:
-            named = frozenset(self._connection)
-            headers = [header for header in headers if header[0].lower() not in named]
+            named = set(self._connection) - _PLAIN_OPTIONS
+            if named:
+                headers = [header for header in headers if header[0].lower() not in named]
         has_body = not (self._is_head or status in _BODILESS)
         length = None if status == 204 else self._length
-        reason = self._reason if _PRINTABLE.fullmatch(self._reason) else b""
+        reason = self._reason
+        if reason != b"OK" and _PRINTABLE.fullmatch(reason) is None:
+            reason = b""
         return ResponseHead(status, reason, tuple(headers), length, has_body)
 
     def _end(self) -> None:
         """Tell the end once the whole piece was parsed: only then is it known whether more came."""
-        self._state = _State.IDLE
+        self._state = _IDLE
         is_reusable = self._is_reusable and not self._has_extra
         if not is_reusable:
             self._parser = None

@@ -12,15 +12,16 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from gateway.enforce.connection import Connection
 from gateway.model.errors import UpstreamError
 from gateway.ports import Clock
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """Where connections lead: they are shared only within one origin."""
+class Origin(NamedTuple):
+    """Where connections lead: they are shared only within one origin. A key on the hot path, where
+    a tuple costs a quarter of a dataclass."""
 
     scheme: str
     host: str

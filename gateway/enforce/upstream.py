@@ -90,6 +90,8 @@ class UpstreamSettings:
 _REUSED: Final = telemetry.UPSTREAM_CONNECTIONS.labels("true")
 _OPENED: Final = telemetry.UPSTREAM_CONNECTIONS.labels("false")
 
+_EXECUTED: Final = Outcome.EXECUTED
+
 _ONE_WRITE_BYTES_MAX: Final = 65_536
 """Head and body up to this go in one write, which is one TLS record and one system call fewer;
 above it the copy costs more."""
@@ -322,7 +324,7 @@ def _not_sent(error: UpstreamError) -> Sent:
 def _make_sent(turn: Turn, ending: Ending) -> Sent:
     fault = ending.fault
     if fault is None:
-        return Sent(Outcome.EXECUTED, turn.status, turn.began, turn.response_bytes)
+        return Sent(_EXECUTED, turn.status, turn.began, turn.response_bytes)
     status = fault.status if isinstance(fault, UpstreamError | AgentProtocolError) else 502
     return Sent(
         Outcome.UNKNOWN,

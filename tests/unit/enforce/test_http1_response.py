@@ -146,7 +146,7 @@ FAULTS = {
     "too long a head": (OK + b"A: " + b"b" * 2_000 + b"\r\n\r\n", "upstream.head_too_large"),
     "too long a head, unended": (OK + b"A: " + b"b" * 2_500, "upstream.head_too_large"),
     "too long a reason": (
-        b"HTTP/1.1 200 " + b"b" * 2_000 + b"\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 200 " + b"b" * 2_001 + b"\r\nContent-Length: 0\r\n\r\n",
         "upstream.head_too_large",
     ),
 }  # fmt: skip
