@@ -95,8 +95,9 @@ _PLAIN_SIGNS: Final = (
     "eyJ", "AKIA", "ASIA", "AIza", "ya29.", "SG.", "earer", "asic", "oken", "/services/T",
     "/webhooks/", ":",
 )  # fmt: skip
-_DIGIT_GROUPS: Final = re.compile(r"(?<!\d)\d+(?:[ -]\d+)*")
-_DIGITS_13: Final = re.compile(r"\d(?:[ -]?\d){12}")
+_DIGIT_BREAK: Final = re.compile(r"[ +-]|%20")
+_DIGIT_GROUPS: Final = re.compile(r"(?<!\d)\d+(?:(?:[ +-]|%20)\d+)*")
+_DIGITS_13: Final = re.compile(r"\d(?:(?:[ +-]|%20)?\d){12}")
 _CARD_DIGITS_MIN: Final = 13
 _CARD_DIGITS_MAX: Final = 19
 _PLAIN_INTEGER_MAX: Final = 10**12 - 1
@@ -260,7 +261,7 @@ def _integer(value: int) -> JsonValue:
 def _cards(match: re.Match[str]) -> str:
     """Groups of digits, redacted if some neighbours among them make a card number. Other digits
     beside it (an amount, a year) must not hide it."""
-    groups = match[0].replace("-", " ").split(" ")
+    groups = _DIGIT_BREAK.split(match[0])
     for start in range(len(groups)):
         number = ""
         for group in groups[start:]:

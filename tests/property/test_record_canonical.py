@@ -75,6 +75,7 @@ def test_a_planted_secret_never_reaches_the_line(
     """In any place that an agent can write to, within any text."""
     secret = SECRETS[what]
     text = f"{before} {secret} {after}"
+    in_url = secret.replace(" ", "%20").replace("\n", "%0A")
     params: dict[str, object] = {"amount": 1}
     target_id, target, agent = "ch_1", b"/v1/refunds", "agent"
     match place:
@@ -91,9 +92,9 @@ def test_a_planted_secret_never_reaches_the_line(
         case 5:
             target_id = text
         case 6:
-            target = b"/v1/" + secret.replace(" ", "").replace("\n", "").encode() + b"/x"
+            target = b"/v1/" + in_url.encode() + b"/x"
         case 7:
-            target = b"/v1/x?a=1&b=" + secret.replace(" ", "").replace("\n", "").encode()
+            target = b"/v1/x?a=1&b=" + in_url.encode()
         case _:
             agent = text
     entry = an_intent(

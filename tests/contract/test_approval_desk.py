@@ -1,0 +1,182 @@
+"""What every `ApprovalDesk` promises: the fake, and the client of a real control plane."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+
+import pytest
+
+from controlplane.store.embedded import EmbeddedPostgres
+from gateway.app import SystemClock
+from gateway.control_client.approvals import ControlPlaneDesk
+from gateway.control_client.client import ControlPlaneClient
+from gateway.control_client.settings import ControlSettings
+from gateway.model.action import Canonical
+from gateway.model.approval import ApprovalEvent, ApprovalState
+from gateway.model.decision import Effect
+from gateway.model.errors import ApprovalError
+from gateway.ports import ApprovalAsk, ApprovalDesk
+from tests.support.control_plane import running_plane
+from tests.support.entries import a_decision, an_action, an_exchange
+from tests.support.fake_desk import FakeDesk
+
+Answer = Callable[[str, ApprovalEvent], Awaitable[None]]
+
+_RESOLUTIONS = {
+    ApprovalEvent.APPROVE: "APPROVE",
+    ApprovalEvent.REJECT: "REJECT",
+    ApprovalEvent.CANCEL: "CANCEL",
+}
+
+
+@dataclass
+class Subject:
+    """A desk and the person behind it."""
+
+    desk: ApprovalDesk
+    answer: Answer
+
+
+@pytest.fixture(params=["fake", "control plane"])
+def database(request: pytest.FixtureRequest) -> tuple[EmbeddedPostgres, str] | None:
+    """The database of the real one; none for the fake. Not in the loop: the server has its own."""
+    if request.param == "fake":
+        return None
+    return request.getfixturevalue("postgres_server"), request.getfixturevalue("database_name")
+
+
+@pytest.fixture
+async def subject(
+    database: tuple[EmbeddedPostgres, str] | None, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Subject]:
+    """Each desk in turn."""
+    clock = SystemClock()
+    if database is None:
+        fake = FakeDesk(clock)
+
+        async def answer_fake(approval_id: str, event: ApprovalEvent) -> None:
+            fake.answer(approval_id, event, by="alice", why="seen")
+
+        yield Subject(fake, answer_fake)
+        return
+    server, name = database
+    home = tmp_path_factory.getbasetemp() / name
+    home.mkdir(exist_ok=True)
+    async with running_plane(server, name, home) as plane:
+
+        async def answer(approval_id: str, event: ApprovalEvent) -> None:
+            resolution = _RESOLUTIONS[event]
+            told = await plane.resolve(approval_id, resolution, resolvedBy="alice", reason="seen")
+            assert told.status == 200, told
+
+        settings = ControlSettings(api_url=plane.url, api_key=plane.keys["gateway"])
+        client = ControlPlaneClient(settings)
+        yield Subject(ControlPlaneDesk(client, settings, clock), answer)
+        await client.close()
+
+
+def an_ask(digest: str, agent: str = "agent", decision_id: str = "dec_1") -> ApprovalAsk:
+    canonical = Canonical((an_action(),), "stripe", "stripe")
+    exchange = an_exchange(agent=agent)
+    decision = a_decision(Effect.REQUIRE_APPROVAL)
+    return ApprovalAsk(decision_id, digest, exchange, canonical, decision)
+
+
+@pytest.fixture
+def digest(request: pytest.FixtureRequest) -> str:
+    """Of this test's own act."""
+    return hashlib.sha256(request.node.name.encode()).hexdigest()
+
+
+async def test_a_question_is_pending_until_it_is_answered(subject: Subject, digest: str) -> None:
+    """Bound to its digest, and open for as long as its terms say."""
+    approval = await subject.desk.ask(an_ask(digest))
+    assert (approval.state, approval.digest) == (ApprovalState.PENDING, digest)
+    assert approval.answered_by is None
+    assert 0 < approval.expires_at - SystemClock().now() <= 1_800_000_000
+    assert await subject.desk.consume(approval.approval_id, digest, "claim") is None
+
+
+async def test_the_same_act_joins(subject: Subject, digest: str) -> None:
+    """Pending or approved; another agent's or another act is another question."""
+    first = await subject.desk.ask(an_ask(digest))
+    again = await subject.desk.ask(an_ask(digest, decision_id="dec_2"))
+    assert again.approval_id == first.approval_id
+    other_agent = await subject.desk.ask(an_ask(digest, agent="other"))
+    other_act = await subject.desk.ask(an_ask(hashlib.sha256(digest.encode()).hexdigest()))
+    found = {first.approval_id, other_agent.approval_id, other_act.approval_id}
+    assert len(found) == 3
+    await subject.answer(first.approval_id, ApprovalEvent.APPROVE)
+    joined = await subject.desk.ask(an_ask(digest))
+    assert (joined.approval_id, joined.state) == (first.approval_id, ApprovalState.APPROVED)
+
+
+ANSWERS = {
+    "approved": (ApprovalEvent.APPROVE, ApprovalState.APPROVED),
+    "denied": (ApprovalEvent.REJECT, ApprovalState.DENIED),
+    "cancelled": (ApprovalEvent.CANCEL, ApprovalState.CANCELLED),
+}
+
+
+@pytest.mark.parametrize("what", ANSWERS)
+async def test_waiting_ends_with_the_answer(subject: Subject, digest: str, what: str) -> None:
+    """Long before the limit, with who answered and why."""
+    event, state = ANSWERS[what]
+    approval = await subject.desk.ask(an_ask(digest))
+    waiting = asyncio.create_task(subject.desk.wait(approval.approval_id, 60))
+    await asyncio.sleep(0)
+    await subject.answer(approval.approval_id, event)
+    async with asyncio.timeout(10):
+        answered = await waiting
+    assert (answered.state, answered.answered_by, answered.comment) == (state, "alice", "seen")
+    assert answered.digest == digest
+
+
+async def test_waiting_ends_with_the_limit(subject: Subject, digest: str) -> None:
+    """Then the approval is as it is, and stands."""
+    approval = await subject.desk.ask(an_ask(digest))
+    seen = await subject.desk.wait(approval.approval_id, 0.05)
+    assert seen.state is ApprovalState.PENDING
+    assert (await subject.desk.wait(approval.approval_id, 0)).state is ApprovalState.PENDING
+
+
+async def test_an_approval_is_used_once(subject: Subject, digest: str) -> None:
+    """The same claim may ask again, because a reply may be lost; another gets nothing."""
+    approval_id = (await subject.desk.ask(an_ask(digest))).approval_id
+    await subject.answer(approval_id, ApprovalEvent.APPROVE)
+    consumed = await subject.desk.consume(approval_id, digest, "claim-1")
+    assert consumed is not None
+    assert (consumed.state, consumed.digest) == (ApprovalState.CONSUMED, digest)
+    again = await subject.desk.consume(approval_id, digest, "claim-1")
+    assert again is not None
+    assert again.state is ApprovalState.CONSUMED
+    assert await subject.desk.consume(approval_id, digest, "claim-2") is None
+    fresh = await subject.desk.ask(an_ask(digest))
+    assert fresh.approval_id != approval_id
+
+
+async def test_of_many_claims_one_wins(subject: Subject, digest: str) -> None:
+    """At the same moment."""
+    approval_id = (await subject.desk.ask(an_ask(digest))).approval_id
+    await subject.answer(approval_id, ApprovalEvent.APPROVE)
+    claims = (subject.desk.consume(approval_id, digest, f"claim-{n}") for n in range(8))
+    results = await asyncio.gather(*claims)
+    assert sum(result is not None for result in results) == 1
+
+
+async def test_another_act_cannot_use_it(subject: Subject, digest: str) -> None:
+    """The digest must be the one that was approved."""
+    approval_id = (await subject.desk.ask(an_ask(digest))).approval_id
+    await subject.answer(approval_id, ApprovalEvent.APPROVE)
+    other = hashlib.sha256(b"other").hexdigest()
+    assert await subject.desk.consume(approval_id, other, "claim") is None
+    assert await subject.desk.consume(approval_id, digest, "claim") is not None
+
+
+async def test_an_approval_that_nobody_knows_is_a_fault(subject: Subject) -> None:
+    """Not an outcome: the caller refuses."""
+    with pytest.raises(ApprovalError):
+        await subject.desk.wait("00000000-0000-4000-8000-000000000000", 1)
