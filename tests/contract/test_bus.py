@@ -17,15 +17,7 @@ from controlplane.notify.bus import ChannelBus, Topic
 from controlplane.notify.redis_channel import RedisChannel, RedisSettings
 from controlplane.store.embedded import EmbeddedPostgres, Role
 from controlplane.store.postgres_channel import PostgresChannel
-from tests.support.database import (
-    POOL,
-    connect_as,
-    database_name,
-    open_test_database,
-    postgres_server,
-)
-
-__all__ = ["database_name", "postgres_server"]
+from tests.support.database import POOL, connect_as, open_test_database
 
 SOON = 3.0
 """A wake-up comes within this; a re-read would only come later."""
