@@ -47,6 +47,8 @@ _GENERAL: Mapping[Progress, str] = {
 _HOOK = "the import hook was not loaded: keep PYTHONPATH, and run Python without -I, -E or -S"
 _NODE = "Node reads proxy variables from 22.21 and 24 on: use such a Node, or an HTTP client with "
 _NODE += "proxy support of its own"
+_NODE_HTTPS = "const end = (status) => () => process.exit(status);"
+_NODE_HTTPS += "require('https').get('@URL', end(0)).on('error', end(1))"
 _JAVA_AUTH = "Java sends proxy credentials only when the program registers an Authenticator: "
 _JAVA_AUTH += "register one, or give its gateway one configured agent (CHECKREIN_CONFIGURED_AGENT)"
 
@@ -112,11 +114,7 @@ RUNTIMES: tuple[Runtime, ...] = (
     Runtime(
         "node https",
         "node",
-        (
-            "-e",
-            "const end = (status) => () => process.exit(status);"
-            "require('https').get('@URL', end(0)).on('error', end(1))",
-        ),
+        ("-e", _NODE_HTTPS),
         {Progress.NEVER_CAME: _NODE},
     ),
     Runtime(
