@@ -22,8 +22,8 @@ def main() -> int:
         run_gateway(load_settings(os.environ), arguments.ready_fd)
     except ConfigurationError as error:
         for problem in error.problems:
-            place = f"{problem.file}:{problem.line}:{problem.column}: " if problem.line else ""
-            print(f"error: {place}{problem.message}", file=sys.stderr)  # noqa: T201
+            place = f":{problem.line}:{problem.column}" if problem.line else ""
+            print(f"error: {problem.file}{place}: {problem.message}", file=sys.stderr)  # noqa: T201
             if problem.help:
                 print(f"help: {problem.help}", file=sys.stderr)  # noqa: T201
         return 2
