@@ -1,0 +1,266 @@
+"""The desk: what a person is shown, lost replies, outages, and answers that lie."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from gateway.app import SystemClock
+from gateway.control_client.approvals import (
+    ControlPlaneDesk,
+    parse_time,
+    question_json,
+    summary_text,
+)
+from gateway.control_client.client import ControlPlaneClient
+from gateway.control_client.settings import ControlSettings
+from gateway.model.action import Canonical, Target
+from gateway.model.approval import Approval, ApprovalState
+from gateway.model.decision import Effect
+from gateway.model.errors import ApprovalError
+from gateway.ports import ApprovalAsk
+from tests.support.entries import AT, a_decision, an_action, an_exchange
+from tests.support.fake_control_plane import KEY, FakeControlPlane, Scripted, fake_control_plane
+
+DIGEST = "d" * 64
+
+
+@pytest.fixture
+async def plane() -> AsyncIterator[FakeControlPlane]:
+    """A scripted control plane."""
+    async with fake_control_plane() as fake:
+        yield fake
+
+
+@asynccontextmanager
+async def desk_at(url: str, seconds_max: float) -> AsyncIterator[ControlPlaneDesk]:
+    settings = ControlSettings(
+        api_url=url,
+        api_key=KEY,
+        control_seconds_max=0.5,
+        ask_seconds_max=seconds_max,
+        consume_seconds_max=seconds_max,
+        wait_retry_seconds_max=0.05,
+    )
+    client = ControlPlaneClient(settings)
+    yield ControlPlaneDesk(client, settings, SystemClock())
+    await client.close()
+
+
+@pytest.fixture
+async def desk(plane: FakeControlPlane) -> AsyncIterator[ControlPlaneDesk]:
+    """A desk at it, with time for some retries."""
+    async with desk_at(plane.url, 5) as desk:
+        yield desk
+
+
+@pytest.fixture
+async def hasty_desk(plane: FakeControlPlane) -> AsyncIterator[ControlPlaneDesk]:
+    """A desk that gives up soon."""
+    async with desk_at(plane.url, 0.2) as desk:
+        yield desk
+
+
+def an_ask(canonical: Canonical | None = None) -> ApprovalAsk:
+    canonical = canonical or Canonical((an_action(),), "stripe", "stripe")
+    decision = a_decision(Effect.REQUIRE_APPROVAL)
+    return ApprovalAsk("dec_1", DIGEST, an_exchange(), canonical, decision)
+
+
+def approval(status: str = "PENDING", **changes: Any) -> dict[str, Any]:
+    fields = {
+        "approvalId": "apr-1",
+        "status": status,
+        "requestDigest": DIGEST,
+        "expiresAt": "2025-11-21T04:40:00.123456Z",
+        "resolvedBy": None,
+        "comment": None,
+    }
+    return {"approval": {**fields, **changes}}
+
+
+SUMMARIES = {
+    "an action with params": (
+        an_action(), "create_refund of charge ch_1 (amount 9000, currency usd)",
+    ),
+    "no target, no params": (
+        replace(an_action({}), target=Target("", "")), "create_refund",
+    ),
+    "a secret": (
+        an_action({"api_key": "x", "text": "is sk_live_abcdefgh"}),
+        "create_refund of charge ch_1 (api_key [redacted], text is [redacted])",
+    ),
+    "other types": (
+        an_action({"a": True, "b": None, "c": [1, 2], "d": {"e": 1}}),
+        "create_refund of charge ch_1 (a yes, b none, c [2 items], d {1 fields})",
+    ),
+    "lines that would forge another": (
+        an_action({"a": "x\ncreate_payout\x1b[31m\u202e"}),
+        "create_refund of charge ch_1 (a x�create_payout�[31m�)",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", SUMMARIES)
+def test_a_person_reads_one_sentence(what: str) -> None:
+    """What is done, to what, with which values: no secret, no second line."""
+    action, text = SUMMARIES[what]
+    assert summary_text(Canonical((action,), "stripe", "stripe")) == text
+
+
+def test_a_batch_is_shown_whole() -> None:
+    """Not only what comes first, because the answer is for all of it."""
+    actions = tuple(an_action({"n": n}, f"ch_{n}") for n in range(7))
+    canonical = Canonical(actions, "stripe", "stripe")
+    text = summary_text(canonical)
+    assert text.startswith("create_refund of charge ch_0 (n 0); create_refund of charge ch_1")
+    assert text.endswith("; and 2 more")
+    params = question_json(an_ask(canonical))["params"]
+    assert isinstance(params, dict)
+    assert [each["target"]["id"] for each in params["actions"]] == [f"ch_{n}" for n in range(7)]
+
+
+def test_a_question_holds_no_secret() -> None:
+    """It is stored and shown by another machine."""
+    secret = "sk_live_abcdefghijkl"
+    action = an_action({"password": "hunter2", "note": secret}, f"ch_{secret}")
+    exchange = an_exchange(f"/v1/{secret}?key={secret}".encode(), secret.encode())
+    ask = replace(an_ask(Canonical((action,), "stripe", "stripe")), exchange=exchange)
+    text = str(question_json(ask))
+    assert secret not in text
+    assert "hunter2" not in text
+
+
+async def test_a_lost_reply_is_asked_for_again(
+    plane: FakeControlPlane, desk: ControlPlaneDesk
+) -> None:
+    """Asking joins, so twice is as good as once."""
+    plane.script = ["cut", 503, "garbage"]
+    plane.answers["/v1/approvals"] = approval()
+    found = await desk.ask(an_ask())
+    assert (found.approval_id, found.state, found.expires_at) == (
+        "apr-1", ApprovalState.PENDING, AT,
+    )  # fmt: skip
+    bodies = [call.body for call in plane.calls]
+    assert len(bodies) == 4
+    assert all(body == bodies[0] for body in bodies)
+
+
+async def test_a_lost_consumption_repeats_its_claim(
+    plane: FakeControlPlane, desk: ControlPlaneDesk
+) -> None:
+    """The same claim id, so that the database knows it again."""
+    plane.script = ["cut", "cut"]
+    plane.answers["/v1/approvals/apr-1/consume"] = approval("CONSUMED")
+    found = await desk.consume("apr-1", DIGEST, "dec_1")
+    assert found is not None
+    assert [call.body for call in plane.calls] == [
+        {"requestDigest": DIGEST, "claimId": "dec_1"}
+    ] * 3
+
+
+async def test_what_cannot_be_consumed_is_none(
+    plane: FakeControlPlane, desk: ControlPlaneDesk
+) -> None:
+    """An outcome, asked for once."""
+    plane.script = [409]
+    assert await desk.consume("apr-1", DIGEST, "dec_1") is None
+    assert len(plane.calls) == 1
+
+
+async def test_an_outage_during_a_wait_is_a_longer_wait(
+    plane: FakeControlPlane, desk: ControlPlaneDesk
+) -> None:
+    """The control plane restarts; the person's answer still arrives."""
+    plane.script = ["cut", 503, "cut", "html"]
+    plane.answers["/v1/approvals/apr-1"] = approval("APPROVED", resolvedBy="alice")
+    found = await desk.wait("apr-1", 10)
+    assert (found.state, found.answered_by) == (ApprovalState.APPROVED, "alice")
+    assert len(plane.calls) == 5
+
+
+async def test_an_outage_longer_than_the_wait_is_a_fault(
+    plane: FakeControlPlane, desk: ControlPlaneDesk
+) -> None:
+    """Nobody knows the state, so nothing is claimed."""
+    plane.script = ["cut"] * 1_000
+    with pytest.raises(ApprovalError) as caught:
+        await desk.wait("apr-1", 0.2)
+    assert caught.value.code == "approval.unavailable"
+
+
+async def test_a_gone_control_plane_is_a_fault_within_the_deadline(
+    plane: FakeControlPlane, hasty_desk: ControlPlaneDesk
+) -> None:
+    """Asking and consuming give up."""
+    plane.script = [503] * 1_000
+    async with asyncio.timeout(10):
+        with pytest.raises(ApprovalError, match="answered 503"):
+            await hasty_desk.ask(an_ask())
+        with pytest.raises(ApprovalError, match="answered 503"):
+            await hasty_desk.consume("apr-1", DIGEST, "dec_1")
+
+
+FINAL: dict[str, Scripted] = {"a wrong key": 401, "no permission": 403, "a bad request": 400}
+
+
+@pytest.mark.parametrize("what", FINAL)
+async def test_what_trying_again_cannot_help_is_not_tried_again(
+    plane: FakeControlPlane, desk: ControlPlaneDesk, what: str
+) -> None:
+    """One call, one fault."""
+    calls: tuple[Callable[[], Awaitable[Approval]], ...] = (
+        lambda: desk.ask(an_ask()),
+        lambda: desk.wait("apr-1", 5),
+    )
+    for call in calls:
+        plane.calls.clear()
+        plane.script = [FINAL[what]]
+        with pytest.raises(ApprovalError):
+            await call()
+        assert len(plane.calls) == 1
+
+
+LIES: dict[str, dict[str, Any]] = {
+    "another digest": approval("CONSUMED", requestDigest="e" * 64),
+    "another approval": approval("CONSUMED", approvalId="apr-2"),
+    "not consumed": approval("APPROVED"),
+    "a state that is none": approval("MAYBE"),
+    "no state": {"approval": {"approvalId": "apr-1"}},
+    "no time": approval("CONSUMED", expiresAt="soon"),
+    "a time without an offset": approval("CONSUMED", expiresAt="2026-01-01T00:00:00"),
+    "no approval": {"approval": None},
+}
+
+
+@pytest.mark.parametrize("what", LIES)
+async def test_a_lying_control_plane_releases_nothing(
+    plane: FakeControlPlane, hasty_desk: ControlPlaneDesk, what: str
+) -> None:
+    """A consumption counts only for the very act that was asked about."""
+    plane.answers["/v1/approvals/apr-1/consume"] = LIES[what]
+    with pytest.raises(ApprovalError):
+        await hasty_desk.consume("apr-1", DIGEST, "dec_1")
+
+
+async def test_an_answer_about_another_act_is_not_waited_for(
+    plane: FakeControlPlane, desk: ControlPlaneDesk
+) -> None:
+    """Asking checks the digest, waiting the id."""
+    plane.answers["/v1/approvals"] = approval(requestDigest="e" * 64)
+    plane.answers["/v1/approvals/apr-1"] = approval("APPROVED", approvalId="apr-2")
+    with pytest.raises(ApprovalError, match="another action"):
+        await desk.ask(an_ask())
+    with pytest.raises(ApprovalError, match="another action"):
+        await desk.wait("apr-1", 5)
+
+
+def test_a_time_is_read_to_the_microsecond() -> None:
+    """Whatever its offset."""
+    assert parse_time("2025-11-21T04:40:00.123456Z") == AT
+    assert parse_time("2025-11-21T05:40:00.123456+01:00") == AT
