@@ -7,7 +7,7 @@ one second. Tests that kill or starve something start a stack of their own.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -19,6 +19,7 @@ from tests.support.stack import Stack, Upstreams, start_stack
 from tests.support.upstream_files import make_upstream_files
 
 BRIEF_HOLD_SECONDS = "1"
+LOG_CHARS = 3_000
 
 
 @pytest.fixture(scope="session")
@@ -53,3 +54,18 @@ def client(request: pytest.FixtureRequest) -> Client:
     """Every real client in turn."""
     found: Client = request.param
     return found
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show with a failure what the processes said meanwhile."""
+    report = yield
+    values = getattr(item, "funcargs", {}).values()
+    for running in (value for value in values if isinstance(value, Stack)):
+        if report.failed:
+            for name, gateway in running.gateways.items():
+                report.sections.append((f"gateway {name}", gateway.process.log[-LOG_CHARS:]))
+            report.sections.append(("control plane", running.control.process.log[-LOG_CHARS:]))
+    return report

@@ -20,8 +20,8 @@ AGENT_SECONDS_MAX = 75.0
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """A real client, and how it tells of a refusal. `read_tags` is False where a read of this API
-    carries nothing that a test could know it by."""
+    """A real client, and its native exception (or a base of it) for a refusal. `read_tags` is False
+    where a read of this API carries nothing that a test could know it by."""
 
     name: str
     script: str
@@ -48,10 +48,11 @@ CLIENTS = (
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What the agent says happened. `status` is None where the client has no HTTP status."""
+    """What the agent says happened. `kinds` are the exception's class and all its bases; `status`
+    is None where the client has no HTTP status."""
 
     ok: bool
-    exception: str
+    kinds: tuple[str, ...]
     message: str
     status: int | None
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -108,12 +109,12 @@ def read_told(output: str, errors: str, status: int) -> Told:
     if output.startswith("HTTP/"):
         return _read_curl(output, errors, status)
     if not output.strip():
-        return Told(False, "crashed", errors, None, output=errors)
+        return Told(False, ("crashed",), errors, None, output=errors)
     told = json.loads(output.strip().splitlines()[-1])
     headers = {str(key).lower(): str(value) for key, value in told.get("headers", {}).items()}
     return Told(
         told["ok"],
-        told.get("exception", ""),
+        tuple(told.get("kinds", ())),
         told.get("message", ""),
         told.get("status"),
         headers,
@@ -130,7 +131,7 @@ def _read_curl(output: str, errors: str, status: int) -> Told:
     lines = head.splitlines()
     headers = dict(_header(line) for line in lines[1:])
     code = int(lines[0].split()[1])
-    return Told(status == 0, errors.strip()[:10], rest, code, headers, rest)
+    return Told(status == 0, (errors.strip()[:10],), rest, code, headers, rest)
 
 
 def _header(line: str) -> tuple[str, str]:

@@ -16,6 +16,7 @@ from typing import Any
 
 CALL_SECONDS_MAX = 35.0
 POLL_SECONDS = 0.05
+PAGE_RECORDS = 1_000
 
 # The environment's proxies are for agents; an operator's call goes straight to loopback.
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -125,27 +126,39 @@ class ControlApi:
 
     def records(self, gateway_id: str = "") -> list[StoredRecord]:
         """Every stored record, in order of arrival."""
-        found: list[StoredRecord] = []
-        cursor: str | None = None
-        while True:
-            page = self.call(
-                "GET", "/v1/records", after=cursor, limit=500, gatewayId=gateway_id or None
-            )
-            for record in page["records"]:
-                found.append(StoredRecord(record["gatewayId"], record["seq"], record["line"]))
-            cursor = page.get("nextCursor")
-            if not page["records"] or not cursor:
-                return found
+        found, _ = self._records_after("0", gateway_id)
+        return found
 
     def wait_record(
         self, wanted: Mapping[str, object], about: str = "", seconds: float = 15.0
     ) -> dict[str, Any]:
         """The newest stored record with these fields whose line mentions `about`."""
         deadline = time.monotonic() + seconds
+        cursor = "0"
         while time.monotonic() < deadline:
-            for record in reversed(self.records()):
+            # The server answers as soon as there is a new record, or after a second.
+            found, cursor = self._records_after(cursor, wait_seconds=1)
+            for record in reversed(found):
                 fields = record.fields
                 if about in record.line and wanted.items() <= fields.items():
                     return fields
-            time.sleep(POLL_SECONDS)
         raise AssertionError(f"no record {dict(wanted)} about {about!r} within {seconds:.0f} s")
+
+    def _records_after(
+        self, cursor: str, gateway_id: str = "", wait_seconds: float = 0
+    ) -> tuple[list[StoredRecord], str]:
+        found: list[StoredRecord] = []
+        while True:
+            page = self.call(
+                "GET",
+                "/v1/records",
+                after=cursor,
+                limit=PAGE_RECORDS,
+                gatewayId=gateway_id,
+                waitSeconds=0 if found else wait_seconds,
+            )
+            cursor = page["nextCursor"]
+            for record in page["records"]:
+                found.append(StoredRecord(record["gatewayId"], record["seq"], record["line"]))
+            if len(page["records"]) < PAGE_RECORDS:
+                return found, cursor

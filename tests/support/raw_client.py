@@ -17,6 +17,9 @@ from pathlib import Path
 QUIET_SECONDS = 0.6
 """An answer is complete when the gateway has said nothing for this long and did not close."""
 
+AFTER_ANSWER_SECONDS = 0.15
+"""The same once a complete answer is there: what still comes, comes at once."""
+
 CONNECT_SECONDS_MAX = 10.0
 
 
@@ -124,5 +127,15 @@ def _exchange(sock: socket.socket, payload: bytes) -> Reply:
             is_closed = True
             break
         data += piece
+        if _is_complete(data):
+            sock.settimeout(AFTER_ANSWER_SECONDS)
     statuses = tuple(int(found) for found in re.findall(rb"HTTP/1\.[01] ([0-9]{3}) ", data))
     return Reply(statuses, data, is_closed)
+
+
+def _is_complete(data: bytes) -> bool:
+    """Whether the last head in the data has all of the body that it declares."""
+    start = data.rfind(b"HTTP/1.1 ")
+    head, separator, body = data[start:].partition(b"\r\n\r\n")
+    length = re.search(rb"\ncontent-length: *([0-9]+)", head, re.IGNORECASE)
+    return bool(separator and length) and len(body) >= int(length[1] if length else 0)

@@ -50,6 +50,7 @@ class ControlPlane:
             {
                 "CHECKREIN_DATA_DIR": str(self.data_dir),
                 "CHECKREIN_API_PORT": "0",
+                "CHECKREIN_LOG_LEVEL": "WARNING",
                 **(settings or {}),
             },
             folder / "control.log",

@@ -25,8 +25,8 @@ def tell(acts: Mapping[str, Act], describe: Callable[[Exception], Mapping[str, o
     try:
         result = acts[act](tag)
     except Exception as error:
-        kind = f"{type(error).__module__}.{type(error).__qualname__}"
-        told = {"ok": False, "exception": kind, "message": str(error), **describe(error)}
+        kinds = [f"{kind.__module__}.{kind.__qualname__}" for kind in type(error).__mro__]
+        told = {"ok": False, "kinds": kinds, "message": str(error), **describe(error)}
         print(json.dumps(told, default=str), flush=True)
         sys.exit(EXIT_REFUSED)
     print(json.dumps({"ok": True, "result": str(result)[:2000]}), flush=True)
