@@ -1,0 +1,46 @@
+"""Turns calls of real SDKs into the requests that they would send. No network: every transport is
+replaced, keeps what it was given, and answers with an empty object."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable, Mapping
+
+from gateway.authoring.requests import build_request
+from gateway.canonicalize.catalog import Catalog
+from gateway.canonicalize.operation import Operation
+from gateway.content import mappers_dir
+from gateway.model.exchange import HttpRequest
+
+
+@functools.cache
+def catalog() -> Catalog:
+    """All shipped mappers, loaded once."""
+    return Catalog.load([mappers_dir()])
+
+
+def operations_of(provider: str) -> list[Operation]:
+    """The entries of a provider, one for each operation name."""
+    found = {entry.operation: entry for entry in catalog().operations if entry.provider == provider}
+    return [found[name] for name in sorted(found)]
+
+
+def as_request(
+    method: str, url: str, headers: Mapping[str, object] | Iterable[tuple[str, str]], body: object
+) -> HttpRequest:
+    """What goes over the wire for arguments that a transport was given."""
+    pairs = headers.items() if isinstance(headers, Mapping) else headers
+    texts = [
+        (name, value.decode("latin-1") if isinstance(value, bytes) else str(value))
+        for name, value in pairs
+    ]
+    match body:
+        case None:
+            data = b""
+        case str():
+            data = body.encode()
+        case bytes() | bytearray():
+            data = bytes(body)
+        case _:
+            raise AssertionError(f"a body of type {type(body).__name__}")
+    return build_request(method.upper(), url, texts, data)
