@@ -169,6 +169,11 @@ class Connection:
         self._finish(fault)
         self.drop()
 
+    def abandon(self, turn: Turn) -> None:
+        """Close at once if this turn is still on; otherwise the connection is somebody else's."""
+        if self._turn is turn:
+            self.drop()
+
     def drop(self) -> None:
         """Close at once. Safe to repeat."""
         if self._turn is not None:

@@ -112,8 +112,11 @@ class UpstreamPool:
         self._clock = clock
         self._context = make_upstream_context(settings.upstream_ca)
         self._pool = ConnectionPool(settings.pool_limits, clock, self._connect)
-        self._active: set[Connection] = set()
+        self._active: dict[Turn, Connection] = {}
         self._watch: asyncio.TimerHandle | None = None
+        # Added to the metrics by the watch, since that costs more than the rest of reusing one.
+        self._reused_count = 0
+        self._opened_count = 0
 
     async def send(self, permit: Permit, exchange: Exchange, channel: AgentChannel) -> Sent:
         assert permit.request_id == exchange.request_id, "a permit is for one request"
@@ -139,6 +142,7 @@ class UpstreamPool:
         if self._watch is not None:
             self._watch.cancel()
             self._watch = None
+        self._count_connections()
         self._pool.close()
 
     # --- one request ------------------------------------------------------------------------------
@@ -152,15 +156,23 @@ class UpstreamPool:
             UpstreamError: no connection could be had; nothing was sent.
         """
         request = exchange.request
-        connection = await self._acquire(request, exchange.principal.agent, fresh=is_second)
+        agent = exchange.principal.agent
+        origin = Origin(request.scheme, request.authority.host, request.authority.port)
+        connection = None if is_second else self._pool.take(origin, agent)
+        # One that was waited for may have ended before this task ran again.
+        while connection is None or connection.is_gone:
+            connection = await self._pool.open(origin, agent)
         if channel.is_gone:
             self._pool.give_back(connection)
             raise UpstreamError("agent_gone", "the agent is gone", sent=False)
         was_used = connection.uses > 0
-        (_REUSED if was_used else _OPENED).inc()
+        if was_used:
+            self._reused_count += 1
+        else:
+            self._opened_count += 1
         ended: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
         turn = Turn(channel, ended, self._clock.monotonic())
-        self._active.add(connection)
+        self._active[turn] = connection
         self._keep_watch()
         upload: asyncio.Task[None] | None = None
         try:
@@ -172,26 +184,16 @@ class UpstreamPool:
                 connection.start(turn, request.method, head, request.body)
             ending = await ended
         except BaseException:
-            connection.drop()
+            connection.abandon(turn)
             raise
         finally:
-            self._active.discard(connection)
+            del self._active[turn]
             if upload is not None:
                 await _stop(upload)
         may_repeat = was_used and ending.was_silent and not is_second and _is_safe(request)
         if may_repeat and _is_stale(ending.fault):
             return None
         return _make_sent(turn, ending)
-
-    async def _acquire(self, request: HttpRequest, agent: str, *, fresh: bool) -> Connection:
-        origin = Origin(request.scheme, request.authority.host, request.authority.port)
-        while True:
-            connection = None if fresh else self._pool.take(origin, agent)
-            if connection is None:
-                connection = await self._pool.open(origin, agent)
-            # One that was handed over may have ended before this task ran again.
-            if not connection.is_gone:
-                return connection
 
     # --- a body that streams ----------------------------------------------------------------------
 
@@ -277,12 +279,18 @@ class UpstreamPool:
         """Enforce deadlines of requests on their way and the age of idle connections: one timer
         for all, instead of several for each request."""
         self._watch = None
+        self._count_connections()
         now = self._clock.monotonic()
-        for connection in list(self._active):
+        for connection in list(self._active.values()):
             connection.check(now)
         self._pool.sweep()
         if self._active or self._pool.open_count:
             self._keep_watch()
+
+    def _count_connections(self) -> None:
+        _REUSED.inc(self._reused_count)
+        _OPENED.inc(self._opened_count)
+        self._reused_count = self._opened_count = 0
 
 
 class _Unclaimed:

@@ -6,6 +6,7 @@ import asyncio
 
 from gateway.model.record import Outcome
 from tests.integration.enforce.conftest import MakeWayOut
+from tests.support.fake_channel import FakeChannel
 from tests.support.raw_upstream import RawPeer, answer_each
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -98,3 +99,40 @@ async def test_idle_connections_end_by_age(make_way_out: MakeWayOut) -> None:
     await asyncio.wait_for(way.upstream.ended.wait(), 5)
     assert way.pool._pool.open_count == 0
     assert way.pool._pool._lanes == {} or way.pool._pool.idle_count == 0
+
+
+async def test_cancelling_the_finished_leaves_the_next_alone(make_way_out: MakeWayOut) -> None:
+    """A send that is cancelled just as its answer ends must not drop the connection, which has
+    been handed to the next request by then."""
+
+    class CancellingChannel(FakeChannel):
+        def finish(self) -> None:
+            super().finish()
+            first.cancel()
+
+    way = await make_way_out(answer_each(OK), upstream_connections_max=1)
+    first = asyncio.create_task(way.send(channel=CancellingChannel()))
+    second = asyncio.create_task(way.send())
+    sent, channel = await asyncio.wait_for(second, 5)
+    assert (sent.outcome, channel.end) == (Outcome.EXECUTED, "finished")
+    assert first.cancelled()
+    assert way.upstream.connections == 1
+
+
+async def test_deadline_of_the_next_request_on_a_connection_holds(
+    make_way_out: MakeWayOut,
+) -> None:
+    """A connection handed straight from one request to the next is still watched."""
+
+    async def script(peer: RawPeer) -> None:
+        await peer.read_request()
+        peer.write(OK)
+        await peer.read_request()
+        await peer.wait_end()
+
+    way = await make_way_out(
+        script, upstream_connections_max=1, upstream_first_byte_seconds_max=0.2
+    )
+    results = await asyncio.gather(way.send(), way.send())
+    assert [sent.outcome for sent, _ in results] == [Outcome.EXECUTED, Outcome.UNKNOWN]
+    assert results[1][0].code == "upstream.timed_out"
