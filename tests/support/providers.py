@@ -31,7 +31,7 @@ HOSTS = (
 
 def answer(request: Understood) -> Answer:
     """The answer of whichever provider the Host header names."""
-    host = request.host.partition(":")[0]
+    host = request.host.partition(":")[0].lower().rstrip(".")
     for suffix, provider in _PROVIDERS.items():
         if host == suffix or host.endswith("." + suffix):
             return provider(request)
