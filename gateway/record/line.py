@@ -71,14 +71,14 @@ def _decision(entry: DecisionEntry) -> Fields:
         "request_id": exchange.request_id,
         "agent": _known(principal.agent),
         "run": None if principal.run is None else _known(principal.run),
-        "method": _known(request.method),
+        "method": _known_short(request.method),
         "authority": _authority(request.authority),
         "path": path,
         "query_digest": query_digest,
         "body_digest": None if body is None else hashlib.sha256(body).hexdigest(),
         "body_bytes": request.body_bytes if body is None else len(body),
         "digest": entry.digest,
-        "provider": _known(entry.canonical.provider),
+        "provider": _known_short(entry.canonical.provider),
         "actions": actions_json(entry.canonical),
         "refused": entry.canonical.refused,
         "effect": decision.effect,
@@ -86,7 +86,7 @@ def _decision(entry: DecisionEntry) -> Fields:
         "policy": decision.policy,
         "rule": decision.rule,
         "reason_code": decision.reason_code,
-        "message": redact_text(decision.message),
+        "message": _known(decision.message),
         "risk": risk_json(decision.risk),
         "revision": decision.revision,
         "approval": _approval(entry.approval),
@@ -103,9 +103,9 @@ def action_json(action: Action) -> Fields:
     target = action.target
     return {
         "operation": _known(action.operation),
-        "action": _known(action.action),
+        "action": _known_short(action.action),
         "kind": action.kind,
-        "target": {"type": _known(target.type), "id": redact_text(target.id)},
+        "target": {"type": _known_short(target.type), "id": redact_text(target.id)},
         "params": redact_params(action.params),
         "missing": sorted(map(_known, action.missing)) if action.missing else [],
         "reversible": action.reversible,
@@ -116,13 +116,13 @@ def risk_json(risk: Risk) -> Fields:
     """A risk as it may be shown; what a factor observed may be a param, so it is redacted too."""
     factors: list[JsonValue] = [
         {
-            "name": _known(factor.name),
+            "name": _known_short(factor.name),
             "points": factor.points,
-            "observed": redact_text(factor.observed),
+            "observed": _known(factor.observed),
         }
         for factor in risk.factors[:FACTORS_MAX]
     ]
-    return {"score": risk.score, "factors": factors, "vector": _known(risk.vector)}
+    return {"score": risk.score, "factors": factors, "vector": _known_short(risk.vector)}
 
 
 def _outcome(entry: OutcomeEntry) -> Fields:

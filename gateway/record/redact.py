@@ -91,13 +91,14 @@ _UNDERSCORE_SIGNS: Final = re.compile(
 _DASH_SIGNS: Final = re.compile(
     r"-(?:-|(?<=sk-)|(?<=xox[a-z]-)|(?<=xapp-)|(?<=glpat-)|(?<=GOCSPX-)|(?<=pypi-)|(?<=key-))"
 )
+_COLON_SIGN: Final = re.compile(r":(?<=\d:)[\w-]{30}")
 _PLAIN_SIGNS: Final = (
     "eyJ", "AKIA", "ASIA", "AIza", "ya29.", "SG.", "earer", "asic", "oken", "/services/T",
-    "/webhooks/", ":",
+    "/webhooks/", "://",
 )  # fmt: skip
 _DIGIT_BREAK: Final = re.compile(r"[ +-]|%20")
 _DIGIT_GROUPS: Final = re.compile(r"(?<!\d)\d+(?:(?:[ +-]|%20)\d+)*")
-_DIGITS_13: Final = re.compile(r"\d(?:(?:[ +-]|%20)?\d){12}")
+_CARD_SIGN: Final = re.compile(r"[2-6](?<!\d[2-6])(?:(?:[ +-]|%20)?\d){12}")
 _CARD_DIGITS_MIN: Final = 13
 _CARD_DIGITS_MAX: Final = 19
 _PLAIN_INTEGER_MAX: Final = 10**12 - 1
@@ -138,7 +139,7 @@ def redact_text(text: str, chars_max: int = LIMITS.text_chars_max) -> str:
         text = text[: chars_max + _SCAN_CHARS_BEYOND]
     if _is_suspect(text):
         text = _SHAPES.sub(REDACTED, text)
-    if _DIGITS_13.search(text):
+    if _CARD_SIGN.search(text):
         text = _DIGIT_GROUPS.sub(_cards, text)
     if cut:
         text = f"{text[:chars_max]}…(+{cut} characters)"
@@ -150,6 +151,8 @@ def _is_suspect(text: str) -> bool:
     if "_" in text and _UNDERSCORE_SIGNS.search(text):
         return True
     if "-" in text and _DASH_SIGNS.search(text):
+        return True
+    if ":" in text and _COLON_SIGN.search(text):
         return True
     for sign in _PLAIN_SIGNS:  # noqa: SIM110 - a loop costs half of what `any` does
         if sign in text:
