@@ -46,7 +46,8 @@ async def start_tls_server(
 ) -> TlsWire:
     """Be the TLS server on `wire`, whose object is spent. On failure it is closed.
 
-    The name that the client asked for is read before, by peeking, so no callback is needed.
+    Reading of `wire` must be paused since before the client's first TLS byte, or that byte is
+    lost. The name that the client asked for is read before, by peeking.
 
     Raises:
         AgentProtocolError: `tunnel.ca_distrusted`, `tunnel.tls_failed`, `tunnel.timed_out`.
