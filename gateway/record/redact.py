@@ -58,6 +58,8 @@ _NOT_ALNUM: Final = re.compile(r"[^a-z0-9]+")
 
 SHAPE_CHARS_MIN: Final = 12
 """No shape below is shorter, so shorter text needs no look."""
+_MASK: Final = "\uffff"
+_MASKED: Final = re.compile(_MASK + "+")
 _SCAN_CHARS_BEYOND: Final = 4_096
 """Text is searched this far beyond what is kept, so that a secret cut in two is still known."""
 
@@ -120,7 +122,8 @@ def redact_params(
         if is_secret:
             redacted[key] = REDACTED
         elif isinstance(value, str):
-            redacted[key] = redact_text(value, limits.text_chars_max)
+            is_plain = len(value) < SHAPE_CHARS_MIN and value.isascii()
+            redacted[key] = value if is_plain else redact_text(value, limits.text_chars_max)
         elif value is None or (isinstance(value, int) and abs(value) <= _PLAIN_INTEGER_MAX):
             redacted[key] = value
         else:
@@ -130,20 +133,26 @@ def redact_params(
 
 def redact_text(text: str, chars_max: int = LIMITS.text_chars_max) -> str:
     """Text with secret-looking parts replaced, cut to `chars_max` with a mark of what was cut."""
-    length = len(text)
-    if length < SHAPE_CHARS_MIN:
-        return _unicode(text)
-    cut = 0
-    if length > chars_max:
-        cut = length - chars_max
-        text = text[: chars_max + _SCAN_CHARS_BEYOND]
-    if _is_suspect(text):
-        text = _SHAPES.sub(REDACTED, text)
-    if _CARD_SIGN.search(text):
-        text = _DIGIT_GROUPS.sub(_cards, text)
-    if cut:
-        text = f"{text[:chars_max]}…(+{cut} characters)"
-    return _unicode(text)
+    if len(text) >= SHAPE_CHARS_MIN:
+        if len(text) > chars_max:
+            return _unicode(_redact_long(text, chars_max))
+        if _is_suspect(text):
+            text = _SHAPES.sub(REDACTED, text)
+        if _CARD_SIGN.search(text):
+            text = _DIGIT_GROUPS.sub(_cards, text)
+    return text if text.isascii() else _unicode(text)
+
+
+def _redact_long(text: str, chars_max: int) -> str:
+    """Secrets keep their length until the cut, so that nothing from behind it moves into view:
+    there, the end of the search may have cut a secret so short that its shape is gone."""
+    searched = text[: chars_max + _SCAN_CHARS_BEYOND]
+    masked = _SHAPES.sub(lambda match: _MASK * len(match[0]), searched)
+    masked = _DIGIT_GROUPS.sub(
+        lambda match: match[0] if _cards(match) == match[0] else _MASK * len(match[0]), masked
+    )
+    shown = _MASKED.sub(REDACTED, masked[:chars_max])
+    return f"{shown}…(+{len(text) - chars_max} characters)"
 
 
 def _is_suspect(text: str) -> bool:

@@ -188,6 +188,16 @@ def test_a_secret_across_the_cut_is_found() -> None:
         assert "ghp_a" not in redact_text(text)
 
 
+def test_nothing_from_behind_the_cut_moves_into_view() -> None:
+    """A long secret shrinks to a marker; what stands at the end of the search must not follow."""
+    long_secret = "eyJ" + "a" * 4_300
+    for beyond in range(4_000, 4_120):
+        text = long_secret[:beyond] + " " + " ".join([SECRETS["a GitHub token"]] * 20)
+        shown = redact_text(text)
+        assert shown.startswith(f"{REDACTED}…(+")
+        assert "ghp_" not in shown
+
+
 def test_everything_is_bounded() -> None:
     """Lists, fields, depth, leaves: nothing an agent sends makes a large record."""
     limits = RedactionLimits(items_max=3, depth_max=2, leaves_max=5)
