@@ -180,29 +180,32 @@ def place_inside(scalar: Scalar, text: str, offset: int) -> tuple[int, int]:
         at += 1
     elif scalar.style in ("|", ">"):
         at = text.find("\n", at, scalar.end) + 1
+        at += len(_space_at(text, at, scalar.end))
+        seen = len(_space_at(scalar.written, 0, len(scalar.written)))
     while seen < offset and at < scalar.end:
         sign = text[at]
         if sign == "\\" and scalar.style == '"':
             at += _escape_length(text, at)
             seen += 1
-        elif sign.isspace():
-            run_end = at
-            while run_end < scalar.end and text[run_end].isspace():
-                run_end += 1
-            # Folding may turn a run of white space into a shorter one: take both runs whole.
-            value_end = seen
-            while value_end < len(scalar.written) and scalar.written[value_end].isspace():
-                value_end += 1
-            if offset < value_end:
+        elif sign.isspace() and "\n" in (run := _space_at(text, at, scalar.end)):
+            # Folding turns a run of white space into a shorter one: take both runs whole.
+            end = seen + len(_space_at(scalar.written, seen, len(scalar.written)))
+            if offset < end:
                 break
-            at, seen = run_end, value_end
+            at, seen = at + len(run), end
         else:
             at += 2 if sign == "'" and scalar.style == "'" else 1
             seen += 1
-    while at < scalar.end and text[at].isspace() and scalar.style in ("|", ">"):
-        at += 1
     before = text.rfind("\n", 0, at) + 1
     return text.count("\n", 0, at) + 1, at - before + 1
+
+
+def _space_at(text: str, start: int, end: int) -> str:
+    """The run of white space that starts here."""
+    at = start
+    while at < end and text[at].isspace():
+        at += 1
+    return text[start:at]
 
 
 def _escape_length(text: str, at: int) -> int:

@@ -1,0 +1,77 @@
+"""Builds what policy tests need from few words: an action, a context, a bundle from YAML text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from textwrap import dedent, indent
+
+from gateway.decide.bundle import Bundle
+from gateway.decide.loader import parse_policies
+from gateway.decide.policy import Policy
+from gateway.model.action import Action, Kind, ParamValue, Target
+from gateway.model.decision import Context
+from gateway.model.errors import Problem
+from gateway.model.vocabulary import Vocabulary
+
+
+def act(
+    action: str = "create_charge",
+    kind: str = "create",
+    params: Mapping[str, ParamValue] | None = None,
+    *,
+    provider: str = "stripe",
+    operation: str | None = None,
+    target: tuple[str, str] = ("charge", "ch_1"),
+    missing: tuple[str, ...] = (),
+    reversible: bool = True,
+    sensitive: str | None = None,
+) -> Action:
+    return Action(
+        provider,
+        operation or f"{provider}.{action}",
+        action,
+        Kind(kind),
+        Target(*target),
+        params or {},
+        reversible,
+        sensitive,
+        frozenset(missing),
+    )
+
+
+def who(
+    agent: str = "agent",
+    run: str | None = None,
+    labels: Mapping[str, str] | None = None,
+    environment: str = "",
+) -> Context:
+    return Context(agent, run, 0, labels or {}, environment)
+
+
+def policy_text(
+    rules: str, *, name: str = "p", default: str = "BLOCK", mode: str = "enforce", scope: str = ""
+) -> str:
+    """A policy document around some rules (YAML list items)."""
+    head = f"apiVersion: checkrein/v1\nkind: Policy\nmetadata: {{name: {name}}}\nspec:\n"
+    scope_line = f"  scope: {{agent: {scope}}}\n" if scope else ""
+    body = f"{scope_line}  mode: {mode}\n  defaultEffect: {default}\n  rules:"
+    listed = dedent(rules).strip()
+    return head + body + (f"\n{indent(listed, '    ')}\n" if listed else " []\n")
+
+
+def problems_of(text: str, vocabulary: Vocabulary | None = None) -> list[Problem]:
+    problems: list[Problem] = []
+    parse_policies([("p.yaml", text)], vocabulary, problems)
+    return sorted(problems)
+
+
+def policies_of(*texts: str) -> list[Policy]:
+    problems: list[Problem] = []
+    sources = [(f"{number}.yaml", text) for number, text in enumerate(texts)]
+    policies = parse_policies(sources, None, problems)
+    assert not problems, [str(problem) for problem in problems]
+    return policies
+
+
+def bundle_of(*texts: str) -> Bundle:
+    return Bundle.of(policies_of(*texts))
