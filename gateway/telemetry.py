@@ -68,7 +68,7 @@ UPSTREAM_CONNECTIONS = Counter(
 )
 
 # Looked up once: `labels()` costs more than the increment, and this is on the hot path.
-_DECISION_COUNTERS: Final = {}
+_DECISION_COUNTERS: Final[dict[tuple[str, str], Counter]] = {}
 
 
 def count_decision(decision: Decision) -> None:
