@@ -13,7 +13,7 @@ from botocore.config import Config
 from gateway.canonicalize.operation import Operation
 from gateway.model.action import Kind
 from gateway.model.exchange import HttpRequest
-from tests.unit.mappers_real_sdks.sdk import as_request, catalog, operations_of
+from tests.contract.mappers_real_sdks.sdk import as_request, catalog, operations_of
 
 DEPTH_MAX = 4
 

@@ -11,13 +11,21 @@ from slack_sdk import WebClient, WebhookClient
 from gateway.canonicalize.operation import Operation
 from gateway.model.action import Kind
 from gateway.model.exchange import HttpRequest
-from tests.unit.mappers_real_sdks.sdk import as_request, catalog, operations_of
+from tests.contract.mappers_real_sdks.sdk import as_request, catalog, operations_of
 
 READING_VERBS = (
     "list", "info", "get", "history", "replies", "members", "search", "test", "identity", "lookup",
     "conversations", "presence", "permalink", "logs", "messages", "files", "all",
 )  # fmt: skip
 """Last words of Slack methods that read; anything else called a read would be a mistake."""
+
+
+EXAMPLES: dict[str, object] = {
+    "users": ["x1"],
+    "user_ids": ["x1"],
+    "channel_ids": ["x1"],
+    "files": [{"id": "F1"}],
+}
 
 
 class Kept(Exception):
@@ -41,7 +49,7 @@ def call(method_name: str, **more: object) -> HttpRequest | None:
     given: dict[str, object] = {}
     for name, parameter in inspect.signature(target).parameters.items():
         if parameter.kind is not parameter.VAR_KEYWORD and parameter.default is parameter.empty:
-            given[name] = ["x1"] if name in ("users", "user_ids", "channel_ids") else "x1"
+            given[name] = EXAMPLES.get(name, "x1")
     try:
         target(**{**given, **more})
     except Kept as kept:
@@ -56,14 +64,21 @@ def sdk_name(operation: str) -> str:
     return operation.replace(".", "_")
 
 
-OFFERED = [entry for entry in operations_of("slack") if hasattr(WebClient, sdk_name(entry.operation))]
+OFFERED = [
+    entry for entry in operations_of("slack") if hasattr(WebClient, sdk_name(entry.operation))
+]
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
 @pytest.mark.parametrize("entry", OFFERED, ids=lambda entry: entry.operation)
 def test_each_call_has_its_own_name(entry: Operation) -> None:
     """Every mapped method that the SDK offers is recognised exactly, with its kind."""
-    more = {"chat.update": {"text": "x"}, "views.open": {"view": {}, "trigger_id": "t"}}
+    more = {
+        "chat.update": {"text": "x"},
+        "views.open": {"view": {}, "trigger_id": "t"},
+        "conversations.open": {"users": ["U1"]},
+        "conversations.inviteShared": {"emails": ["a@b.test"]},
+    }
     extra: dict[str, object] = dict(more.get(entry.operation, {}))
     request = call(sdk_name(entry.operation), **extra)
     assert request is not None, "the SDK sent nothing"
@@ -85,7 +100,7 @@ def test_no_method_of_the_whole_sdk_is_wrongly_a_read() -> None:
     """Every method of the SDK, mapped or not: only methods with a reading name are reads."""
     wrong, called = [], 0
     for name in dir(WebClient):
-        if name.startswith("_") or "_" not in name:
+        if name.startswith("_") or "_" not in name or name.isupper():
             continue
         request = call(name)
         if request is None:
@@ -122,13 +137,10 @@ def test_a_message_is_the_same_in_both_encodings(as_json: bool) -> None:
 def test_an_incoming_webhook_sends(monkeypatch: pytest.MonkeyPatch) -> None:
     """A webhook's POST is a message; nothing of its path but the hook's id is read."""
 
-    def keep(self: Any, *, body: dict[str, Any], headers: dict[str, str]) -> Any:
-        import json
+    def keep(_: Any, url: str, req: Any) -> Any:
+        raise Kept(as_request("POST", url, req.header_items(), req.data))
 
-        all_headers = {"content-type": "application/json;charset=utf-8", **headers}
-        raise Kept(as_request("POST", self.url, all_headers, json.dumps(body)))
-
-    monkeypatch.setattr(WebhookClient, "_perform_http_request", keep)
+    monkeypatch.setattr(WebhookClient, "_perform_http_request_internal", keep)
     with pytest.raises(Kept) as kept:
         WebhookClient("https://hooks.slack.com/services/T1/B1/key").send(text="x")
 

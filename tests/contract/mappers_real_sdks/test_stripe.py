@@ -12,7 +12,7 @@ import stripe
 from gateway.canonicalize.operation import Operation
 from gateway.model.action import Kind
 from gateway.model.exchange import HttpRequest
-from tests.unit.mappers_real_sdks.sdk import as_request, catalog, operations_of
+from tests.contract.mappers_real_sdks.sdk import as_request, catalog, operations_of
 
 NOT_IN_THE_SDK = {
     "stripe.charges.refund": "an alias of refunds that the API still answers",
