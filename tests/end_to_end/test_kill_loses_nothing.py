@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import time
+import uuid
 from collections.abc import Iterator
 
 import psutil
@@ -17,9 +19,12 @@ from tests.support.traffic import Traffic, assert_every_effect_is_recorded_once,
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
-KILLS = 6
+KILLS = int(os.environ.get("CHECKREIN_TEST_KILLS", "6"))
+"""Raise it, and pytest's --timeout, for a campaign of kills of the gateway in traffic."""
 URLLIB = next(client for client in CLIENTS if client.name == "urllib")
 SETTLE_SECONDS_MAX = 30.0
+HOLD_SECONDS_MAX = "10"
+"""Longer than a restart of anything, and no longer than a test should wait for a hold to end."""
 
 
 @pytest.fixture
@@ -27,7 +32,7 @@ def fragile(upstreams: Upstreams) -> Iterator[Stack]:
     """A stack of one's own, to be broken."""
     running = start_stack("fragile", upstreams)
     try:
-        running.add_gateway("ordinary")
+        running.add_gateway("ordinary", {"CHECKREIN_HOLD_SECONDS_MAX": HOLD_SECONDS_MAX})
         yield running
     finally:
         running.close()
@@ -46,7 +51,8 @@ def traffic(fragile: Stack, tag: str) -> Iterator[Traffic]:
 
 def wait_shipped(stack: Stack, gateway: Gateway) -> None:
     """Wait until the control plane stores an intent made after this call."""
-    marker = f"shipped{time.monotonic_ns()}"
+    # Not a long number: the record would take it for a card's and redact it.
+    marker = f"shipped{uuid.uuid4().hex[:10]}"
     assert run_agent(URLLIB, "read", marker, gateway.environment_of_agent).ok
     stack.api.wait_record({"kind": "outcome"}, wait_intent(stack, marker), SETTLE_SECONDS_MAX)
 

@@ -7,6 +7,7 @@ what it is told to send.
 from __future__ import annotations
 
 import base64
+import contextlib
 import re
 import socket
 import ssl
@@ -64,18 +65,20 @@ class RawClient:
 
     def open_tunnel(self, authority: bytes) -> socket.socket:
         """A tunnel that was granted; the caller closes it."""
-        sock = socket.create_connection(("127.0.0.1", self.port), CONNECT_SECONDS_MAX)
-        line = b"CONNECT " + authority + b" HTTP/1.1\r\nHost: " + authority + b"\r\n"
-        sock.sendall(line + self.credentials + b"\r\n")
-        head = b""
-        while b"\r\n\r\n" not in head:
-            piece = sock.recv(4096)
-            if not piece:
-                break
-            head += piece
-        if not re.match(rb"HTTP/1\.[01] 200 ", head):
-            sock.close()
-            raise AssertionError(f"no tunnel: {head!r}")
+        with contextlib.ExitStack() as opened:
+            sock = opened.enter_context(
+                socket.create_connection(("127.0.0.1", self.port), CONNECT_SECONDS_MAX)
+            )
+            line = b"CONNECT " + authority + b" HTTP/1.1\r\nHost: " + authority + b"\r\n"
+            sock.sendall(line + self.credentials + b"\r\n")
+            head = b""
+            while b"\r\n\r\n" not in head:
+                piece = sock.recv(4096)
+                if not piece:
+                    break
+                head += piece
+            assert re.match(rb"HTTP/1\.[01] 200 ", head), f"no tunnel: {head!r}"
+            opened.pop_all()
         return sock
 
     def open_tls(
@@ -87,8 +90,11 @@ class RawClient:
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
         name = host if sni is None else sni
-        sock = self.open_tunnel(f"{host}:443".encode())
-        return context.wrap_socket(sock, server_hostname=name or None)
+        with contextlib.ExitStack() as opened:
+            sock = opened.enter_context(self.open_tunnel(f"{host}:443".encode()))
+            secured = context.wrap_socket(sock, server_hostname=name or None)
+            opened.pop_all()
+        return secured
 
     def inside(self, host: str, payload: bytes) -> Reply:
         """Send bytes inside TLS to a host and read what comes back."""
