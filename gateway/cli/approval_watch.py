@@ -10,7 +10,7 @@ from gateway.cli.approvals import WATCH_SECONDS, resolve
 from gateway.cli.failures import CommandError, Interrupted
 from gateway.cli.output import Output
 from gateway.cli.signals import SignalQueue
-from gateway.cli.terminal import read_keys, read_line, single_keys
+from gateway.cli.terminal import forget_typed, read_keys, read_line, single_keys
 
 Approval = dict[str, Any]
 
@@ -47,6 +47,7 @@ def watch_terminal(api: Api, out: Output, signals: SignalQueue) -> None:
             fresh = [i for i in waiting if i not in skipped]
             if shown is None and fresh:
                 shown = fresh[0]
+                forget_typed(keyboard)
                 show_card(out, waiting[shown])
                 out.say(_PROMPT, "cyan")
             caught, ready = signals.wait(WATCH_SECONDS, [keyboard])
@@ -56,7 +57,7 @@ def watch_terminal(api: Api, out: Output, signals: SignalQueue) -> None:
                 if key in "qQ\x04":
                     return
                 if shown is None:
-                    continue
+                    break  # what was typed further was not about the next card
                 try:
                     if _take_key(key, api, out, signals, keyboard, waiting[shown]):
                         skipped.add(shown)

@@ -7,8 +7,6 @@ subcommand's module is imported when the subcommand is called or its own help is
 from __future__ import annotations
 
 import importlib
-import os
-import sys
 from collections.abc import Sequence
 
 import click
@@ -109,10 +107,6 @@ def run_command(arguments: Sequence[str] | None = None) -> int:
         return EXIT_INTERRUPTED
     except Interrupted as error:
         return 128 + error.signal_number
-    except BrokenPipeError:
-        # The reader (`head`, a closed pager) left; there is nobody to tell.
-        sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123 - replaces the broken stream
-        return 0
     return status if isinstance(status, int) else 0
 
 

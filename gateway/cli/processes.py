@@ -29,6 +29,9 @@ CLOSED_LINE_SECONDS = 1.0
 LOG_TAIL_LINES = 8
 """How much of a child's log is shown when it fails: the reason is in the last lines."""
 
+LOG_SHOWN_BYTES_MAX = 16 * 1024
+"""What is read of a log to find the reason: many problems of one file fit."""
+
 LOG_BYTES_MAX = 16 * 1024 * 1024
 """A log that is longer at a start is moved aside (one old copy), so that logs don't fill a disk."""
 
@@ -69,6 +72,8 @@ class Child:
         self._received = b""
         self._deadline = time.monotonic() + spec.ready_seconds_max
         self.running_since = time.monotonic()
+        _rotate(spec.log_file)
+        self.log_start = _size(spec.log_file)
         self.ready_fd, write_fd = os.pipe()
         os.set_blocking(self.ready_fd, False)
         try:
@@ -155,38 +160,45 @@ class Child:
 
 
 class ChildError(Exception):
-    """A child could not be brought up. `advice` holds what it said itself, if anything."""
+    """A child could not be brought up; `message` and `advice` hold what it said itself, if
+    anything, since byte `log_start` of its log."""
 
-    def __init__(self, spec: ChildSpec, failure: str) -> None:
+    def __init__(self, spec: ChildSpec, failure: str, log_start: int = 0) -> None:
         super().__init__(f"the {spec.name} {failure}")
-        self.spec = spec
-        said, advice = last_words(spec.log_file)
+        said, advice = last_words(spec.log_file, log_start)
         self.message = f"the {spec.name} {failure}" + (f": {said}" if said else "")
         self.advice = advice or f"its log is {spec.log_file}"
 
 
-def last_words(log_file: Path) -> tuple[str, str]:
-    """The last `error:` and `help:` sentences of a log; else its last lines as the help."""
-    lines = _tail(log_file)
+def last_words(log_file: Path, log_start: int = 0) -> tuple[str, str]:
+    """Every `error:` and `help:` sentence since `log_start`; else the last lines as the help."""
+    lines = _lines_since(log_file, log_start)
     said = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
     advice = [line.removeprefix("help: ") for line in lines if line.startswith("help: ")]
     if said:
-        return said[-1], advice[-1] if advice else ""
+        return "\n".join(said), "\n".join(dict.fromkeys(advice))
     shown = "\n".join(lines[-LOG_TAIL_LINES:])
     return "", f"the last lines of {log_file}:\n{shown}" if shown else ""
 
 
-def _tail(log_file: Path) -> list[str]:
+def _lines_since(log_file: Path, log_start: int) -> list[str]:
     try:
         with log_file.open("rb") as file:
-            file.seek(max(0, file.seek(0, os.SEEK_END) - 8192))
-            return file.read().decode("utf-8", "replace").splitlines()[-50:]
+            end = file.seek(0, os.SEEK_END)
+            file.seek(max(0, log_start, end - LOG_SHOWN_BYTES_MAX))
+            return file.read(LOG_SHOWN_BYTES_MAX).decode("utf-8", "replace").splitlines()
     except OSError:
         return []
 
 
+def _size(log_file: Path) -> int:
+    try:
+        return log_file.stat().st_size
+    except OSError:
+        return 0
+
+
 def _spawn(spec: ChildSpec, write_fd: int) -> subprocess.Popen[bytes]:
-    _rotate(spec.log_file)
     log_fd = os.open(spec.log_file, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
     try:
         return subprocess.Popen(

@@ -130,7 +130,7 @@ class Stack:
             if caught:
                 raise Interrupted(caught[0])
         if child.state is ChildState.ENDED:
-            failed = ChildError(spec, child.failure)
+            failed = ChildError(spec, child.failure, child.log_start)
             status = EXIT_USAGE if child.process.returncode == EXIT_USAGE else 1
             raise CommandError(failed.message, failed.advice, status=status)
         return child.ready

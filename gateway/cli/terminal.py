@@ -24,7 +24,7 @@ def has_terminal() -> bool:
 @contextlib.contextmanager
 def single_keys() -> Iterator[int]:
     """Let keys arrive one by one, unechoed, while the block runs; yields the descriptor to wait
-    on. Ctrl-C still is a signal."""
+    on. Ctrl-C still is a signal. What was typed before is forgotten: it was not about this."""
     fd = sys.stdin.fileno()
     before = termios.tcgetattr(fd)
     try:
@@ -32,6 +32,11 @@ def single_keys() -> Iterator[int]:
         yield fd
     finally:
         termios.tcsetattr(fd, termios.TCSADRAIN, before)
+
+
+def forget_typed(fd: int) -> None:
+    """Drop keys that were pressed before something new is shown, so that they can't answer it."""
+    termios.tcflush(fd, termios.TCIFLUSH)
 
 
 def read_keys(fd: int) -> str:

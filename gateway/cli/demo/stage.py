@@ -99,7 +99,7 @@ def _start_provider(
         if caught:
             raise Interrupted(caught[0])
     if child.state is ChildState.ENDED:
-        failed = ChildError(spec, child.failure)
+        failed = ChildError(spec, child.failure, child.log_start)
         raise CommandError(failed.message, failed.advice)
     return dict(child.ready)
 

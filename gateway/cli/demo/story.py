@@ -206,9 +206,9 @@ class _Story:
         _say(self._out, f"  So far {count} refunds have reached the stand-in for Stripe.", "dim")
 
     def _ask(self) -> str:
-        _say(self._out, "")
-        _say(self._out, "  [a]pprove / [d]eny ?", "bold yellow")
         with single_keys() as keyboard:
+            _say(self._out, "")
+            _say(self._out, "  [a]pprove / [d]eny ?", "bold yellow")
             while True:
                 seconds = self._stage.stack.tend()
                 caught, ready = self._signals.wait(seconds, [keyboard])
