@@ -156,7 +156,7 @@ class Listener:
             return
         session = Session(self._surroundings)
         try:
-            wire = adopt(sock, session)
+            wire = adopt(sock, session.inlet)
         except OSError:  # it left before it was taken
             sock.close()
             return

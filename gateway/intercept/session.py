@@ -11,16 +11,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
 
 from gateway import telemetry
 from gateway.intercept import answers
 from gateway.intercept.certificates import CertificateAuthority
 from gateway.intercept.channel import Channel, whole_answer
-from gateway.intercept.deadline import Deadline
-from gateway.intercept.http1 import Head, Limits, RequestReader
+from gateway.intercept.http1 import Head
+from gateway.intercept.inlet import Gone, Inlet
 from gateway.intercept.request import (
     connect_authority,
     make_request,
@@ -29,18 +28,15 @@ from gateway.intercept.request import (
     tunnelled_target,
 )
 from gateway.intercept.settings import InterceptSettings
-from gateway.intercept.tunnel import Gone, peek_hello, served_name, splice
+from gateway.intercept.tunnel import peek_hello, served_name, splice
 from gateway.model.errors import AgentProtocolError, CheckreinError, RecordError, UpstreamError
 from gateway.model.exchange import Authority, Exchange, Principal, Response
-from gateway.ports import Clock, Governor, TunnelVerdict, Wire
+from gateway.ports import Clock, Governor, TunnelVerdict
 from gateway.wire.faults import WireError
 from gateway.wire.socket_wire import SocketWire
 from gateway.wire.tls_wire import start_tls_server
 
 log = logging.getLogger(__name__)
-
-STREAM_BUFFER_BYTES_MAX: Final = 262_144
-"""What is read ahead of a body that streams: one read of the wire."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,169 +51,44 @@ class Surroundings:
 
 
 class Session:
-    """A `WireReceiver`, and `run`: the whole life of the task that serves it."""
+    """`run` is the whole life of the task that serves one connection."""
 
     def __init__(self, surroundings: Surroundings) -> None:
-        settings = surroundings.settings
+        self.inlet = Inlet(surroundings.settings)
         self._s = surroundings
-        self._loop = asyncio.get_running_loop()
-        self._reader = RequestReader(
-            Limits(settings.head_bytes_max, settings.headers_max, settings.target_bytes_max)
-        )
-        self._wire: Wire
-        self._waiter: asyncio.Future[None] | None = None
-        self._deadline = Deadline(self._loop, self._expire)
-        self._stall = Deadline(self._loop, self._stalled)
-        self._is_gone = False
-        self._is_late = False
-        self._is_full = False
-        self._is_draining = False
-        self._is_idle = True
-        self._is_reading_paused = False
         self._is_answerable = True
-        self._in_flight: Channel | None = None
-        self._streams = False
         self._agent: str | None = None
         self._authority: Authority | None = None
         self._credentials: tuple[bytes, Principal] | None = None
 
     def drain(self) -> None:
         """End after the request in flight; at once when there is none."""
-        self._is_draining = True
-        if self._is_idle:
-            self._leave()
+        self.inlet.drain()
 
     async def run(self, wire: SocketWire) -> None:
         """Serve the connection to its end. Never raises but for cancellation."""
-        self._wire = wire
+        self.inlet.wire = wire
         try:
             await self._serve(wire)
-        except Gone:
+        except (Gone, WireError):
             pass
-        except WireError:
-            self._leave()
         except AgentProtocolError as error:
             self._refuse(error)
         except asyncio.CancelledError:
-            self._wire.abort()
+            self.inlet.wire.abort()
             raise
         except Exception:
             log.exception("a connection failed")
             telemetry.BUGS.inc()
             self._answer(answers.fault())
         finally:
-            self._leave()
-            self._deadline.end()
-            self._stall.end()
-            self._wire.close()
-
-    # --- what the wire tells ----------------------------------------------------------------------
-
-    def wire_data(self, data: bytes) -> None:
-        self._reader.feed(data)
-        if self._waiter is not None:
-            self._wake()
-        elif self._streams:
-            if self._reader.buffered_bytes > STREAM_BUFFER_BYTES_MAX:
-                self._is_reading_paused = True
-                self._wire.pause_reading()
-        elif self._reader.buffered_bytes > self._s.settings.pipelined_bytes_max:
-            # Reading goes on while a request is in flight so that a leaving agent is noticed
-            # (nothing may be sent for it then); what it pipelines is bounded by cutting it off.
-            self._wire.abort()
-            self._leave()
-
-    def wire_eof(self) -> None:
-        self._leave()
-
-    def wire_full(self) -> None:
-        self._is_full = True
-        self._stall.set(self._loop.time() + self._s.settings.write_stall_seconds_max)
-        if self._in_flight is not None:
-            self._in_flight.full()
-
-    def wire_drained(self) -> None:
-        self._is_full = False
-        self._stall.clear()
-        if self._in_flight is not None:
-            self._in_flight.drained()
-        self._wake()
-
-    def wire_lost(self, error: Exception | None) -> None:
-        self._leave()
-
-    def _leave(self) -> None:
-        self._is_gone = True
-        if self._in_flight is not None:
-            self._in_flight.leave()
-        self._wake()
-
-    def _stalled(self) -> None:
-        self._wire.abort()
-        self._leave()
-
-    def _expire(self) -> None:
-        self._is_late = True
-        self._wake()
-
-    # --- waiting ----------------------------------------------------------------------------------
-
-    def _wake(self) -> None:
-        waiter = self._waiter
-        if waiter is not None:
-            self._waiter = None
-            if not waiter.done():
-                waiter.set_result(None)
-
-    async def _more(self, due_at: float) -> bool:
-        """Wait until something happened; False when `due_at` has passed.
-
-        Raises:
-            Gone: the agent is.
-        """
-        if self._is_gone:
-            raise Gone
-        self._is_late = False
-        self._deadline.set(due_at)
-        self._waiter = self._loop.create_future()
-        if self._is_reading_paused:
-            self._is_reading_paused = False
-            self._wire.resume_reading()
-        try:
-            await self._waiter
-        finally:
-            self._waiter = None
-            self._deadline.clear()
-        if self._is_gone:
-            raise Gone
-        return not self._is_late
-
-    async def _read_head(self, idle_seconds_max: float) -> Head:
-        reader, began = self._reader, self._reader.buffered_bytes > 0
-        self._is_idle = not began
-        head_seconds_max = self._s.settings.head_seconds_max
-        due_at = self._loop.time() + (head_seconds_max if began else idle_seconds_max)
-        try:
-            while (head := reader.read_head()) is None:
-                if self._is_draining and not began:
-                    raise Gone
-                if not await self._more(due_at):
-                    if not began:
-                        raise Gone
-                    raise AgentProtocolError("request.timed_out", "the head took too long", 408)
-                if not began and reader.buffered_bytes:
-                    began, self._is_idle = True, False
-                    due_at = self._loop.time() + head_seconds_max
-        finally:
-            self._is_idle = False
-        if self._is_gone:
-            raise Gone
-        return head
+            self.inlet.end()
+            self.inlet.wire.close()
 
     # --- the connection ---------------------------------------------------------------------------
 
     async def _serve(self, wire: SocketWire) -> None:
-        head = await self._read_head(self._s.settings.proxy_head_seconds_max)
+        head = await self.inlet.read_head(self._s.settings.proxy_head_seconds_max)
         if head.method == "CONNECT":
             await self._serve_tunnel(wire, head)
             return
@@ -229,14 +100,14 @@ class Session:
             self._s.governor.admit_tunnel(principal, self._authority)
             if not await self._exchange(head, "http", self._authority, target, principal):
                 return
-            head = await self._read_head(self._s.settings.keep_alive_seconds_max)
+            head = await self.inlet.read_head(self._s.settings.keep_alive_seconds_max)
 
     async def _serve_tunnel(self, wire: SocketWire, head: Head) -> None:
         governor, settings = self._s.governor, self._s.settings
         wire.pause_reading()
         authority = self._authority = connect_authority(head)
         principal = await self._authenticate(head)
-        if self._reader.buffered_bytes:
+        if self.inlet.buffered_bytes:
             raise AgentProtocolError(
                 "tunnel.early_bytes", "bytes came in the tunnel before it was established"
             )
@@ -249,11 +120,13 @@ class Session:
         hello = await peek_hello(wire, settings.tls_seconds_max)
         name, mismatch = served_name(hello, authority)
         context = self._s.authority.context_for(name)
-        self._wire = await start_tls_server(wire, context, self, settings.tls_seconds_max)
+        self.inlet.wire = await start_tls_server(
+            wire, context, self.inlet, settings.tls_seconds_max
+        )
         self._is_answerable = True
-        self._reader.start_next()
+        await self.inlet.start_next()
         while True:
-            head = await self._read_head(settings.keep_alive_seconds_max)
+            head = await self.inlet.read_head(settings.keep_alive_seconds_max)
             if mismatch is not None:
                 # Answered inside the tunnel, under the name that the client asked for: the only
                 # place where its user can read why.
@@ -304,20 +177,19 @@ class Session:
         self, head: Head, scheme: str, authority: Authority, target: bytes, principal: Principal
     ) -> bool:
         """Govern one request; whether the connection can carry another."""
-        prefix, is_whole = await self._collect(head)
+        inlet = self.inlet
+        prefix, is_whole = await inlet.collect(head)
         body = b"".join(prefix) if is_whole else None
         request = make_request(head, scheme, authority, target, body)
         exchange = Exchange(self._s.new_id("req"), principal, request, self._s.clock.now())
         channel = Channel(
-            self._wire,
+            inlet.wire,
             is_head=head.method == "HEAD",
             is_http10=head.is_http10,
-            must_close=lambda: (
-                not head.keeps_alive or self._is_draining or not self._reader.is_complete
-            ),
-            body_rest=lambda: self._body_rest(head, prefix),
+            must_close=lambda: not head.keeps_alive or inlet.is_draining or not inlet.is_complete,
+            body_rest=lambda: inlet.body_rest(head, prefix),
         )
-        self._in_flight, self._streams = channel, not is_whole
+        inlet.begin_exchange(channel, streams=not is_whole)
         try:
             await self._s.governor.govern(exchange, channel)
             if not channel.is_done and not channel.is_gone:
@@ -328,61 +200,12 @@ class Session:
             self._end_faulty(channel)
             return False
         finally:
-            self._in_flight, self._streams = None, False
+            inlet.end_exchange()
             channel.detach()
-        if channel.closes or self._is_gone or not self._reader.is_complete:
+        if channel.closes or inlet.is_gone or not inlet.is_complete:
             return False
-        while self._is_full:
-            await self._more(self._loop.time() + self._s.settings.write_stall_seconds_max)
-        self._reader.start_next()
+        await inlet.start_next()
         return True
-
-    async def _collect(self, head: Head) -> tuple[list[bytes], bool]:
-        """Read the body up to the inspection limit; whether that was all of it."""
-        reader, settings = self._reader, self._s.settings
-        if reader.is_complete:
-            return [], True
-        if head.body_bytes is not None and head.body_bytes > settings.body_bytes_max:
-            return [], False
-        if head.expects_continue and not reader.buffered_bytes:
-            self._wire.write(answers.CONTINUE)
-        pieces: list[bytes] = []
-        left = settings.body_bytes_max
-        while True:
-            piece = reader.read_body()
-            if piece:
-                pieces.append(piece)
-                left -= len(piece)
-            if left < 0 or reader.is_complete:
-                return pieces, left >= 0
-            await self._more_body()
-
-    async def _body_rest(self, head: Head, prefix: list[bytes]) -> AsyncIterator[bytes]:
-        """The whole body in pieces: what was collected, then what comes, no faster than it is
-        taken."""
-        reader = self._reader
-        for piece in prefix:
-            yield piece
-        if not prefix and head.expects_continue and not reader.buffered_bytes:
-            self._wire.write(answers.CONTINUE)
-        prefix.clear()
-        is_over = reader.is_complete
-        while not is_over:
-            piece = reader.read_body()
-            is_over = reader.is_complete
-            if piece:
-                yield piece
-            elif not is_over:
-                await self._more_body()
-
-    async def _more_body(self) -> None:
-        due_at = self._loop.time() + self._s.settings.body_idle_seconds_max
-        try:
-            if await self._more(due_at):
-                return
-        except Gone:
-            raise AgentProtocolError("body.cut", "the agent left within its body") from None
-        raise AgentProtocolError("body.timed_out", "the body stopped coming", 408)
 
     # --- answers of our own -----------------------------------------------------------------------
 
@@ -401,5 +224,5 @@ class Session:
 
     def _answer(self, response: Response) -> None:
         """Answer outside of an exchange, where bytes of HTTP are what the agent waits for."""
-        if self._is_answerable and not self._is_gone:
-            self._wire.write(whole_answer(response, closes=True))
+        if self._is_answerable and not self.inlet.is_gone:
+            self.inlet.wire.write(whole_answer(response, closes=True))

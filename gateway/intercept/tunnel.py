@@ -12,6 +12,7 @@ from typing import Final
 
 from gateway.intercept.client_hello import HELLO_BYTES_MAX, ClientHello, parse_client_hello
 from gateway.intercept.deadline import Deadline
+from gateway.intercept.inlet import Gone
 from gateway.model.authority import parse_authority
 from gateway.model.errors import AgentProtocolError
 from gateway.model.exchange import Authority
@@ -22,10 +23,6 @@ _PAUSE_SECONDS: Final = 0.002
 _PAUSE_SECONDS_MAX: Final = 0.1
 """Between looks at a hello that is not all there. Peeked bytes stay readable, so that waiting for
 readability would spin."""
-
-
-class Gone(Exception):
-    """The agent is; there is nobody to answer."""
 
 
 async def peek_hello(wire: SocketWire, seconds_max: float) -> ClientHello:
