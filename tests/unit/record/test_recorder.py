@@ -187,6 +187,26 @@ async def test_a_cancelled_intent_is_not_recorded(tmp_path: Path) -> None:
     assert ids(tmp_path) == ["first"]
 
 
+async def test_who_queues_behind_a_failing_write_is_told_too(tmp_path: Path) -> None:
+    """At once: the disk is not asked again for each of them."""
+    disk = FaultyDisk(gate=threading.Event())
+    async with recording(tmp_path, disk) as recorder:
+        first = asyncio.create_task(recorder.append_durably(an_intent("first")))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)  # the first is with the writer now, which waits at the gate
+        second = asyncio.create_task(recorder.append_durably(an_intent("second")))
+        await asyncio.sleep(0)
+        disk.fail_sync = errno.EIO
+        assert disk.gate is not None
+        disk.gate.set()
+        async with asyncio.timeout(10):
+            results = await asyncio.gather(first, second, return_exceptions=True)
+        assert [getattr(result, "code", "") for result in results] == ["record.unwritable"] * 2
+        disk.heal()
+        await until_writable(recorder)
+    assert ids(tmp_path) == []
+
+
 async def test_a_hanging_disk_is_a_failed_disk(tmp_path: Path) -> None:
     """Who waits is told after the limit; when the disk answers at last, all goes on."""
     disk = FaultyDisk(gate=threading.Event())
