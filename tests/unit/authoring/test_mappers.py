@@ -1,0 +1,181 @@
+"""What authors get: inline tests, explanations, and the JSON lines filter."""
+
+from __future__ import annotations
+
+import base64
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from gateway.authoring.mappers import explain, list_operations, map_line, run_tests
+from gateway.authoring.requests import build_request
+from gateway.canonicalize.catalog import Catalog
+from gateway.cli.main import run_command
+from gateway.cli.mappers import mappers
+from gateway.content import mappers_dir
+from gateway.model.action import Kind
+
+FORM = "application/x-www-form-urlencoded"
+
+
+@pytest.fixture(scope="module")
+def catalog() -> Catalog:
+    return Catalog.load([mappers_dir()])
+
+
+def test_every_shipped_inline_test_passes(catalog: Catalog) -> None:
+    """The tests inside the shipped mappers hold, and every file has some."""
+    results = run_tests(catalog)
+
+    assert [result for result in results if result.differences] == []
+    assert {Path(result.test.file) for result in results} == set(mappers_dir().glob("*.yaml"))
+
+
+def test_a_wrong_expectation_is_told(tmp_path: Path) -> None:
+    """A test that expects too much fails, and so does one that is refused."""
+    path = tmp_path / "m.yaml"
+    path.write_text(
+        "apiVersion: checkrein/v1\nkind: Mapper\nmetadata: {name: m}\nspec:\n  provider: m\n"
+        "  hosts: [m.test]\n  operations: {GET /a: list_a}\n  tests:\n"
+        "    - {request: GET /a, expect: {kind: delete}}\n"
+        "    - {request: GET //a, expect: {count: 0}}\n"
+    )
+
+    results = run_tests(Catalog.load([path]))
+
+    assert [len(result.differences) for result in results] == [1, 1]
+
+
+def line(**fields: object) -> bytes:
+    return json.dumps(fields).encode()
+
+
+BODY = base64.b64encode(b"charge=ch_1&amount=5").decode()
+URL = "https://api.stripe.com/v1/refunds"
+LINES: dict[str, tuple[bytes, str | None, str | None]] = {
+    "headers as an object": (
+        line(method="POST", url=URL, headers={"Content-Type": FORM}, body_b64=BODY),
+        None, "create_refund",
+    ),
+    "headers as pairs": (
+        line(method="POST", url=URL, headers=[["Content-Type", FORM]], body_b64=BODY),
+        None, "create_refund",
+    ),
+    "a header with two values": (
+        line(method="POST", url=URL, headers={"Content-Type": [FORM, FORM]}, body_b64=BODY),
+        "ambiguous_content_type", None,
+    ),
+    "no headers and no body": (line(method="GET", url=URL), None, "list_refunds"),
+    "an upper-case host with port and dot": (
+        line(method="GET", url="https://API.Stripe.com.:443/v1/refunds"), None, "list_refunds",
+    ),
+    "an ambiguous path": (line(method="GET", url=URL + "/%2e%2e"), "ambiguous_path", None),
+    "no JSON": (b"nonsense\n", "malformed_input", None),
+    "an empty line": (b"\n", "malformed_input", None),
+    "no object": (b"[1]", "malformed_input", None),
+    "no URL": (line(method="GET"), "malformed_input", None),
+    "no absolute URL": (line(method="GET", url="/v1/refunds"), "malformed_input", None),
+    "no base64": (line(method="POST", url=URL, body_b64="%"), "malformed_input", None),
+    "headers that can't be sent": (
+        line(method="GET", url=URL, headers={"a": "b\r\nc"}), "malformed_input", None,
+    ),
+    "headers that are a number": (line(method="GET", url=URL, headers=5), "malformed_input", None),
+    "deep nonsense": (b"[" * 100_000, "malformed_input", None),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "refused", "action"), LINES.values(), ids=LINES)
+def test_map(catalog: Catalog, text: bytes, refused: str | None, action: str | None) -> None:
+    """Each line gives its action, or an empty list and a code; never an exception."""
+    result = map_line(catalog, text)
+
+    assert result["refused"] == refused
+    actions = result["actions"]
+    assert isinstance(actions, list)
+    assert [found["action"] for found in actions] == ([] if action is None else [action])
+
+
+def test_the_filter_keeps_the_order() -> None:
+    """One line out for each line in, in order, also for malformed ones."""
+    lines = [text.strip() for text, _, _ in LINES.values()]
+    result = CliRunner().invoke(mappers, ["map"], input=b"\n".join(lines) + b"\n")
+
+    refusals = [json.loads(text)["refused"] for text in result.stdout.splitlines()]
+    assert refusals == [refused for _, refused, _ in LINES.values()]
+
+
+def test_an_action_is_written_as_the_design_says(catalog: Catalog) -> None:
+    """The keys of one action."""
+    result = map_line(catalog, LINES["headers as an object"][0])
+
+    actions = result["actions"]
+    assert isinstance(actions, list)
+    assert {key: actions[0][key] for key in ("provider", "operation", "kind", "target")} == {
+        "provider": "stripe",
+        "operation": "stripe.refunds.create",
+        "kind": "create",
+        "target": {"type": "charge", "id": "ch_1"},
+    }
+    assert actions[0]["params"] == {"amount": 5}
+
+
+def test_explain_says_why(catalog: Catalog) -> None:
+    """Candidates, the winner and the origin of its values."""
+    request = build_request("POST", URL, [("content-type", FORM)], b"payment_intent=pi_1&amount=5")
+
+    result = explain(catalog, request)
+
+    candidates, values, won = result["candidates"], result["values"], result["won"]
+    assert isinstance(candidates, list)
+    assert isinstance(values, list)
+    assert isinstance(won, dict)
+    assert len(candidates) == 2
+    assert won["origin"] == candidates[0]["origin"] != candidates[1]["origin"]
+    assert {
+        "name": "params.amount",
+        "from": "form.amount",
+        "type": "money_minor",
+        "value": 5,
+    } in values
+
+
+def test_explain_of_an_unknown_host(catalog: Catalog) -> None:
+    """Nothing is invented for a host without a mapper."""
+    result = explain(catalog, build_request("GET", "https://example.com/"))
+
+    assert (result["candidates"], result["won"]) == ([], None)
+    assert result["why"] == "no mapper has this host"
+
+
+def test_list_filters(catalog: Catalog) -> None:
+    """By provider and kind; a method that takes GET and POST stands there once."""
+    sends = list_operations(catalog, "slack", Kind.SEND)
+
+    assert "chat.postMessage" in [entry.operation for entry in sends]
+    assert len({(entry.operation, entry.template) for entry in sends}) == len(sends)
+    assert {entry.kind for entry in sends} == {Kind.SEND}
+
+
+COMMANDS: dict[str, tuple[list[str], int, str]] = {
+    "check": (["check"], 0, "no problem"),
+    "check as JSON": (["check", "--json"], 0, '"problems":0'),
+    "test": (["test"], 0, "tests passed"),
+    "explain": (["explain", "GET", URL], 0, "list_refunds"),
+    "explain a refused one": (["explain", "GET", URL + "//a"], 1, "ambiguous_path"),
+    "explain a bad URL": (["explain", "GET", "nowhere"], 2, ""),
+    "list": (["list", "slack", "--kind", "send"], 0, "chat.postMessage"),
+    "list nothing": (["list", "nobody"], 1, ""),
+    "no such path": (["check", "/does/not/exist"], 2, ""),
+}
+
+
+@pytest.mark.parametrize(("arguments", "status", "text"), COMMANDS.values(), ids=COMMANDS)
+def test_commands(
+    arguments: list[str], status: int, text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Exit status 0 done, 1 the check failed, 2 usage."""
+    found = run_command(["mappers", *arguments])
+
+    assert (found, text in capsys.readouterr().out) == (status, True)
