@@ -72,7 +72,8 @@ class _Audit:
 
     def take(self, number: int, line: bytes) -> None:
         self._count = number
-        gateway = _gateway_of(line)
+        parsed = _parsed(line)
+        gateway = _gateway_of(line, parsed)
         if gateway in self._breaks:
             return
         if not gateway:
@@ -83,7 +84,7 @@ class _Audit:
             verifier = ChainVerifier(gateway=gateway, first_seq=self._first_seq)
             self._verifiers[gateway] = verifier
         try:
-            self._note(gateway, verifier.accept(line))
+            self._note(gateway, verifier.accept(line, parsed))
         except ChainError as error:
             self._breaks[gateway] = Break(gateway, error.seq, error.message)
 
@@ -114,12 +115,18 @@ class _Audit:
         )
 
 
-def _gateway_of(line: bytes) -> str:
-    """The gateway that a line names, empty when it can't be told. A damaged line is tried again
-    without strictness: it breaks the chain of the gateway that it names."""
+def _parsed(line: bytes) -> Mapping[str, JsonValue] | None:
     try:
-        gateway = parse_line(line, 0).get("gateway")
+        return parse_line(line, 0)
     except ChainError:
+        return None
+
+
+def _gateway_of(line: bytes, parsed: Mapping[str, JsonValue] | None) -> str:
+    """The gateway that a line names, empty when it can't be told. A damaged line is searched for
+    it: it breaks the chain of the gateway that it names."""
+    if parsed is None:
         found = line.partition(b'"gateway":"')[2].partition(b'"')[0]
         return found.decode("utf-8", "replace")
+    gateway = parsed.get("gateway")
     return gateway if isinstance(gateway, str) else ""

@@ -104,8 +104,10 @@ class ChainVerifier:
         self._count = 0
         self._has_suspect = False
 
-    def accept(self, line: bytes) -> Mapping[str, JsonValue]:
-        """Take the next line and return its fields.
+    def accept(
+        self, line: bytes, parsed: Mapping[str, JsonValue] | None = None
+    ) -> Mapping[str, JsonValue]:
+        """Take the next line and return its fields; `parsed` if `parse_line` read it already.
 
         Raises:
             ChainError: it, or the one before it, does not fit.
@@ -113,7 +115,7 @@ class ChainVerifier:
         expected = self._next_seq if self._next_seq is not None else FIRST_SEQ
         if self._has_suspect:
             self._blame(line, expected)
-        fields = parse_line(line, expected)
+        fields = parse_line(line, expected) if parsed is None else parsed
         seq = _integer(fields, "seq", expected)
         prev = _text(fields, "prev", expected)
         gateway = _text(fields, "gateway", expected)
