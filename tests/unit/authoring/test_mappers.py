@@ -179,3 +179,14 @@ def test_commands(
     found = run_command(["mappers", *arguments])
 
     assert (found, text in capsys.readouterr().out) == (status, True)
+
+
+def test_the_worked_example_of_the_readme_works(tmp_path: Path) -> None:
+    """What the README teaches loads, and its tests pass."""
+    text = (mappers_dir() / "README.md").read_text()
+    path = tmp_path / "shop.yaml"
+    path.write_text(text.partition("```yaml\n")[2].partition("```")[0])
+
+    results = run_tests(Catalog.load([path]))
+
+    assert [result.differences for result in results] == [(), (), ()]
