@@ -19,7 +19,7 @@ from functools import partial
 from urllib.parse import urlsplit
 
 from gateway import telemetry
-from gateway.admin import AdminListener
+from gateway.admin import AdminListener, ReadyCheck
 from gateway.canonicalize.catalog import Catalog
 from gateway.control_client.agents import Directory
 from gateway.control_client.approvals import ControlPlaneDesk
@@ -125,7 +125,7 @@ async def _start(settings: GatewaySettings, stack: AsyncExitStack) -> dict[str, 
     listener = Listener(settings.intercept, pipeline, authority, clock, new_id)
     await _start_part(stack, listener.start(), partial(listener.drain, DRAIN_SECONDS_MAX))
     own_addresses.add(listener.address)
-    admin = AdminListener(settings.admin, _checks(pipeline, recorder))
+    admin = AdminListener(settings.admin, _checks(pipeline, recorder, directory, shipper))
     await _start_part(stack, admin.start(), admin.stop)
     own_addresses.add(admin.address)
 
@@ -158,15 +158,19 @@ async def _start_part(
     await start
 
 
-def _checks(pipeline: Pipeline, recorder: Recorder) -> dict[str, Callable[[], str | None]]:
+def _checks(
+    pipeline: Pipeline, recorder: Recorder, directory: Directory, shipper: RecordShipper
+) -> dict[str, ReadyCheck]:
     def policy() -> str | None:
         is_empty = pipeline.bundle.revision == Bundle.empty().revision
         return "no policy is loaded" if is_empty else None
 
-    def record() -> str | None:
-        return None if recorder.is_writable else "records can't be written"
-
-    return {"policy": policy, "record": record}
+    return {
+        "policy": policy,
+        "record": lambda: None if recorder.is_writable else "records can't be written",
+        "agents": lambda: None if directory.is_ready else "no directory of agents is known",
+        "shipping": lambda: f"records are not taken: {shipper.alarm}" if shipper.alarm else None,
+    }
 
 
 async def _addresses_of(url: str) -> list[tuple[str, int]]:
