@@ -116,9 +116,10 @@ class Channel:
                 framing.append(b"transfer-encoding: chunked\r\n")
         ends_with_connection = self._has_body and self._left is None and not self._is_chunked
         self.closes = ends_with_connection or self._must_close()
-        text = _head(head.status, head.reason, head.headers, framing, self.closes)
-        if text.count(b"\n") != text.count(b"\r\n") or b"\r\n\r\n" in text[:-4]:
-            # INVARIANT(one-answer): no upstream can write a second answer into ours.
+        lines = _head(head.status, head.reason, head.headers, framing, self.closes)
+        text = b"".join(lines)
+        if not text.count(b"\n") == text.count(b"\r") == len(lines):
+            # INVARIANT(one-answer): no upstream can write a header or an answer into ours.
             self.cut()
             return
         self._cork(text)
@@ -213,18 +214,21 @@ def whole_answer(response: Response, *, closes: bool, is_head: bool = False) -> 
     if response.status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
         framing += [b"%b: %b\r\n" % h for h in response.headers if h[0] == _ASKS_FOR_CREDENTIALS]
     reason = _reason(response.status)
-    head = _head(response.status, reason, response.headers, framing, closes)
-    return head if is_head else head + response.body
+    lines = _head(response.status, reason, response.headers, framing, closes)
+    return b"".join(lines if is_head else [*lines, response.body])
 
 
 def _head(
     status: int, reason: bytes, headers: tuple[Header, ...], framing: list[bytes], closes: bool
-) -> bytes:
+) -> list[bytes]:
+    """The lines of a head, the empty one included."""
     lines = [b"HTTP/1.1 %d %b\r\n" % (status, reason)]
     lines += [b"%b: %b\r\n" % header for header in headers if header[0].lower() not in _FRAMING]
     lines += framing
-    lines.append(b"connection: close\r\n\r\n" if closes else b"\r\n")
-    return b"".join(lines)
+    if closes:
+        lines.append(b"connection: close\r\n")
+    lines.append(b"\r\n")
+    return lines
 
 
 def _reason(status: int) -> bytes:

@@ -125,8 +125,14 @@ class Session:
         )
         self._is_answerable = True
         await self.inlet.start_next()
+        await self._serve_exchanges(principal, authority, mismatch)
+
+    async def _serve_exchanges(
+        self, principal: Principal, authority: Authority, mismatch: AgentProtocolError | None
+    ) -> None:
+        """Serve what comes inside an intercepted tunnel."""
         while True:
-            head = await self.inlet.read_head(settings.keep_alive_seconds_max)
+            head = await self.inlet.read_head(self._s.settings.keep_alive_seconds_max)
             if mismatch is not None:
                 # Answered inside the tunnel, under the name that the client asked for: the only
                 # place where its user can read why.
