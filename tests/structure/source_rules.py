@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
+from enum import Enum
 
 MODULE_LINES_MAX = 400
 FUNCTION_LINES_MAX = 70
@@ -88,13 +89,23 @@ def undocumented_tests(text: str) -> Iterator[Finding]:
             yield Finding(node.lineno, f"`{node.name}` has no docstring")
 
 
-def impure(text: str, *, may_load_files: bool = False) -> Iterator[Finding]:
-    """Clocks, randomness, the network and files in a module that must have none.
+class Files(Enum):
+    """Where a module may read files: nowhere, in its functions named `load_...`, or everywhere
+    because the module is a loader."""
 
-    With `may_load_files`, functions named `load_...` may read files (and nothing else).
-    """
+    NOWHERE = "nowhere"
+    IN_LOADERS = "in loaders"
+    EVERYWHERE = "everywhere"
+
+
+def impure(text: str, files: Files = Files.NOWHERE) -> Iterator[Finding]:
+    """Clocks, randomness, the network and files in a module that must have none."""
     tree = ast.parse(text)
-    loading = _lines_of_loaders(tree) if may_load_files else frozenset()
+    loading: Container[int] = ()
+    if files is Files.IN_LOADERS:
+        loading = _lines_of_loaders(tree)
+    elif files is Files.EVERYWHERE:
+        loading = range(1, text.count("\n") + 2)
     for node in ast.walk(tree):
         match node:
             case ast.Import(names=names):
@@ -102,7 +113,7 @@ def impure(text: str, *, may_load_files: bool = False) -> Iterator[Finding]:
             case ast.ImportFrom(module=str(module)) if module in IMPURE_MODULES:
                 found = [module]
             case ast.Call(func=func):
-                found = [] if node.lineno in loading else _impure_call(func)
+                found = _impure_call(func, may_read=node.lineno in loading)
             case ast.Attribute(value=ast.Name(id="os"), attr="environ"):
                 found = ["os.environ"]
             case _:
@@ -111,12 +122,14 @@ def impure(text: str, *, may_load_files: bool = False) -> Iterator[Finding]:
             yield Finding(node.lineno, f"`{name}` in a pure module")
 
 
-def _impure_call(func: ast.expr) -> list[str]:
+def _impure_call(func: ast.expr, *, may_read: bool) -> list[str]:
     name = dotted_name(func)
-    if name in IMPURE_CALLS or name in FILE_CALLS:
-        return [name]
     tail = ".".join(name.split(".")[-2:])
-    if tail in IMPURE_CALLS:
+    if name in IMPURE_CALLS or tail in IMPURE_CALLS:
+        return [name]
+    if may_read:
+        return []
+    if name in FILE_CALLS:
         return [name]
     if isinstance(func, ast.Attribute) and func.attr in FILE_METHODS:
         return [name or f"(...).{func.attr}"]

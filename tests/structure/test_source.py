@@ -13,8 +13,11 @@ from tests.structure.tree import PRODUCT, ROOT, python_files, relative
 
 Rule = Callable[[str], Iterator[rules.Finding]]
 
-LOADING_STAGES = ("gateway/canonicalize/",)
-"""Stages whose `load_...` functions read their own content files."""
+FILES = {
+    "gateway/canonicalize/": rules.Files.IN_LOADERS,
+    "gateway/decide/loader.py": rules.Files.EVERYWHERE,
+}
+"""Where pure stages read their own content files, at start and nowhere else."""
 
 PURE = (
     "gateway/model/",
@@ -68,11 +71,13 @@ def test_every_test_says_what_it_proves() -> None:
 
 def test_pure_modules_are_pure() -> None:
     """No clock, randomness, file, process or socket in the pure stages."""
-    loading = [path for path in pure_files() if relative(path).startswith(LOADING_STAGES)]
-    strict = [path for path in pure_files() if path not in loading]
-    may_load = functools.partial(rules.impure, may_load_files=True)
+    found: list[str] = []
+    for path in pure_files():
+        files = (value for prefix, value in FILES.items() if relative(path).startswith(prefix))
+        rule = functools.partial(rules.impure, files=next(files, rules.Files.NOWHERE))
+        found += breaches(rule, [path])
 
-    assert breaches(rules.impure, strict) + breaches(may_load, loading) == []
+    assert found == []
 
 
 def test_only_the_gate_makes_permits() -> None:

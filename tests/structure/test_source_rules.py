@@ -13,7 +13,12 @@ Rule = Callable[[str], Iterator[rules.Finding]]
 
 def pure_but_loading(text: str) -> Iterator[rules.Finding]:
     """The purity rule as it holds for stages that load their own files."""
-    return rules.impure(text, may_load_files=True)
+    return rules.impure(text, rules.Files.IN_LOADERS)
+
+
+def loader(text: str) -> Iterator[rules.Finding]:
+    """The purity rule as it holds for a module that is a loader."""
+    return rules.impure(text, rules.Files.EVERYWHERE)
 
 
 LONG_FUNCTION = "def long():\n" + "    x = 1\n" * rules.FUNCTION_LINES_MAX
@@ -62,6 +67,17 @@ CASES: dict[str, tuple[Rule, str, list[str]]] = {
         pure_but_loading,
         "def parse_x(p):\n    return p.read_text()\n",
         ["`p.read_text` in a pure module"],
+    ),
+    "a file in a loader module": (loader, "def parse_x(p):\n    return p.read_text()\n", []),
+    "a clock in a loader module": (
+        loader,
+        "import datetime\ndatetime.datetime.now()\n",
+        ["`datetime.datetime.now` in a pure module"],
+    ),
+    "a clock in a loader function": (
+        pure_but_loading,
+        "import datetime\ndef load_x(p):\n    datetime.datetime.now()\n",
+        ["`datetime.datetime.now` in a pure module"],
     ),
     "a permit by name": (rules.permits_made, "p = Permit('r', 'd')\n", ["makes a `Permit`"]),
     "a permit by module": (

@@ -16,10 +16,10 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from tests.support.control_api import StoredRecord
-from tests.support.oracle import Oracle
+from tests.support.oracle import Understood
 from tests.support.raw_client import RawClient, request
 
 HOST = "warehouse.example.test"
@@ -130,8 +130,14 @@ def verify_chain(records: Iterable[StoredRecord], gateway_id: str) -> Chain:
     return Chain(tuple(r.line for r in own), tuple(json.loads(r.line) for r in own))
 
 
+class Witness(Protocol):
+    """An upstream that can be asked what it understood."""
+
+    def about(self, text: str) -> list[Understood]: ...
+
+
 def assert_every_effect_is_recorded_once(
-    oracle: Oracle, chain: Chain, told: Mapping[str, int | None]
+    oracle: Witness, chain: Chain, told: Mapping[str, int | None]
 ) -> None:
     """Hold the oracle's truth against the record and against what the agents read."""
     effects = Counter(tag for tag in told for _ in oracle.about(tag))
