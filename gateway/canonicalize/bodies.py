@@ -40,7 +40,10 @@ class MediaType(StrEnum):
 _MEDIA_TYPES = {
     b"": MediaType.NONE,
     b"application/x-www-form-urlencoded": MediaType.FORM,
+    b"application/x-www-form-urlencoded; charset=utf-8": MediaType.FORM,
     b"application/json": MediaType.JSON,
+    b"application/json; charset=utf-8": MediaType.JSON,
+    b"application/json;charset=utf-8": MediaType.JSON,
     b"application/xml": MediaType.XML,
     b"text/xml": MediaType.XML,
 }

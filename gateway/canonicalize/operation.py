@@ -37,13 +37,21 @@ class Address:
     """One value of a request. `keys` is the way to it: names, and indexes into lists.
 
     `index` is the position of a path variable among the captured ones; `name` is the key as the
-    wire spells it (`items[0][price]` in a form, a lower-case header).
+    wire spells it (`items[0][price]` in a form, a lower-case header). `folded_root` is what a
+    server that folds case and dots would take the first key for.
     """
 
     place: Place
     keys: tuple[str | int, ...]
     name: str
     index: int = -1
+    root: str = field(init=False)
+    folded_root: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        root = str(self.keys[0])
+        object.__setattr__(self, "root", root)
+        object.__setattr__(self, "folded_root", root.lower().replace(".", "_"))
 
     def __str__(self) -> str:
         text = ""

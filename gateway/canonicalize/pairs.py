@@ -7,7 +7,7 @@ some ignore case. So a key that only nearly is the one that is read refuses the 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from urllib.parse import unquote_to_bytes
 
 from gateway.canonicalize import ambiguity
@@ -25,6 +25,7 @@ _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff]")
 _FORBIDDEN = re.compile("[^!-:<-~]")
 """Everything but printable ASCII without space and `;`, which some servers take for `&`."""
 _ALL_PLAIN = re.compile("[a-z0-9_]*")
+_NO_BRACKETS = re.compile("[A-Za-z0-9_.\n-]*")
 
 
 class Pairs:
@@ -72,16 +73,30 @@ class Pairs:
     def _check_look_alikes(self, address: Address) -> None:
         """`amount[]`, ` amount`, `AMOUNT`, or `items[][price]` beside `items[0][price]`."""
         if self._index is None:
-            self._index = {}
-            for key in self.values:
-                self._index.setdefault(_folded_stem(key), []).append(key)
-        root = str(address.keys[0])
+            self._index = _index_by_stem(self.values)
+        root = address.root
         is_nested = len(address.keys) > 1
-        for key in self._index.get(root.lower().replace(".", "_"), ()):
+        for key in self._index.get(address.folded_root, ()):
             if key == root and not is_nested:
                 continue
             if not (is_nested and key.startswith(root) and _is_plain_branch(key[len(root) :])):
                 raise AmbiguityError(self.code, f"a key is spelled nearly like `{root}`")
+
+
+def _index_by_stem(keys: Collection[str]) -> dict[str, list[str]]:
+    """Keys by what a server that folds would take them for."""
+    # No key has a control character, so a newline separates them safely.
+    joined = "\n".join(keys)
+    stems: Iterable[str]
+    if _NO_BRACKETS.fullmatch(joined):
+        # All at once: AWS keys have capitals and dots, and this is on the hot path.
+        stems = joined.lower().replace(".", "_").split("\n")
+    else:
+        stems = map(_folded_stem, keys)
+    index: dict[str, list[str]] = {}
+    for stem, key in zip(stems, keys, strict=True):
+        index.setdefault(stem, []).append(key)
+    return index
 
 
 def _folded_stem(key: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib
 import inspect
 import json
 import re
@@ -53,8 +54,8 @@ def keep(httpx: Any, request: Any) -> Any:
 def client(provider: str) -> Any:
     sdk = openai if provider == "openai" else anthropic
     # Each SDK brings the HTTP library that it was built on, under its own name.
-    httpx = inspect.getmodule(sdk._base_client.SyncHttpxClientWrapper.__mro__[2])
-    httpx = __import__(httpx.__name__.partition(".")[0]) if httpx else None
+    wrapper: type[Any] = sdk._base_client.SyncHttpxClientWrapper
+    httpx: Any = importlib.import_module(wrapper.__mro__[2].__module__.partition(".")[0])
     http = httpx.Client(transport=httpx.MockTransport(functools.partial(keep, httpx)))
     make: Callable[..., Any] = openai.OpenAI if provider == "openai" else anthropic.Anthropic
     more = (

@@ -73,14 +73,13 @@ OFFERED = [
 @pytest.mark.parametrize("entry", OFFERED, ids=lambda entry: entry.operation)
 def test_each_call_has_its_own_name(entry: Operation) -> None:
     """Every mapped method that the SDK offers is recognised exactly, with its kind."""
-    more = {
+    more: dict[str, dict[str, object]] = {
         "chat.update": {"text": "x"},
         "views.open": {"view": {}, "trigger_id": "t"},
         "conversations.open": {"users": ["U1"]},
         "conversations.inviteShared": {"emails": ["a@b.test"]},
     }
-    extra: dict[str, object] = dict(more.get(entry.operation, {}))
-    request = call(sdk_name(entry.operation), **extra)
+    request = call(sdk_name(entry.operation), **more.get(entry.operation, {}))
     assert request is not None, "the SDK sent nothing"
 
     canonical = catalog().canonicalize(request)

@@ -114,6 +114,10 @@ REFUSALS: dict[str, tuple[str, Headers, str]] = {
         "POST /pay amount=1&amount[]=2", (FORM,), "ambiguous_body",
     ),
     "a read key in capitals beside it": ("POST /pay amount=1&AMOUNT=2", (FORM,), "ambiguous_body"),
+    "a read key in capitals beside a key with an encoded ampersand": (
+        "POST /pay a%26b=1&amount=1&AMOUNT=2", (FORM,), "ambiguous_body",
+    ),
+    "a read key only in capitals": ("POST /pay AMOUNT=2", (FORM,), "ambiguous_body"),
     "a read key with a space before it": (
         "POST /pay amount=1&+amount=2", (FORM,), "ambiguous_body",
     ),
