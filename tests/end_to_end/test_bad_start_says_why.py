@@ -14,7 +14,7 @@ import pytest
 
 from tests.support.processes import NotReady
 from tests.support.raw_client import RawClient
-from tests.support.stack import Gateway, Stack, make_folder
+from tests.support.stack import ControlPlane, Gateway, Stack, make_folder
 
 START_SECONDS_MAX = 20.0
 
@@ -191,3 +191,64 @@ def test_wrong_gateway_key_governs_nobody(stack: Stack, folder: Path) -> None:
         return
     assert "error: " in said
     assert "Traceback" not in said
+
+
+def closed_port() -> int:
+    """A port that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        port: int = sock.getsockname()[1]
+        return port
+
+
+CONTROL_TROUBLES: dict[str, tuple[Callable[[], dict[str, str]], str]] = {
+    "a database that is down": (
+        lambda: {"CHECKREIN_DATABASE_URL": f"postgresql://u:hunter2@127.0.0.1:{closed_port()}/d"},
+        "database",
+    ),
+    "a database of another kind": (
+        lambda: {"CHECKREIN_DATABASE_URL": "mysql://u:hunter2@127.0.0.1/d"},
+        "DATABASE_URL",
+    ),
+    "an API port that is taken": (
+        lambda: {"CHECKREIN_API_PORT": str(_TAKEN.getsockname()[1])},
+        "port",
+    ),
+    "a key that is too short": (
+        lambda: {"CHECKREIN_BOOTSTRAP_ADMIN_KEY": "hunter2"},
+        "BOOTSTRAP_ADMIN_KEY",
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"), CONTROL_TROUBLES.values(), ids=CONTROL_TROUBLES.keys()
+)
+def test_control_plane_that_cannot_start_says_why(
+    folder: Path, settings: Callable[[], dict[str, str]], named: str
+) -> None:
+    """An `error:` that names the trouble, without the secret in it; no process stays behind."""
+    control = ControlPlane(folder, settings())
+    with pytest.raises(NotReady) as caught:
+        control.process.start()
+
+    assert caught.value.status in (1, 2)
+    assert "error: " in caught.value.said
+    assert named in caught.value.said
+    assert "hunter2" not in caught.value.said
+    assert "Traceback" not in caught.value.said
+
+
+def test_gateway_without_control_plane_governs_nobody(stack: Stack, folder: Path) -> None:
+    """It never met its control plane, so it knows no agent: nothing passes, whoever asks."""
+    settings = {"CHECKREIN_API_URL": f"http://127.0.0.1:{closed_port()}"}
+    gateway = Gateway(folder, "alone", stack.control, stack.upstreams, settings)
+    mark = stack.oracle.mark()
+    try:
+        gateway.process.start(START_SECONDS_MAX)
+        raw = RawClient(gateway.port, stack.control.key("agent"), gateway.ca_file)
+        assert raw.connect(b"warehouse.example.test:443").status in {407, 502, 503}
+    except NotReady as error:
+        assert "error: " in error.said  # noqa: PT017
+    finally:
+        gateway.process.close()
+    assert stack.oracle.since(mark) == []

@@ -183,6 +183,21 @@ def test_control_plane_down_means_no_holds(fragile: Stack, tag: str) -> None:
     assert [seen.method for seen in fragile.oracle.about(tag)] == ["GET", "GET"]
 
 
+def test_gateway_restarted_without_control_plane_goes_on(fragile: Stack, tag: str) -> None:
+    """It remembers who its agents are: what is allowed goes on, and its records arrive later."""
+    assert run_agent(URLLIB, "read", f"{tag}a", fragile.gateway.environment_of_agent).ok
+    fragile.control.process.kill()
+    fragile.gateway.process.kill()
+    fragile.gateway.start()
+
+    told = run_agent(URLLIB, "noted", f"{tag}b", fragile.gateway.environment_of_agent)
+    assert told.ok, told
+    fragile.control.start()
+    wait_shipped(fragile, fragile.gateway)
+    chain = verify_chain(fragile.api.records(), fragile.gateway.gateway_id)
+    assert len([line for line in chain.lines if f"{tag}b" in line]) == 1
+
+
 def test_control_plane_killed_leaves_no_database_behind(fragile: Stack) -> None:
     """kill -9 of the control plane: its private Postgres ends by itself, and starts again."""
     servers = descendants(fragile.control.process.pid, "postgres")
