@@ -6,6 +6,7 @@ believed and the operation is unknown. Never answers with a read what it isn't s
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -48,6 +49,9 @@ _SERVICE_PROTOCOLS = {
     "sts": AwsProtocol.QUERY,
 }
 """Services whose one protocol is known. Others speak what their request looks like."""
+
+HOSTS_CACHED_MAX = 1_024
+"""Hosts whose service is remembered; an agent uses a few, and a hostile one can only fill this."""
 
 _REGION = r"[a-z]{2}(?:-[a-z]+){1,3}-[0-9]"
 _S3_HOST = re.compile(
@@ -102,6 +106,7 @@ def select_aws(reader: RequestReader, host: str, segments: Sequence[str]) -> Aws
     return AwsCall(service, named if list(segments) == [""] else None, errors)
 
 
+@functools.lru_cache(maxsize=HOSTS_CACHED_MAX)
 def _service_of_host(host: str) -> tuple[str, str]:
     """Service and bucket, empty where the host has none of the known shapes."""
     found = _S3_HOST.fullmatch(host)
