@@ -137,9 +137,9 @@ def _read_case(reader: Reader, item: Item) -> _Case | None:
         return None
     given = found.get("action", found.get("request"))
     assert given is not None
-    value = plain_value(given)
+    value = _plain_value(reader, given)
     if "context" in found and isinstance(value, dict):
-        value["context"] = plain_value(found["context"])
+        value["context"] = _plain_value(reader, found["context"])
     try:
         question = question_of(value)
     except InputError as error:
@@ -152,12 +152,13 @@ def _read_case(reader: Reader, item: Item) -> _Case | None:
     return None if name is None else _Case(item.mark.line, name, question, expected)
 
 
-def plain_value(item: Item) -> object:
-    """The value of a node without its positions. Of a repeated key the last counts."""
+def _plain_value(reader: Reader, item: Item) -> object:
+    """The value of a node without its positions."""
     match item:
         case Scalar():
             return item.value
         case Items():
-            return [plain_value(each) for each in item.items]
+            return [_plain_value(reader, each) for each in item.items]
         case Fields():
-            return {key.written: plain_value(each) for key, each in item.entries}
+            entries = reader.entries(item, "an action")
+            return {key.written: _plain_value(reader, each) for key, each in entries}

@@ -108,7 +108,8 @@ class _Checker:
             case Has():
                 return self._has(node)
             case Not():
-                return self.condition(node.operand)
+                self.condition(node.operand)
+                return ValueType.BOOL
             case Negate():
                 self.expect(node.operand, {ValueType.INT}, "`-` takes a whole number")
                 return ValueType.INT

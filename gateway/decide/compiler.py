@@ -204,7 +204,8 @@ class _Writer:
 
     def _equality(self, node: Binary) -> str | None:
         for literal, other in ((node.left, node.right), (node.right, node.left)):
-            if not isinstance(literal, Literal):
+            if not isinstance(literal, Literal) or isinstance(other, Literal):
+                # Two literals are rare, and Python warns of `1 is None`.
                 continue
             match literal.value:
                 case None | bool():

@@ -90,7 +90,11 @@ def greater_equal(left: object, right: object) -> bool:
 def is_in(item: object, container: object) -> bool:
     """Member of a list, or key of a map."""
     if isinstance(container, Mapping):
-        return isinstance(item, str) and item in container
+        if isinstance(item, str):
+            return item in container
+        if isinstance(item, int | float):
+            return False
+        raise Unresolved  # null, lists and maps can't be keys
     if isinstance(container, Sequence) and not isinstance(container, str):
         return any(equal(item, member) for member in container)
     raise Unresolved

@@ -105,6 +105,7 @@ TYPES = {
     "a text in numbers": ("action in [1, 2]", 11, "text is compared with a whole number"),
     "no condition": ("risk.score", 0, "a condition is wanted here, and this is a whole number"),
     "text as a condition": ("!action", 1, "a condition is wanted here, and this is text"),
+    "a negation is a condition": ("!params.x == 5", 0, "is compared with a whole number"),
     "a joined number": ("risk.score && true", 0, "`&&` joins conditions"),
     "a joined text": ("true || action", 8, "`||` joins conditions"),
     "an unknown root": ("parms.amount > 1", 0, "there is no `parms` to read"),

@@ -77,6 +77,8 @@ TRUE = {
     "an error anywhere in a chain": "params.nope > 5 || params.off || params.flag",
     "all absorbs": "!params.mixed.all(x, x > 100)",
     "exists absorbs": "params.mixed.exists(x, x == 1)",
+    "a number is no key of a map": "!(1 in params.card) && !(true in params.card)",
+    "two literals": 'null == null && 5 != 6 && "a" == "a" && 2 > 1',
     "a comment": "true // as written",
 }  # fmt: skip
 
@@ -100,6 +102,8 @@ UNRESOLVED = {
     "a number as a condition": ("params.one", "params.one"),
     "a number that chooses": ("params.one ? true : false", "params.one"),
     "in, of text": ('"a" in params.name', "params.name"),
+    "in, of what can't be a key": ("null in params.card", "params.card"),
+    "in, of a list that can't be a key": ("params.tags in params.card", "params.tags"),
     "in, of a number": ("1 in params.amount", "params.amount"),
     "a declared param that is missing": ("params.fee == 1", "params.fee"),
     "has, of a declared param that is missing": ("has(params.fee)", "params.fee"),

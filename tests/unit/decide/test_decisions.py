@@ -108,7 +108,9 @@ MATCHES = {
     "not that sensitive": ("sensitive: pii", False),
     "reversible": ("reversible: true", False),
     "not reversible": ("reversible: false", True),
-    "all of several": ("{action: create_charge, kind: create, agent: 'b*', labels: {team: payments}}", True),
+    "all of several": (
+        "{action: create_charge, kind: create, agent: 'b*', labels: {team: payments}}", True,
+    ),
     "all but one": ("{action: create_charge, kind: create, agent: 'c*'}", False),
     "everything": ("{}", True),
 }  # fmt: skip

@@ -22,7 +22,9 @@ SCORES = {
     "a read is never irreversible": (
         act("get", "read", reversible=False), "", 10, "RS1/O:5/T:5/C:0/D:0",
     ),
-    "a read of credentials": (act("get", "read", sensitive="credentials"), "", 20, "RS1/O:15/T:5/C:0/D:0"),
+    "a read of credentials": (
+        act("get", "read", sensitive="credentials"), "", 20, "RS1/O:15/T:5/C:0/D:0",
+    ),
     "the operation is capped": (
         act("x", "delete", reversible=False, sensitive="pii"), "", 45, "RS1/O:40/T:5/C:0/D:0",
     ),
