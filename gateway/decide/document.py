@@ -172,8 +172,8 @@ def _scalar(event: yaml.ScalarEvent, mark: Mark) -> Scalar:
 def place_inside(scalar: Scalar, text: str, offset: int) -> tuple[int, int]:
     """Line and column, in the file, of the character at `offset` of a scalar's value.
 
-    Walks value and file side by side: quoting, escapes, indentation and folding lie between. A
-    place past what can be aligned is the nearest one before it.
+    Walks value and file side by side: quoting, escapes, indentation and folding lie between. The
+    character must not be white space, unless it is the end.
     """
     at, seen = scalar.mark.index, 0
     if scalar.style in ("'", '"'):
@@ -189,10 +189,8 @@ def place_inside(scalar: Scalar, text: str, offset: int) -> tuple[int, int]:
             seen += 1
         elif sign.isspace() and "\n" in (run := _space_at(text, at, scalar.end)):
             # Folding turns a run of white space into a shorter one: take both runs whole.
-            end = seen + len(_space_at(scalar.written, seen, len(scalar.written)))
-            if offset < end:
-                break
-            at, seen = at + len(run), end
+            at += len(run)
+            seen += len(_space_at(scalar.written, seen, len(scalar.written)))
         else:
             at += 2 if sign == "'" and scalar.style == "'" else 1
             seen += 1

@@ -198,6 +198,13 @@ def test_known_names_and_the_unknown_are_names() -> None:
     assert check(parse(text), VOCABULARY) == ()
 
 
+def test_a_long_list_of_names_is_not_listed() -> None:
+    """A help that nobody reads is none."""
+    many = Vocabulary(actions=frozenset(f"action_{number}" for number in range(50)))
+    (error,) = check(parse('action == "qqq"'), many)
+    assert error.help == ""
+
+
 def test_quantifiers_are_interpreted() -> None:
     """They are the one part that isn't compiled, at whatever depth."""
     assert not can_compile(parse("true && !(params.a.all(x, true))"))

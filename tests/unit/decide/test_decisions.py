@@ -392,23 +392,31 @@ def test_one_operation_of_two_kinds() -> None:
 def test_caches_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Names that an agent makes up push each other out; the answers stay right."""
     monkeypatch.setattr(engine, "OPERATIONS_CACHED_MAX", 8)
-    monkeypatch.setattr(engine, "AGENTS_CACHED_MAX", 4)
     monkeypatch.setattr(engine, "STANDINGS_KEPT_MAX", 2)
     bundle = bundle_of(
-        policy_text("- {id: a, priority: 1, effect: ALLOW, match: {action: tool_7}}", scope="a*"),
-        policy_text(ALLOW_ALL, name="q"),
+        policy_text("- {id: a, priority: 1, effect: ALLOW, match: {action: tool_7}}", scope="a*")
     )
-    for number in range(50):
-        context = who(f"a{number % 7}", environment=f"e{number % 5}")
-        decision = bundle.decide((act(f"tool_{number % 25}"),), context, Mode.ENFORCE)
-        assert decision.effect == ("ALLOW" if number % 25 == 7 else "BLOCK")
-    decider = bundle._engine
-    assert len(decider._views_by_agent) <= 4
-    for view in decider._views.values():
-        assert len(view._by_name) <= 8
-        assert len(view._by_key) <= 8
-        for operation in view._by_key.values():
-            assert len(operation._standings) <= 2
+    for number in range(60):
+        context = who("a", environment=f"e{number % 7}")
+        for tool in (number % 25, 7, 7):
+            decision = bundle.decide((act(f"tool_{tool}"),), context, Mode.ENFORCE)
+            assert decision.effect == ("ALLOW" if tool == 7 else "BLOCK")
+    for number in range(5):
+        bundle.decide((act("tool_7"),), who("a", environment=f"e{number}"), Mode.ENFORCE)
+    (view,) = bundle._engine._views.values()
+    assert len(view._by_name) == len(view._by_key) == 8
+    assert {len(operation._standings) for operation in view._by_key.values()} <= {1, 2}
+
+
+def test_agents_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Agents of one set of policies share what is kept; too many begin anew."""
+    monkeypatch.setattr(engine, "AGENTS_CACHED_MAX", 4)
+    bundle = bundle_of(policy_text(ALLOW_ALL, scope="a*"))
+    for number in range(30):
+        for agent, effect in ((f"a{number}", "ALLOW"), (f"b{number}", "BLOCK")):
+            assert bundle.decide((act(),), who(agent), Mode.ENFORCE).effect == effect
+            assert len(bundle._engine._views_by_agent) <= 4
+            assert len(bundle._engine._views) <= 2
 
 
 def test_a_decision_is_made_once() -> None:

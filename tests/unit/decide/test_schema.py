@@ -80,6 +80,10 @@ RULES = {
     "nothing in it": (policy_text("- {}"), "a rule needs `priority`"),
     "no id": (policy_text("- {priority: 1, effect: ALLOW}"), "a rule needs `id`"),
     "no effect": (policy_text("- {id: a, priority: 1}"), "a rule needs `effect`"),
+    "a priority of a list": (policy_text("- {id: a, priority: [1], effect: ALLOW}"), "`priority`"),
+    "a message of nothing": (rule("message: null"), "`message` must be text"),
+    "enabled in a list": (rule("enabled: [true]"), "`enabled` must be `true` or `false`"),
+    "an effect in a list": (policy_text("- {id: a, priority: 1, effect: [ALLOW]}"), "must be text"),
     "an id with spaces": (policy_text('- {id: "a b", priority: 1, effect: ALLOW}'), "`id` must be"),
     "an id twice": (policy_text(f"{GOOD}\n{GOOD}"), "the id `a` is taken by the rule in line 8"),
     "a priority of text": (policy_text("- {id: a, priority: high, effect: ALLOW}"), "`priority`"),
@@ -275,7 +279,8 @@ VOCABULARY = Vocabulary(frozenset({"create_refund"}), frozenset({"s.r"}), frozen
         ("{action: create_refnd}", "no mapper makes the action `create_refnd`"),
         ("{action: [create_refund, delete_*]}", "no mapper makes the action `delete_*`"),
         ("{operation: s.x}", "no mapper makes the operation `s.x`"),
-        ("{provider: strip}", "no mapper makes the provider `strip`"),
+        ("{provider: strip}", "no mapper makes the provider `strip` (help: did you mean"),
+        ("{provider: qqq}", "no mapper makes the provider `qqq` (help: there is `stripe`, `unknow"),
     ],
 )
 def test_names_are_held_against_the_mappers(match: str, message: str) -> None:
