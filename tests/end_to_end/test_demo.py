@@ -65,8 +65,8 @@ def test_the_whole_story_by_itself(checkrein: Checkrein) -> None:
 
 @pytest.mark.slow
 def test_the_story_is_told_in_sentences(checkrein: Checkrein) -> None:
-    """Without --json it is text, and no control sequence where no terminal is."""
-    done = checkrein.run("demo", "--yes")
+    """Without a terminal it asks nobody, and writes plain text without a control sequence."""
+    done = checkrein.run("demo")
 
     assert done.returncode == 0, done.stderr
     assert "BLOCK create_payout (MONEY_OUT_FORBIDDEN, rule money-out)" in done.stdout

@@ -197,8 +197,8 @@ class _Story:
         resolve(self._stage.api, str(approval["approvalId"]), resolution, reason)
         self.telling.answer = resolution
         words = "approved" if resolution == "APPROVE" else "denied"
-        by_whom = " (by --yes)" if self._is_approving else ""
-        _say(self._out, f"  you        {words}{by_whom}", "bold")
+        who = "demo" if self._is_approving else "you "
+        _say(self._out, f"  {who}       {words}", "bold")
         return True
 
     def _show_nothing_sent(self) -> None:
