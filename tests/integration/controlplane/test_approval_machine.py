@@ -40,119 +40,124 @@ def question(tenant_id: uuid.UUID, agent: str, digest: str) -> NewApproval:
     )  # fmt: skip
 
 
-def machine_on(server: EmbeddedPostgres, name: str) -> type[RuleBasedStateMachine]:
-    """The machine, bound to one database."""
+class Approvals(RuleBasedStateMachine):
+    """The machine; a subclass names its database."""
 
-    class Approvals(RuleBasedStateMachine):
-        def __init__(self) -> None:
-            super().__init__()
-            self.loop = asyncio.new_event_loop()
-            self.model: dict[uuid.UUID, tuple[str, ApprovalState]] = {}
-            self.claims: dict[uuid.UUID, str] = {}
-            self.agent = uuid.uuid4().hex
+    server: EmbeddedPostgres
+    database_name: str
 
-        def run(self, what: Any) -> Any:
-            return self.loop.run_until_complete(what)
+    def __init__(self) -> None:
+        super().__init__()
+        self.loop = asyncio.new_event_loop()
+        self.model: dict[uuid.UUID, tuple[str, ApprovalState]] = {}
+        self.claims: dict[uuid.UUID, str] = {}
+        self.agent = uuid.uuid4().hex
 
-        @initialize()
-        def open(self) -> None:
-            self.database = self.run(open_test_database(server, name))
-            self.store = ApprovalStore(self.database)
-            self.tenant = self.run(KeyStore(self.database).ensure_tenant("default"))
-            self.owner = self.run(connect_as(server, Role.SUPERUSER, name))
-            self.key = uuid.uuid4()
-            self.run(
-                self.owner.execute(
-                    "insert into api_keys (key_id, tenant_id, name, key_prefix, key_hash, "
-                    "permissions) values ($1, $2, 'k', 'k', $3, '{Admin}')",
-                    self.key,
-                    self.tenant,
-                    self.key.bytes * 2,
-                )
+    def run(self, what: Any) -> Any:
+        return self.loop.run_until_complete(what)
+
+    @initialize()
+    def open(self) -> None:
+        self.database = self.run(open_test_database(self.server, self.database_name))
+        self.store = ApprovalStore(self.database)
+        self.tenant = self.run(KeyStore(self.database).ensure_tenant("default"))
+        self.owner = self.run(connect_as(self.server, Role.SUPERUSER, self.database_name))
+        self.key = uuid.uuid4()
+        self.run(
+            self.owner.execute(
+                "insert into api_keys (key_id, tenant_id, name, key_prefix, key_hash, "
+                "permissions) values ($1, $2, 'k', 'k', $3, '{Admin}')",
+                self.key,
+                self.tenant,
+                self.key.bytes * 2,
             )
+        )
 
-        def teardown(self) -> None:
-            if hasattr(self, "owner"):
-                self.run(self.owner.close())
-                self.run(self.database.close())
-            self.loop.close()
+    def teardown(self) -> None:
+        if hasattr(self, "owner"):
+            self.run(self.owner.close())
+            self.run(self.database.close())
+        self.loop.close()
 
-        @rule(digest=st.sampled_from(DIGESTS))
-        def ask(self, digest: str) -> None:
-            asked = self.run(self.store.ask(question(self.tenant, self.agent, digest), 100))
-            open_ones = [
-                one for one, (of, state) in self.model.items() if of == digest and state in OPEN
-            ]
-            assert asked.is_new == (not open_ones)
-            if asked.is_new:
-                self.model[asked.row.approval_id] = (digest, ApprovalState.PENDING)
-            else:
-                assert [asked.row.approval_id] == open_ones
+    @rule(digest=st.sampled_from(DIGESTS))
+    def ask(self, digest: str) -> None:
+        asked = self.run(self.store.ask(question(self.tenant, self.agent, digest), 100))
+        open_ones = [
+            one for one, (of, state) in self.model.items() if of == digest and state in OPEN
+        ]
+        assert asked.is_new == (not open_ones)
+        if asked.is_new:
+            self.model[asked.row.approval_id] = (digest, ApprovalState.PENDING)
+        else:
+            assert [asked.row.approval_id] == open_ones
 
-        @precondition(lambda self: self.model)
-        @rule(data=st.data(), event=st.sampled_from(EVENTS))
-        def answer(self, data: st.DataObject, event: ApprovalEvent) -> None:
-            approval_id = data.draw(st.sampled_from(list(self.model)))
-            digest, state = self.model[approval_id]
-            sources = tuple(one for one, moves in LEGAL_MOVES.items() if event in moves)
-            target = LEGAL_MOVES[sources[0]][event]
-            answer = Answer(target, sources, "who", self.key, None, 3600.0)
-            row = self.run(self.store.resolve(self.tenant, approval_id, answer))
-            assert (row is not None) == (event in LEGAL_MOVES[state])
-            if row is not None:
-                self.model[approval_id] = (digest, target)
+    @precondition(lambda self: self.model)
+    @rule(data=st.data(), event=st.sampled_from(EVENTS))
+    def answer(self, data: st.DataObject, event: ApprovalEvent) -> None:
+        approval_id = data.draw(st.sampled_from(list(self.model)))
+        digest, state = self.model[approval_id]
+        sources = tuple(one for one, moves in LEGAL_MOVES.items() if event in moves)
+        target = LEGAL_MOVES[sources[0]][event]
+        answer = Answer(target, sources, "who", self.key, None, 3600.0)
+        row = self.run(self.store.resolve(self.tenant, approval_id, answer))
+        assert (row is not None) == (event in LEGAL_MOVES[state])
+        if row is not None:
+            self.model[approval_id] = (digest, target)
 
-        @precondition(lambda self: self.model)
-        @rule(data=st.data(), digest=st.sampled_from(DIGESTS), claim=st.sampled_from("xyz"))
-        def use(self, data: st.DataObject, digest: str, claim: str) -> None:
-            approval_id = data.draw(st.sampled_from(list(self.model)))
-            of, state = self.model[approval_id]
-            row = self.run(self.store.consume(self.tenant, approval_id, digest, claim))
-            first = state is ApprovalState.APPROVED
-            again = state is ApprovalState.CONSUMED and self.claims.get(approval_id) == claim
-            assert (row is not None) == (of == digest and (first or again))
-            if row is not None:
-                self.model[approval_id] = (of, ApprovalState.CONSUMED)
-                self.claims[approval_id] = claim
+    @precondition(lambda self: self.model)
+    @rule(data=st.data(), digest=st.sampled_from(DIGESTS), claim=st.sampled_from("xyz"))
+    def use(self, data: st.DataObject, digest: str, claim: str) -> None:
+        approval_id = data.draw(st.sampled_from(list(self.model)))
+        of, state = self.model[approval_id]
+        row = self.run(self.store.consume(self.tenant, approval_id, digest, claim))
+        first = state is ApprovalState.APPROVED
+        again = state is ApprovalState.CONSUMED and self.claims.get(approval_id) == claim
+        assert (row is not None) == (of == digest and (first or again))
+        if row is not None:
+            self.model[approval_id] = (of, ApprovalState.CONSUMED)
+            self.claims[approval_id] = claim
 
-        @precondition(lambda self: self.model)
-        @rule(data=st.data())
-        def let_time_pass(self, data: st.DataObject) -> None:
-            """The time of one approval is over."""
-            approval_id = data.draw(st.sampled_from(list(self.model)))
-            digest, state = self.model[approval_id]
-            self.run(
-                self.owner.execute(
-                    "begin; set local session_replication_role = replica; "
-                    "update approvals set expires_at = clock_timestamp() - interval '1 second' "
-                    f"where approval_id = '{approval_id}'; commit"
-                )
+    @precondition(lambda self: self.model)
+    @rule(data=st.data())
+    def let_time_pass(self, data: st.DataObject) -> None:
+        """The time of one approval is over."""
+        approval_id = data.draw(st.sampled_from(list(self.model)))
+        digest, state = self.model[approval_id]
+        self.run(
+            self.owner.execute(
+                "begin; set local session_replication_role = replica; "
+                "update approvals set expires_at = clock_timestamp() - interval '1 second' "
+                f"where approval_id = '{approval_id}'; commit"
             )
-            after = {
-                ApprovalState.PENDING: ApprovalState.EXPIRED,
-                ApprovalState.APPROVED: ApprovalState.LAPSED,
-            }
-            self.model[approval_id] = (digest, after.get(state, state))
+        )
+        after = {
+            ApprovalState.PENDING: ApprovalState.EXPIRED,
+            ApprovalState.APPROVED: ApprovalState.LAPSED,
+        }
+        self.model[approval_id] = (digest, after.get(state, state))
 
-        @rule()
-        def sweep(self) -> None:
-            self.run(self.store.sweep(100))
+    @rule()
+    def sweep(self) -> None:
+        self.run(self.store.sweep(100))
 
-        @invariant()
-        def all_is_as_in_the_model(self) -> None:
-            for approval_id, (_, state) in self.model.items():
-                row = self.run(self.store.get(self.tenant, approval_id))
-                assert row.status_now is state
-
-    return Approvals
+    @invariant()
+    def all_is_as_in_the_model(self) -> None:
+        for approval_id, (_, state) in self.model.items():
+            row = self.run(self.store.get(self.tenant, approval_id))
+            assert row.status_now is state
 
 
 def test_any_sequence_of_acts_agrees_with_the_model(
     postgres_server: EmbeddedPostgres, database_name: str
 ):
     """Twenty-five sequences of up to twenty acts each, on the real statements."""
+
+    class OnThisDatabase(Approvals):
+        server = postgres_server
+
+    OnThisDatabase.database_name = database_name
     run_state_machine_as_test(
-        machine_on(postgres_server, database_name),
+        OnThisDatabase,
         settings=settings(
             max_examples=25,
             stateful_step_count=20,
