@@ -34,7 +34,14 @@ mappers_option = click.option(
 )
 
 
-@click.group()
+@click.group(
+    epilog="""\b
+Examples:
+  checkrein mappers check my-api.yaml
+  checkrein mappers explain POST https://api.stripe.com/v1/refunds --body charge=ch_1
+  checkrein mappers map < requests.jsonl | checkrein policies decide policies/
+"""
+)
 def mappers() -> None:
     """What requests mean: the mappers that turn them into actions."""
 
@@ -55,7 +62,7 @@ def _load(paths: Sequence[Path], *, status: int = EXIT_FAILED) -> Catalog:
         ) from error
 
 
-@mappers.command()
+@mappers.command(epilog="Example: checkrein mappers check my-api.yaml")
 @paths_argument
 @json_option
 def check(paths: tuple[Path, ...], json_wanted: bool) -> None:
@@ -90,7 +97,7 @@ def check(paths: tuple[Path, ...], json_wanted: bool) -> None:
         output.say(f"{len(catalog.mappers)} files, {entries} entries, no problem")
 
 
-@mappers.command()
+@mappers.command(epilog="Example: checkrein mappers test my-api.yaml")
 @paths_argument
 @json_option
 def test(paths: tuple[Path, ...], json_wanted: bool) -> None:
@@ -119,7 +126,9 @@ def test(paths: tuple[Path, ...], json_wanted: bool) -> None:
         raise click.exceptions.Exit(EXIT_FAILED)
 
 
-@mappers.command()
+@mappers.command(
+    epilog="Example: checkrein mappers explain GET https://slack.com/api/chat.postMessage"
+)
 @click.argument("method")
 @click.argument("url")
 @click.option("--header", "-H", "headers", multiple=True, metavar="NAME:VALUE", help="Repeatable.")
@@ -200,7 +209,7 @@ def _show_explanation(output: Output, result: Mapping[str, object]) -> None:
         )
 
 
-@mappers.command(name="map")
+@mappers.command(name="map", epilog="Example: checkrein mappers map < requests.jsonl")
 @mappers_option
 @click.option("--json", is_flag=True, expose_value=False, help="Accepted; output is always JSON.")
 def map_command(paths: tuple[Path, ...]) -> None:
@@ -218,7 +227,7 @@ def map_command(paths: tuple[Path, ...]) -> None:
         sys.stdout.flush()
 
 
-@mappers.command(name="list")
+@mappers.command(name="list", epilog="Example: checkrein mappers list stripe --kind create")
 @click.argument("provider", required=False)
 @click.option("--kind", type=click.Choice(_KINDS), help="Only operations of this kind.")
 @mappers_option
