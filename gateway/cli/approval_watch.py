@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Mapping
 from typing import Any
 
 from gateway.cli.api import Api
 from gateway.cli.approval_card import sentence, show_card
 from gateway.cli.approvals import WATCH_SECONDS, resolve
 from gateway.cli.failures import CommandError, Interrupted
-from gateway.cli.output import Output
+from gateway.cli.output import Output, complain
 from gateway.cli.signals import SignalQueue
 from gateway.cli.terminal import forget_typed, read_keys, read_line, single_keys
 
@@ -19,15 +21,46 @@ DENIED_WITHOUT_WORDS = "denied at the terminal"
 _PROMPT = "  [a]pprove  [d]eny  [s]kip  [q]uit"
 
 
+class _Inbox:
+    """What waits, asked again and again. A control plane that is gone for a while is waited for:
+    it restarts under a watcher's feet. One that was never there, or knows no such key, is not."""
+
+    def __init__(self, api: Api) -> None:
+        self._api = api
+        self._has_answered = False
+        self._is_answering = True
+
+    def newest(self, status: str | None = None) -> list[Approval] | None:
+        """Newest first; None when the control plane does not answer at present.
+
+        Raises:
+            CommandError: it did not answer the first time.
+        """
+        query = {"status": status, "limit": PENDING_SHOWN_MAX}
+        try:
+            found: list[Approval] = self._api.get("/v1/approvals", query)["approvals"]
+        except CommandError as error:
+            if not self._has_answered:
+                raise
+            if self._is_answering:
+                complain(error.message, "it is asked again until it answers; Ctrl-C ends this")
+            self._is_answering = False
+            return None
+        self._has_answered = self._is_answering = True
+        return found
+
+
 def watch_lines(api: Api, out: Output, signals: SignalQueue) -> None:
     """Write a JSON line for each approval that is new or has changed, until told to end."""
+    inbox = _Inbox(api)
     seen: dict[str, str] = {}
     while True:
-        newest = api.get("/v1/approvals", {"limit": PENDING_SHOWN_MAX})["approvals"]
-        for approval in reversed(newest):
-            if seen.get(approval["approvalId"]) != approval["status"]:
-                out.emit(approval)
-        seen = {approval["approvalId"]: approval["status"] for approval in newest}
+        newest = inbox.newest()
+        if newest is not None:
+            for approval in reversed(newest):
+                if seen.get(approval["approvalId"]) != approval["status"]:
+                    out.emit(approval)
+            seen = {approval["approvalId"]: approval["status"] for approval in newest}
         caught, _ = signals.wait(WATCH_SECONDS)
         if caught:
             return
@@ -35,59 +68,68 @@ def watch_lines(api: Api, out: Output, signals: SignalQueue) -> None:
 
 def watch_terminal(api: Api, out: Output, signals: SignalQueue) -> None:
     """Show one card at a time, oldest first, and take the answer; until `q` or a signal."""
-    skipped: set[str] = set()
-    shown: str | None = None
     out.say("Waiting for approvals; q or Ctrl-C ends it.", "dim")
-    with single_keys() as keyboard:
+    with single_keys() as keyboard, contextlib.suppress(Interrupted):
+        _Desk(api, out, signals, keyboard).work()
+
+
+class _Desk:
+    """One reviewer's terminal: at most one card lies on it."""
+
+    def __init__(self, api: Api, out: Output, signals: SignalQueue, keyboard: int) -> None:
+        self._api = api
+        self._out = out
+        self._signals = signals
+        self._keyboard = keyboard
+        self._inbox = _Inbox(api)
+        self._card: Approval | None = None
+        self._skipped: set[str] = set()
+
+    def work(self) -> None:
+        """Show and take answers until `q`.
+
+        Raises:
+            Interrupted: a signal came.
+        """
         while True:
-            waiting = _pending(api)
-            if shown is not None and shown not in waiting:
-                out.say("  answered elsewhere, or over", "dim")
-                shown = None
-            fresh = [i for i in waiting if i not in skipped]
-            if shown is None and fresh:
-                shown = fresh[0]
-                forget_typed(keyboard)
-                show_card(out, waiting[shown])
-                out.say(_PROMPT, "cyan")
-            caught, ready = signals.wait(WATCH_SECONDS, [keyboard])
+            waiting = self._inbox.newest("PENDING")
+            if waiting is not None:
+                self._lay_out({str(a["approvalId"]): a for a in reversed(waiting)})
+            caught, ready = self._signals.wait(WATCH_SECONDS, [self._keyboard])
             if caught:
-                return
-            for key in read_keys(keyboard) if keyboard in ready else "":
+                raise Interrupted(caught[0])
+            for key in read_keys(self._keyboard) if self._keyboard in ready else "":
                 if key in "qQ\x04":
                     return
-                if shown is None:
+                if self._card is None:
                     break  # what was typed further was not about the next card
-                try:
-                    if _take_key(key, api, out, signals, keyboard, waiting[shown]):
-                        skipped.add(shown)
-                        shown = None
-                except Interrupted:
-                    return
+                self._take(key.lower(), self._card)
 
+    def _lay_out(self, waiting: Mapping[str, Approval]) -> None:
+        if self._card is not None and self._card["approvalId"] not in waiting:
+            self._out.say("  answered elsewhere, or over", "dim")
+            self._card = None
+        fresh = [a for name, a in waiting.items() if name not in self._skipped]
+        if self._card is None and fresh:
+            self._card = fresh[0]
+            forget_typed(self._keyboard)
+            show_card(self._out, self._card)
+            self._out.say(_PROMPT, "cyan")
 
-def _pending(api: Api) -> dict[str, Approval]:
-    query = {"status": "PENDING", "limit": PENDING_SHOWN_MAX}
-    found = api.get("/v1/approvals", query)["approvals"]
-    return {str(approval["approvalId"]): approval for approval in reversed(found)}
-
-
-def _take_key(
-    key: str, api: Api, out: Output, signals: SignalQueue, keyboard: int, approval: Approval
-) -> bool:
-    """Act on one key; tells whether the card is done with."""
-    match key.lower():
-        case "a":
-            _send(api, out, approval, "APPROVE", None)
-        case "d":
-            out.say("  reason (Enter for none):", "cyan")
-            reason = read_line(keyboard, signals) or DENIED_WITHOUT_WORDS
-            _send(api, out, approval, "REJECT", reason)
-        case "s":
-            out.say("  skipped", "dim")
-        case _:
-            return False
-    return True
+    def _take(self, key: str, card: Approval) -> None:
+        match key:
+            case "a":
+                _send(self._api, self._out, card, "APPROVE", None)
+            case "d":
+                self._out.say("  reason (Enter for none):", "cyan")
+                reason = read_line(self._keyboard, self._signals) or DENIED_WITHOUT_WORDS
+                _send(self._api, self._out, card, "REJECT", reason)
+            case "s":
+                self._out.say("  skipped", "dim")
+            case _:
+                return
+        self._skipped.add(str(card["approvalId"]))
+        self._card = None
 
 
 def _send(api: Api, out: Output, approval: Approval, resolution: str, reason: str | None) -> None:

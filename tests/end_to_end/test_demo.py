@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-import pty
 import select
 import signal
-import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 
-from tests.support.command import COMMAND, Checkrein
+from tests.support.command import Checkrein
+from tests.support.terminal import on_terminal, read_until
 
 SECONDS_MAX = 60.0
 INSTALLED_SECONDS_MAX = 20.0
@@ -89,7 +87,7 @@ def test_one_key_on_a_terminal(
     key: str, word: str, agent_says: bytes, refunds: int, checkrein: Checkrein
 ) -> None:
     """The question comes on a terminal, one key answers it, and the provider's count proves it."""
-    with terminal_demo(checkrein) as (process, terminal):
+    with on_terminal(checkrein, "demo") as (process, terminal):
         read_until(terminal, b"[a]pprove / [d]eny ?")
         os.write(terminal, key.encode())
         shown = read_until(terminal, b"Next: checkrein up")
@@ -109,7 +107,7 @@ def test_one_key_on_a_terminal(
 )
 def test_ctrl_c_at_any_point_leaves_nothing(moment: bytes, checkrein: Checkrein) -> None:
     """A real Ctrl-C typed at the terminal ends it with 130, and nothing of it stays."""
-    with terminal_demo(checkrein) as (process, terminal):
+    with on_terminal(checkrein, "demo") as (process, terminal):
         read_until(terminal, moment)
         os.write(terminal, b"\x03")
         read_until(terminal, None)
@@ -154,54 +152,3 @@ def wait_for_directory(checkrein: Checkrein) -> None:
     while not list(checkrein.temporary.iterdir()):
         assert time.monotonic() < deadline
         select.select([], [], [], 0.01)
-
-
-class terminal_demo:
-    """The demo on a terminal of its own, as its session's leader."""
-
-    def __init__(self, checkrein: Checkrein) -> None:
-        self._environment = {**checkrein.environment, "TERM": "xterm", "NO_COLOR": "1"}
-
-    def __enter__(self) -> tuple[subprocess.Popen[bytes], int]:
-        self._terminal, child_end = pty.openpty()
-        self._process = subprocess.Popen(
-            ["setsid", "--ctty", *COMMAND, "demo"],
-            env=self._environment,
-            stdin=child_end,
-            stdout=child_end,
-            stderr=child_end,
-        )
-        os.close(child_end)
-        return self._process, self._terminal
-
-    def __exit__(self, *_: object) -> None:
-        if self._process.poll() is None:
-            self._process.kill()
-            self._process.wait()
-        os.close(self._terminal)
-
-
-def read_until(terminal: int, words: bytes | None) -> bytes:
-    """What the terminal shows, up to and with the words; to the end with None."""
-    shown = b""
-    for piece in _pieces(terminal):
-        shown += piece
-        if words is not None and words in shown:
-            return shown
-    assert words is None, f"{words!r} never came:\n{shown.decode()}"
-    return shown
-
-
-def _pieces(terminal: int) -> Iterator[bytes]:
-    deadline = time.monotonic() + SECONDS_MAX
-    while time.monotonic() < deadline:
-        ready, _, _ = select.select([terminal], [], [], 1.0)
-        if not ready:
-            continue
-        try:
-            piece = os.read(terminal, 65536)
-        except OSError:  # Linux's way to say that the other end is closed
-            return
-        if not piece:
-            return
-        yield piece

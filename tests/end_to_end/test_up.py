@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.support.command import Checkrein, end, json_lines
+from tests.support.terminal import on_terminal, read_until
 
 pytestmark = pytest.mark.slow
 
@@ -194,6 +195,29 @@ def test_watch_writes_what_comes_and_ends_cleanly(up: Up) -> None:
 
     assert (changed["approvalId"], changed["status"]) == (approval["approvalId"], "DENIED")
     assert end(watch, signal.SIGINT) == 0
+
+
+def test_one_key_answers_in_watch(up: Up) -> None:
+    """On a terminal a card is shown, `d` asks for a reason, and the agent reads it."""
+    checkrein, _, _ = up
+    where = ("--data-dir", str(checkrein.data_dir))
+    with on_terminal(checkrein, "approvals", "watch", *where) as (watch, terminal):
+        # Typed before there is a card, so it can't be about it.
+        read_until(terminal, b"Waiting for approvals")
+        os.write(terminal, b"a")
+        call = start_refund(checkrein, "ch_3")
+        card = read_until(terminal, b"[q]uit")
+        os.write(terminal, b"d")
+        read_until(terminal, b"reason")
+        os.write(terminal, b"not this one\r")
+        read_until(terminal, b"denied: ")
+        answer, _ = call.communicate(timeout=SECONDS_MAX)
+        os.write(terminal, b"q")
+        assert watch.wait(SECONDS_MAX) == 0
+
+    assert b"ch_3" in card
+    assert "APPROVAL_DENIED" in answer
+    assert "not this one" in answer
 
 
 def test_the_variables_make_a_shell_governed(up: Up) -> None:

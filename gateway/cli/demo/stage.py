@@ -109,7 +109,8 @@ def agent_process(stage: Stage) -> Iterator[subprocess.Popen[bytes]]:
     """The agent in a process of its own, with nothing but its environment; ended with the block."""
     process = subprocess.Popen(
         [sys.executable, str(_AGENT_FILE)],
-        env=stage.environment,
+        # The SDK keeps a file of its own among the user's settings; the demo leaves none there.
+        env=stage.environment | {"XDG_CONFIG_HOME": str(stage.data_dir.path / "agent")},
         cwd=stage.data_dir.path,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
