@@ -226,9 +226,10 @@ class _Checker:
         return ValueType.BOOL
 
     def _arithmetic(self, node: Binary, left: ValueType, right: ValueType) -> ValueType:
-        if node.op is BinaryOp.ADD and ValueType.TEXT in (left, right):
-            self._comparable(node, left, right)
-            return ValueType.TEXT
+        for joined in (ValueType.TEXT, ValueType.LIST):
+            if node.op is BinaryOp.ADD and joined in (left, right):
+                self._comparable(node, left, right)
+                return joined
         for side, found in ((node.left, left), (node.right, right)):
             if found is ValueType.DOUBLE:
                 self.fault(

@@ -1,18 +1,18 @@
 """Evaluates the tree of a condition, exactly as CEL says: the reference for the compiled form.
 
 It is also the slow path: a compiled function that meets a value it has no shortcut for gives up,
-and this says what the answer is. `false && error` is false and `true || error` is true, whichever
-side the error stands on.
+and this says what the answer is. The tree is walked once, into one small function a node; what
+can't be told travels as an `Unresolved` value, because `false && error` is false and `true ||
+error` is true, whichever side the error stands on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import assert_never
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, assert_never
 
 from gateway.decide import semantics
-from gateway.decide.facts import fact_of
+from gateway.decide.facts import Fact, fact_of
 from gateway.decide.semantics import Unresolved
 from gateway.decide.syntax import (
     Binary,
@@ -37,136 +37,235 @@ from gateway.decide.syntax import (
 from gateway.model.action import Action
 from gateway.model.decision import Context
 
-ITERATIONS_MAX = 1_000
+ITERATIONS_MAX: Final = 1_000
 """Items that `all` and `exists` look at in one evaluation, nested ones together: about two
 milliseconds, whatever list the agent sends. Beyond it the condition can't be evaluated."""
 
 
-@dataclass(slots=True)
-class _Evaluation:
+class _Scope:
     """What one evaluation reads, and what it has used up."""
 
-    action: Action
-    context: Context
-    score: int
-    variables: dict[str, object] = field(default_factory=dict)
-    iterations: int = 0
+    __slots__ = ("action", "context", "iterations", "score", "variables")
+
+    def __init__(self, action: Action, context: Context, score: int) -> None:
+        self.action = action
+        self.context = context
+        self.score = score
+        self.variables: dict[str, object] = {}
+        self.iterations = 0
 
 
-def evaluate(node: Node, action: Action, context: Context, score: int) -> object:
-    """Evaluate an expression.
+Interpreted = Callable[[Action, Context, int], "bool | Unresolved"]
 
-    Raises:
-        Unresolved: CEL calls it an error; `subject` names the field.
-    """
-    return _value(node, _Evaluation(action, context, score))
+_Step = Callable[[_Scope], object]
+"""Gives a node's value, or the `Unresolved` that it is."""
 
 
-def holds(node: Node, action: Action, context: Context, score: int) -> bool | Unresolved:
-    """Whether a condition is true; an `Unresolved` when that can't be told. Never raises for what
-    a request holds."""
-    try:
-        return semantics.truth(evaluate(node, action, context, score))
-    except Unresolved as unresolved:
-        return unresolved if unresolved.subject else Unresolved(subject_of(node))
-    except RecursionError:
-        # Two values of the request, nested as deeply as its parser allows, were compared.
-        return Unresolved(subject_of(node))
+def interpret(node: Node) -> Interpreted:
+    """Make the function that says whether a condition is true; an `Unresolved`, with the field
+    it fails on, when that can't be told. It never raises for what a request holds."""
+    step = _truth(node)
+    deep = Unresolved(subject_of(node))
+
+    def holds(action: Action, context: Context, score: int) -> bool | Unresolved:
+        try:
+            answer = step(_Scope(action, context, score))
+        except RecursionError:
+            # Two values of the request, nested as deeply as its parser allows, were compared.
+            return deep
+        assert isinstance(answer, bool | Unresolved)
+        return answer
+
+    return holds
 
 
-def _value(node: Node, scope: _Evaluation) -> object:
+def _step(node: Node) -> _Step:
     fact = fact_of(node)
     if fact is not None:
-        return fact.read(scope.action, scope.context, scope.score)
-    try:
-        return _inner(node, scope)
-    except Unresolved as unresolved:
-        if not unresolved.subject:
-            unresolved.subject = subject_of(node)
-        raise
-
-
-def _inner(node: Node, scope: _Evaluation) -> object:
+        return _read(fact)
     match node:
-        case Literal():
-            return node.value
+        case Literal(_, value):
+            return lambda _: value
         case ListLiteral():
-            return [_value(item, scope) for item in node.items]
-        case Name():
-            return scope.variables[node.name]
+            return _applied(node, lambda *items: list(items), node.items)
+        case Name(_, name):
+            return lambda scope: scope.variables[name]
         case Select():
-            return _select(node, scope)
+            return _select(node)
         case Index():
-            return semantics.at_index(_value(node.operand, scope), _value(node.index, scope))
+            return _applied(node, semantics.at_index, (node.operand, node.index))
         case Has():
-            return _has(node, scope)
+            return _has(node)
         case Not():
-            return not semantics.truth(_value(node.operand, scope))
+            return _applied(node, lambda value: not semantics.truth(value), (node.operand,))
         case Negate():
-            return semantics.negate(_value(node.operand, scope))
+            return _applied(node, semantics.negate, (node.operand,))
         case Binary():
-            return semantics.BINARY[node.op](_value(node.left, scope), _value(node.right, scope))
+            return _applied(node, semantics.BINARY[node.op], (node.left, node.right))
         case Logic():
-            return _absorb(node.op is LogicOp.OR, (_truth(item, scope) for item in node.operands))
+            return _logic(node)
         case Ternary():
-            chosen = semantics.truth(_value(node.condition, scope))
-            return _value(node.then if chosen else node.otherwise, scope)
+            return _ternary(node)
         case Call():
-            args = [_value(arg, scope) for arg in node.args]
-            return semantics.FUNCTIONS[node.function](*args)
+            return _applied(node, semantics.FUNCTIONS[node.function], node.args)
         case Quantified():
-            return _absorb(node.quantifier is Quantifier.EXISTS, _each(node, scope))
+            return _quantified(node)
         case _:
             assert_never(node)
 
 
-def _select(node: Select, scope: _Evaluation) -> object:
-    operand = _value(node.operand, scope)
-    if isinstance(operand, Mapping) and node.field in operand:
-        return operand[node.field]
-    raise Unresolved(path_of(node) or node.field)
+def _read(fact: Fact) -> _Step:
+    def step(scope: _Scope) -> object:
+        try:
+            return fact.read(scope.action, scope.context, scope.score)
+        except Unresolved as unresolved:
+            return unresolved
+
+    return step
 
 
-def _has(node: Has, scope: _Evaluation) -> bool:
-    operand = _value(node.operand, scope)
-    if not isinstance(operand, Mapping):
-        raise Unresolved(path_of(node) or node.field)
-    if node.field in operand:
-        return True
+def _applied(node: Node, function: Callable[..., object], operands: Sequence[Node]) -> _Step:
+    """A function of its operands' values; unresolved when one of them is."""
+    steps = tuple(_step(operand) for operand in operands)
+    fault = Unresolved(subject_of(node))
+    if len(steps) == 2:
+        return _applied_to_two(function, *steps, fault)
+
+    def step(scope: _Scope) -> object:
+        values = []
+        for operand in steps:
+            value = operand(scope)
+            if type(value) is Unresolved:
+                return value
+            values.append(value)
+        try:
+            return function(*values)
+        except Unresolved:
+            return fault
+
+    return step
+
+
+def _applied_to_two(
+    function: Callable[..., object], left: _Step, right: _Step, fault: Unresolved
+) -> _Step:
+    """The same for two operands: nearly all there is, and half the time."""
+
+    def step(scope: _Scope) -> object:
+        first = left(scope)
+        if type(first) is Unresolved:
+            return first
+        second = right(scope)
+        if type(second) is Unresolved:
+            return second
+        try:
+            return function(first, second)
+        except Unresolved:
+            return fault
+
+    return step
+
+
+def _select(node: Select) -> _Step:
+    operand, field = _step(node.operand), node.field
+    fault = Unresolved(path_of(node) or field)
+
+    def step(scope: _Scope) -> object:
+        value = operand(scope)
+        if type(value) is Unresolved:
+            return value
+        if (type(value) is dict or isinstance(value, Mapping)) and field in value:
+            return value[field]
+        return fault
+
+    return step
+
+
+def _has(node: Has) -> _Step:
+    operand, field = _step(node.operand), node.field
     path = path_of(node)
-    if path is not None and path.removeprefix("params.") in scope.action.missing:
-        # It was declared and could not be read: nobody can say that it is not there.
-        raise Unresolved(path)
-    return False
+    fault = Unresolved(path or field)
+    param = None if path is None else path.removeprefix("params.")
+
+    def step(scope: _Scope) -> object:
+        value = operand(scope)
+        if type(value) is Unresolved:
+            return value
+        if not isinstance(value, Mapping):
+            return fault
+        if field in value:
+            return True
+        # What was declared and could not be read: nobody can say that it is not there.
+        return fault if param in scope.action.missing else False
+
+    return step
 
 
-def _truth(node: Node, scope: _Evaluation) -> bool | Unresolved:
-    try:
-        return semantics.truth(_value(node, scope))
-    except Unresolved as unresolved:
-        return unresolved if unresolved.subject else Unresolved(subject_of(node))
+def _ternary(node: Ternary) -> _Step:
+    condition, then, otherwise = _truth(node.condition), _step(node.then), _step(node.otherwise)
+
+    def step(scope: _Scope) -> object:
+        chosen = condition(scope)
+        if type(chosen) is Unresolved:
+            return chosen
+        return then(scope) if chosen else otherwise(scope)
+
+    return step
 
 
-def _absorb(decisive: bool, values: Iterable[bool | Unresolved]) -> bool:
-    """`||` (decisive is True) or `&&` (False): one decisive value settles it, errors or not."""
-    first: Unresolved | None = None
-    for value in values:
-        if value is decisive:
-            return decisive
-        if first is None and isinstance(value, Unresolved):
-            first = value
-    if first is not None:
-        raise first
-    return not decisive
+def _truth(node: Node) -> _Step:
+    """A node's value where a condition is wanted: true, false, or unresolved."""
+    step = _step(node)
+    fault = Unresolved(subject_of(node))
+
+    def truth(scope: _Scope) -> object:
+        value = step(scope)
+        return value if type(value) is bool or type(value) is Unresolved else fault
+
+    return truth
 
 
-def _each(node: Quantified, scope: _Evaluation) -> Iterable[bool | Unresolved]:
-    items = _value(node.items, scope)
-    if not isinstance(items, Mapping | Sequence) or isinstance(items, str):
-        raise Unresolved
-    for item in items:
-        scope.iterations += 1
-        if scope.iterations > ITERATIONS_MAX:
-            raise Unresolved(subject_of(node.items))
-        scope.variables[node.variable] = item
-        yield _truth(node.predicate, scope)
+def _logic(node: Logic) -> _Step:
+    steps = tuple(_truth(operand) for operand in node.operands)
+    decisive = node.op is LogicOp.OR
+
+    def step(scope: _Scope) -> object:
+        """One decisive value (`||`: true, `&&`: false) settles it, errors or not."""
+        answer: object = not decisive
+        for operand in steps:
+            value = operand(scope)
+            if value is decisive:
+                return decisive
+            if type(value) is Unresolved and type(answer) is bool:
+                answer = value
+        return answer
+
+    return step
+
+
+def _quantified(node: Quantified) -> _Step:
+    items, predicate = _step(node.items), _truth(node.predicate)
+    decisive = node.quantifier is Quantifier.EXISTS
+    fault = Unresolved(subject_of(node.items))
+    name = node.variable
+
+    def step(scope: _Scope) -> object:
+        values = items(scope)
+        if type(values) is Unresolved:
+            return values
+        if not isinstance(values, Mapping | Sequence) or isinstance(values, str):
+            return fault
+        answer: object = not decisive
+        for value in values:
+            scope.iterations += 1
+            if scope.iterations > ITERATIONS_MAX:
+                return fault
+            scope.variables[name] = value
+            verdict = predicate(scope)
+            if verdict is decisive:
+                return decisive
+            if type(verdict) is Unresolved and type(answer) is bool:
+                answer = verdict
+        return answer
+
+    return step

@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Final
 
 from gateway.decide.compiler import Compiled, can_compile, compile_condition
-from gateway.decide.interpreter import holds
+from gateway.decide.interpreter import Interpreted, interpret
 from gateway.decide.patterns import Pattern
 from gateway.decide.semantics import Unresolved
 from gateway.decide.syntax import Node
@@ -79,16 +79,13 @@ class Place:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Condition:
-    """A checked `when`, as text, tree and function. `compiled` raises where it has no answer;
-    then `holds` has it."""
+    """A checked `when`, as text, tree and functions. `compiled` raises where it has no answer;
+    `holds` always has one, slower."""
 
     text: str
     node: Node
     compiled: Compiled
-
-    def holds(self, action: Action, context: Context, score: int) -> bool | Unresolved:
-        """The exact answer, the slow way. Never raises for what a request holds."""
-        return holds(self.node, action, context, score)
+    holds: Interpreted
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +134,7 @@ class Policy:
 def make_condition(text: str, node: Node) -> Condition:
     """Compile a checked tree, or leave it to the interpreter where it can't be compiled."""
     compiled = compile_condition(node) if can_compile(node) else _left_to_the_interpreter
-    return Condition(text, node, compiled)
+    return Condition(text, node, compiled, interpret(node))
 
 
 def _left_to_the_interpreter(*_: object) -> bool:

@@ -35,6 +35,8 @@ def is_list(value: object) -> bool:
 
 def equal(left: object, right: object) -> bool:
     """Equality of any two values; values of different types are never equal."""
+    if type(left) is str and type(right) is str:
+        return left == right
     if isinstance(left, bool) or isinstance(right, bool):
         return left is right
     if is_number(left):
@@ -60,6 +62,8 @@ def not_equal(left: object, right: object) -> bool:
 
 def _compare(left: object, right: object) -> int:
     """Negative, zero or positive. Numbers, texts (by code point) and truth values have an order."""
+    if type(left) is int and type(right) is int:
+        return (left > right) - (left < right)
     if isinstance(left, bool) and isinstance(right, bool):
         return left - right
     if isinstance(left, str) and isinstance(right, str):
@@ -100,9 +104,13 @@ def is_in(item: object, container: object) -> bool:
     raise Unresolved
 
 
-def add(left: object, right: object) -> int | str:
+def add(left: object, right: object) -> int | str | list[object]:
     if isinstance(left, str) and isinstance(right, str):
         return left + right
+    if isinstance(left, Sequence) and isinstance(right, Sequence):
+        if isinstance(left, str) or isinstance(right, str):
+            raise Unresolved
+        return [*left, *right]
     return _int64(_int(left) + _int(right))
 
 
@@ -194,7 +202,7 @@ def contains(value: object, part: object) -> bool:
     raise Unresolved
 
 
-BINARY: Final[dict[BinaryOp, Callable[[object, object], bool | int | str]]] = {
+BINARY: Final[dict[BinaryOp, Callable[[object, object], object]]] = {
     BinaryOp.EQUAL: equal,
     BinaryOp.NOT_EQUAL: not_equal,
     BinaryOp.LESS: less,
