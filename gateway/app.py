@@ -144,6 +144,7 @@ async def _start(settings: GatewaySettings, stack: AsyncExitStack) -> dict[str, 
 
     listener = Listener(settings.intercept, pipeline, authority, clock, new_id)
     await _start_part(stack, listener.start(), partial(listener.drain, DRAIN_SECONDS_MAX))
+    stack.callback(pipeline.stop_holding)
     own_addresses.add(listener.address)
     admin = AdminListener(settings.admin, _checks(pipeline, recorder, directory, shipper))
     await _start_part(stack, admin.start(), admin.stop)

@@ -104,6 +104,10 @@ class Pipeline:
         self._passthrough = frozenset(settings.passthrough_hosts)
         self._tunnels: dict[Wire, TunnelEntry] = {}
 
+    def stop_holding(self) -> None:
+        """Answer all that is parked, now and from now on, as still pending: the gateway stops."""
+        self._room.closing.set()
+
     # --- before an exchange -----------------------------------------------------------------------
 
     async def authenticate(self, agent: str, key: str) -> Principal | None:
@@ -252,7 +256,7 @@ class Pipeline:
         approval = await desk.ask(ask)
         seconds_max = self._hold_settings.hold_seconds_max
         approval = await hold.wait_for_answer(
-            desk, approval, case.channel, self._world.clock, seconds_max
+            desk, approval, case.channel, self._world.clock, seconds_max, self._room.closing
         )
         if case.channel.is_gone:
             # Nobody would read the answer. The approval stays, for the same action sent again.

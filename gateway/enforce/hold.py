@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from gateway.model.approval import Approval, ApprovalState
 from gateway.ports import AgentChannel, ApprovalDesk, Clock
@@ -34,6 +35,9 @@ class HoldRoom:
         self._settings = settings
         self._held: Counter[str] = Counter()
         self._total = 0
+        self.closing = asyncio.Event()
+        """Set when the gateway stops: whoever is parked is told to ask again, instead of being
+        cut off."""
 
     @property
     def total(self) -> int:
@@ -67,8 +71,10 @@ async def wait_for_answer(
     channel: AgentChannel,
     clock: Clock,
     seconds_max: float,
+    closing: asyncio.Event,
 ) -> Approval:
-    """Wait until the approval is answered, `seconds_max` have passed or the agent is gone.
+    """Wait until the approval is answered, `seconds_max` have passed, the agent is gone or the
+    gateway is closing.
 
     Returns the newest state seen; the caller looks at `channel.is_gone` itself.
 
@@ -76,9 +82,12 @@ async def wait_for_answer(
         ApprovalError: the desk could not be asked.
     """
     deadline = clock.monotonic() + seconds_max
-    gone = asyncio.create_task(channel.wait_gone(), name="hold-agent-gone")
+    enders: set[asyncio.Task[object]] = {
+        asyncio.create_task(channel.wait_gone(), name="hold-agent-gone"),
+        asyncio.create_task(closing.wait(), name="hold-closing"),
+    }
     try:
-        while approval.state is ApprovalState.PENDING and not channel.is_gone:
+        while approval.state is ApprovalState.PENDING and not (channel.is_gone or closing.is_set()):
             left = deadline - clock.monotonic()
             if left <= 0:
                 break
@@ -86,19 +95,21 @@ async def wait_for_answer(
                 desk.wait(approval.approval_id, left), name="hold-wait-answer"
             )
             try:
-                await asyncio.wait({waiting, gone}, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait({waiting, *enders}, return_when=asyncio.FIRST_COMPLETED)
                 if not waiting.done():
                     break
                 approval = waiting.result()
             finally:
-                await _end(waiting)
+                await _end({waiting})
     finally:
-        await _end(gone)
+        await _end(enders)
     return approval
 
 
-async def _end(task: asyncio.Task[object] | asyncio.Task[None] | asyncio.Task[Approval]) -> None:
-    if not task.done():
+async def _end(tasks: Iterable[asyncio.Task[Any]]) -> None:
+    """Cancel and wait; not by `await task`, which could swallow our own cancellation."""
+    left = {task for task in tasks if not task.done()}
+    for task in left:
         task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+    if left:
+        await asyncio.wait(left)

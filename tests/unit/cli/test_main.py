@@ -10,9 +10,6 @@ from gateway.cli.main import cli, run_command
 COMMANDS = cli.list_commands(click.Context(cli))
 
 
-WITHOUT_EXAMPLES = pytest.mark.xfail(reason="the help of `mappers` has no examples yet")
-
-
 def every_command() -> list[tuple[str, ...]]:
     """Each command and each subcommand, as the words that call it."""
     found: list[tuple[str, ...]] = []
@@ -34,15 +31,7 @@ def test_every_command_of_the_table_is_there(name: str) -> None:
     assert command.name == name
 
 
-@pytest.mark.parametrize(
-    "words",
-    [
-        pytest.param(
-            words, marks=WITHOUT_EXAMPLES if words[0] == "mappers" else (), id=" ".join(words)
-        )
-        for words in every_command()
-    ],
-)
+@pytest.mark.parametrize("words", every_command(), ids=" ".join)
 def test_every_help_teaches_with_an_example(
     words: tuple[str, ...], capsys: pytest.CaptureFixture[str]
 ) -> None:
