@@ -1,0 +1,566 @@
+"""One request's whole journey, in every way it can go: what is recorded, sent, told, and in which
+order."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+import pytest
+
+from gateway import telemetry
+from gateway.decide.bundle import Bundle
+from gateway.enforce.hold import HoldRoom, HoldSettings
+from gateway.model.action import Canonical
+from gateway.model.approval import Approval, ApprovalEvent, ApprovalState
+from gateway.model.decision import Effect, Mode, Permit
+from gateway.model.errors import AgentProtocolError, RecordError, UpstreamError
+from gateway.model.exchange import Authority, Principal
+from gateway.model.record import Outcome, RefusalEntry, TunnelEntry
+from gateway.pipeline import PipelineSettings
+from gateway.ports import Sent, TunnelVerdict
+from tests.support.entries import an_exchange
+from tests.support.fake_channel import FakeChannel
+from tests.support.fake_world import FakeWorld
+from tests.support.policy_world import act
+
+READ = Canonical((act("get_charge", "read"),), "stripe", "stripe")
+CHARGE = Canonical((act("create_charge", "create"),), "stripe", "stripe")
+EMPTY = Canonical((), "stripe", "stripe")
+AMBIGUOUS = Canonical((), "stripe", "stripe", "ambiguous_path", "two readings")
+
+ALLOW = "- {id: all, priority: 1, effect: ALLOW}"
+BLOCK = "- {id: none, priority: 1, effect: BLOCK, reason: NOPE, message: not for agents}"
+ASK = "- {id: ask, priority: 1, effect: REQUIRE_APPROVAL, reason: ASK, message: ask first}"
+
+HELD = ["decision durably", "ask"]
+
+
+async def govern(
+    world: FakeWorld, channel: FakeChannel | None = None, **exchange: object
+) -> FakeChannel:
+    channel = channel or FakeChannel()
+    await world.pipeline.govern(an_exchange(**exchange), channel)  # type: ignore[arg-type]
+    return channel
+
+
+def told(channel: FakeChannel) -> str:
+    """What the agent reads in a refusal."""
+    assert channel.response is not None
+    assert channel.head is None
+    assert channel.response.status >= 400
+    return channel.response.body.decode()
+
+
+def answer_at_once(world: FakeWorld, event: ApprovalEvent) -> None:
+    """Be a person who answers while the agent still waits."""
+
+    def answer(approval: Approval) -> None:
+        if approval.state is ApprovalState.PENDING:
+            world.desk.on_wait = lambda: world.desk.answer(approval.approval_id, event, "ada")
+
+    world.desk.on_ask = answer
+
+
+# --- without a person -----------------------------------------------------------------------------
+
+JOURNEYS = {
+    "a read that passes": (
+        READ, ALLOW, Mode.ENFORCE, ["intent", "send", "outcome"], ("executed", None), "",
+    ),
+    "a change that passes is on disk before it is sent": (
+        CHARGE, ALLOW, Mode.ENFORCE, ["intent durably", "send", "outcome"], ("executed", None), "",
+    ),
+    "a blocked change": (
+        CHARGE, BLOCK, Mode.ENFORCE, ["decision", "outcome"], ("refused", "NOPE"), "not for agents",
+    ),
+    "no rule matches": (
+        CHARGE, "", Mode.ENFORCE, ["decision", "outcome"], ("refused", "NO_RULE_MATCHED"),
+        "no rule of policy",
+    ),
+    "two readings": (
+        AMBIGUOUS, ALLOW, Mode.ENFORCE, ["decision", "outcome"], ("refused", "AMBIGUOUS_REQUEST"),
+        "two readings",
+    ),
+    "two readings, in monitor mode too": (
+        AMBIGUOUS, ALLOW, Mode.MONITOR, ["decision", "outcome"], ("refused", "AMBIGUOUS_REQUEST"),
+        "two readings",
+    ),
+    "no action at all": (
+        EMPTY, ALLOW, Mode.ENFORCE, ["decision", "outcome"], ("refused", "NO_RULE_MATCHED"),
+        "holds no action",
+    ),
+    "monitor lets a blocked change pass": (
+        CHARGE, BLOCK, Mode.MONITOR, ["intent durably", "send", "outcome"], ("executed", None), "",
+    ),
+    "monitor asks nobody": (
+        CHARGE, ASK, Mode.MONITOR, ["intent durably", "send", "outcome"], ("executed", None), "",
+    ),
+    "monitor waits for the disk where it can't tell what happens": (
+        EMPTY, ALLOW, Mode.MONITOR, ["intent durably", "send", "outcome"], ("executed", None), "",
+    ),
+    "a fault of the mapper": (
+        ValueError("secret"), ALLOW, Mode.ENFORCE, ["decision", "outcome"],
+        ("refused", "GATEWAY_FAULT"), "the mapper failed",
+    ),
+    "a fault of the mapper, in monitor mode": (
+        ValueError("secret"), ALLOW, Mode.MONITOR, ["decision", "outcome"],
+        ("refused", "GATEWAY_FAULT"), "the mapper failed",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("canonical", "rules", "mode", "events", "outcome", "words"),
+    JOURNEYS.values(), ids=JOURNEYS.keys(),
+)  # fmt: skip
+async def test_journeys_without_a_person(
+    canonical: Canonical | Exception,
+    rules: str,
+    mode: Mode,
+    events: list[str],
+    outcome: tuple[str, str | None],
+    words: str,
+) -> None:
+    """The order of what happens, what is recorded of it, and what the agent reads."""
+    world = FakeWorld(canonical, rules, PipelineSettings(mode=mode))
+    channel = await govern(world)
+    assert world.events == events
+    assert world.outcomes == [outcome]
+    if words:
+        assert words in told(channel)
+        assert "secret" not in told(channel)
+        assert world.upstream.permits == []
+    else:
+        assert (channel.response, bytes(channel.body), channel.end) == (None, b"ok", "finished")
+        assert world.upstream.permits == [Permit("req_1", "dec-1")]
+    assert world.desk.asks == []
+
+
+async def test_a_decision_that_fails_blocks(caplog: pytest.LogCaptureFixture) -> None:
+    """A bug in the engine is counted, logged and refused; it never lets a request through."""
+    world = FakeWorld(CHARGE)
+    caplog.set_level(logging.CRITICAL)
+    bugs = telemetry.BUGS._value.get()
+
+    class Broken(Bundle):
+        def decide(self, *_: object) -> None:  # type: ignore[override]
+            raise RuntimeError("bug")
+
+    world.pipeline.bundle = Broken((), "r", None)  # type: ignore[arg-type]
+    channel = await govern(world)
+    assert world.outcomes == [("refused", "POLICY_EVALUATION_FAILED")]
+    assert "could not be evaluated" in told(channel)
+    assert world.upstream.permits == []
+    assert telemetry.BUGS._value.get() == bugs + 1
+
+
+async def test_what_is_recorded_of_a_decision() -> None:
+    """Everything that led to it: the exchange, its meaning, the decision, the digest."""
+    world = FakeWorld(CHARGE)
+    await govern(world)
+    (entry,) = world.decisions
+    assert (entry.sends, entry.decision_id, entry.approval) == (True, "dec-1", None)
+    assert entry.canonical is CHARGE
+    assert entry.decision.effect is Effect.ALLOW
+    assert entry.decision.revision == world.bundle.revision
+    assert entry.digest is not None
+    assert len(entry.digest) == 64
+    assert entry.at == world.clock.now()
+
+
+async def test_the_context_is_the_principals() -> None:
+    """Agent, run, labels and environment reach the policy."""
+    rules = """
+    - {id: me, priority: 1, effect: ALLOW, match: {agent: agent, run: run-1, environment: prod}}
+    """
+    world = FakeWorld(READ, rules, PipelineSettings(environment="prod"))
+    await govern(world)
+    assert world.decisions[0].decision.rule == "me"
+
+
+async def test_a_streamed_body_passes_and_has_no_digest() -> None:
+    """What nobody has to approve may stream."""
+    world = FakeWorld(CHARGE)
+    await govern(world, body=None)
+    assert world.decisions[0].digest is None
+    assert world.outcomes == [("executed", None)]
+
+
+async def test_a_streamed_body_can_not_be_approved() -> None:
+    """An approval is of a whole act, so this one is refused and nobody is asked."""
+    world = FakeWorld(CHARGE, ASK)
+    channel = await govern(world, body=None)
+    assert world.outcomes == [("refused", "BODY_TOO_LARGE")]
+    assert "longer than can be inspected" in told(channel)
+    assert world.desk.asks == []
+
+
+async def test_a_bundle_may_be_swapped_between_requests() -> None:
+    """The next request is decided by the new one."""
+    world = FakeWorld(CHARGE)
+    await govern(world)
+    world.pipeline.bundle = Bundle.empty()
+    await govern(world)
+    assert world.outcomes == [("executed", None), ("refused", "NO_POLICY")]
+
+
+# --- the record fails -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("canonical", [READ, CHARGE], ids=["read", "change"])
+async def test_no_record_means_nothing_is_sent(canonical: Canonical) -> None:
+    """If the intent can't be written, the upstream sees nothing."""
+    world = FakeWorld(canonical)
+    world.records.refuses = {"intent"}
+    channel = await govern(world)
+    assert "RECORD_UNAVAILABLE" in told(channel)
+    assert world.upstream.permits == []
+    assert "send" not in world.events
+
+
+async def test_no_record_means_nobody_is_asked() -> None:
+    """A hold is on disk before a person hears of it."""
+    world = FakeWorld(CHARGE, ASK)
+    world.records.refuses = {"decision"}
+    channel = await govern(world)
+    assert "RECORD_UNAVAILABLE" in told(channel)
+    assert world.events == ["decision durably"]
+    assert world.desk.asks == []
+
+
+async def test_no_record_after_the_approval_means_nothing_is_sent() -> None:
+    """Approved and consumed, and still not sent: the intent comes first."""
+    world = FakeWorld(CHARGE, ASK)
+    answer_at_once(world, ApprovalEvent.APPROVE)
+    world.records.refuses = {"intent"}
+    channel = await govern(world)
+    assert "RECORD_UNAVAILABLE" in told(channel)
+    assert world.upstream.permits == []
+
+
+async def test_a_refusal_is_told_although_it_can_not_be_recorded() -> None:
+    """A BLOCK stays a BLOCK; the missing entries are counted."""
+    world = FakeWorld(CHARGE, BLOCK)
+    world.records.refuses = {"decision", "outcome"}
+    faults = telemetry.RECORD_FAULTS._value.get()
+    assert "not for agents" in told(await govern(world))
+    assert telemetry.RECORD_FAULTS._value.get() == faults + 2
+
+
+async def test_an_outcome_that_can_not_be_recorded_changes_no_answer() -> None:
+    """It was executed, and the agent has the answer already."""
+    world = FakeWorld(CHARGE)
+    world.records.refuses = {"outcome"}
+    channel = await govern(world)
+    assert channel.end == "finished"
+    assert world.outcomes == []
+
+
+# --- the upstream ---------------------------------------------------------------------------------
+
+SENTS = {
+    "it could not be reached": (
+        Sent(Outcome.NOT_SENT, None, False, 0, "upstream.unreachable", "nobody listens"),
+        ("not_sent", "upstream.unreachable"), True,
+    ),
+    "nobody knows what became of it": (
+        Sent(Outcome.UNKNOWN, None, False, 0, "upstream.timed_out", "no answer came", 504),
+        ("unknown", "upstream.timed_out"), True,
+    ),
+    "the answer broke off": (
+        Sent(Outcome.UNKNOWN, 200, True, 5, "upstream.cut", "the answer broke off"),
+        ("unknown", "upstream.cut"), False,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("sent", "outcome", "answers"), SENTS.values(), ids=SENTS.keys())
+async def test_what_became_of_it_is_never_guessed(
+    sent: Sent, outcome: tuple[str, str], answers: bool
+) -> None:
+    """The upstream's account is recorded as it is; the agent is answered once."""
+    world = FakeWorld(CHARGE)
+    world.upstream.sent = sent
+    channel = await govern(world)
+    assert world.outcomes == [outcome]
+    assert (channel.response is not None) is answers
+
+
+# --- with a person --------------------------------------------------------------------------------
+
+CONSUMED = [*HELD, "wait", "consume", "intent durably", "send", "outcome"]
+REFUSED = [*HELD, "wait", "outcome"]
+
+ANSWERS = {
+    "approved": (ApprovalEvent.APPROVE, CONSUMED, ("executed", None), ""),
+    "denied": (ApprovalEvent.REJECT, REFUSED, ("refused", "APPROVAL_DENIED"), "denied by ada"),
+    "cancelled": (
+        ApprovalEvent.CANCEL, REFUSED, ("refused", "APPROVAL_CANCELLED"), "cancelled by ada",
+    ),
+    "expired": (ApprovalEvent.EXPIRE, REFUSED, ("refused", "APPROVAL_EXPIRED"), "expired"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("event", "events", "outcome", "words"), ANSWERS.values(), ids=ANSWERS.keys()
+)
+async def test_what_a_person_answers(
+    event: ApprovalEvent, events: list[str], outcome: tuple[str, str | None], words: str
+) -> None:
+    """Recorded before it is asked, consumed before it is sent, sent once or not at all."""
+    world = FakeWorld(CHARGE, ASK)
+    answer_at_once(world, event)
+    channel = await govern(world)
+    assert world.events == events
+    assert world.outcomes == [outcome]
+    if words:
+        assert words in told(channel)
+        assert world.upstream.permits == []
+        assert world.desk.consumed_by == []
+    else:
+        assert world.upstream.permits == [Permit("req_1", "dec-1", "apr-1")]
+        assert world.desk.consumed_by == ["dec-1"]
+        decision, intent = world.decisions
+        assert (decision.sends, intent.sends) == (False, True)
+        assert intent.approval is not None
+        assert intent.approval.state is ApprovalState.CONSUMED
+        assert intent.approval.answered_by == "ada"
+    (ask,) = world.desk.asks
+    assert (ask.decision_id, ask.digest) == ("dec-1", world.decisions[0].digest)
+
+
+async def test_the_limit_passes_and_the_same_action_joins() -> None:
+    """Pending is told at the limit; sent again it joins, goes through once, and asks anew after."""
+    world = FakeWorld(CHARGE, ASK, hold_settings=HoldSettings(hold_seconds_max=0.0))
+    channel = await govern(world)
+    assert "waiting for a person to answer approval apr-1" in told(channel)
+    assert channel.response is not None
+    assert dict(channel.response.headers)[b"retry-after"] == b"5"
+    assert world.outcomes == [("refused", "APPROVAL_PENDING")]
+    world.desk.answer("apr-1", ApprovalEvent.APPROVE, "ada")
+    assert (await govern(world)).end == "finished"
+    assert len(world.upstream.permits) == 1
+    assert "approval apr-2" in told(await govern(world))
+    assert len(world.upstream.permits) == 1
+
+
+async def test_the_limit_passes_while_waiting() -> None:
+    """The deadline is of the steady clock, and ends the wait."""
+    world = FakeWorld(CHARGE, ASK, hold_settings=HoldSettings(hold_seconds_max=0.01))
+    world.desk.on_wait = lambda: world.clock.advance(0.02)
+    assert "waiting for a person" in told(await govern(world))
+    assert world.events == [*HELD, "wait", "outcome"]
+
+
+async def test_another_action_does_not_join() -> None:
+    """An approval is of one exact act: another body is another question."""
+    world = FakeWorld(CHARGE, ASK, hold_settings=HoldSettings(hold_seconds_max=0.0))
+    await govern(world, body=b"amount=1")
+    world.desk.answer("apr-1", ApprovalEvent.APPROVE)
+    for change in ({"body": b"amount=2"}, {"target": b"/v1/charges"}, {"agent": "other"}):
+        assert "waiting for a person" in told(await govern(world, **{"body": b"amount=1"} | change))
+    assert world.upstream.permits == []
+
+
+async def test_two_requests_of_one_action_are_released_once() -> None:
+    """Both wait for one approval; one is sent, the other is told."""
+    world = FakeWorld(CHARGE, ASK)
+    one, two = FakeChannel(), FakeChannel()
+    tasks = [asyncio.create_task(govern(world, channel)) for channel in (one, two)]
+    while world.events.count("wait") < 2:
+        await asyncio.sleep(0)
+    world.desk.answer("apr-1", ApprovalEvent.APPROVE, "ada")
+    await asyncio.gather(*tasks)
+    assert len(world.upstream.permits) == 1
+    assert sorted(world.outcomes) == [("executed", None), ("refused", "APPROVAL_ALREADY_USED")]
+    assert world.events.count("send") == 1
+    assert len(world.desk.asks) == 2
+    refused = one if one.response is not None else two
+    assert "already used" in told(refused)
+
+
+@pytest.mark.parametrize("call", ["ask", "wait", "consume"])
+async def test_no_desk_means_nothing_is_sent(call: str) -> None:
+    """A control plane that is lost at any point leaves the action refused."""
+    world = FakeWorld(CHARGE, ASK)
+    answer_at_once(world, ApprovalEvent.APPROVE)
+    world.desk.lost = {call}
+    channel = await govern(world)
+    assert world.outcomes == [("refused", "APPROVAL_UNAVAILABLE")]
+    assert "can't be reached" in told(channel)
+    assert world.upstream.permits == []
+
+
+async def test_the_agent_leaves_while_it_waits() -> None:
+    """Nothing is sent, also when the answer comes later; the approval stays for the next try."""
+    world = FakeWorld(CHARGE, ASK)
+    channel = FakeChannel()
+    task = asyncio.create_task(govern(world, channel))
+    while "wait" not in world.events:
+        await asyncio.sleep(0)
+    channel.go()
+    await task
+    world.desk.answer("apr-1", ApprovalEvent.APPROVE, "ada")
+    assert world.outcomes == [("not_sent", "agent_gone")]
+    assert (world.upstream.permits, world.desk.consumed_by) == ([], [])
+    assert (await govern(world)).end == "finished"
+    assert len(world.upstream.permits) == 1
+
+
+async def test_the_agent_leaves_as_the_answer_comes() -> None:
+    """Approved in the same moment: nobody reads the answer, so nothing is consumed or sent."""
+    world = FakeWorld(CHARGE, ASK)
+    channel = FakeChannel()
+    world.desk.on_ask = lambda approval: (
+        channel.go(),
+        world.desk.answer(approval.approval_id, ApprovalEvent.APPROVE),
+    )
+    await govern(world, channel)
+    assert world.outcomes == [("not_sent", "agent_gone")]
+    assert (world.upstream.permits, world.desk.consumed_by) == ([], [])
+
+
+async def test_the_agent_leaves_before_an_allowed_action_is_sent() -> None:
+    """The intent is written, the agent is gone: not sent, and recorded so."""
+    world = FakeWorld(CHARGE)
+    channel = FakeChannel()
+    channel.go()
+    await govern(world, channel)
+    assert world.outcomes == [("not_sent", "agent_gone")]
+    assert world.upstream.permits == []
+
+
+async def test_a_cancelled_hold_ends_and_frees_its_place() -> None:
+    """The gateway stops: nothing is sent, no task is left behind, the place is free."""
+    world = FakeWorld(CHARGE, ASK)
+    task = asyncio.create_task(govern(world))
+    while "wait" not in world.events:
+        await asyncio.sleep(0)
+    assert world.pipeline._room.total == 1
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert world.pipeline._room.total == 0
+    assert world.upstream.permits == []
+    assert {each.get_name() for each in asyncio.all_tasks()}.isdisjoint(
+        {"hold-agent-gone", "hold-wait-answer"}
+    )
+
+
+async def test_too_many_holds() -> None:
+    """One agent can't fill the gateway; its next request is refused, and nobody is asked."""
+    settings = HoldSettings(hold_seconds_max=5.0, hold_count_max=3, hold_count_max_per_agent=1)
+    world = FakeWorld(CHARGE, ASK, hold_settings=settings)
+    channel = FakeChannel()
+    task = asyncio.create_task(govern(world, channel))
+    while "wait" not in world.events:
+        await asyncio.sleep(0)
+    refused = await govern(world, body=b"other")
+    assert "too many requests of this agent wait" in told(refused)
+    assert world.outcomes == [("refused", "HOLDS_FULL")]
+    assert len(world.desk.asks) == 1
+    channel.go()
+    await task
+    world.desk.on_ask = lambda approval: world.desk.answer(
+        approval.approval_id, ApprovalEvent.APPROVE
+    )
+    assert (await govern(world, body=b"third")).end == "finished"
+
+
+def test_places_are_counted_by_agent_and_together() -> None:
+    """Each bound holds by itself, and places come back."""
+    room = HoldRoom(HoldSettings(hold_count_max=2, hold_count_max_per_agent=1))
+    with room.place("a") as first, room.place("a") as again, room.place("b") as other:
+        assert (first, again, other, room.total) == (True, False, True, 2)
+        with room.place("c") as beyond:
+            assert beyond is False
+    assert room.total == 0
+    with room.place("a") as anew:
+        assert anew is True
+
+
+# --- before an exchange ---------------------------------------------------------------------------
+
+ME = Principal("agent", None, {"team": "x"})
+
+
+@pytest.mark.parametrize(
+    ("agent", "key", "principal"),
+    [
+        ("agent", "secret", Principal("agent", None, {"team": "x"})),
+        ("agent+run-1", "secret", Principal("agent", "run-1", {"team": "x"})),
+        ("agent+a+b", "secret", Principal("agent", "a+b", {"team": "x"})),
+        ("agent+", "secret", Principal("agent", None, {"team": "x"})),
+        ("agent", "wrong", None),
+        ("other+run", "secret", None),
+        ("", "", None),
+    ],
+)
+async def test_who_presents_credentials(agent: str, key: str, principal: Principal | None) -> None:
+    """The run is named behind a plus sign; it is no part of who it is."""
+    assert await FakeWorld(READ).pipeline.authenticate(agent, key) == principal
+
+
+def test_which_tunnels_start() -> None:
+    """Named hosts pass through, others are inspected, forbidden ones don't start."""
+    settings = PipelineSettings(passthrough_hosts=("pinned.example.com",))
+    pipeline = FakeWorld(READ, settings=settings).pipeline
+    verdicts = {"pinned.example.com": TunnelVerdict.PASSTHROUGH, "x.com": TunnelVerdict.INTERCEPT}
+    for host, verdict in verdicts.items():
+        assert pipeline.admit_tunnel(ME, Authority(host, 443)) is verdict
+    for authority in (Authority("x.com", 25), Authority("127.0.0.1", 443)):
+        with pytest.raises(AgentProtocolError) as caught:
+            pipeline.admit_tunnel(ME, authority)
+        assert (caught.value.code, caught.value.status) == ("destination.forbidden", 403)
+
+
+async def test_a_tunnel_is_recorded_before_it_opens_and_when_it_closes() -> None:
+    """On disk first; then what went through."""
+    world = FakeWorld(READ)
+    authority = Authority("pinned.example.com", 443)
+    wire = await world.pipeline.open_tunnel(ME, authority)
+    assert world.events == ["tunnel durably", "tunnel"]
+    world.pipeline.note_tunnel_closed(wire, 3, 5)
+    opened, closed = world.records.entries
+    assert isinstance(opened, TunnelEntry)
+    assert isinstance(closed, TunnelEntry)
+    assert (opened.tunnel_id, opened.closed) == ("tun-1", False)
+    assert (closed.tunnel_id, closed.closed) == ("tun-1", True)
+    assert (closed.sent_bytes, closed.received_bytes, closed.agent) == (3, 5, "agent")
+
+
+async def test_a_tunnel_that_can_not_be_recorded_does_not_open() -> None:
+    """No record, no bytes."""
+    world = FakeWorld(READ)
+    world.records.refuses = {"tunnel"}
+    with pytest.raises(RecordError):
+        await world.pipeline.open_tunnel(ME, Authority("pinned.example.com", 443))
+    assert world.upstream.permits == []
+
+
+async def test_a_tunnel_that_does_not_connect_is_told() -> None:
+    """The session answers; what was opened on paper stays on record."""
+    world = FakeWorld(READ)
+    world.upstream.tunnel = UpstreamError("upstream.unreachable", "nobody listens", sent=False)
+    with pytest.raises(UpstreamError):
+        await world.pipeline.open_tunnel(ME, Authority("pinned.example.com", 443))
+
+
+@pytest.mark.parametrize("is_writable", [True, False])
+def test_refused_bytes_are_recorded_and_counted(is_writable: bool) -> None:
+    """What never became an exchange leaves a trace; a full disk changes nothing for the agent."""
+    world = FakeWorld(READ)
+    if not is_writable:
+        world.records.refuses = {"refusal"}
+    error = AgentProtocolError("http.bad_target", "the target is malformed")
+    counter = telemetry.REFUSALS.labels("http.bad_target")
+    before = counter._value.get()
+    world.pipeline.note_refusal(error, "agent", None)
+    assert counter._value.get() == before + 1
+    entries = world.records.entries
+    assert len(entries) == is_writable
+    if is_writable:
+        (entry,) = entries
+        assert isinstance(entry, RefusalEntry)
+        assert (entry.code, entry.agent) == ("http.bad_target", "agent")
