@@ -113,3 +113,6 @@ async def _end(tasks: Iterable[asyncio.Task[Any]]) -> None:
         task.cancel()
     if left:
         await asyncio.wait(left)
+    for task in left:
+        if not task.cancelled():
+            task.exception()  # looked at, so that nobody is told: what it failed on is over

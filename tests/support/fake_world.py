@@ -1,7 +1,7 @@
 """The world around a pipeline, in memory: everything that happens is written down in one order.
 
-`World.events` is that order: `intent`, `decision`, `outcome`, `ask`, `consume`, `send`, ... so that a
-test can say what came before what.
+`FakeWorld.events` is that order: `intent`, `decision`, `outcome`, `ask`, `consume`, `send`, and so
+on, so that a test can say what came before what.
 """
 
 from __future__ import annotations
@@ -140,8 +140,8 @@ class FakeWorld:
 
     canonical: Canonical | Exception
     rules: str = "- {id: all, priority: 1, effect: ALLOW}"
-    settings: PipelineSettings = PipelineSettings()
-    hold_settings: HoldSettings = HoldSettings(hold_seconds_max=5.0)
+    settings: PipelineSettings = field(default_factory=PipelineSettings)
+    hold_settings: HoldSettings = field(default_factory=lambda: HoldSettings(hold_seconds_max=5.0))
     events: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:

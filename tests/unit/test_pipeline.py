@@ -4,6 +4,7 @@ order."""
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 
 import pytest
@@ -14,7 +15,7 @@ from gateway.enforce.hold import HoldRoom, HoldSettings
 from gateway.model.action import Canonical
 from gateway.model.approval import Approval, ApprovalEvent, ApprovalState
 from gateway.model.decision import Effect, Mode, Permit
-from gateway.model.errors import AgentProtocolError, RecordError, UpstreamError
+from gateway.model.errors import AgentProtocolError, ApprovalError, RecordError, UpstreamError
 from gateway.model.exchange import Authority, Principal
 from gateway.model.record import Outcome, RefusalEntry, TunnelEntry
 from gateway.pipeline import PipelineSettings
@@ -336,7 +337,7 @@ async def test_the_limit_passes_and_the_same_action_joins() -> None:
     channel = await govern(world)
     assert "waiting for a person to answer approval apr-1" in told(channel)
     assert channel.response is not None
-    assert dict(channel.response.headers)[b"retry-after"] == b"5"
+    assert dict(channel.response.headers)[b"Retry-After"] == b"5"
     assert world.outcomes == [("refused", "APPROVAL_PENDING")]
     world.desk.answer("apr-1", ApprovalEvent.APPROVE, "ada")
     assert (await govern(world)).end == "finished"
@@ -444,8 +445,71 @@ async def test_a_cancelled_hold_ends_and_frees_its_place() -> None:
     assert world.pipeline._room.total == 0
     assert world.upstream.permits == []
     assert {each.get_name() for each in asyncio.all_tasks()}.isdisjoint(
-        {"hold-agent-gone", "hold-wait-answer"}
+        {"hold-agent-gone", "hold-wait-answer", "hold-closing"}
     )
+
+
+async def test_a_cancellation_is_not_lost_while_a_hold_ends() -> None:
+    """Stopped in the very moment in which the agent has left: the stop still counts."""
+    world = FakeWorld(CHARGE, ASK)
+    channel = FakeChannel()
+    ending = asyncio.Event()
+
+    async def wait(approval_id: str, seconds_max: float) -> Approval:
+        world.events.append("wait")
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ending.set()
+            await asyncio.sleep(0)
+        raise AssertionError
+
+    world.desk.wait = wait  # type: ignore[method-assign]
+    task = asyncio.create_task(govern(world, channel))
+    while "wait" not in world.events:
+        await asyncio.sleep(0)
+    channel.go()
+    await ending.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert world.upstream.permits == []
+
+
+async def test_a_desk_that_fails_as_the_agent_leaves(caplog: pytest.LogCaptureFixture) -> None:
+    """Nobody is there to be told, nothing is sent, and no task complains of it later."""
+    world = FakeWorld(CHARGE, ASK)
+    channel = FakeChannel()
+
+    async def wait(approval_id: str, seconds_max: float) -> Approval:
+        channel.go()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            raise ApprovalError("approval.unavailable", "lost") from None
+        raise AssertionError
+
+    world.desk.wait = wait  # type: ignore[method-assign]
+    await govern(world, channel)
+    gc.collect()
+    assert world.outcomes == [("not_sent", "agent_gone")]
+    assert caplog.records == []
+
+
+async def test_the_gateway_stops_while_it_holds() -> None:
+    """Whoever waits is told to ask again; whoever comes later too; nothing is sent."""
+    world = FakeWorld(CHARGE, ASK)
+    channel = FakeChannel()
+    task = asyncio.create_task(govern(world, channel))
+    while "wait" not in world.events:
+        await asyncio.sleep(0)
+    world.pipeline.stop_holding()
+    await task
+    assert "waiting for a person" in told(channel)
+    assert "waiting for a person" in told(await govern(world))
+    assert world.outcomes == [("refused", "APPROVAL_PENDING")] * 2
+    assert world.events.count("wait") == 1
+    assert world.upstream.permits == []
 
 
 async def test_too_many_holds() -> None:
