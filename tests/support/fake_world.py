@@ -21,6 +21,8 @@ from gateway.model.exchange import Authority, Exchange, HttpRequest, Principal, 
 from gateway.model.record import DecisionEntry, Entry, Outcome, OutcomeEntry
 from gateway.pipeline import Pipeline, PipelineSettings, World
 from gateway.ports import AgentChannel, ApprovalAsk, Sent, Wire
+from tests.support.entries import an_exchange
+from tests.support.fake_channel import FakeChannel
 from tests.support.fake_desk import FakeDesk
 from tests.support.fake_record import FakeRecords
 from tests.support.fakes import FakeClock, FakeFlow, FakeWire, numbered_ids
@@ -172,6 +174,23 @@ class FakeWorld:
     @property
     def decisions(self) -> list[DecisionEntry]:
         return [entry for entry in self.records.entries if isinstance(entry, DecisionEntry)]
+
+
+async def govern(
+    world: FakeWorld, channel: FakeChannel | None = None, **exchange: object
+) -> FakeChannel:
+    """Walk one request through the world's pipeline; `exchange` are arguments of `an_exchange`."""
+    channel = channel or FakeChannel()
+    await world.pipeline.govern(an_exchange(**exchange), channel)  # type: ignore[arg-type]
+    return channel
+
+
+def told(channel: FakeChannel) -> str:
+    """What the agent reads in a refusal."""
+    assert channel.response is not None
+    assert channel.head is None
+    assert channel.response.status >= 400
+    return channel.response.body.decode()
 
 
 def _name_of(entry: Entry) -> str:

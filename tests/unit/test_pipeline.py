@@ -3,26 +3,20 @@ order."""
 
 from __future__ import annotations
 
-import asyncio
-import gc
 import logging
 
 import pytest
 
 from gateway import telemetry
 from gateway.decide.bundle import Bundle
-from gateway.enforce.hold import HoldRoom, HoldSettings
 from gateway.model.action import Canonical
-from gateway.model.approval import Approval, ApprovalEvent, ApprovalState
 from gateway.model.decision import Effect, Mode, Permit
-from gateway.model.errors import AgentProtocolError, ApprovalError, RecordError, UpstreamError
+from gateway.model.errors import AgentProtocolError, RecordError, UpstreamError
 from gateway.model.exchange import Authority, Principal
 from gateway.model.record import Outcome, RefusalEntry, TunnelEntry
 from gateway.pipeline import PipelineSettings
 from gateway.ports import Sent, TunnelVerdict
-from tests.support.entries import an_exchange
-from tests.support.fake_channel import FakeChannel
-from tests.support.fake_world import FakeWorld
+from tests.support.fake_world import FakeWorld, govern, told
 from tests.support.policy_world import act
 
 READ = Canonical((act("get_charge", "read"),), "stripe", "stripe")
@@ -35,32 +29,6 @@ BLOCK = "- {id: none, priority: 1, effect: BLOCK, reason: NOPE, message: not for
 ASK = "- {id: ask, priority: 1, effect: REQUIRE_APPROVAL, reason: ASK, message: ask first}"
 
 HELD = ["decision durably", "ask"]
-
-
-async def govern(
-    world: FakeWorld, channel: FakeChannel | None = None, **exchange: object
-) -> FakeChannel:
-    channel = channel or FakeChannel()
-    await world.pipeline.govern(an_exchange(**exchange), channel)  # type: ignore[arg-type]
-    return channel
-
-
-def told(channel: FakeChannel) -> str:
-    """What the agent reads in a refusal."""
-    assert channel.response is not None
-    assert channel.head is None
-    assert channel.response.status >= 400
-    return channel.response.body.decode()
-
-
-def answer_at_once(world: FakeWorld, event: ApprovalEvent) -> None:
-    """Be a person who answers while the agent still waits."""
-
-    def answer(approval: Approval) -> None:
-        if approval.state is ApprovalState.PENDING:
-            world.desk.on_wait = lambda: world.desk.answer(approval.approval_id, event, "ada")
-
-    world.desk.on_ask = answer
 
 
 # --- without a person -----------------------------------------------------------------------------
@@ -230,16 +198,6 @@ async def test_no_record_means_nobody_is_asked() -> None:
     assert world.desk.asks == []
 
 
-async def test_no_record_after_the_approval_means_nothing_is_sent() -> None:
-    """Approved and consumed, and still not sent: the intent comes first."""
-    world = FakeWorld(CHARGE, ASK)
-    answer_at_once(world, ApprovalEvent.APPROVE)
-    world.records.refuses = {"intent"}
-    channel = await govern(world)
-    assert "RECORD_UNAVAILABLE" in told(channel)
-    assert world.upstream.permits == []
-
-
 async def test_a_refusal_is_told_although_it_can_not_be_recorded() -> None:
     """A BLOCK stays a BLOCK; the missing entries are counted."""
     world = FakeWorld(CHARGE, BLOCK)
@@ -286,262 +244,6 @@ async def test_what_became_of_it_is_never_guessed(
     channel = await govern(world)
     assert world.outcomes == [outcome]
     assert (channel.response is not None) is answers
-
-
-# --- with a person --------------------------------------------------------------------------------
-
-CONSUMED = [*HELD, "wait", "consume", "intent durably", "send", "outcome"]
-REFUSED = [*HELD, "wait", "outcome"]
-
-ANSWERS = {
-    "approved": (ApprovalEvent.APPROVE, CONSUMED, ("executed", None), ""),
-    "denied": (ApprovalEvent.REJECT, REFUSED, ("refused", "APPROVAL_DENIED"), "denied by ada"),
-    "cancelled": (
-        ApprovalEvent.CANCEL, REFUSED, ("refused", "APPROVAL_CANCELLED"), "cancelled by ada",
-    ),
-    "expired": (ApprovalEvent.EXPIRE, REFUSED, ("refused", "APPROVAL_EXPIRED"), "expired"),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("event", "events", "outcome", "words"), ANSWERS.values(), ids=ANSWERS.keys()
-)
-async def test_what_a_person_answers(
-    event: ApprovalEvent, events: list[str], outcome: tuple[str, str | None], words: str
-) -> None:
-    """Recorded before it is asked, consumed before it is sent, sent once or not at all."""
-    world = FakeWorld(CHARGE, ASK)
-    answer_at_once(world, event)
-    channel = await govern(world)
-    assert world.events == events
-    assert world.outcomes == [outcome]
-    if words:
-        assert words in told(channel)
-        assert world.upstream.permits == []
-        assert world.desk.consumed_by == []
-    else:
-        assert world.upstream.permits == [Permit("req_1", "dec-1", "apr-1")]
-        assert world.desk.consumed_by == ["dec-1"]
-        decision, intent = world.decisions
-        assert (decision.sends, intent.sends) == (False, True)
-        assert intent.approval is not None
-        assert intent.approval.state is ApprovalState.CONSUMED
-        assert intent.approval.answered_by == "ada"
-    (ask,) = world.desk.asks
-    assert (ask.decision_id, ask.digest) == ("dec-1", world.decisions[0].digest)
-
-
-async def test_the_limit_passes_and_the_same_action_joins() -> None:
-    """Pending is told at the limit; sent again it joins, goes through once, and asks anew after."""
-    world = FakeWorld(CHARGE, ASK, hold_settings=HoldSettings(hold_seconds_max=0.0))
-    channel = await govern(world)
-    assert "waiting for a person to answer approval apr-1" in told(channel)
-    assert channel.response is not None
-    assert dict(channel.response.headers)[b"Retry-After"] == b"5"
-    assert world.outcomes == [("refused", "APPROVAL_PENDING")]
-    world.desk.answer("apr-1", ApprovalEvent.APPROVE, "ada")
-    assert (await govern(world)).end == "finished"
-    assert len(world.upstream.permits) == 1
-    assert "approval apr-2" in told(await govern(world))
-    assert len(world.upstream.permits) == 1
-
-
-async def test_the_limit_passes_while_waiting() -> None:
-    """The deadline is of the steady clock, and ends the wait."""
-    world = FakeWorld(CHARGE, ASK, hold_settings=HoldSettings(hold_seconds_max=0.01))
-    world.desk.on_wait = lambda: world.clock.advance(0.02)
-    assert "waiting for a person" in told(await govern(world))
-    assert world.events == [*HELD, "wait", "outcome"]
-
-
-async def test_another_action_does_not_join() -> None:
-    """An approval is of one exact act: another body is another question."""
-    world = FakeWorld(CHARGE, ASK, hold_settings=HoldSettings(hold_seconds_max=0.0))
-    await govern(world, body=b"amount=1")
-    world.desk.answer("apr-1", ApprovalEvent.APPROVE)
-    for change in ({"body": b"amount=2"}, {"target": b"/v1/charges"}, {"agent": "other"}):
-        assert "waiting for a person" in told(await govern(world, **{"body": b"amount=1"} | change))
-    assert world.upstream.permits == []
-
-
-async def test_two_requests_of_one_action_are_released_once() -> None:
-    """Both wait for one approval; one is sent, the other is told."""
-    world = FakeWorld(CHARGE, ASK)
-    one, two = FakeChannel(), FakeChannel()
-    tasks = [asyncio.create_task(govern(world, channel)) for channel in (one, two)]
-    while world.events.count("wait") < 2:
-        await asyncio.sleep(0)
-    world.desk.answer("apr-1", ApprovalEvent.APPROVE, "ada")
-    await asyncio.gather(*tasks)
-    assert len(world.upstream.permits) == 1
-    assert sorted(world.outcomes) == [("executed", None), ("refused", "APPROVAL_ALREADY_USED")]
-    assert world.events.count("send") == 1
-    assert len(world.desk.asks) == 2
-    refused = one if one.response is not None else two
-    assert "already used" in told(refused)
-
-
-@pytest.mark.parametrize("call", ["ask", "wait", "consume"])
-async def test_no_desk_means_nothing_is_sent(call: str) -> None:
-    """A control plane that is lost at any point leaves the action refused."""
-    world = FakeWorld(CHARGE, ASK)
-    answer_at_once(world, ApprovalEvent.APPROVE)
-    world.desk.lost = {call}
-    channel = await govern(world)
-    assert world.outcomes == [("refused", "APPROVAL_UNAVAILABLE")]
-    assert "can't be reached" in told(channel)
-    assert world.upstream.permits == []
-
-
-async def test_the_agent_leaves_while_it_waits() -> None:
-    """Nothing is sent, also when the answer comes later; the approval stays for the next try."""
-    world = FakeWorld(CHARGE, ASK)
-    channel = FakeChannel()
-    task = asyncio.create_task(govern(world, channel))
-    while "wait" not in world.events:
-        await asyncio.sleep(0)
-    channel.go()
-    await task
-    world.desk.answer("apr-1", ApprovalEvent.APPROVE, "ada")
-    assert world.outcomes == [("not_sent", "agent_gone")]
-    assert (world.upstream.permits, world.desk.consumed_by) == ([], [])
-    assert (await govern(world)).end == "finished"
-    assert len(world.upstream.permits) == 1
-
-
-async def test_the_agent_leaves_as_the_answer_comes() -> None:
-    """Approved in the same moment: nobody reads the answer, so nothing is consumed or sent."""
-    world = FakeWorld(CHARGE, ASK)
-    channel = FakeChannel()
-    world.desk.on_ask = lambda approval: (
-        channel.go(),
-        world.desk.answer(approval.approval_id, ApprovalEvent.APPROVE),
-    )
-    await govern(world, channel)
-    assert world.outcomes == [("not_sent", "agent_gone")]
-    assert (world.upstream.permits, world.desk.consumed_by) == ([], [])
-
-
-async def test_the_agent_leaves_before_an_allowed_action_is_sent() -> None:
-    """The intent is written, the agent is gone: not sent, and recorded so."""
-    world = FakeWorld(CHARGE)
-    channel = FakeChannel()
-    channel.go()
-    await govern(world, channel)
-    assert world.outcomes == [("not_sent", "agent_gone")]
-    assert world.upstream.permits == []
-
-
-async def test_a_cancelled_hold_ends_and_frees_its_place() -> None:
-    """The gateway stops: nothing is sent, no task is left behind, the place is free."""
-    world = FakeWorld(CHARGE, ASK)
-    task = asyncio.create_task(govern(world))
-    while "wait" not in world.events:
-        await asyncio.sleep(0)
-    assert world.pipeline._room.total == 1
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-    assert world.pipeline._room.total == 0
-    assert world.upstream.permits == []
-    assert {each.get_name() for each in asyncio.all_tasks()}.isdisjoint(
-        {"hold-agent-gone", "hold-wait-answer", "hold-closing"}
-    )
-
-
-async def test_a_cancellation_is_not_lost_while_a_hold_ends() -> None:
-    """Stopped in the very moment in which the agent has left: the stop still counts."""
-    world = FakeWorld(CHARGE, ASK)
-    channel = FakeChannel()
-    ending = asyncio.Event()
-
-    async def wait(approval_id: str, seconds_max: float) -> Approval:
-        world.events.append("wait")
-        try:
-            await asyncio.Event().wait()
-        finally:
-            ending.set()
-            await asyncio.sleep(0)
-        raise AssertionError
-
-    world.desk.wait = wait  # type: ignore[method-assign]
-    task = asyncio.create_task(govern(world, channel))
-    while "wait" not in world.events:
-        await asyncio.sleep(0)
-    channel.go()
-    await ending.wait()
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-    assert world.upstream.permits == []
-
-
-async def test_a_desk_that_fails_as_the_agent_leaves(caplog: pytest.LogCaptureFixture) -> None:
-    """Nobody is there to be told, nothing is sent, and no task complains of it later."""
-    world = FakeWorld(CHARGE, ASK)
-    channel = FakeChannel()
-
-    async def wait(approval_id: str, seconds_max: float) -> Approval:
-        channel.go()
-        try:
-            await asyncio.Event().wait()
-        except asyncio.CancelledError:
-            raise ApprovalError("approval.unavailable", "lost") from None
-        raise AssertionError
-
-    world.desk.wait = wait  # type: ignore[method-assign]
-    await govern(world, channel)
-    gc.collect()
-    assert world.outcomes == [("not_sent", "agent_gone")]
-    assert caplog.records == []
-
-
-async def test_the_gateway_stops_while_it_holds() -> None:
-    """Whoever waits is told to ask again; whoever comes later too; nothing is sent."""
-    world = FakeWorld(CHARGE, ASK)
-    channel = FakeChannel()
-    task = asyncio.create_task(govern(world, channel))
-    while "wait" not in world.events:
-        await asyncio.sleep(0)
-    world.pipeline.stop_holding()
-    await task
-    assert "waiting for a person" in told(channel)
-    assert "waiting for a person" in told(await govern(world))
-    assert world.outcomes == [("refused", "APPROVAL_PENDING")] * 2
-    assert world.events.count("wait") == 1
-    assert world.upstream.permits == []
-
-
-async def test_too_many_holds() -> None:
-    """One agent can't fill the gateway; its next request is refused, and nobody is asked."""
-    settings = HoldSettings(hold_seconds_max=5.0, hold_count_max=3, hold_count_max_per_agent=1)
-    world = FakeWorld(CHARGE, ASK, hold_settings=settings)
-    channel = FakeChannel()
-    task = asyncio.create_task(govern(world, channel))
-    while "wait" not in world.events:
-        await asyncio.sleep(0)
-    refused = await govern(world, body=b"other")
-    assert "too many requests of this agent wait" in told(refused)
-    assert world.outcomes == [("refused", "HOLDS_FULL")]
-    assert len(world.desk.asks) == 1
-    channel.go()
-    await task
-    world.desk.on_ask = lambda approval: world.desk.answer(
-        approval.approval_id, ApprovalEvent.APPROVE
-    )
-    assert (await govern(world, body=b"third")).end == "finished"
-
-
-def test_places_are_counted_by_agent_and_together() -> None:
-    """Each bound holds by itself, and places come back."""
-    room = HoldRoom(HoldSettings(hold_count_max=2, hold_count_max_per_agent=1))
-    with room.place("a") as first, room.place("a") as again, room.place("b") as other:
-        assert (first, again, other, room.total) == (True, False, True, 2)
-        with room.place("c") as beyond:
-            assert beyond is False
-    assert room.total == 0
-    with room.place("a") as anew:
-        assert anew is True
 
 
 # --- before an exchange ---------------------------------------------------------------------------
