@@ -54,11 +54,10 @@ class Bundle:
         if len(actions) == 1:
             verdict, standing, unresolved = self._engine.rule_on(actions[0], context)
             kept = standing.monitored if mode is _MONITOR else standing.enforced
-            decision = kept.get(verdict)
-            if decision is None or unresolved:
-                decision = self._decision(verdict, standing.risk, unresolved, mode)
-                if not unresolved:
-                    kept[verdict] = decision
+            key = (verdict, unresolved)
+            decision = kept.get(key)
+            if decision is None:
+                decision = kept[key] = self._decision(verdict, standing.risk, unresolved, mode)
             return decision
         if not actions:
             return self._block(ReasonCode.NO_RULE_MATCHED, "the request holds no action", mode)

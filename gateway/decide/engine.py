@@ -47,14 +47,15 @@ match unread ("" when none did). A plain tuple: one is made for every decision."
 
 
 class Standing:
-    """The risk of calls of one operation in one band, and the decisions made on them so far."""
+    """The risk of calls of one operation in one band, and the decisions made on them so far: at
+    most one for each rule and each field that the rule's condition reads."""
 
     __slots__ = ("enforced", "monitored", "risk")
 
     def __init__(self, risk: Risk) -> None:
         self.risk = risk
-        self.enforced: dict[Verdict, Decision] = {}
-        self.monitored: dict[Verdict, Decision] = {}
+        self.enforced: dict[tuple[Verdict, str], Decision] = {}
+        self.monitored: dict[tuple[Verdict, str], Decision] = {}
 
 
 class Operation:
