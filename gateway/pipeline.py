@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gateway import telemetry
 from gateway.canonicalize.catalog import Catalog
@@ -22,7 +22,7 @@ from gateway.enforce.destination import DestinationGuard
 from gateway.model.action import Canonical, action_digest
 from gateway.model.approval import Approval
 from gateway.model.decision import Context, Decision, Mode, Permit, ReasonCode
-from gateway.model.errors import AgentProtocolError, ApprovalError, RecordError
+from gateway.model.errors import AgentProtocolError, ApprovalError, RecordError, UpstreamError
 from gateway.model.exchange import Authority, Exchange, Principal
 from gateway.model.record import (
     DecisionEntry,
@@ -128,16 +128,25 @@ class Pipeline:
         entry = TunnelEntry(self._world.clock.now(), tunnel_id, principal.agent, authority)
         await self._world.records.append_durably(entry)
         permit = gate.pass_through(tunnel_id)
-        wire = await self._world.upstream.open_tunnel(permit, authority)
+        try:
+            wire = await self._world.upstream.open_tunnel(permit, authority)
+        except UpstreamError:
+            self._append_afterwards(self._tunnel_end(entry, 0, 0))
+            raise
         self._tunnels[wire] = entry
         return wire
 
     def note_tunnel_closed(self, upstream: Wire, sent_bytes: int, received_bytes: int) -> None:
-        entry, now = self._tunnels.pop(upstream), self._world.clock.now()
-        self._append_afterwards(
-            TunnelEntry(
-                now, entry.tunnel_id, entry.agent, entry.authority, True, sent_bytes, received_bytes
-            )
+        entry = self._tunnels.pop(upstream)
+        self._append_afterwards(self._tunnel_end(entry, sent_bytes, received_bytes))
+
+    def _tunnel_end(self, entry: TunnelEntry, sent_bytes: int, received_bytes: int) -> TunnelEntry:
+        return replace(
+            entry,
+            at=self._world.clock.now(),
+            closed=True,
+            sent_bytes=sent_bytes,
+            received_bytes=received_bytes,
         )
 
     def note_refusal(

@@ -92,14 +92,17 @@ def answer(approval: Approval) -> Refuse | None:
 def release(
     exchange: Exchange, decision_id: str, digest: str, consumed: Approval | None
 ) -> Forward | Refuse:
-    """Turn the database's answer to `consume` into the next step."""
-    if consumed is None:
+    """Turn the database's answer to `consume` into the next step; whatever is not this very act,
+    consumed, refuses."""
+    if (
+        consumed is None
+        or consumed.state is not ApprovalState.CONSUMED
+        or consumed.digest != digest
+    ):
         return Refuse(
             ReasonCode.APPROVAL_ALREADY_USED,
             "the approval for this action was already used or is no longer valid",
         )
-    assert consumed.state is ApprovalState.CONSUMED
-    assert consumed.digest == digest
     return Forward(Permit(exchange.request_id, decision_id, consumed.approval_id))
 
 

@@ -306,11 +306,17 @@ async def test_a_tunnel_that_can_not_be_recorded_does_not_open() -> None:
 
 
 async def test_a_tunnel_that_does_not_connect_is_told() -> None:
-    """The session answers; what was opened on paper stays on record."""
+    """The session answers; what was opened on paper is closed there too."""
     world = FakeWorld(READ)
     world.upstream.tunnel = UpstreamError("upstream.unreachable", "nobody listens", sent=False)
     with pytest.raises(UpstreamError):
         await world.pipeline.open_tunnel(ME, Authority("pinned.example.com", 443))
+    assert [
+        (e.tunnel_id, e.closed) for e in world.records.entries if isinstance(e, TunnelEntry)
+    ] == [
+        ("tun-1", False),
+        ("tun-1", True),
+    ]
 
 
 @pytest.mark.parametrize("is_writable", [True, False])

@@ -294,3 +294,14 @@ def test_places_are_counted_by_agent_and_together() -> None:
     assert room.total == 0
     with room.place("a") as anew:
         assert anew is True
+
+
+async def test_a_stopping_gateway_answers_what_it_holds() -> None:
+    """The agent is told to ask again, instead of losing its connection; later asks likewise."""
+    world = FakeWorld(CHARGE, ASK)
+    world.desk.on_wait = world.pipeline.stop_holding
+
+    for channel in (await govern(world), await govern(world)):
+        assert "waiting for a person to answer approval apr-1" in told(channel)
+
+    assert world.upstream.permits == []

@@ -97,10 +97,11 @@ def test_release_needs_what_the_database_consumed() -> None:
         Approval("apr_1", ApprovalState.CONSUMED, "e" * 64, 0),
     ],
 )
-def test_release_of_anything_else_is_a_bug(wrong: Approval) -> None:
+def test_release_of_anything_else_refuses(wrong: Approval) -> None:
     """An approval in another state, or of another act, never becomes a permit."""
-    with pytest.raises(AssertionError):
-        gate.release(an_exchange(), "dec_1", DIGEST, wrong)
+    step = gate.release(an_exchange(), "dec_1", DIGEST, wrong)
+    assert isinstance(step, gate.Refuse)
+    assert step.code == "APPROVAL_ALREADY_USED"
 
 
 def test_a_tunnel_has_a_permit_of_its_own() -> None:
