@@ -118,6 +118,20 @@ def test_gateway_killed_in_a_hold(fragile: Stack, tag: str) -> None:
     verify_chain(fragile.api.records(), fragile.gateway.gateway_id)
 
 
+def test_gateway_stopped_in_a_hold(fragile: Stack, tag: str) -> None:
+    """A held agent reads that it is still pending, and nothing was sent for it."""
+    known = fragile.api.approval_ids()
+    agent = start_agent(URLLIB, "risky", tag, fragile.gateway.environment_of_agent)
+    approval = fragile.api.wait_pending(known)
+
+    assert fragile.gateway.process.stop() == 0
+    told = agent.finish()
+
+    assert not told.ok
+    assert approval["approvalId"] in told.message, told
+    assert fragile.oracle.about(tag) == []
+
+
 def test_gateway_killed_between_sending_and_answer(fragile: Stack, tag: str) -> None:
     """The upstream has the request, the gateway dies: intent without outcome, never sent again."""
     release = fragile.oracle.hold(tag)
