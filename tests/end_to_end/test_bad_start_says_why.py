@@ -5,6 +5,7 @@ Exit status 2 means that a file or a variable must be changed, 1 that something 
 
 from __future__ import annotations
 
+import atexit
 import shutil
 import socket
 from collections.abc import Callable, Iterator
@@ -111,6 +112,7 @@ def bad_connect_to(folder: Path) -> dict[str, str]:
 
 
 _TAKEN = socket.create_server(("127.0.0.1", 0))
+atexit.register(_TAKEN.close)
 
 Trouble = Callable[[Path], dict[str, str]]
 

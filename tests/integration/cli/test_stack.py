@@ -51,6 +51,17 @@ def tend_until(stack: Stack, signals: SignalQueue, is_done: Callable[[], bool]) 
         signals.wait(min(0.1 if seconds is None else seconds, 0.1), stack.readers())
 
 
+def children_since(before: set[int]) -> set[int]:
+    """Children of this process that were not there `before`; other tests' servers may be."""
+    return {child.pid for child in psutil.Process().children()} - before
+
+
+@pytest.fixture
+def before() -> set[int]:
+    """The children that this process has when the test begins."""
+    return children_since(set())
+
+
 @pytest.fixture
 def signals() -> Iterator[SignalQueue]:
     """An open queue of signals."""
@@ -101,6 +112,7 @@ def test_a_failed_start_says_why(
     tmp_path: Path,
     signals: SignalQueue,
     monkeypatch: pytest.MonkeyPatch,
+    before: set[int],
 ) -> None:
     """Which server, what it said, what to do; and nothing is left running."""
     spec_class = stack_module.ChildSpec
@@ -118,7 +130,7 @@ def test_a_failed_start_says_why(
     assert caught.value.message == message
     assert advice in caught.value.advice
     assert caught.value.status == status
-    assert not psutil.Process().children()
+    assert children_since(before) == set()
 
 
 @pytest.mark.parametrize("name", [GATEWAY, CONTROL_PLANE])
@@ -169,7 +181,7 @@ def test_what_keeps_dying_is_started_ever_more_slowly(
 
 
 def test_a_stubborn_server_is_killed(
-    tmp_path: Path, signals: SignalQueue, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, signals: SignalQueue, monkeypatch: pytest.MonkeyPatch, before: set[int]
 ) -> None:
     """What ignores SIGTERM doesn't keep the others from ending."""
     monkeypatch.setattr(stack_module, "STOP_SECONDS_MAX", 0.3)
@@ -181,10 +193,10 @@ def test_a_stubborn_server_is_killed(
 
     assert notes == ["the gateway did not end by itself and was killed"]
     assert events(tmp_path)[-1] == "end control"
-    assert not psutil.Process().children()
+    assert children_since(before) == set()
 
 
-def test_a_second_signal_kills(tmp_path: Path, signals: SignalQueue) -> None:
+def test_a_second_signal_kills(tmp_path: Path, signals: SignalQueue, before: set[int]) -> None:
     """Who presses Ctrl-C while a stop is under way does not wait for it."""
     stack = Stack(plan(tmp_path, "stubborn-gateway"), signals, lambda _: None)
     stack.start()
@@ -196,10 +208,12 @@ def test_a_second_signal_kills(tmp_path: Path, signals: SignalQueue) -> None:
     timer.join()
 
     assert time.monotonic() - began < stack_module.STOP_SECONDS_MAX
-    assert not psutil.Process().children()
+    assert children_since(before) == set()
 
 
-def test_a_signal_during_the_start_ends_it(tmp_path: Path, signals: SignalQueue) -> None:
+def test_a_signal_during_the_start_ends_it(
+    tmp_path: Path, signals: SignalQueue, before: set[int]
+) -> None:
     """Ctrl-C while a server is awaited is not lost."""
     stack = Stack(plan(tmp_path, "silent-control"), signals, lambda _: None)
     timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGTERM))
@@ -210,7 +224,7 @@ def test_a_signal_during_the_start_ends_it(tmp_path: Path, signals: SignalQueue)
     stack.stop()
     timer.join()
 
-    assert not psutil.Process().children()
+    assert children_since(before) == set()
 
 
 def test_a_taken_port_is_said_before_anything_starts(tmp_path: Path, signals: SignalQueue) -> None:
