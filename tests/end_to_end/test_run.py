@@ -115,11 +115,18 @@ def test_a_run_is_named_in_the_record(up: Checkrein) -> None:
     )  # fmt: skip
 
     said = json.loads(done.stderr)
-    lines = up.here("audit", "tail", "-n", "20").stdout.splitlines()
-    runs = {(line.get("agent"), line.get("run")) for line in map(json.loads, lines)}
     assert said["agent"] == "closer"
     assert said["run"].startswith("close-october-tickets-")
-    assert ("closer", said["run"]) in runs
+    # The record is shipped a moment after the answer.
+    deadline = time.monotonic() + SECONDS_MAX
+    while ("closer", said["run"]) not in recorded_runs(up):
+        assert time.monotonic() < deadline
+
+
+def recorded_runs(up: Checkrein) -> set[tuple[str | None, str | None]]:
+    """Agent and run of the newest records."""
+    lines = up.here("audit", "tail", "-n", "20").stdout.splitlines()
+    return {(line.get("agent"), line.get("run")) for line in map(json.loads, lines)}
 
 
 def test_settings_are_those_of_the_running_stack(up: Checkrein) -> None:
