@@ -74,7 +74,7 @@ FACTS: Final[Mapping[str, Fact]] = {
     "target.type": _of_action("target.type", ValueType.TEXT),
     "target.id": Fact(
         ValueType.TEXT,
-        "(a.target.id if a.target.id or not a.missing else _give_up())",
+        f"(a.target.id if not a.missing or {TARGET_ID!r} not in a.missing else _give_up())",
         lambda action, _context, _score: _read_target_id(action),
     ),
     "reversible": _of_action("reversible", ValueType.BOOL),

@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -28,6 +29,8 @@ from gateway.cli.signals import SignalQueue
 from gateway.cli.stack import Stack, StackPlan, file_note
 
 AGENT_END_SECONDS = 2.0
+REMOVE_SECONDS_MAX = 5.0
+REMOVE_PAUSE_SECONDS = 0.02
 _AGENT_FILE = Path(__file__).with_name("agent.py")
 
 
@@ -58,7 +61,7 @@ def set_up(signals: SignalQueue) -> Iterator[Stage]:
     """
     with contextlib.ExitStack() as ending:
         path = Path(tempfile.mkdtemp(prefix="checkrein-demo-"))
-        ending.callback(shutil.rmtree, path, ignore_errors=True)
+        ending.callback(_remove, path)
         if os.geteuid() == 0:
             path.chmod(0o711)  # the database runs as another user and must reach its files
         data_dir = DataDir(path)
@@ -78,6 +81,16 @@ def set_up(signals: SignalQueue) -> Iterator[Stage]:
         environment = environment_for(data_dir, running, DEFAULT_AGENT, name_run("demo"))
         api = Api(running.api_url, read_key(data_dir, "admin"))
         yield Stage(data_dir, stack, api, environment)
+
+
+def _remove(path: Path) -> None:
+    """Remove the directory; again while what was just ended in its start (initdb) still writes."""
+    deadline = time.monotonic() + REMOVE_SECONDS_MAX
+    while path.exists():
+        shutil.rmtree(path, ignore_errors=True)
+        if time.monotonic() > deadline:
+            return
+        time.sleep(REMOVE_PAUSE_SECONDS)
 
 
 def _start_provider(

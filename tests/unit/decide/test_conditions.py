@@ -189,9 +189,10 @@ def test_common_conditions_take_the_fast_path(text: str) -> None:
     assert _both(text) == (True, True)
 
 
-def test_an_unreadable_target_id_is_no_empty_id() -> None:
+@pytest.mark.parametrize("target_id", ["", "ch_1"])
+def test_an_unreadable_target_id_is_no_empty_id(target_id: str) -> None:
     """A declared target id that could not be read makes its conditions unresolved."""
-    action = act(target=("charge", ""), missing=("target.id",))
+    action = act(target=("charge", target_id), missing=("target.id",))
     for text in ('target.id == ""', 'target.id.startsWith("prod")'):
         fast, exact = _both(text, action)
         assert fast == "gave up"
