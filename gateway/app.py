@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 
 from gateway import telemetry
 from gateway.admin import AdminListener, ReadyCheck
-from gateway.canonicalize.catalog import Catalog
+from gateway.canonicalize.canonicalizer import Canonicalizer
 from gateway.control_client.agents import Directory
 from gateway.control_client.approvals import ControlPlaneDesk
 from gateway.control_client.client import ControlPlaneClient
@@ -118,8 +118,8 @@ async def _serve(settings: GatewaySettings, ready_fd: int | None) -> None:
 async def _start(settings: GatewaySettings, stack: AsyncExitStack) -> dict[str, object]:
     clock = SystemClock()
     authority = CertificateAuthority.load_or_make(settings.data_dir / "ca")
-    catalog = Catalog.load(settings.mapper_paths)
-    bundle = load_bundle(settings.policy_paths, catalog.vocabulary())
+    canonicalizer = Canonicalizer.load(settings.mapper_paths)
+    bundle = load_bundle(settings.policy_paths, canonicalizer.vocabulary())
     own_addresses: set[tuple[str, int]] = set()
     guard = DestinationGuard(settings.destination, own_addresses)
 
@@ -140,7 +140,7 @@ async def _start(settings: GatewaySettings, stack: AsyncExitStack) -> dict[str, 
     desk = ControlPlaneDesk(client, settings.control, clock)
     new_id = RandomIds()
     world = World(upstream, desk, directory, recorder, clock, new_id)
-    pipeline = Pipeline(settings.pipeline, settings.hold, catalog, bundle, guard, world)
+    pipeline = Pipeline(settings.pipeline, settings.hold, canonicalizer, bundle, guard, world)
 
     listener = Listener(settings.intercept, pipeline, authority, clock, new_id)
     await _start_part(stack, listener.start(), partial(listener.drain, DRAIN_SECONDS_MAX))

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from gateway import telemetry
-from gateway.canonicalize.catalog import Catalog
+from gateway.canonicalize.canonicalizer import Canonicalizer
 from gateway.decide.bundle import Bundle
 from gateway.enforce import gate, hold, responses
 from gateway.enforce.destination import DestinationGuard
@@ -83,18 +83,18 @@ class _Case:
 
 
 class Pipeline:
-    """The real `Governor`. One per gateway; `bundle` and `catalog` may be swapped at any time."""
+    """The real `Governor`. One per gateway; `bundle` and `canonicalizer` may be swapped at any time."""
 
     def __init__(
         self,
         settings: PipelineSettings,
         hold_settings: hold.HoldSettings,
-        catalog: Catalog,
+        canonicalizer: Canonicalizer,
         bundle: Bundle,
         guard: DestinationGuard,
         world: World,
     ) -> None:
-        self.catalog = catalog
+        self.canonicalizer = canonicalizer
         self.bundle = bundle
         self._settings = settings
         self._hold_settings = hold_settings
@@ -182,7 +182,7 @@ class Pipeline:
         )
         bundle = self.bundle
         try:
-            canonical = self.catalog.canonicalize(exchange.request)
+            canonical = self.canonicalizer.canonicalize(exchange.request)
         except Exception:
             log.exception("canonicalization failed", extra={"request_id": exchange.request_id})
             telemetry.BUGS.inc()

@@ -16,7 +16,7 @@ from gateway.authoring.requests import (
     parse_request_line,
 )
 from gateway.canonicalize.ambiguity import AmbiguityError
-from gateway.canonicalize.catalog import Catalog
+from gateway.canonicalize.canonicalizer import Canonicalizer
 from gateway.canonicalize.mapper import Mapper, MapperTest
 from gateway.canonicalize.matcher import Candidate
 from gateway.canonicalize.operation import Operation, ParamType, Presence
@@ -34,30 +34,30 @@ class TestResult:
     differences: tuple[str, ...]
 
 
-def check(paths: Sequence[Path]) -> Catalog:
+def check(paths: Sequence[Path]) -> Canonicalizer:
     """Load mappers strictly.
 
     Raises:
         ConfigurationError: with every problem of every file.
     """
-    return Catalog.load(paths)
+    return Canonicalizer.load(paths)
 
 
-def run_tests(catalog: Catalog) -> list[TestResult]:
+def run_tests(canonicalizer: Canonicalizer) -> list[TestResult]:
     """Run the inline tests of every file against all files together."""
     return [
-        TestResult(test, _differences(catalog, mapper, test))
-        for mapper in catalog.mappers
+        TestResult(test, _differences(canonicalizer, mapper, test))
+        for mapper in canonicalizer.mappers
         for test in mapper.tests
     ]
 
 
-def _differences(catalog: Catalog, mapper: Mapper, test: MapperTest) -> tuple[str, ...]:
+def _differences(canonicalizer: Canonicalizer, mapper: Mapper, test: MapperTest) -> tuple[str, ...]:
     try:
         request = request_of_test(mapper, test)
     except MalformedRequestError as error:
         return (error.message,)
-    canonical = catalog.canonicalize(request)
+    canonical = canonicalizer.canonicalize(request)
     found = []
     for key, expected in test.expect:
         actual = _observed(canonical, key)
@@ -116,13 +116,13 @@ def _observed(canonical: Canonical, key: str) -> object:
 # --- map ------------------------------------------------------------------------------------------
 
 
-def map_line(catalog: Catalog, line: bytes) -> dict[str, object]:
+def map_line(canonicalizer: Canonicalizer, line: bytes) -> dict[str, object]:
     """Turn one JSON line into the canonical actions of its request; never raises."""
     try:
         request = parse_request_line(line)
     except MalformedRequestError as error:
         return {"actions": [], "refused": "malformed_input", "detail": error.message}
-    return canonical_as_json(catalog.canonicalize(request))
+    return canonical_as_json(canonicalizer.canonicalize(request))
 
 
 def canonical_as_json(canonical: Canonical) -> dict[str, object]:
@@ -154,20 +154,20 @@ def action_as_json(action: Action) -> dict[str, object]:
 
 
 def list_operations(
-    catalog: Catalog, provider: str | None = None, kind: Kind | None = None
+    canonicalizer: Canonicalizer, provider: str | None = None, kind: Kind | None = None
 ) -> list[Operation]:
     """Every entry once (a method that takes GET and POST too), by provider and operation."""
     found = {
         (entry.provider, entry.operation, entry.template, entry.when): entry
-        for entry in catalog.operations
+        for entry in canonicalizer.operations
         if provider in (None, entry.provider) and kind in (None, entry.kind)
     }
     return sorted(found.values(), key=lambda entry: (entry.provider, entry.operation))
 
 
-def explain(catalog: Catalog, request: HttpRequest) -> dict[str, object]:
+def explain(canonicalizer: Canonicalizer, request: HttpRequest) -> dict[str, object]:
     """Say step by step how a request is read: candidates, the winner, the origin of each value."""
-    canonical = catalog.canonicalize(request)
+    canonical = canonicalizer.canonicalize(request)
     result: dict[str, object] = {
         "host": request.authority.host,
         "provider": canonical.provider,
@@ -176,7 +176,7 @@ def explain(catalog: Catalog, request: HttpRequest) -> dict[str, object]:
         **{key: value for key, value in canonical_as_json(canonical).items() if key != "provider"},
     }
     try:
-        finding = catalog.examine(request)
+        finding = canonicalizer.examine(request)
     except AmbiguityError:
         # The refusal is already in the result, with its sentence.
         return result

@@ -1,6 +1,6 @@
 """The one way in which reading a request fails: two servers could read it differently.
 
-Raised inside this stage only; `catalog` turns it into a refused `Canonical`.
+Raised inside this stage only; `canonicalizer` turns it into a refused `Canonical`.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from gateway.cli.options import json_option
 from gateway.cli.output import Column, Output, complain
 
 if TYPE_CHECKING:
-    from gateway.canonicalize.catalog import Catalog
+    from gateway.canonicalize.canonicalizer import Canonicalizer
 
 _KINDS = ("read", "create", "update", "delete", "execute", "send", "admin", "unknown")
 
@@ -46,14 +46,14 @@ def mappers() -> None:
     """What requests mean: the mappers that turn them into actions."""
 
 
-def _load(paths: Sequence[Path], *, status: int = EXIT_FAILED) -> Catalog:
+def _load(paths: Sequence[Path], *, status: int = EXIT_FAILED) -> Canonicalizer:
     """Load mappers, or end with every problem on its own line."""
-    from gateway.canonicalize.catalog import Catalog
+    from gateway.canonicalize.canonicalizer import Canonicalizer
     from gateway.content import mappers_dir
     from gateway.model.errors import ConfigurationError
 
     try:
-        return Catalog.load(list(paths) or [mappers_dir()])
+        return Canonicalizer.load(list(paths) or [mappers_dir()])
     except ConfigurationError as error:
         raise CommandError(
             "\n".join(str(problem) for problem in error.problems),
@@ -67,13 +67,13 @@ def _load(paths: Sequence[Path], *, status: int = EXIT_FAILED) -> Catalog:
 @json_option
 def check(paths: tuple[Path, ...], json_wanted: bool) -> None:
     """Find every problem in mapper files, with line, column and what to do."""
-    from gateway.canonicalize.catalog import Catalog
+    from gateway.canonicalize.canonicalizer import Canonicalizer
     from gateway.content import mappers_dir
     from gateway.model.errors import ConfigurationError
 
     output = Output(json_wanted=json_wanted)
     try:
-        catalog = Catalog.load(list(paths) or [mappers_dir()])
+        canonicalizer = Canonicalizer.load(list(paths) or [mappers_dir()])
     except ConfigurationError as error:
         for problem in error.problems:
             if json_wanted:
@@ -90,11 +90,11 @@ def check(paths: tuple[Path, ...], json_wanted: bool) -> None:
                 place = f"{problem.file}:{problem.line}:{problem.column}"
                 complain(f"{place}: {problem.message}", problem.help)
         raise click.exceptions.Exit(EXIT_FAILED) from error
-    entries = sum(len(mapper.operations) for mapper in catalog.mappers)
+    entries = sum(len(mapper.operations) for mapper in canonicalizer.mappers)
     if json_wanted:
-        output.emit({"files": len(catalog.mappers), "entries": entries, "problems": 0})
+        output.emit({"files": len(canonicalizer.mappers), "entries": entries, "problems": 0})
     else:
-        output.say(f"{len(catalog.mappers)} files, {entries} entries, no problem")
+        output.say(f"{len(canonicalizer.mappers)} files, {entries} entries, no problem")
 
 
 @mappers.command(epilog="Example: checkrein mappers test my-api.yaml")
@@ -219,9 +219,9 @@ def map_command(paths: tuple[Path, ...]) -> None:
     """
     from gateway.authoring.mappers import map_line
 
-    catalog = _load(paths, status=EXIT_USAGE)
+    canonicalizer = _load(paths, status=EXIT_USAGE)
     for line in sys.stdin.buffer:
-        result = map_line(catalog, line)
+        result = map_line(canonicalizer, line)
         sys.stdout.write(json.dumps(result, ensure_ascii=True, separators=(",", ":")) + "\n")
         # A reader may wait for this answer before it writes its next line.
         sys.stdout.flush()

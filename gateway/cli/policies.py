@@ -219,10 +219,10 @@ def _load(paths: tuple[Path, ...]) -> Bundle:
 
 
 def _load_vocabulary(mappers_paths: tuple[Path, ...]) -> Vocabulary:
-    from gateway.canonicalize.catalog import Catalog
+    from gateway.canonicalize.canonicalizer import Canonicalizer
     from gateway.content import mappers_dir
 
-    return Catalog.load(mappers_paths or (mappers_dir(),)).vocabulary()
+    return Canonicalizer.load(mappers_paths or (mappers_dir(),)).vocabulary()
 
 
 def _show_problems(out: Output, error: ConfigurationError) -> int:

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.authoring.requests import MalformedRequestError, build_request
-from gateway.canonicalize.catalog import Catalog
+from gateway.canonicalize.canonicalizer import Canonicalizer
 from gateway.content import mappers_dir
 from gateway.model.action import Canonical, Kind
 from gateway.model.exchange import Authority, HttpRequest
@@ -29,8 +29,8 @@ HOSTS = (
 
 
 @functools.cache
-def catalog() -> Catalog:
-    return Catalog.load([mappers_dir()])
+def canonicalizer() -> Canonicalizer:
+    return Canonicalizer.load([mappers_dir()])
 
 
 def request_of(
@@ -83,7 +83,7 @@ def test_no_bytes_raise(
     method: str, host: str, target: bytes, headers: list[tuple[bytes, bytes]], body: bytes | None
 ) -> None:
     """Any bytes give actions or a code, never both, never neither, never an exception."""
-    canonical = catalog().canonicalize(request_of(method, host, target, headers, body))
+    canonical = canonicalizer().canonicalize(request_of(method, host, target, headers, body))
 
     assert bool(canonical.actions) != bool(canonical.refused)
 
@@ -218,13 +218,13 @@ def test_a_respelling_is_never_milder(
     """Another spelling gives the same action, an unknown one, or a refusal; never a milder one."""
     headers = [("Content-Type", media)] if media else []
     body = template.format(quote(word, safe="")).encode()
-    plain = catalog().canonicalize(build_request(method, url, headers, body))
+    plain = canonicalizer().canonicalize(build_request(method, url, headers, body))
     assert plain.refused is None
 
     changed = respell(method, url, headers, body)
     assert isinstance(changed, tuple)
     try:
-        other = catalog().canonicalize(build_request(*changed))
+        other = canonicalizer().canonicalize(build_request(*changed))
     except MalformedRequestError:
         return
 
@@ -293,7 +293,7 @@ def test_hostile_bodies_end_soon(place: str, media: str, make: Callable[[], byte
     request = build_request("POST", f"https://{place}", [("content-type", media)], make())
 
     started = time.process_time()
-    canonical = catalog().canonicalize(request)
+    canonical = canonicalizer().canonicalize(request)
     spent = time.process_time() - started
 
     assert bool(canonical.actions) != bool(canonical.refused)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import cast
 
-from gateway.canonicalize.catalog import Catalog
+from gateway.canonicalize.canonicalizer import Canonicalizer
 from gateway.decide.bundle import Bundle
 from gateway.enforce.destination import DestinationGuard, DestinationSettings
 from gateway.enforce.hold import HoldSettings
@@ -148,7 +148,7 @@ class FakeWorld:
 
     def __post_init__(self) -> None:
         self.clock = FakeClock()
-        self.catalog = FakeCatalog(self.canonical)
+        self.canonicalizer = FakeCatalog(self.canonical)
         self.upstream = FakeUpstream(self.events.append)
         self.records = NotedRecords(self.events.append)
         self.desk = NotedDesk(self.clock, self.events.append)
@@ -159,7 +159,7 @@ class FakeWorld:
         self.pipeline = Pipeline(
             self.settings,
             self.hold_settings,
-            cast("Catalog", self.catalog),
+            cast("Canonicalizer", self.canonicalizer),
             self.bundle,
             DestinationGuard(DestinationSettings(), set()),
             world,

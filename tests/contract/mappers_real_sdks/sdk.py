@@ -7,21 +7,23 @@ import functools
 from collections.abc import Iterable, Mapping
 
 from gateway.authoring.requests import build_request
-from gateway.canonicalize.catalog import Catalog
+from gateway.canonicalize.canonicalizer import Canonicalizer
 from gateway.canonicalize.operation import Operation
 from gateway.content import mappers_dir
 from gateway.model.exchange import HttpRequest
 
 
 @functools.cache
-def catalog() -> Catalog:
+def canonicalizer() -> Canonicalizer:
     """All shipped mappers, loaded once."""
-    return Catalog.load([mappers_dir()])
+    return Canonicalizer.load([mappers_dir()])
 
 
 def operations_of(provider: str) -> list[Operation]:
     """The entries of a provider, one for each operation name."""
-    found = {entry.operation: entry for entry in catalog().operations if entry.provider == provider}
+    found = {
+        entry.operation: entry for entry in canonicalizer().operations if entry.provider == provider
+    }
     return [found[name] for name in sorted(found)]
 
 

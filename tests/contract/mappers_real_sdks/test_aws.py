@@ -13,7 +13,7 @@ from botocore.config import Config
 from gateway.canonicalize.operation import Operation
 from gateway.model.action import Kind
 from gateway.model.exchange import HttpRequest
-from tests.contract.mappers_real_sdks.sdk import as_request, catalog, operations_of
+from tests.contract.mappers_real_sdks.sdk import as_request, canonicalizer, operations_of
 
 DEPTH_MAX = 4
 
@@ -113,7 +113,7 @@ SAME_BYTES = {
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.operation)
 def test_each_call_has_its_own_name(entry: Operation) -> None:
     """Every mapped operation, serialised by botocore, is recognised exactly."""
-    canonical = catalog().canonicalize(call(entry.operation))
+    canonical = canonicalizer().canonicalize(call(entry.operation))
 
     assert canonical.refused is None, canonical.detail
     assert {action.operation for action in canonical.actions} == {entry.operation}
@@ -124,7 +124,7 @@ def test_each_call_has_its_own_name(entry: Operation) -> None:
 @pytest.mark.parametrize("entry", S3, ids=lambda entry: entry.operation)
 def test_s3_in_both_host_styles(entry: Operation, style: str) -> None:
     """Bucket in the host or in the path: the same operation and the same target."""
-    canonical = catalog().canonicalize(call(entry.operation, style))
+    canonical = canonicalizer().canonicalize(call(entry.operation, style))
 
     assert {action.operation for action in canonical.actions} == {entry.operation}
     if entry.target.id is not None:
@@ -144,7 +144,7 @@ def test_no_write_of_a_whole_service_is_called_a_read(service: str) -> None:
         except Exception:
             continue  # an input that this driver doesn't invent (event streams, express buckets)
         called += 1
-        for action in catalog().canonicalize(request).actions:
+        for action in canonicalizer().canonicalize(request).actions:
             if action.kind is Kind.READ and not name.startswith(
                 ("Get", "List", "Describe", "Head", "Select", "Decode")
             ):
@@ -188,7 +188,7 @@ def test_presigned_urls(method: str, arguments: dict[str, str], expected: str) -
     verb = made.meta.service_model.operation_model(name).http["method"]
     url = made.generate_presigned_url(method, arguments)
 
-    (action,) = catalog().canonicalize(as_request(verb, url, {}, None)).actions
+    (action,) = canonicalizer().canonicalize(as_request(verb, url, {}, None)).actions
 
     assert (action.operation, action.target.id) == (expected, "b/k")
 
@@ -197,7 +197,7 @@ def test_every_instance_is_an_action_of_its_own() -> None:
     """Terminating three instances is three actions, each with its target."""
     request = call("ec2.TerminateInstances", InstanceIds=["i-1", "i-2", "i-3"])
 
-    actions = catalog().canonicalize(request).actions
+    actions = canonicalizer().canonicalize(request).actions
 
     assert [action.target.id for action in actions] == ["i-1", "i-2", "i-3"]
     assert {action.action for action in actions} == {"terminate_instance"}
@@ -209,7 +209,7 @@ def test_every_deleted_object_is_an_action_of_its_own() -> None:
         "s3.DeleteObjects", Bucket="b", Delete={"Objects": [{"Key": "a&b"}, {"Key": "c"}]}
     )
 
-    actions = catalog().canonicalize(request).actions
+    actions = canonicalizer().canonicalize(request).actions
 
     assert [action.target.id for action in actions] == ["a&b", "c"]
     assert not actions[0].reversible

@@ -19,7 +19,7 @@ import pytest
 from gateway.canonicalize.operation import Operation
 from gateway.model.action import Kind
 from gateway.model.exchange import HttpRequest
-from tests.contract.mappers_real_sdks.sdk import as_request, catalog, operations_of
+from tests.contract.mappers_real_sdks.sdk import as_request, canonicalizer, operations_of
 
 READING_POSTS = {"vector_stores.search", "messages.count_tokens", "beta.messages.count_tokens"}
 """POSTs that change nothing and spend nothing: searches and counts."""
@@ -113,7 +113,7 @@ def test_each_call_has_its_own_name(provider: str, entry: Operation) -> None:
     request = call(provider, entry.operation)
     assert request is not None, "the SDK sent nothing"
 
-    canonical = catalog().canonicalize(request)
+    canonical = canonicalizer().canonicalize(request)
 
     assert canonical.refused is None, canonical.detail
     assert [action.operation for action in canonical.actions] == [entry.operation]
@@ -146,7 +146,7 @@ def test_nothing_in_the_whole_sdk_is_milder_than_it_is(provider: str, called_min
         if request is None:
             continue
         called += 1
-        kinds = {action.kind for action in catalog().canonicalize(request).actions}
+        kinds = {action.kind for action in canonicalizer().canonicalize(request).actions}
         if request.method != "GET" and Kind.READ in kinds and name not in READING_POSTS:
             wrong.append(name)
 
@@ -161,7 +161,7 @@ def test_inference_names_its_model() -> None:
         model="gpt-x", messages=[{"role": "user", "content": 'a "quoted": text'}], temperature=0.5
     )
 
-    (action,) = catalog().canonicalize(sent[0]).actions
+    (action,) = canonicalizer().canonicalize(sent[0]).actions
 
     assert (action.action, action.kind, action.target.id) == (
         "create_completion",

@@ -11,7 +11,7 @@ from slack_sdk import WebClient, WebhookClient
 from gateway.canonicalize.operation import Operation
 from gateway.model.action import Kind
 from gateway.model.exchange import HttpRequest
-from tests.contract.mappers_real_sdks.sdk import as_request, catalog, operations_of
+from tests.contract.mappers_real_sdks.sdk import as_request, canonicalizer, operations_of
 
 READING_VERBS = (
     "list", "info", "get", "history", "replies", "members", "search", "test", "identity", "lookup",
@@ -82,7 +82,7 @@ def test_each_call_has_its_own_name(entry: Operation) -> None:
     request = call(sdk_name(entry.operation), **more.get(entry.operation, {}))
     assert request is not None, "the SDK sent nothing"
 
-    canonical = catalog().canonicalize(request)
+    canonical = canonicalizer().canonicalize(request)
 
     assert canonical.refused is None, canonical.detail
     assert [action.operation for action in canonical.actions] == [entry.operation]
@@ -105,7 +105,7 @@ def test_no_method_of_the_whole_sdk_is_wrongly_a_read() -> None:
         if request is None:
             continue
         called += 1
-        for action in catalog().canonicalize(request).actions:
+        for action in canonicalizer().canonicalize(request).actions:
             last = name.rpartition("_")[2].lower()
             if action.kind is Kind.READ and not any(verb in last for verb in READING_VERBS):
                 wrong.append(name)
@@ -123,7 +123,7 @@ def test_a_message_is_the_same_in_both_encodings(as_json: bool) -> None:
     with pytest.raises(Kept) as kept:
         client.api_call("chat.postMessage", **given)
 
-    (action,) = catalog().canonicalize(kept.value.request).actions
+    (action,) = canonicalizer().canonicalize(kept.value.request).actions
 
     assert (action.operation, action.kind, action.target.id) == (
         "chat.postMessage",
@@ -143,6 +143,6 @@ def test_an_incoming_webhook_sends(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(Kept) as kept:
         WebhookClient("https://hooks.slack.com/services/T1/B1/key").send(text="x")
 
-    (action,) = catalog().canonicalize(kept.value.request).actions
+    (action,) = canonicalizer().canonicalize(kept.value.request).actions
 
     assert (action.action, action.kind, action.target.id) == ("send_message", Kind.SEND, "B1")

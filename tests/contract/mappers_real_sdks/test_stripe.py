@@ -12,7 +12,7 @@ import stripe
 from gateway.canonicalize.operation import Operation
 from gateway.model.action import Kind
 from gateway.model.exchange import HttpRequest
-from tests.contract.mappers_real_sdks.sdk import as_request, catalog, operations_of
+from tests.contract.mappers_real_sdks.sdk import as_request, canonicalizer, operations_of
 
 NOT_IN_THE_SDK = {
     "stripe.charges.refund": "an alias of refunds that the API still answers",
@@ -67,7 +67,7 @@ SDK_OPERATIONS = [
 @pytest.mark.parametrize("entry", SDK_OPERATIONS, ids=lambda entry: entry.operation)
 def test_each_call_has_its_own_name(entry: Operation) -> None:
     """Every mapped operation that the SDK offers is recognised exactly, with its kind."""
-    canonical = catalog().canonicalize(call(entry.operation))
+    canonical = canonicalizer().canonicalize(call(entry.operation))
 
     assert canonical.refused is None, canonical.detail
     assert [action.operation for action in canonical.actions] == [entry.operation]
@@ -102,7 +102,7 @@ def test_no_call_of_the_whole_sdk_is_milder_than_its_method() -> None:
         except (TypeError, NotImplementedError, AssertionError, stripe.StripeError):
             continue  # takes a file, or streams: this driver does neither
         called += 1
-        canonical = catalog().canonicalize(request)
+        canonical = canonicalizer().canonicalize(request)
         kinds = {action.kind for action in canonical.actions}
         named = {action.operation for action in canonical.actions} - {"unknown"}
         if request.method != "GET" and Kind.READ in kinds:
@@ -123,7 +123,7 @@ def test_a_refund_carries_amount_currency_and_target() -> None:
     )
     assert transport.last is not None
 
-    (action,) = catalog().canonicalize(transport.last).actions
+    (action,) = canonicalizer().canonicalize(transport.last).actions
 
     assert (action.action, action.target.id) == ("create_refund", "ch_1")
     assert action.params["amount"] == 9000

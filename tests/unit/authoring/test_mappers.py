@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from gateway.authoring.mappers import explain, list_operations, map_line, run_tests
 from gateway.authoring.requests import build_request
-from gateway.canonicalize.catalog import Catalog
+from gateway.canonicalize.canonicalizer import Canonicalizer
 from gateway.cli.main import run_command
 from gateway.cli.mappers import mappers
 from gateway.content import mappers_dir
@@ -21,13 +21,13 @@ FORM = "application/x-www-form-urlencoded"
 
 
 @pytest.fixture(scope="module")
-def catalog() -> Catalog:
-    return Catalog.load([mappers_dir()])
+def canonicalizer() -> Canonicalizer:
+    return Canonicalizer.load([mappers_dir()])
 
 
-def test_every_shipped_inline_test_passes(catalog: Catalog) -> None:
+def test_every_shipped_inline_test_passes(canonicalizer: Canonicalizer) -> None:
     """The tests inside the shipped mappers hold, and every file has some."""
-    results = run_tests(catalog)
+    results = run_tests(canonicalizer)
 
     assert [result for result in results if result.differences] == []
     assert {Path(result.test.file) for result in results} == set(mappers_dir().glob("*.yaml"))
@@ -43,7 +43,7 @@ def test_a_wrong_expectation_is_told(tmp_path: Path) -> None:
         "    - {request: GET //a, expect: {count: 0}}\n"
     )
 
-    results = run_tests(Catalog.load([path]))
+    results = run_tests(Canonicalizer.load([path]))
 
     assert [len(result.differences) for result in results] == [1, 1]
 
@@ -87,9 +87,11 @@ LINES: dict[str, tuple[bytes, str | None, str | None]] = {
 
 
 @pytest.mark.parametrize(("text", "refused", "action"), LINES.values(), ids=LINES)
-def test_map(catalog: Catalog, text: bytes, refused: str | None, action: str | None) -> None:
+def test_map(
+    canonicalizer: Canonicalizer, text: bytes, refused: str | None, action: str | None
+) -> None:
     """Each line gives its action, or an empty list and a code; never an exception."""
-    result = map_line(catalog, text)
+    result = map_line(canonicalizer, text)
 
     assert result["refused"] == refused
     actions = result["actions"]
@@ -106,9 +108,9 @@ def test_the_filter_keeps_the_order() -> None:
     assert refusals == [refused for _, refused, _ in LINES.values()]
 
 
-def test_an_action_is_written_as_the_design_says(catalog: Catalog) -> None:
+def test_an_action_is_written_as_the_design_says(canonicalizer: Canonicalizer) -> None:
     """The keys of one action."""
-    result = map_line(catalog, LINES["headers as an object"][0])
+    result = map_line(canonicalizer, LINES["headers as an object"][0])
 
     actions = result["actions"]
     assert isinstance(actions, list)
@@ -121,11 +123,11 @@ def test_an_action_is_written_as_the_design_says(catalog: Catalog) -> None:
     assert actions[0]["params"] == {"amount": 5}
 
 
-def test_explain_says_why(catalog: Catalog) -> None:
+def test_explain_says_why(canonicalizer: Canonicalizer) -> None:
     """Candidates, the winner and the origin of its values."""
     request = build_request("POST", URL, [("content-type", FORM)], b"payment_intent=pi_1&amount=5")
 
-    result = explain(catalog, request)
+    result = explain(canonicalizer, request)
 
     candidates, values, won = result["candidates"], result["values"], result["won"]
     assert isinstance(candidates, list)
@@ -141,17 +143,17 @@ def test_explain_says_why(catalog: Catalog) -> None:
     } in values
 
 
-def test_explain_of_an_unknown_host(catalog: Catalog) -> None:
+def test_explain_of_an_unknown_host(canonicalizer: Canonicalizer) -> None:
     """Nothing is invented for a host without a mapper."""
-    result = explain(catalog, build_request("GET", "https://example.com/"))
+    result = explain(canonicalizer, build_request("GET", "https://example.com/"))
 
     assert (result["candidates"], result["won"]) == ([], None)
     assert result["why"] == "no mapper has this host"
 
 
-def test_list_filters(catalog: Catalog) -> None:
+def test_list_filters(canonicalizer: Canonicalizer) -> None:
     """By provider and kind; a method that takes GET and POST stands there once."""
-    sends = list_operations(catalog, "slack", Kind.SEND)
+    sends = list_operations(canonicalizer, "slack", Kind.SEND)
 
     assert "chat.postMessage" in [entry.operation for entry in sends]
     assert len({(entry.operation, entry.template) for entry in sends}) == len(sends)
@@ -187,6 +189,6 @@ def test_the_worked_example_of_the_readme_works(tmp_path: Path) -> None:
     path = tmp_path / "shop.yaml"
     path.write_text(text.partition("```yaml\n")[2].partition("```")[0])
 
-    results = run_tests(Catalog.load([path]))
+    results = run_tests(Canonicalizer.load([path]))
 
     assert [result.differences for result in results] == [(), (), ()]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.canonicalize.catalog import Catalog
+from gateway.canonicalize.canonicalizer import Canonicalizer
 from gateway.canonicalize.mapper import ERROR_STYLES, parse_mapper
 from gateway.content import mappers_dir
 from gateway.enforce.refusal_shapes import STYLES
@@ -150,8 +150,11 @@ def test_two_files_of_one_host_are_merged_in_any_order(tmp_path: Path) -> None:
     for number, texts in enumerate(((entry("create_a"), second), (second, entry("create_a")))):
         folder = tmp_path / str(number)
         folder.mkdir()
-        catalog = load_text(folder, *texts)
-        assert {operation.action for operation in catalog.operations} == {"create_a", "create_b"}
+        canonicalizer = load_text(folder, *texts)
+        assert {operation.action for operation in canonicalizer.operations} == {
+            "create_a",
+            "create_b",
+        }
 
 
 def test_a_kind_is_derived_from_the_verb() -> None:
@@ -166,7 +169,7 @@ def test_a_kind_is_derived_from_the_verb() -> None:
 def test_a_missing_file_and_an_empty_folder_are_problems(tmp_path: Path) -> None:
     """Nothing is loaded silently from nowhere."""
     with pytest.raises(ConfigurationError) as error:
-        Catalog.load([tmp_path / "none.yaml", tmp_path])
+        Canonicalizer.load([tmp_path / "none.yaml", tmp_path])
 
     assert len(error.value.problems) == 2
 
@@ -178,8 +181,8 @@ def test_every_error_shape_can_be_written() -> None:
 
 def test_no_shipped_entry_calls_a_deletion_a_read() -> None:
     """No entry with DELETE, PUT or PATCH reads; credentials are always `admin`."""
-    catalog = Catalog.load([mappers_dir()])
-    entries = list(catalog.operations)
+    canonicalizer = Canonicalizer.load([mappers_dir()])
+    entries = list(canonicalizer.operations)
 
     assert [
         entry.template

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gateway.authoring.requests import build_request
-from gateway.canonicalize.catalog import Catalog
+from gateway.canonicalize.canonicalizer import Canonicalizer
 from gateway.model.action import Kind
 from tests.unit.canonicalize.requests import FORM, JSON, SHOP, XML, load_text, shop
 
@@ -15,7 +15,7 @@ Headers = tuple[tuple[str, str], ...]
 
 
 @pytest.fixture(scope="module")
-def catalog(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
+def canonicalizer(tmp_path_factory: pytest.TempPathFactory) -> Canonicalizer:
     return load_text(tmp_path_factory.mktemp("mappers"), SHOP)
 
 
@@ -52,10 +52,10 @@ MATCHES: dict[str, tuple[str, Headers, str, str]] = {
 
 @pytest.mark.parametrize(("line", "headers", "operation", "target"), MATCHES.values(), ids=MATCHES)
 def test_the_most_specific_entry_wins(
-    catalog: Catalog, line: str, headers: Headers, operation: str, target: str
+    canonicalizer: Canonicalizer, line: str, headers: Headers, operation: str, target: str
 ) -> None:
     """Specificity decides, and what fits nothing is unknown."""
-    canonical = catalog.canonicalize(shop(line, *headers))
+    canonical = canonicalizer.canonicalize(shop(line, *headers))
 
     (action,) = canonical.actions
     assert (action.operation, action.target.id) == (operation, target)
@@ -192,24 +192,26 @@ REFUSALS: dict[str, tuple[str, Headers, str]] = {
 
 @pytest.mark.parametrize(("line", "headers", "code"), REFUSALS.values(), ids=REFUSALS)
 def test_what_two_servers_could_read_differently_is_refused(
-    catalog: Catalog, line: str, headers: Headers, code: str
+    canonicalizer: Canonicalizer, line: str, headers: Headers, code: str
 ) -> None:
     """Each of these is refused with its code, has no action, and keeps the error shape."""
-    canonical = catalog.canonicalize(shop(line, *headers))
+    canonical = canonicalizer.canonicalize(shop(line, *headers))
 
     assert (canonical.refused, canonical.actions) == (code, ())
     assert canonical.detail
     assert canonical.provider == "shop"
 
 
-def test_the_refused_header_forms_pass_when_they_say_nothing_new(catalog: Catalog) -> None:
+def test_the_refused_header_forms_pass_when_they_say_nothing_new(
+    canonicalizer: Canonicalizer,
+) -> None:
     """A method override that repeats the method is harmless."""
     request = shop("POST /orders/7", ("X-HTTP-Method-Override", "POST"))
 
-    assert catalog.canonicalize(request).refused is None
+    assert canonicalizer.canonicalize(request).refused is None
 
 
-def test_a_body_that_streams_is_refused_only_where_it_is_read(catalog: Catalog) -> None:
+def test_a_body_that_streams_is_refused_only_where_it_is_read(canonicalizer: Canonicalizer) -> None:
     """A body beyond the inspection limit blocks what reads it, and nothing else."""
     codes = {}
     for line in ("POST /pay", "POST /orders/7/refund"):
@@ -218,7 +220,7 @@ def test_a_body_that_streams_is_refused_only_where_it_is_read(catalog: Catalog) 
             request.method, request.scheme, request.authority, request.target, request.headers,
             request.fields, request.repeated, None, None,
         )  # fmt: skip
-        codes[line] = catalog.canonicalize(streaming).refused
+        codes[line] = canonicalizer.canonicalize(streaming).refused
 
     assert codes == {"POST /pay": "body_too_large", "POST /orders/7/refund": None}
 
@@ -234,9 +236,9 @@ HOSTS = {
 
 
 @pytest.mark.parametrize(("host", "provider"), HOSTS.values(), ids=HOSTS)
-def test_hosts(catalog: Catalog, host: str, provider: str) -> None:
+def test_hosts(canonicalizer: Canonicalizer, host: str, provider: str) -> None:
     """A host belongs to one provider, or to none; then the request is unknown, never a read."""
-    canonical = catalog.canonicalize(build_request("GET", f"https://{host}/orders/7"))
+    canonical = canonicalizer.canonicalize(build_request("GET", f"https://{host}/orders/7"))
 
     assert canonical.provider == provider
     (action,) = canonical.actions
@@ -302,14 +304,14 @@ VALUES: dict[str, tuple[str, tuple[str, str], dict[str, object], set[str]]] = {
 
 @pytest.mark.parametrize(("line", "header", "params", "missing"), VALUES.values(), ids=VALUES)
 def test_values(
-    catalog: Catalog,
+    canonicalizer: Canonicalizer,
     line: str,
     header: tuple[str, str],
     params: dict[str, object],
     missing: set[str],
 ) -> None:
     """Params have their declared type, or are missing; nothing is guessed."""
-    canonical = catalog.canonicalize(shop(line, header))
+    canonical = canonicalizer.canonicalize(shop(line, header))
 
     assert canonical.refused is None, canonical.detail
     (action,) = canonical.actions
@@ -319,8 +321,8 @@ def test_values(
 
 def test_two_conditions_that_fit_equally_are_refused(tmp_path: Path) -> None:
     """Neither of two entries with one condition each is right when both hold."""
-    catalog = load_text(tmp_path, SHOP.replace('query.tagging: "1"', "query.other: true"))
+    canonicalizer = load_text(tmp_path, SHOP.replace('query.tagging: "1"', "query.other: true"))
 
-    refused = catalog.canonicalize(shop("PUT /things/1?tagging", ("x-copy", "a"))).refused
+    refused = canonicalizer.canonicalize(shop("PUT /things/1?tagging", ("x-copy", "a"))).refused
 
     assert refused == "ambiguous_operation"

@@ -62,7 +62,7 @@ class Finding:
     call: AwsCall | None
 
 
-class Catalog:
+class Canonicalizer:
     """Every loaded mapper, indexed by host. Immutable; swapped whole when mappers change."""
 
     def __init__(self, sites: HostMap[Site], mappers: Sequence[Mapper]) -> None:
@@ -70,7 +70,7 @@ class Catalog:
         self._sites = sites
 
     @classmethod
-    def load(cls, paths: Sequence[Path]) -> Catalog:
+    def load(cls, paths: Sequence[Path]) -> Canonicalizer:
         """Load mapper files, or all `*.yaml` of folders.
 
         Raises:
