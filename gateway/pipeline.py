@@ -83,7 +83,7 @@ class _Case:
 
 
 class Pipeline:
-    """The real `Governor`. One per gateway; `bundle` and `canonicalizer` may be swapped at any time."""
+    """The real `Governor`. One per gateway; `bundle`, `canonicalizer` may be swapped any time."""
 
     def __init__(
         self,

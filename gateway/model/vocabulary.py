@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """Made by the canonicalizer, read by the policy loader. An empty set means: any name may come."""
+    """Made by the canonicalizer, read by the policy loader. An empty set: any name may come."""
 
     actions: frozenset[str] = frozenset()
     operations: frozenset[str] = frozenset()

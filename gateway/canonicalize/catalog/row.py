@@ -1,0 +1,120 @@
+"""One operation of an imported catalog, and its line of text.
+
+A row says what a block in a mapper says, in the same notation, so that a person who knows one can
+read the other: `["stripe.refunds.create","POST /v1/refunds","create","create_refund","refund"]`.
+Importers make rows; `compiled` turns the one that a request matches into an operation.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+import orjson
+
+from gateway.model.action import Kind
+
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+ACTION_NAME = re.compile(r"[a-z][a-z0-9]*(?:_[a-z0-9]+)*")
+PARAM_NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
+SENSITIVE = ("credentials",)
+"""What a row can be marked with; `credentials`: it mints them, or sends secrets back."""
+
+
+@dataclass(frozen=True, slots=True)
+class RowParam:
+    """One typed value: `source` is an address (`body.amount`), `type` one of `ParamType`, `detail`
+    a currency (`usd`, or the address of one) of `money_decimal`, or the separator of a `list`."""
+
+    source: str
+    type: str = "text"
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One operation on one way of calling it; an operation may have several rows.
+
+    `wire` is method and path template (`DELETE /v1/things/{thing}`), empty for what a selector
+    finds by its name (AWS query, json and cbor, Slack). `target_id` is an address or a template
+    with `{address}` in it; with `each`, the address of a list: one action for each element.
+    `when` maps addresses to a text, True (there) or False (absent). `expand` names the selector of
+    bodies that carry other acts (`graphql`, `jsonrpc`, ...). `errors` overrides the mapper's style.
+    """
+
+    operation: str
+    wire: str
+    kind: Kind
+    action: str
+    target_type: str = ""
+    target_id: str = ""
+    params: Mapping[str, RowParam] = field(default_factory=lambda: MappingProxyType({}))
+    when: Mapping[str, str | bool] = field(default_factory=lambda: _NOTHING)
+    reversible: bool = True
+    sensitive: str = ""
+    each: bool = False
+    expand: str = ""
+    errors: str = ""
+
+    @property
+    def key(self) -> tuple[str, str, tuple[tuple[str, str], ...]]:
+        """What tells this row from the others of its section, and sorts them."""
+        return self.operation, self.wire, tuple((k, str(v)) for k, v in sorted(self.when.items()))
+
+
+def line_of(row: Row) -> bytes:
+    """The row as one line of JSON without its newline: the same bytes for the same row, always."""
+    params = {name: _param_value(param) for name, param in row.params.items()}
+    extra: dict[str, object] = {}
+    if row.when:
+        extra["when"] = dict(row.when)
+    if not row.reversible:
+        extra["irreversible"] = True
+    if row.each:
+        extra["each"] = True
+    for name in ("sensitive", "expand", "errors"):
+        if getattr(row, name):
+            extra[name] = getattr(row, name)
+    values = [
+        row.operation, row.wire, row.kind.value, row.action, row.target_type, row.target_id,
+        params, extra,
+    ]  # fmt: skip
+    while not values[-1]:
+        values.pop()
+    return orjson.dumps(values, option=orjson.OPT_SORT_KEYS)
+
+
+def row_of(line: bytes) -> Row:
+    """Read a line back."""
+    values = orjson.loads(line)
+    values += ("", "", {}, {})[len(values) - 4 :]
+    operation, wire, kind, action, target_type, target_id, params, extra = values
+    return Row(
+        operation,
+        wire,
+        Kind(kind),
+        action,
+        target_type,
+        target_id,
+        {name: _param_of(value) for name, value in params.items()},
+        extra.get("when", _NOTHING),
+        not extra.get("irreversible", False),
+        extra.get("sensitive", ""),
+        extra.get("each", False),
+        extra.get("expand", ""),
+        extra.get("errors", ""),
+    )
+
+
+def _param_value(param: RowParam) -> str | list[str]:
+    if param.detail:
+        return [param.source, param.type, param.detail]
+    return param.source if param.type == "text" else [param.source, param.type]
+
+
+def _param_of(value: str | list[str]) -> RowParam:
+    return RowParam(value) if isinstance(value, str) else RowParam(*value)
