@@ -1,1 +1,1 @@
-"""Published API descriptions and SDKs -> catalogs. Never on the data path; run by `mappers import`."""
+"""Published API descriptions and SDKs -> catalogs. Run by `mappers import`, never by a gateway."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -100,10 +101,7 @@ def load_catalog(path: Path) -> CatalogFile:
         if header["format"] != FORMAT:
             raise CatalogError(path, f"is not of the format {FORMAT}")
         sections = {
-            name: SectionHeader(
-                name, *value["span"], value["operations"], value["sha256"],
-                tuple(value.get("hosts", ())), value.get("facts", {}),
-            )
+            name: _section_header(name, value)
             for name, value in header["sections"].items()
         }  # fmt: skip
         sources = tuple(Source(**source) for source in header["sources"])
@@ -112,6 +110,12 @@ def load_catalog(path: Path) -> CatalogFile:
         )
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise CatalogError(path, "has no usable header") from error
+
+
+def _section_header(name: str, value: Mapping[str, Any]) -> SectionHeader:
+    at, length = value["span"]
+    hosts, facts = tuple(value.get("hosts", ())), value.get("facts", {})
+    return SectionHeader(name, at, length, value["operations"], value["sha256"], hosts, facts)
 
 
 def load_section(catalog: CatalogFile, name: str) -> list[bytes]:
@@ -142,7 +146,7 @@ def write_catalog(
     headers: dict[str, object] = {}
     for section in sorted(sections, key=lambda section: section.name):
         rows = sorted(section.rows, key=lambda row: row.key)
-        for row, following in zip(rows, rows[1:], strict=False):
+        for row, following in pairwise(rows):
             if row.key == following.key:
                 raise ValueError(f"two rows `{row.operation}` `{row.wire}` in `{section.name}`")
         data = b"".join(line_of(row) + b"\n" for row in rows)

@@ -1,0 +1,46 @@
+"""Makes catalogs anew from their pinned packages: the same bytes, on any machine, at any time."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from gateway.authoring.imports import providers
+from gateway.authoring.imports.sources import fetch
+from gateway.canonicalize.catalog.file import NewSection, Source, write_catalog
+
+Sections = Callable[[Mapping[str, Path]], Sequence[NewSection]]
+
+
+@dataclass(frozen=True, slots=True)
+class Importer:
+    """How one catalog is made. `sections` gets the unpacked packages by package name."""
+
+    name: str
+    provider: str
+    sources: tuple[Source, ...]
+    sections: Sections
+
+
+def importer_names() -> list[str]:
+    """The catalogs that can be made."""
+    return sorted(module.name for module in pkgutil.iter_modules(providers.__path__))
+
+
+def importer(name: str) -> Importer:
+    """Find an importer by its catalog's name, which must be one of `importer_names`."""
+    module = importlib.import_module(f"{providers.__name__}.{name}")
+    return Importer(name, module.PROVIDER, tuple(module.SOURCES), module.sections)
+
+
+def build(wanted: Importer, cache: Path) -> bytes:
+    """Fetch what an importer needs, and make its catalog.
+
+    Raises:
+        SourceError: a package can't be had.
+    """
+    folders = {source.package: fetch(source, cache) for source in wanted.sources}
+    return write_catalog(wanted.name, wanted.provider, wanted.sources, wanted.sections(folders))
