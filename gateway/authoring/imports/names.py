@@ -15,7 +15,7 @@ _UNCOUNTED = frozenset(
         "business", "class", "cors", "credentials", "data", "dns", "dress", "express", "gas", "gis",
         "https", "ingress", "egress", "iops", "kms", "lens", "locus", "media", "metadata", "news",
         "os", "plus", "pos", "process", "progress", "rds", "redis", "saas", "series", "sms", "sns",
-        "sqs", "ss", "status", "success", "tls", "ups", "us", "virus", "vss", "windows", "ws", "xss",
+        "sqs", "ss", "status", "success", "tls", "ups", "us", "virus", "vss", "windows", "ws",
     }
 )  # fmt: skip
 """Words that end in s and are not plural."""
