@@ -22,6 +22,7 @@ from gateway.canonicalize.operation import (
     TargetSpec,
     Template,
 )
+from gateway.canonicalize.secrets import looks_secret
 from gateway.canonicalize.selectors import S3_VARIABLES, Select
 from gateway.canonicalize.verbs import kind_of
 from gateway.model.action import Kind, WitnessRead
@@ -39,11 +40,6 @@ _SEGMENT = re.compile(
     r"|[A-Za-z0-9_~!$&'()*+,=:@.-]+"
 )
 _VARIABLE = re.compile(r"\{([a-z][a-z0-9_]*)\+?\}")
-_SECRET = re.compile(
-    r"(?:^|_)(?:password|passwd|passphrase|secret|token|apikey|api_key|private_key|secret_key"
-    r"|access_key|credentials?|authorization|cookie|client_secret|encrypted_value)$"
-)
-_NO_SECRET = re.compile(r"(?:^|_)(?:page|next|continuation|sync|start)_token$")
 
 
 class EntryReader:
@@ -225,7 +221,7 @@ class EntryReader:
                 self._document.fault(key_node, f"`{name}` is no param name")
             if param is None:
                 continue
-            if _looks_secret(name) or _looks_secret(str(param.address.keys[-1])):
+            if looks_secret(name) or looks_secret(str(param.address.keys[-1])):
                 self._document.fault(
                     key_node,
                     f"`{name}` looks like a secret, and params are recorded",
@@ -285,11 +281,6 @@ class EntryReader:
             self._document.fault(fields["read"], "a witness is read with GET", "`GET /path`")
         names = self._document.texts(fields.get("fields"), "the fields")
         return WitnessRead(read, tuple(name for name, _ in names))
-
-
-def _looks_secret(name: str) -> bool:
-    folded = name.lower().replace("-", "_")
-    return bool(_SECRET.search(folded)) and not _NO_SECRET.search(folded)
 
 
 def _reads_body(operation: Operation) -> bool:
