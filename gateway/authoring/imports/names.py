@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import re
 
-_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
+_WORDS = re.compile(
+    r"OAuth2?|GraphQL|GitHub|GitLab|IPv[46]|[A-Z]{2,}s(?![a-z])|[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+"
+)
+"""Brand spellings that would fall apart, plural acronyms (`VPCs`), then camel case."""
 _UNCOUNTED = frozenset(
     {
-        "access", "address", "alias", "analysis", "analytics", "apis", "aws", "basis", "bus",
+        "access", "address", "alias", "atlas", "bias", "canvas", "chaos", "kubernetes", "analysis", "analytics", "apis", "aws", "basis", "bus",
         "business", "class", "cors", "credentials", "data", "dns", "dress", "express", "gas", "gis",
         "https", "ingress", "egress", "iops", "kms", "lens", "locus", "media", "metadata", "news",
         "os", "plus", "pos", "process", "progress", "rds", "redis", "saas", "series", "sms", "sns",
@@ -23,12 +26,16 @@ _IRREGULAR = {
     "aliases": "alias", "addresses": "address", "analyses": "analysis", "people": "person",
     "children": "child", "indices": "index", "vertices": "vertex", "matrices": "matrix",
     "statuses": "status", "buses": "bus", "criteria": "criterion", "leaves": "leaf",
-    "caches": "cache", "axes": "axis", "databases": "database", "bases": "base",
+    "axes": "axis", "databases": "database", "bases": "base",
     "releases": "release", "responses": "response", "cases": "case", "purchases": "purchase",
     "phases": "phase", "licenses": "license", "leases": "lease", "uses": "use",
     "expenses": "expense", "courses": "course", "houses": "house", "warehouses": "warehouse",
     "archives": "archive", "movies": "movie", "cookies": "cookie", "properties": "property",
-    "series": "series",
+    "series": "series", "ids": "id", "ips": "ip", "vms": "vm", "dbs": "db", "quizzes": "quiz",
+    "bonuses": "bonus", "viruses": "virus", "shelves": "shelf", "campuses": "campus",
+    "corpuses": "corpus", "censuses": "census", "caches": "cache", "niches": "niche",
+    "headaches": "headache", "axles": "axle", "biases": "bias", "atlases": "atlas",
+    "canvases": "canvas", "synopses": "synopsis", "hypotheses": "hypothesis",
 }  # fmt: skip
 
 
