@@ -9,6 +9,7 @@ the authority or of a verb that means nothing else.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from gateway.authoring.imports.names import singular
 from gateway.model.action import Kind
@@ -48,8 +49,8 @@ _UNSURE_READS = frozenset(
 _NOUNS_TOO = frozenset(
     {
         "release", "tag", "link", "transfer", "schedule", "request", "process", "export", "record",
-        "track", "post", "message", "test", "build", "run", "star", "block", "watch", "vote", "open",
-        "new", "fork", "copy", "import", "merge", "commit", "call", "reply", "ping", "render",
+        "track", "post", "message", "test", "build", "run", "star", "block", "watch", "vote",
+        "open", "new", "fork", "copy", "import", "merge", "commit", "call", "reply", "ping", "render",
         "calculate", "compute", "evaluate", "analyze", "translate", "change", "move", "mute",
         "resolve", "follow", "generate",
     }
@@ -113,7 +114,7 @@ def derived_kind(words: Sequence[str], method: str = "", *, is_read: bool | None
 
 def _second_act(words: Sequence[str]) -> Kind | None:
     """What `get_or_create` and `list_and_delete` do beside reading."""
-    for before, word in zip(words, words[1:], strict=False):
+    for before, word in pairwise(words):
         if before in _JOINTS and KIND_BY_VERB.get(word, Kind.READ) is not Kind.READ:
             first = KIND_BY_VERB.get(words[0], Kind.READ)
             return KIND_BY_VERB[word] if first in _UNSPOILT else None
@@ -159,9 +160,11 @@ _KEY_PAIRS = frozenset(
     {("api", "key"), ("access", "key"), ("app", "key"), ("application", "key"), ("private", "key")}
 )
 _MINTS = frozenset(
-    "create generate rotate regenerate refresh exchange reveal reset renew issue mint add new"
-    " request reroll roll".split()
-)
+    {
+        "create", "generate", "rotate", "regenerate", "refresh", "exchange", "reveal", "reset",
+        "renew", "issue", "mint", "add", "new", "request", "reroll", "roll",
+    }
+)  # fmt: skip
 _PREPOSITIONS = frozenset({"for", "in", "to", "by", "from", "on", "with", "of", "at", "via", "as"})
 
 
@@ -185,7 +188,7 @@ def changes_access(words: Sequence[str]) -> bool:
     nouns = object_of(words)
     if not nouns:
         return False
-    pairs = set(zip(nouns, nouns[1:], strict=False))
+    pairs = set(pairwise(nouns))
     return (
         not _ACCESS.isdisjoint(nouns) or nouns[-1] in _PEOPLE or not _ACCESS_PAIRS.isdisjoint(pairs)
     )
@@ -205,5 +208,5 @@ def sensitivity(kind: Kind, words: Sequence[str]) -> str:
     if kind is Kind.READ or not _MINTS.intersection(words[:3]):
         return ""
     nouns = object_of(words)
-    pairs = set(zip(nouns, nouns[1:], strict=False))
+    pairs = set(pairwise(nouns))
     return "" if _KEYS.isdisjoint(nouns) and _KEY_PAIRS.isdisjoint(pairs) else "credentials"

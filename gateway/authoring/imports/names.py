@@ -14,7 +14,8 @@ _WORDS = re.compile(
 """Brand spellings that would fall apart, plural acronyms (`VPCs`), then camel case."""
 _UNCOUNTED = frozenset(
     {
-        "access", "address", "alias", "atlas", "bias", "canvas", "chaos", "kubernetes", "analysis", "analytics", "apis", "aws", "basis", "bus",
+        "access", "address", "alias", "atlas", "bias", "canvas", "chaos", "kubernetes",
+        "analysis", "analytics", "apis", "aws", "basis", "bus",
         "business", "class", "cors", "credentials", "data", "dns", "dress", "express", "gas", "gis",
         "https", "ingress", "egress", "iops", "kms", "lens", "locus", "media", "metadata", "news",
         "os", "plus", "pos", "process", "progress", "rds", "redis", "saas", "series", "sms", "sns",
