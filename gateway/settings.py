@@ -19,6 +19,7 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from gateway.admin import AdminSettings
+from gateway.canonicalize.taxonomy import TAXONOMY_FILE
 from gateway.content import mappers_dir, policies_dir
 from gateway.control_client.settings import ControlSettings
 from gateway.enforce.destination import DestinationSettings
@@ -87,7 +88,7 @@ class GatewaySettings:
         files = [
             file for path in given for file in (path.glob("*.yaml") if path.is_dir() else [path])
         ]
-        names = {file.name for file in files}
+        names = {file.name for file in files} | {TAXONOMY_FILE}
         shipped = sorted(mappers_dir().glob("*.yaml"))
         return (*given, *(file for file in shipped if file.name not in names))
 
