@@ -50,9 +50,9 @@ _NOUNS_TOO = frozenset(
     {
         "release", "tag", "link", "transfer", "schedule", "request", "process", "export", "record",
         "track", "post", "message", "test", "build", "run", "star", "block", "watch", "vote",
-        "open", "new", "fork", "copy", "import", "merge", "commit", "call", "reply", "ping", "render",
-        "calculate", "compute", "evaluate", "analyze", "translate", "change", "move", "mute",
-        "resolve", "follow", "generate",
+        "open", "new", "fork", "copy", "import", "merge", "commit", "call", "reply", "ping",
+        "render", "calculate", "compute", "evaluate", "analyze", "translate", "change", "move",
+        "mute", "resolve", "follow", "generate",
     }
 )  # fmt: skip
 """Verbs that are nouns too, or compute without a trace: `GET .../releases` and `.../export` read,

@@ -125,7 +125,7 @@ def _collect(
     schema: Mapping[str, Any], place: str, resolve: Resolve, found: dict[str, Field], depth: int
 ) -> None:
     required = schema.get("required")
-    needed = {name for name in required if isinstance(name, str)} if _is_list(required) else set()
+    needed = {str(name) for name in required} if isinstance(required, list) else set()
     properties = schema.get("properties")
     for name, value in properties.items() if isinstance(properties, Mapping) else ():
         if len(found) >= FIELDS_MAX:
@@ -140,7 +140,3 @@ def _collect(
     parts = schema.get("allOf")
     for part in parts[:FIELDS_MAX] if isinstance(parts, list) else ():
         _collect(resolve(part), place, resolve, found, depth - 1)
-
-
-def _is_list(value: object) -> bool:
-    return isinstance(value, list)
