@@ -1,0 +1,92 @@
+"""Follows classes through the modules of a Python SDK, from its source alone: nothing is imported.
+
+What a resource class is called where it is used, and in which file it stands, is read from import
+statements, however many packages re-export it.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+IMPORTS_FOLLOWED_MAX = 12
+"""No SDK re-exports a class through more packages; a circle of imports ends here."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FoundClass:
+    """A class and the module that defines it, by its dotted name."""
+
+    module: str
+    node: ast.ClassDef
+
+
+class Modules:
+    """The modules of one unpacked package, parsed when they are asked for."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._trees: dict[str, ast.Module | None] = {}
+
+    def tree(self, module: str) -> ast.Module | None:
+        """The parsed source of a module, None where the package has no such module."""
+        if module not in self._trees:
+            path = self._path(module)
+            self._trees[module] = None if path is None else ast.parse(path.read_bytes())
+        return self._trees[module]
+
+    def find_class(self, module: str, name: str, inside: ast.AST | None = None) -> FoundClass:
+        """The class that a name means in a module; `inside` is a function with own imports.
+
+        Raises:
+            LookupError: the name is not a class of this package.
+        """
+        where = module
+        for _ in range(IMPORTS_FOLLOWED_MAX):
+            tree = self.tree(where)
+            if tree is None:
+                break
+            for node in tree.body:
+                if isinstance(node, ast.ClassDef) and node.name == name:
+                    return FoundClass(where, node)
+            source = self._import_of(where, name, inside if where == module else None)
+            if source is None:
+                break
+            where, name = source
+        raise LookupError(f"`{name}` of `{module}` is no class of this package")
+
+    def _import_of(self, module: str, name: str, inside: ast.AST | None) -> tuple[str, str] | None:
+        """Module and name that an imported name stands for."""
+        for node in self._statements(module, inside):
+            if not isinstance(node, ast.ImportFrom):
+                continue
+            for alias in node.names:
+                if (alias.asname or alias.name) == name:
+                    return self._absolute(module, node), alias.name
+        return None
+
+    def _statements(self, module: str, inside: ast.AST | None) -> Iterator[ast.AST]:
+        if inside is not None:
+            yield from ast.walk(inside)
+        tree = self.tree(module)
+        if tree is not None:
+            yield from ast.walk(tree)
+
+    def _absolute(self, module: str, node: ast.ImportFrom) -> str:
+        if not node.level:
+            return node.module or ""
+        parts = module.split(".")
+        path = self._path(module)
+        if path is not None and path.name == "__init__.py":
+            parts.append("")
+        parts = parts[: -node.level]
+        return ".".join([*parts, node.module] if node.module else parts)
+
+    def _path(self, module: str) -> Path | None:
+        path = self._root.joinpath(*module.split("."))
+        for candidate in (path / "__init__.py", path.with_suffix(".py")):
+            if candidate.is_file():
+                return candidate
+        return None

@@ -1,0 +1,125 @@
+"""Turns the calls of an SDK into rows: one operation for each wire, with kind, action, target and
+params.
+
+Where several methods send the same bytes, one name has to do for all of them: the one that is not
+deprecated, not in beta, the shortest, the first. The others are its aliases.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from gateway.authoring.imports.kinds import KIND_BY_VERB
+from gateway.authoring.imports.names import derived_action, singular, words_of
+from gateway.authoring.imports.params import PARAMS_MAX, Field, chosen_params
+from gateway.authoring.imports.sdk_calls import SdkCall
+from gateway.authoring.imports.sdk_judgement import Judgement
+from gateway.authoring.imports.targets import path_params, target_of
+from gateway.authoring.imports.wires import wire_of
+from gateway.canonicalize.catalog.row import Row, RowParam
+from gateway.model.action import Kind
+
+_HOW = frozenset({"batch", "bulk", "async", "beta"})
+_VERBS = {"retrieve": "get", "del": "delete", "destroy": "delete", "edit": "update"}
+"""Words of SDKs that mean the same as another one's everywhere."""
+_VERSION = re.compile(r"v\d+|beta")
+_VARIABLE = re.compile(r"\{\w+\}")
+
+
+@dataclass(frozen=True, slots=True)
+class NamedCall:
+    """A call with its operation's name and those of its aliases."""
+
+    operation: str
+    call: SdkCall
+    aliases: tuple[str, ...]
+
+
+def without_aliases(provider: str, calls: Iterable[SdkCall]) -> list[NamedCall]:
+    """One call for each wire, in the order of the source."""
+    groups: dict[tuple[object, ...], list[SdkCall]] = {}
+    for call in calls:
+        shape = _VARIABLE.sub("{}", call.template)
+        groups.setdefault((call.method, shape, call.query), []).append(call)
+    named = []
+    for group in groups.values():
+        best = min(group, key=_rank)
+        others = sorted({call.name for call in group} - {best.name})
+        named.append(
+            NamedCall(f"{provider}.{best.name}", best, tuple(f"{provider}.{n}" for n in others))
+        )
+    return named
+
+
+def _rank(call: SdkCall) -> tuple[bool, bool, int]:
+    """Python's `min` keeps the first of equals, which is the source's first."""
+    return call.is_deprecated, "beta" in call.path, len(call.path)
+
+
+def act_words(path: Sequence[str], method: str, *, nouns: int = 2) -> tuple[str, ...]:
+    """The words of an act, its verb first: `(zones, settings, edit)` is update, zone, setting."""
+    *resources, last = path
+    words = words_of(last)
+    things: list[str] = []
+    for resource in [name for name in resources if not _VERSION.fullmatch(name)][-nouns:]:
+        parts = words_of(resource)
+        things += [*parts[:-1], singular(parts[-1])]
+    first = next((word for word in words if word not in _HOW), "")
+    if first in KIND_BY_VERB or method not in ("GET", "HEAD"):
+        kept = [_VERBS.get(word, word) for word in words]
+        verbs = 1 + next((i for i, word in enumerate(kept) if word not in _HOW), 0)
+        return (*kept[:verbs], *things, *kept[verbs:])
+    return ("get", *things, *words)
+
+
+def sdk_rows(calls: Iterable[NamedCall], judgement: Judgement, *, prefix: str = "") -> list[Row]:
+    """The rows of some calls; `prefix` is the path of the SDK's base URL."""
+    rows = []
+    for named in calls:
+        call = named.call
+        fields = [
+            Field(field.name, f"{call.place}.{field.name}", field.type, field.required)
+            for field in call.fields
+        ]
+        rows.append(
+            judged_row(
+                named.operation,
+                wire_of(call.method, prefix + call.template)[0],
+                act_words(call.path, call.method),
+                fields,
+                judgement,
+                {f"query.{name}": value for name, value in call.query},
+            )
+        )
+    return rows
+
+
+def judged_row(
+    operation: str,
+    wire: str,
+    words: Sequence[str],
+    fields: Sequence[Field],
+    judgement: Judgement,
+    when: Mapping[str, str | bool],
+) -> Row:
+    """One row. Reads have the params of their path only."""
+    method = wire.partition(" ")[0]
+    kind = judgement.kind_of(operation, words, method)
+    target_type, target_id = target_of(wire)
+    params: dict[str, RowParam] = path_params(wire, target_id)
+    if kind is not Kind.READ:
+        params = {**chosen_params(fields, most=PARAMS_MAX - len(params)), **params}
+    return Row(
+        operation,
+        wire,
+        kind,
+        derived_action(words[0], list(words[1:])),
+        target_type,
+        target_id,
+        params,
+        dict(when),
+        judgement.is_reversible(operation, kind, method),
+        judgement.sensitive(operation),
+    )
