@@ -10,6 +10,7 @@ untouched.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -22,7 +23,13 @@ from gateway.enforce.destination import DestinationGuard
 from gateway.model.action import Canonical, action_digest
 from gateway.model.approval import Approval
 from gateway.model.decision import Context, Decision, Mode, Permit, ReasonCode
-from gateway.model.errors import AgentProtocolError, ApprovalError, RecordError, UpstreamError
+from gateway.model.errors import (
+    AgentProtocolError,
+    ApprovalError,
+    CheckreinError,
+    RecordError,
+    UpstreamError,
+)
 from gateway.model.exchange import Authority, Exchange, Principal
 from gateway.model.record import (
     DecisionEntry,
@@ -159,6 +166,8 @@ class Pipeline:
     # --- one exchange -----------------------------------------------------------------------------
 
     async def govern(self, exchange: Exchange, channel: AgentChannel) -> None:
+        if not self.canonicalizer.is_ready(exchange.request):
+            await self._load_mappers(exchange)
         case = self._decide(exchange, channel)
         telemetry.count_decision(case.decision)
         match gate.admit(exchange, case.decision, case.decision_id):
@@ -168,6 +177,14 @@ class Pipeline:
                 await self._refuse_decided(case, refuse)
             case gate.Hold():
                 await self._hold(case)
+
+    async def _load_mappers(self, exchange: Exchange) -> None:
+        """Read a provider's catalog at its first call, in a thread: others go on meanwhile."""
+        try:
+            await asyncio.to_thread(self.canonicalizer.load_for, exchange.request)
+        except CheckreinError as error:
+            # Canonicalization meets the same fault, and refuses the request for it.
+            log.error("mappers unavailable", extra={"code": error.code})
 
     def _decide(self, exchange: Exchange, channel: AgentChannel) -> _Case:
         """Canonicalize and decide. A fault in either is a BLOCK; it never lets a request

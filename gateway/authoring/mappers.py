@@ -206,7 +206,7 @@ def _why(winner: Candidate, candidates: Sequence[Candidate]) -> str:
 
 
 def _candidate_as_json(candidate: Candidate) -> dict[str, object]:
-    operation = candidate.operation
+    operation = candidate.entry.operation
     return {
         "entry": operation.template,
         "operation": operation.operation,

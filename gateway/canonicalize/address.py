@@ -8,12 +8,14 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from gateway.canonicalize.operation import Address, Place, Template
+from gateway.canonicalize.operation import EVERY, Address, Place, Template
 
 KEYS_MAX = 12
 """No API nests a value that a rule needs deeper."""
 
-_KEY = re.compile(r"\.([A-Za-z0-9_$:@-]+)|\[(\d{1,4})\]")
+_KEY = re.compile(r"\.([A-Za-z0-9_$:@-]+)|\[(\d{1,4}|\*)\]")
+PLACES_MAX = 8
+"""Places of one list: a mail has recipients in six."""
 _VARIABLE = re.compile(r"\{([^{}]*)\}")
 _PLACES = ", ".join(f"`{place}.`" for place in Place)
 
@@ -44,8 +46,24 @@ def parse_address(text: str, variables: Sequence[str], default: Place | None = N
         return Address(place, keys, str(keys[0]), list(variables).index(str(keys[0])))
     if place is Place.HEADER:
         return Address(place, keys, str(keys[0]).lower())
+    if EVERY in keys and place not in (Place.BODY, Place.ANY):
+        raise AddressError(f"`{text}` has `[*]`, which is for JSON only")
     name = str(keys[0]) + "".join(f"[{key}]" for key in keys[1:])
     return Address(place, keys, name)
+
+
+def parse_addresses(
+    text: str, variables: Sequence[str], default: Place | None = None
+) -> tuple[Address, ...]:
+    """Compile the places of a list, `body.to, body.cc`.
+
+    Raises:
+        AddressError: as `parse_address`, or there are too many.
+    """
+    parts = text.split(",")
+    if len(parts) > PLACES_MAX:
+        raise AddressError(f"`{text}` has more than {PLACES_MAX} places")
+    return tuple(parse_address(part.strip(), variables, default) for part in parts)
 
 
 def _parse_keys(rest: str, whole: str) -> tuple[str | int, ...]:
@@ -55,7 +73,8 @@ def _parse_keys(rest: str, whole: str) -> tuple[str | int, ...]:
         found = _KEY.match(rest, position)
         if found is None:
             raise AddressError(f"`{whole}` is not a chain of names and [indexes]")
-        keys.append(found.group(1) if found.group(1) is not None else int(found.group(2)))
+        name, index = found.groups()
+        keys.append(name if name is not None else EVERY if index == "*" else int(index))
         position = found.end()
     if not keys or isinstance(keys[0], int) or len(keys) > KEYS_MAX:
         raise AddressError(f"`{whole}` names no value")

@@ -7,24 +7,26 @@ mapper knows is kind `unknown`, never a read.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+from gateway.canonicalize import ambiguity
 from gateway.canonicalize.ambiguity import AmbiguityError
+from gateway.canonicalize.catalog.index import hosts_of
+from gateway.canonicalize.catalog_names import action_names, operation_names
 from gateway.canonicalize.extractor import extract
-from gateway.canonicalize.mapper import Mapper, Unmatched, load_mapper
-from gateway.canonicalize.matcher import (
-    Candidate,
-    HostMap,
-    PathTrie,
-    first_that_holds,
-    put_by_conditions,
-)
+from gateway.canonicalize.hosts import HostMap
+from gateway.canonicalize.library import Library, MapperFile, load_library
+from gateway.canonicalize.mapper import Mapper
+from gateway.canonicalize.matcher import Candidate, first_that_holds
 from gateway.canonicalize.normalize import check_overrides, split_target
 from gateway.canonicalize.operation import Operation
 from gateway.canonicalize.reader import RequestReader
 from gateway.canonicalize.selectors import AwsCall, Select, select_aws
+from gateway.canonicalize.site import LazySite, Part, Site, load_site
+from gateway.canonicalize.verdicts import problems_of
 from gateway.model.action import UNKNOWN_OPERATION, Action, Canonical, Kind, Target
 from gateway.model.errors import ConfigurationError, Problem
 from gateway.model.exchange import HttpRequest
@@ -32,23 +34,8 @@ from gateway.model.vocabulary import Vocabulary
 
 UNKNOWN_PROVIDER = "unknown"
 UNKNOWN_ERRORS = "problem"
-FILES_MAX = 2_000
-"""More files than this in a mapper folder is a mistaken folder."""
 
 _OPERATION_NAME = re.compile(r"[A-Za-z0-9_.]{1,128}")
-
-
-@dataclass(slots=True, eq=False)
-class Site:
-    """All mappers of one host pattern, merged: entries by path, and by name under a selector."""
-
-    provider: str
-    errors: str
-    select: Select
-    prefix: tuple[str, ...]
-    unmatched: Unmatched
-    paths: PathTrie = field(default_factory=PathTrie)
-    names: dict[str, list[Operation]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,49 +50,111 @@ class Finding:
 
 
 class Canonicalizer:
-    """Every loaded mapper, indexed by host. Immutable; swapped whole when mappers change."""
+    """Every mapper in use, indexed by host. Immutable; swapped whole when mappers change.
 
-    def __init__(self, sites: HostMap[Site], mappers: Sequence[Mapper]) -> None:
-        self.mappers = tuple(mappers)
+    Shipped mappers and their catalogs are read when their host is first called: `is_ready` tells
+    whether a request can be canonicalized without reading a file, `load_for` reads what it needs.
+    """
+
+    def __init__(self, sites: HostMap[LazySite], library: Library) -> None:
         self._sites = sites
+        self._library = library
 
     @classmethod
     def load(cls, paths: Sequence[Path]) -> Canonicalizer:
-        """Load mapper files, or all `*.yaml` of folders.
+        """Load mapper files, or all `*.yaml` of folders. What the index of a folder describes is
+        read later; everything else now, and strictly.
 
         Raises:
             ConfigurationError: `mapper.invalid`, with every problem of every file.
+            CatalogError: a catalog can't be used.
         """
-        problems: list[Problem] = []
-        mappers: list[Mapper] = []
-        for path in _load_file_names(paths, problems):
-            mapper, found = load_mapper(path)
-            problems += found
-            if mapper is not None:
-                mappers.append(mapper)
-        sites, conflicts = _merge(mappers)
-        if problems or conflicts:
-            raise ConfigurationError("mapper.invalid", [*problems, *conflicts])
-        return cls(sites, mappers)
+        library, problems = load_library(paths)
+        eager: set[Path] = set()
+        for file in library.files:
+            if file.listing is None:
+                eager.add(file.path)
+                try:
+                    library.load_mapper(file.path)
+                except ConfigurationError as error:
+                    problems += error.problems
+        if problems:
+            raise ConfigurationError("mapper.invalid", problems)
+        sites, groups = _place(library)
+        for lazy, files in groups:
+            if not eager.isdisjoint(files):
+                problems += problems_of(lazy.site, eager)
+        if problems:
+            raise ConfigurationError("mapper.invalid", problems)
+        return cls(sites, library)
+
+    def check(self) -> list[Problem]:
+        """Read everything now, and compile every entry; give all problems. Takes seconds."""
+        every = {file.path for file in self._library.files}
+        sites = {id(lazy): lazy.site for _, lazy in self._sites.patterns()}
+        return [problem for site in sites.values() for problem in problems_of(site, every)]
+
+    @property
+    def mappers(self) -> tuple[Mapper, ...]:
+        """Every mapper file, read."""
+        return tuple(self._library.load_mapper(file.path) for file in self._library.files)
+
+    @property
+    def catalogs(self) -> dict[str, Path]:
+        """The files of the catalogs that these mappers extend, by name."""
+        extended = {mapper.extends for mapper in self.mappers if mapper.extends}
+        return {name: self._library.catalog_paths[name] for name in sorted(extended)}
 
     @property
     def operations(self) -> Iterator[Operation]:
-        """Every entry of every mapper."""
+        """Every entry that a mapper writes out; those of catalogs are in their files."""
         for mapper in self.mappers:
             yield from mapper.operations
 
     def vocabulary(self) -> Vocabulary:
         """Every name that an action of these mappers can carry, for the policy loader to check."""
-        operations = tuple(self.operations)
+        actions, operations, providers = {UNKNOWN_OPERATION}, {UNKNOWN_OPERATION}, set()
+        for file in self._library.files:
+            if file.listing is not None:
+                actions.update(file.listing.actions)
+                operations.update(file.listing.operations)
+                providers.add(file.listing.provider)
+                continue
+            mapper = self._library.load_mapper(file.path)
+            changed = [over.fields.get("action", UNKNOWN_OPERATION) for over in mapper.overrides]
+            actions.update(changed, (entry.action for entry in mapper.operations))
+            operations.update(entry.operation for entry in mapper.operations)
+            providers.add(mapper.provider)
+        catalogs = list(self._library.catalog_paths.values())
         return Vocabulary(
-            actions=frozenset(o.action for o in operations) | {UNKNOWN_OPERATION},
-            operations=frozenset(o.operation for o in operations) | {UNKNOWN_OPERATION},
-            providers=frozenset(o.provider for o in operations) | {UNKNOWN_PROVIDER},
+            actions=action_names(catalogs, frozenset(actions)),
+            operations=operation_names(catalogs, frozenset(operations)),
+            providers=frozenset(providers) | {UNKNOWN_PROVIDER},
         )
+
+    # --- loading while requests come --------------------------------------------------------------
+
+    def is_ready(self, request: HttpRequest) -> bool:
+        """Whether all that this request needs is in memory."""
+        lazy = self._sites.find(request.authority.host)
+        return lazy is None or lazy.is_loaded
+
+    def load_for(self, request: HttpRequest) -> None:
+        """Read what this request needs; for a thread beside the event loop.
+
+        Raises:
+            CatalogError, ConfigurationError: a file can't be used.
+        """
+        lazy = self._sites.find(request.authority.host)
+        if lazy is not None:
+            _ = lazy.site
+
+    # --- one request ------------------------------------------------------------------------------
 
     def canonicalize(self, request: HttpRequest) -> Canonical:
         """Say what a request means, or why it is refused."""
-        site = self._sites.find(request.authority.host)
+        lazy = self._sites.find(request.authority.host)
+        site = None if lazy is None else lazy.site
         errors = UNKNOWN_ERRORS if site is None else site.errors
         try:
             check_overrides(request.method, request.fields)
@@ -135,18 +184,20 @@ class Canonicalizer:
         Raises:
             AmbiguityError: what `canonicalize` would refuse, as far as finding goes.
         """
-        site = self._sites.find(request.authority.host)
+        lazy = self._sites.find(request.authority.host)
         segments, raw_query = split_target(request.target)
-        if site is None:
+        if lazy is None:
             return Finding(None, tuple(segments), (), None, None)
+        site = lazy.site
         reader = RequestReader(request, raw_query)
         call: AwsCall | None = None
         if site.select is Select.AWS:
             call = select_aws(reader, request.authority.host, segments)
-            entries = site.names.get(call.name or "", [])
+            section = site.section(call.service)
+            entries = section.names.get(call.name or "", []) if section is not None else []
             found = [Candidate(entry, call.captured) for entry in entries]
         else:
-            found = list(site.paths.candidates(_trimmed(segments), request.method))
+            found = list(site.main.paths.candidates(_trimmed(segments), request.method))
         winner = first_that_holds(found, reader)
         return Finding(site, tuple(segments), tuple(found), winner, call)
 
@@ -160,11 +211,16 @@ def _find_path(
     site: Site, reader: RequestReader, segments: Sequence[str]
 ) -> tuple[Candidate | None, str]:
     segments = _trimmed(segments)
-    winner = first_that_holds(site.paths.candidates(segments, reader.request.method), reader)
-    if winner is None and site.select is Select.PATH_TAIL:
+    paths = site.main.paths
+    winner = first_that_holds(paths.candidates(segments, reader.request.method), reader)
+    if winner is not None:
+        return winner, UNKNOWN_OPERATION
+    if site.select is Select.PATH_TAIL:
         *prefix, tail = segments
         if tuple(prefix) == site.prefix and _OPERATION_NAME.fullmatch(tail):
             return None, tail
+    elif paths.has_in_other_case(segments, reader.request.method):
+        raise AmbiguityError(ambiguity.PATH, "the path differs from a known one in case only")
     return winner, UNKNOWN_OPERATION
 
 
@@ -172,9 +228,10 @@ def _find_aws(
     site: Site, reader: RequestReader, segments: Sequence[str]
 ) -> tuple[str, Candidate | None, str]:
     call = select_aws(reader, reader.request.authority.host, segments)
-    if call.name is None:
-        return call.errors, None, UNKNOWN_OPERATION
-    entries = site.names.get(call.name, ())
+    section = site.section(call.service)
+    if call.name is None or section is None:
+        return call.errors, None, call.name or UNKNOWN_OPERATION
+    entries = section.names.get(call.name, ())
     winner = first_that_holds((Candidate(entry, call.captured) for entry in entries), reader)
     return call.errors, winner, call.name
 
@@ -196,67 +253,34 @@ def _unmatched(
 # --- loading --------------------------------------------------------------------------------------
 
 
-def _load_file_names(paths: Iterable[Path], problems: list[Problem]) -> list[Path]:
-    files: list[Path] = []
-    for path in paths:
-        if path.is_dir():
-            found = sorted(path.glob("*.yaml"))
-            if not found:
-                problems.append(Problem(str(path), 0, 0, "the folder has no `*.yaml` file"))
-            files += found
-        elif path.exists():
-            files.append(path)
-        else:
-            problems.append(Problem(str(path), 0, 0, "there is no such file or folder"))
-    if len(files) > FILES_MAX:
-        problems.append(Problem(str(paths), 0, 0, f"more than {FILES_MAX} files"))
-    return files[:FILES_MAX]
+def _place(library: Library) -> tuple[HostMap[LazySite], list[tuple[LazySite, list[Path]]]]:
+    """A lazy site for each group of hosts that have the same mappers and sections."""
+    found: dict[str, list[tuple[MapperFile, tuple[str, ...]]]] = {}
+    for file in library.files:
+        for pattern, sections in _load_hosts(library, file).items():
+            found.setdefault(pattern, []).append((file, sections))
+    sites: HostMap[LazySite] = HostMap()
+    groups: dict[tuple[tuple[Path, tuple[str, ...]], ...], tuple[LazySite, list[Path]]] = {}
+    for pattern, parts in found.items():
+        key = tuple((file.path, sections) for file, sections in parts)
+        if key not in groups:
+            lazy = LazySite(partial(_load_parts, library, parts))
+            groups[key] = lazy, [file.path for file, _ in parts]
+        sites.put(pattern, groups[key][0])
+    return sites, list(groups.values())
 
 
-def _merge(mappers: Sequence[Mapper]) -> tuple[HostMap[Site], list[Problem]]:
-    """Index all mappers by host. Files with the same host must agree on everything but entries."""
-    sites: HostMap[Site] = HostMap()
-    conflicts: dict[tuple[str, str], Problem] = {}
-    for mapper in mappers:
-        for host in mapper.hosts:
-            site = sites.get(host)
-            if site is None:
-                site = Site(
-                    mapper.provider, mapper.errors, mapper.select, mapper.prefix, mapper.unmatched
-                )
-                sites.put(host, site)
-            elif (site.provider, site.errors, site.select, site.prefix, site.unmatched) != (
-                mapper.provider, mapper.errors, mapper.select, mapper.prefix, mapper.unmatched
-            ):  # fmt: skip
-                conflicts[mapper.file, host] = Problem(
-                    mapper.file,
-                    0,
-                    0,
-                    f"`{host}` belongs to provider `{site.provider}` in another file",
-                    "files of one host agree on provider, errors, select, prefix and unmatched",
-                )
-                continue
-            for operation in mapper.operations:
-                equal = _add(site, operation)
-                if equal is not None:
-                    conflicts[operation.origin, operation.template] = _equal_entries(
-                        operation, equal
-                    )
-    return sites, list(conflicts.values())
+def _load_hosts(library: Library, file: MapperFile) -> dict[str, tuple[str, ...]]:
+    if file.listing is not None:
+        return dict(file.listing.hosts)
+    mapper = library.load_mapper(file.path)
+    return hosts_of(mapper, library.load_catalog(mapper.extends) if mapper.extends else None)
 
 
-def _add(site: Site, operation: Operation) -> Operation | None:
-    if operation.method:
-        return site.paths.add(operation)
-    return put_by_conditions(site.names.setdefault(operation.template, []), operation)
-
-
-def _equal_entries(operation: Operation, equal: Operation) -> Problem:
-    file, _, line = operation.origin.rpartition(":")
-    return Problem(
-        file,
-        int(line),
-        1,
-        f"`{operation.template}` equals `{equal.template}` of {equal.origin}",
-        "remove one, or tell them apart with `when`",
-    )
+def _load_parts(library: Library, parts: Sequence[tuple[MapperFile, tuple[str, ...]]]) -> Site:
+    loaded = []
+    for file, sections in parts:
+        mapper = library.load_mapper(file.path)
+        catalog = library.load_catalog(mapper.extends) if mapper.extends else None
+        loaded.append(Part(mapper, catalog, sections))
+    return load_site(loaded)

@@ -7,6 +7,7 @@ an action's name (the short form), a block, or a list of blocks that `when` tell
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 
 from gateway.canonicalize.address import AddressError, parse_address, parse_template
@@ -21,25 +22,25 @@ from gateway.canonicalize.operation import (
     Presence,
     TargetSpec,
     Template,
+    reads_body,
 )
 from gateway.canonicalize.secrets import looks_secret
 from gateway.canonicalize.selectors import S3_VARIABLES, Select
+from gateway.canonicalize.template import TemplateError, split_template, variables_of
 from gateway.canonicalize.verbs import kind_of
 from gateway.model.action import Kind, WitnessRead
 
+FAMILIES: frozenset[str] = frozenset()
+"""The families of bodies that carry other acts: what `expand` may name."""
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _READING_METHODS = ("GET", "HEAD")
 _BLOCK_KEYS = (
     "operation", "action", "kind", "target", "params", "when", "reversible", "sensitive", "witness",
+    "expand",
 )  # fmt: skip
 _PARAM_KEYS = ("from", "type", "currency", "separator")
 _ACTION = re.compile(r"[a-z][a-z0-9]*(?:_[a-z0-9]+)*")
 _PARAM_NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
-_SEGMENT = re.compile(
-    r"\{[a-z][a-z0-9_]*\}|\{[a-z][a-z0-9_]*\+\}|\{[a-z][a-z0-9_]*\}:[A-Za-z0-9_-]+"
-    r"|[A-Za-z0-9_~!$&'()*+,=:@.-]+"
-)
-_VARIABLE = re.compile(r"\{([a-z][a-z0-9_]*)\+?\}")
 
 
 class EntryReader:
@@ -61,10 +62,10 @@ class EntryReader:
         self._prefix = prefix
         self._place = default_place
 
-    def read(self, node: Node) -> tuple[Operation, ...]:
-        """Compile all entries."""
+    def read(self, pairs: Sequence[tuple[str, Node, Node]]) -> tuple[Operation, ...]:
+        """Compile all entries: key, key's node and value."""
         found: list[Operation] = []
-        for key, key_node, value in self._document.pairs(node, "operations"):
+        for key, key_node, value in pairs:
             frames = self._frames(key, key_node)
             if not frames:
                 continue
@@ -106,24 +107,17 @@ class EntryReader:
                 node, f"`{key}` is no method and path", "write it like `POST /v1/refunds`"
             )
             return []
-        segments = tuple(path[1:].split("/")) if path != "/" else ("",)
-        bad = [part for part in segments if part and not _SEGMENT.fullmatch(part)]
-        greedy = [part for part in segments[:-1] if part.endswith("+}")]
-        names = _VARIABLE.findall(path)
-        if bad or (len(segments) > 1 and "" in segments):
-            self._document.fault(node, f"`{bad[0] if bad else ''}` can't be a path segment")
-        elif greedy:
-            self._document.fault(node, f"`{greedy[0]}` takes the rest, so it must come last")
-        elif len(set(names)) != len(names):
-            self._document.fault(node, "a path variable is there twice")
-        else:
-            return [replace(empty, method=method, segments=segments)]
-        return []
+        try:
+            segments = split_template(path)
+        except TemplateError as error:
+            self._document.fault(node, str(error))
+            return []
+        return [replace(empty, method=method, segments=segments)]
 
     def _variables(self, frame: Operation) -> tuple[str, ...]:
         if self._select is Select.AWS:
             return S3_VARIABLES if frame.template.startswith("s3.") else ()
-        return tuple(_VARIABLE.findall("/".join(frame.segments)))
+        return variables_of(frame.segments)
 
     # --- one entry --------------------------------------------------------------------------------
 
@@ -157,9 +151,10 @@ class EntryReader:
             when=when,
             reversible=document.boolean(fields.get("reversible"), "reversible", True),
             sensitive=document.text(fields.get("sensitive"), "sensitive") or None,
-            witness=self._witness(fields.get("witness")),
+            witness=read_witness(document, fields.get("witness")),
+            expand=document.choice(fields.get("expand"), "family", ("", *FAMILIES), ""),
         )
-        return replace(compiled, reads_body=_reads_body(compiled))
+        return reads_body(compiled)
 
     def _kind(self, frame: Operation, action: str, node: Node | None, where: Node | None) -> Kind:
         if node is not None:
@@ -272,22 +267,14 @@ class EntryReader:
                 self._document.fault(value, "a condition is a text, or true (there) or false")
         return tuple(sorted(conditions, key=lambda condition: str(condition.address)))
 
-    def _witness(self, node: Node | None) -> WitnessRead | None:
-        if node is None:
-            return None
-        fields = self._document.fields(node, "witness", ("read", "fields"), ("read", "fields"))
-        read = self._document.text(fields.get("read"), "read")
-        if read and not read.startswith("GET /"):
-            self._document.fault(fields["read"], "a witness is read with GET", "`GET /path`")
-        names = self._document.texts(fields.get("fields"), "the fields")
-        return WitnessRead(read, tuple(name for name, _ in names))
 
-
-def _reads_body(operation: Operation) -> bool:
-    addresses = [param.address for param in operation.params]
-    addresses += [condition.address for condition in operation.when]
-    if operation.target.id is not None:
-        addresses += operation.target.id.addresses
-    if operation.target.each is not None:
-        addresses.append(operation.target.each)
-    return any(address.place.is_in_body for address in addresses)
+def read_witness(document: Document, node: Node | None) -> WitnessRead | None:
+    """Read a `witness` block."""
+    if node is None:
+        return None
+    fields = document.fields(node, "witness", ("read", "fields"), ("read", "fields"))
+    read = document.text(fields.get("read"), "read")
+    if read and not read.startswith("GET /"):
+        document.fault(fields["read"], "a witness is read with GET", "`GET /path`")
+    names = document.texts(fields.get("fields"), "the fields")
+    return WitnessRead(read, tuple(name for name, _ in names))

@@ -7,12 +7,14 @@ This file reads the outer parts; `entries` reads one operation. Never opens a fi
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.canonicalize.document import Document, Node, elements, nearest, plain
 from gateway.canonicalize.entries import EntryReader
 from gateway.canonicalize.operation import Operation, Place
+from gateway.canonicalize.overrides import Override, read_override
 from gateway.canonicalize.selectors import Select
 from gateway.model.action import UNKNOWN_OPERATION, Kind
 from gateway.model.errors import Problem
@@ -25,11 +27,8 @@ ERROR_STYLES = frozenset(
     }
 )  # fmt: skip
 """The shapes of refusals that `enforce` can write; a test holds the two lists equal."""
-CATALOGS: frozenset[str] = frozenset()
-"""Imported catalogs that `extends` may name. None exists yet."""
-
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,62}")
-_HOST = re.compile(r"(?:\*\.)?(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9-]{1,63}")
+_HOST = re.compile(r"(?:\*[.-])?(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9-]{1,63}")
 _SPEC_KEYS = (
     "provider", "hosts", "extends", "errors", "select", "prefix", "defaults", "operations",
     "unmatched", "tests",
@@ -57,7 +56,9 @@ class MapperTest:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Mapper:
-    """One file, read. `prefix` is the path before the operation's name under PATH_TAIL."""
+    """One file, read. `prefix` is the path before the operation's name under PATH_TAIL; `extends`
+    the name of the catalog below, empty without one; `overrides` are the entries that change its
+    operations, `place` is where their addresses are read that name none."""
 
     file: str
     name: str
@@ -66,22 +67,27 @@ class Mapper:
     errors: str
     select: Select
     prefix: tuple[str, ...]
+    extends: str
     operations: tuple[Operation, ...]
+    overrides: tuple[Override, ...]
+    place: Place | None
     unmatched: Unmatched
     tests: tuple[MapperTest, ...]
 
 
-def load_mapper(path: Path) -> tuple[Mapper | None, list[Problem]]:
+def load_mapper(path: Path, catalogs: Collection[str] = ()) -> tuple[Mapper | None, list[Problem]]:
     """Read one file."""
     try:
         data = path.read_bytes()
     except OSError as error:
         return None, [Problem(str(path), 0, 0, f"can't be read: {error.strerror}")]
-    return parse_mapper(data, str(path))
+    return parse_mapper(data, str(path), catalogs)
 
 
-def parse_mapper(data: bytes, file: str) -> tuple[Mapper | None, list[Problem]]:
-    """Read the text of one file; None when it has problems."""
+def parse_mapper(
+    data: bytes, file: str, catalogs: Collection[str] = ()
+) -> tuple[Mapper | None, list[Problem]]:
+    """Read the text of one file; None when it has problems. `catalogs` are those that are there."""
     document = Document(file)
     root = document.compose(data)
     if root is None:
@@ -98,7 +104,7 @@ def parse_mapper(data: bytes, file: str) -> tuple[Mapper | None, list[Problem]]:
         name = _name(document, metadata.get("name"), "the name")
     if "spec" not in top:
         return None, document.problems
-    mapper = _parse_spec(document, top["spec"], name)
+    mapper = _parse_spec(document, top["spec"], name, catalogs)
     return (None if document.problems else mapper), document.problems
 
 
@@ -109,17 +115,20 @@ def _name(document: Document, node: Node | None, what: str) -> str:
     return text
 
 
-def _parse_spec(document: Document, node: Node, name: str) -> Mapper:
-    spec = document.fields(node, "spec", _SPEC_KEYS, ("provider", "hosts", "operations"))
+def _parse_spec(document: Document, node: Node, name: str, catalogs: Collection[str]) -> Mapper:
+    spec = document.fields(node, "spec", _SPEC_KEYS, ("provider", "operations"))
+    if "hosts" not in spec and "extends" not in spec:
+        document.fault(node, "spec has no `hosts`", "add `hosts:`")
     provider = _name(document, spec.get("provider"), "the provider")
     errors = document.choice(spec.get("errors"), "error style", ERROR_STYLES, "problem")
     select = Select(document.choice(spec.get("select"), "selector", list(Select), Select.PATH))
     prefix = _prefix(document, spec.get("prefix"), select)
-    _check_extends(document, spec.get("extends"))
-    entries = EntryReader(
-        document, provider, errors, select, prefix, _default_place(document, spec.get("defaults"))
-    )
-    operations = entries.read(spec["operations"]) if "operations" in spec else ()
+    extends = _extends(document, spec.get("extends"), catalogs)
+    place = _default_place(document, spec.get("defaults"))
+    pairs = document.pairs(spec["operations"], "operations") if "operations" in spec else []
+    # By its own name: no method before it, no path in it.
+    named = [pair for pair in pairs if extends and " " not in pair[0]]
+    entries = EntryReader(document, provider, errors, select, prefix, place)
     return Mapper(
         document.file,
         name,
@@ -128,7 +137,10 @@ def _parse_spec(document: Document, node: Node, name: str) -> Mapper:
         errors,
         select,
         prefix,
-        operations,
+        extends,
+        entries.read([pair for pair in pairs if pair not in named]),
+        tuple(override for pair in named for override in read_override(document, *pair)),
+        place,
         _unmatched(document, spec.get("unmatched")),
         _tests(document, spec.get("tests")),
     )
@@ -143,16 +155,18 @@ def _prefix(document: Document, node: Node | None, select: Select) -> tuple[str,
     return tuple(part for part in text.split("/") if part)
 
 
-def _check_extends(document: Document, node: Node | None) -> None:
+def _extends(document: Document, node: Node | None, catalogs: Collection[str]) -> str:
     if node is None:
-        return
+        return ""
     text = document.text(node, "extends")
-    if text and text not in CATALOGS:
+    name = text.removeprefix("catalog:")
+    if text and (name == text or name not in catalogs):
         document.fault(
             node,
             f"there is no catalog `{text}`",
-            "leave `extends` out, and write operation and kind beside each entry",
+            nearest(text, [f"catalog:{one}" for one in catalogs]),
         )
+    return name
 
 
 def _default_place(document: Document, node: Node | None) -> Place | None:

@@ -1,98 +1,116 @@
-"""Finds the one operation that a request means: host, then path segments, then method, then `when`.
+"""Finds the entry that a request is: path segments through a trie, then conditions.
 
-Specificity decides, never the order of files or entries: an exact host before a suffix; in a path
-a literal before `{x}:suffix` before `{x}` before `{x+}`; more conditions before fewer. A literal
-that leads nowhere falls back to the variable beside it. Never a list of patterns tried in turn.
+Specificity decides, never the order of files: literal before pattern before variable before greedy,
+and more conditions before fewer. Never visits more than a bounded number of nodes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Generic, NamedTuple, TypeVar
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 from gateway.canonicalize import ambiguity
 from gateway.canonicalize.ambiguity import AmbiguityError
 from gateway.canonicalize.operation import Condition, Operation, Presence
 from gateway.canonicalize.reader import RequestReader
-
-Value = TypeVar("Value")
-
-
-class HostMap(Generic[Value]):
-    """Host patterns to values: `api.stripe.com` exactly, `*.slack.com` for every name below."""
-
-    def __init__(self) -> None:
-        self._exact: dict[str, Value] = {}
-        self._suffixes: dict[str, Value] = {}
-
-    def get(self, pattern: str) -> Value | None:
-        if pattern.startswith("*."):
-            return self._suffixes.get(pattern[2:])
-        return self._exact.get(pattern)
-
-    def put(self, pattern: str, value: Value) -> None:
-        if pattern.startswith("*."):
-            self._suffixes[pattern[2:]] = value
-        else:
-            self._exact[pattern] = value
-
-    def find(self, host: str) -> Value | None:
-        """The value of the most specific pattern, or None."""
-        found = self._exact.get(host)
-        if found is not None or not self._suffixes:
-            return found
-        _, dot, rest = host.partition(".")
-        while dot:
-            found = self._suffixes.get(rest)
-            if found is not None:
-                return found
-            _, dot, rest = rest.partition(".")
-        return None
-
-    def patterns(self) -> Iterator[tuple[str, Value]]:
-        yield from self._exact.items()
-        for suffix, value in self._suffixes.items():
-            yield f"*.{suffix}", value
+from gateway.canonicalize.template import VARIABLE, Form, form_of, pattern_of
 
 
-@dataclass(slots=True)
-class _Node:
-    literals: dict[str, _Node] = field(default_factory=dict)
-    suffixes: dict[str, _Node] = field(default_factory=dict)
-    variable: _Node | None = None
-    greedy: _Node | None = None
-    methods: dict[str, list[Operation]] = field(default_factory=dict)
-    has_variables: bool = False
+class Entry:
+    """One way to call an operation, as the index holds it. An entry of a catalog is compiled when
+    a request first matches it: most never are."""
+
+    __slots__ = ("_compile", "_operation", "method", "name", "segments", "when")
+
+    def __init__(
+        self,
+        name: str,
+        method: str,
+        segments: tuple[str, ...],
+        when: tuple[Condition, ...],
+        compiled: Operation | Callable[[], Operation],
+    ) -> None:
+        self.name = name
+        self.method = method
+        self.segments = segments
+        self.when = when
+        is_done = isinstance(compiled, Operation)
+        self._operation: Operation | None = compiled if is_done else None  # type: ignore[assignment]
+        self._compile = compiled
+
+    @property
+    def operation(self) -> Operation:
+        """What the entry means."""
+        found = self._operation
+        if found is None:
+            assert not isinstance(self._compile, Operation)
+            found = self._operation = self._compile()
+        return found
+
+
+def entry_of(operation: Operation) -> Entry:
+    """The entry of an operation that is compiled already."""
+    return Entry(
+        operation.operation, operation.method, operation.segments, operation.when, operation
+    )
 
 
 class Candidate(NamedTuple):
-    """An operation whose path and method fit, with the variables it captures.
+    """An entry whose path and method fit, with the variables it captures.
 
     A tuple, because one is made for every request, and a frozen dataclass takes four times as long.
     """
 
-    operation: Operation
+    entry: Entry
     captured: tuple[str, ...]
+
+    @property
+    def operation(self) -> Operation:
+        return self.entry.operation
+
+
+class _Node:
+    """`verbs` are patterns of the form `{x}:verb`, by what follows the colon; `patterns` all other
+    ones; `ends` are greedy variables with a suffix, which end a template."""
+
+    __slots__ = (
+        "ends", "folded", "greedy", "has_variables", "literals", "methods", "patterns", "variable",
+        "verbs",
+    )  # fmt: skip
+
+    def __init__(self) -> None:
+        self.literals: dict[str, _Node] = {}
+        self.methods: dict[str, list[Entry]] = {}
+        self.has_variables = False
+        self.verbs: dict[str, _Node] | None = None
+        self.patterns: dict[str, tuple[re.Pattern[str], _Node]] | None = None
+        self.variable: _Node | None = None
+        self.greedy: _Node | None = None
+        self.ends: dict[str, _Node] | None = None
+        self.folded: dict[str, list[tuple[str, _Node]]] | None = None
+
+
+Way = tuple[_Node, int, tuple[str, ...]]
 
 
 class PathTrie:
-    """Path templates of one host group, by segment."""
+    """Path templates of one host or service, by segment."""
 
     def __init__(self) -> None:
         self._root = _Node()
 
-    def add(self, operation: Operation) -> Operation | None:
+    def add(self, entry: Entry) -> Entry | None:
         """Add an entry; give back the one that it equals, if there is one already."""
         node = self._root
-        for segment in operation.segments:
+        for segment in entry.segments:
             node = _child(node, segment)
-        return put_by_conditions(node.methods.setdefault(operation.method, []), operation)
+        return put_by_conditions(node.methods.setdefault(entry.method, []), entry)
 
     def candidates(self, segments: Sequence[str], method: str) -> Iterator[Candidate]:
-        """All that fit, the most specific first. At most one visit a node and way to it."""
+        """All that fit, the most specific first."""
         count = len(segments)
-        stack: list[tuple[_Node, int, tuple[str, ...]]] = [(self._root, 0, ())]
+        stack: list[Way] = [(self._root, 0, ())]
         while stack:
             node, position, captured = stack.pop()
             # Walks on as long as there is one way only; where there are several, the less specific
@@ -116,51 +134,122 @@ class PathTrie:
                 found = node.methods.get(method)
                 if found is None and method == "HEAD":
                     found = node.methods.get("GET")
-                for operation in found or ():
-                    yield Candidate(operation, captured)
+                if found is not None:
+                    for entry in found:
+                        yield Candidate(entry, captured)
+
+    def has_in_other_case(self, segments: Sequence[str], method: str) -> bool:
+        """Whether a request that fits nothing would fit if upper and lower case of the path were
+        the same, as they are on some servers."""
+        count = len(segments)
+        stack: list[tuple[_Node, int, bool]] = [(self._root, 0, False)]
+        steps = 0
+        while stack:
+            node, position, is_changed = stack.pop()
+            steps += 1
+            if steps > _FOLDED_STEPS_MAX:
+                return True
+            if position == count:
+                if is_changed and method in node.methods:
+                    return True
+                continue
+            if node.folded is None:
+                node.folded = {}
+                for text, child in node.literals.items():
+                    node.folded.setdefault(text.lower(), []).append((text, child))
+            segment = segments[position]
+            stack += [
+                (child, position + 1, is_changed or text != segment)
+                for text, child in node.folded.get(segment.lower(), ())
+            ]
+            if node.has_variables:
+                ways = _ways(node, segments, position, ())
+                stack += [(child, end, is_changed) for child, end, _ in ways]
+        return False
+
+
+_FOLDED_STEPS_MAX = 10_000
+"""A path that takes longer to rule out is refused."""
 
 
 def _ways(
     node: _Node, segments: Sequence[str], position: int, captured: tuple[str, ...]
-) -> list[tuple[_Node, int, tuple[str, ...]]]:
+) -> list[Way]:
     """The ways through variables, the least specific first."""
     segment = segments[position]
-    ways = []
+    ways: list[Way] = []
     if node.greedy is not None and segments[-1]:
+        ways += _greedy_ways(node.greedy, segments, position, captured)
+    if node.ends is not None:
         rest = "/".join(segments[position:])
-        ways.append((node.greedy, len(segments), (*captured, rest)))
+        for suffix, child in node.ends.items():
+            if rest.endswith(suffix) and len(rest) > len(suffix):
+                ways.append((child, len(segments), (*captured, rest[: -len(suffix)])))
     if segment:
         if node.variable is not None:
             ways.append((node.variable, position + 1, (*captured, segment)))
-        if node.suffixes and ":" in segment:
+        if node.patterns is not None:
+            for pattern, child in node.patterns.values():
+                found = pattern.fullmatch(segment)
+                if found is not None:
+                    ways.append((child, position + 1, captured + found.groups()))
+        if node.verbs is not None and ":" in segment:
             head, _, tail = segment.rpartition(":")
-            child = node.suffixes.get(tail)
-            if child is not None and head:
-                ways.append((child, position + 1, (*captured, head)))
+            verb = node.verbs.get(tail)
+            if verb is not None and head:
+                ways.append((verb, position + 1, (*captured, head)))
+    return ways
+
+
+def _greedy_ways(
+    node: _Node, segments: Sequence[str], position: int, captured: tuple[str, ...]
+) -> list[Way]:
+    """Everything that is left, or, where the template goes on, every shorter piece as well."""
+    count = len(segments)
+    ways: list[Way] = []
+    if node.methods:
+        ways.append((node, count, (*captured, "/".join(segments[position:]))))
+    if node.literals or node.has_variables:
+        ways += [
+            (node, end, (*captured, "/".join(segments[position:end])))
+            for end in range(position + 1, count)
+        ]
     return ways
 
 
 def _child(node: _Node, segment: str) -> _Node:
-    if not segment.startswith("{"):
+    form = form_of(segment)
+    if form is Form.LITERAL:
         return node.literals.setdefault(segment, _Node())
     node.has_variables = True
-    if segment.endswith("+}"):
-        node.greedy = node.greedy or _Node()
-        return node.greedy
-    if segment.endswith("}"):
+    if form is Form.VARIABLE:
         node.variable = node.variable or _Node()
         return node.variable
-    return node.suffixes.setdefault(segment.partition("}:")[2], _Node())
+    head, _, tail = segment.partition("}")
+    if form is Form.GREEDY:
+        if not tail:
+            node.greedy = node.greedy or _Node()
+            return node.greedy
+        node.ends = {} if node.ends is None else node.ends
+        return node.ends.setdefault(tail, _Node())
+    if head.startswith("{") and tail.startswith(":") and "{" not in tail and ":" not in tail[1:]:
+        node.verbs = {} if node.verbs is None else node.verbs
+        return node.verbs.setdefault(tail[1:], _Node())
+    node.patterns = {} if node.patterns is None else node.patterns
+    pattern = pattern_of(segment)
+    return node.patterns.setdefault(pattern.pattern, (pattern, _Node()))[1]
 
 
-def put_by_conditions(entries: list[Operation], operation: Operation) -> Operation | None:
+def put_by_conditions(entries: list[Entry], entry: Entry) -> Entry | None:
     """Insert by falling number of conditions; give back an entry with the same conditions."""
-    conditions = _condition_set(operation.when)
-    for other in entries:
-        if _condition_set(other.when) == conditions:
-            return other
-    entries.append(operation)
-    entries.sort(key=lambda entry: (-len(entry.when), entry.operation))
+    if entries:
+        conditions = _condition_set(entry.when)
+        for other in entries:
+            if _condition_set(other.when) == conditions:
+                return other
+    entries.append(entry)
+    if len(entries) > 1:
+        entries.sort(key=lambda one: (-len(one.when), one.name))
     return None
 
 
@@ -168,13 +257,13 @@ def _condition_set(when: Iterable[Condition]) -> frozenset[tuple[str, str | Pres
     return frozenset((str(item.address), item.expected) for item in when)
 
 
-def holds(operation: Operation, reader: RequestReader) -> bool:
+def holds(entry: Entry, reader: RequestReader) -> bool:
     """Whether all conditions of an entry hold for a request.
 
     Raises:
         AmbiguityError: a value that a condition looks at could be read differently elsewhere.
     """
-    for condition in operation.when:
+    for condition in entry.when:
         if isinstance(condition.expected, Presence):
             if reader.has(condition.address) is not condition.expected.value:
                 return False
@@ -195,9 +284,9 @@ def first_that_holds(candidates: Iterable[Candidate], reader: RequestReader) -> 
     remaining = iter(candidates)
     for candidate in remaining:
         reader.captured = candidate.captured
-        if not candidate.operation.when:
+        if not candidate.entry.when:
             return candidate
-        if holds(candidate.operation, reader):
+        if holds(candidate.entry, reader):
             _refuse_rivals(candidate, remaining, reader)
             return candidate
     return None
@@ -205,10 +294,15 @@ def first_that_holds(candidates: Iterable[Candidate], reader: RequestReader) -> 
 
 def _refuse_rivals(winner: Candidate, others: Iterable[Candidate], reader: RequestReader) -> None:
     """Neither of two entries with as many conditions is the right one when both hold."""
+    shape = _shape(winner.entry)
     for other in others:
-        if other.operation.segments != winner.operation.segments:
+        if _shape(other.entry) != shape:
             return
-        if len(other.operation.when) < len(winner.operation.when):
+        if len(other.entry.when) < len(winner.entry.when):
             return
-        if holds(other.operation, reader):
+        if holds(other.entry, reader):
             raise AmbiguityError(ambiguity.OPERATION, "two operations fit this request equally")
+
+
+def _shape(entry: Entry) -> str:
+    return VARIABLE.sub("{}", "/".join(entry.segments))

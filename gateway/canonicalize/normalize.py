@@ -45,6 +45,7 @@ _METHOD_HEADERS = frozenset().union(
 _PATH_HEADERS = frozenset().union(
     *map(_spellings, ("x-original-url", "x-rewrite-url", "x-original-uri", "x-forwarded-uri"))
 )
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "QUERY"})
 _OVERRIDES = _METHOD_HEADERS | _PATH_HEADERS
 
 
@@ -102,11 +103,13 @@ def _check_folding(text: str) -> None:
 
 
 def check_overrides(method: str, fields: Mapping[bytes, bytes]) -> None:
-    """Refuse headers that make some servers act on another method or another path.
+    """Refuse what makes some servers act on another method or another path.
 
     Raises:
         AmbiguityError: `ambiguous_method` or `ambiguous_path`.
     """
+    if not method.isupper() and method.upper() in _METHODS:
+        raise AmbiguityError(ambiguity.METHOD, "a method in lower case, which some servers raise")
     if _OVERRIDES.isdisjoint(fields):
         return
     if not _PATH_HEADERS.isdisjoint(fields):

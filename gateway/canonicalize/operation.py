@@ -6,7 +6,7 @@ them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum, StrEnum
 
 from gateway.model.action import Kind, WitnessRead
@@ -32,9 +32,14 @@ class Place(StrEnum):
 _BODY_PLACES = frozenset({Place.FORM, Place.BODY, Place.XML, Place.ANY})
 
 
+EVERY = -1
+"""The index that stands for every element of a list: `[*]`."""
+
+
 @dataclass(frozen=True, slots=True)
 class Address:
-    """One value of a request. `keys` is the way to it: names, and indexes into lists.
+    """One value of a request. `keys` is the way to it: names, and indexes into lists; EVERY makes
+    it the way to many, which only a list can take.
 
     `index` is the position of a path variable among the captured ones; `name` is the key as the
     wire spells it (`items[0][price]` in a form, a lower-case header). `folded_root` is what a
@@ -56,7 +61,7 @@ class Address:
     def __str__(self) -> str:
         text = ""
         for key in self.keys:
-            text += f"[{key}]" if isinstance(key, int) else f".{key}"
+            text += f"[{'*' if key == EVERY else key}]" if isinstance(key, int) else f".{key}"
         return f"{self.place}{text}"
 
 
@@ -72,7 +77,8 @@ class Template:
 
 
 class ParamType(StrEnum):
-    """How a value is read. MONEY_DECIMAL becomes minor units of its currency."""
+    """How a value is read. MONEY_DECIMAL becomes minor units of its currency; the MAIL_ ones read
+    the headers of a whole mail in base64."""
 
     TEXT = "text"
     INTEGER = "integer"
@@ -81,17 +87,22 @@ class ParamType(StrEnum):
     MONEY_DECIMAL = "money_decimal"
     CURRENCY = "currency"
     LIST = "list"
+    MAIL_RECIPIENTS = "mail_recipients"
+    MAIL_SUBJECT = "mail_subject"
+    MAIL_SENDER = "mail_sender"
 
 
 @dataclass(frozen=True, slots=True)
 class Param:
-    """`currency` is where MONEY_DECIMAL finds its currency. `separator` splits a LIST's text."""
+    """`currency` is where MONEY_DECIMAL finds its currency. `separator` splits a LIST's text;
+    `more` are the other places of a LIST, whose texts follow."""
 
     name: str
     address: Address
     type: ParamType = ParamType.TEXT
     currency: Address | str | None = None
     separator: str | None = None
+    more: tuple[Address, ...] = ()
 
 
 class Presence(Enum):
@@ -136,5 +147,20 @@ class Operation:
     reversible: bool = True
     sensitive: str | None = None
     witness: WitnessRead | None = None
+    expand: str = ""
+    """The family of bodies that carry other acts (`graphql`, `sql`, ...), read by `expand`."""
     reads_body: bool = field(default=False)
     """Whether `when`, target or params look into the body."""
+
+
+def reads_body(operation: Operation) -> Operation:
+    """The same operation, which knows whether it looks into the body."""
+    addresses = [param.address for param in operation.params]
+    addresses += [address for param in operation.params for address in param.more]
+    addresses += [condition.address for condition in operation.when]
+    if operation.target.id is not None:
+        addresses += operation.target.id.addresses
+    if operation.target.each is not None:
+        addresses.append(operation.target.each)
+    reads = bool(operation.expand) or any(address.place.is_in_body for address in addresses)
+    return replace(operation, reads_body=reads)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from dataclasses import dataclass
 
 
@@ -9,6 +10,6 @@ from dataclasses import dataclass
 class Vocabulary:
     """Made by the canonicalizer, read by the policy loader. An empty set: any name may come."""
 
-    actions: frozenset[str] = frozenset()
-    operations: frozenset[str] = frozenset()
-    providers: frozenset[str] = frozenset()
+    actions: Set[str] = frozenset()
+    operations: Set[str] = frozenset()
+    providers: Set[str] = frozenset()

@@ -45,8 +45,9 @@ MATCHES: dict[str, tuple[str, Headers, str, str]] = {
         "PUT /things/1?tagging=1", (("x-copy", "a"),), "things.copy-tagged", "1",
     ),
     "what isn't mapped is unknown": ("POST /nothing", (), "unknown", "shop.test/nothing"),
-    "another case of a literal is unknown": ("GET /Orders/7", (), "unknown", "shop.test/Orders/7"),
-    "another case of the method is unknown": ("get /orders/7", (), "unknown", "shop.test/orders/7"),
+    "another case of a literal, by a method that isn't there": (
+        "PATCH /Orders/7", (), "unknown", "shop.test/Orders/7",
+    ),
 }  # fmt: skip
 
 
@@ -63,6 +64,8 @@ def test_the_most_specific_entry_wins(
 
 
 REFUSALS: dict[str, tuple[str, Headers, str]] = {
+    "another case of a literal": ("GET /Orders/7", (), "ambiguous_path"),
+    "another case of the method": ("get /orders/7", (), "ambiguous_method"),
     "an encoded slash": ("DELETE /orders%2f7", (), "ambiguous_path"),
     "an encoded backslash": ("DELETE /orders/a%5Cb", (), "ambiguous_path"),
     "a raw backslash": ("DELETE /orders/a\\b", (), "ambiguous_path"),

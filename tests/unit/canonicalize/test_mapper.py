@@ -76,8 +76,8 @@ PROBLEMS: dict[str, tuple[str, str, int]] = {
         entry("create_a") + "    POST /a/{y}: create_b\n", "equals `POST /a/{x}`", 9,
     ),
     "no method": (HEAD + "  operations:\n    /a: create_a\n", "no method and path", 8),
-    "greedy in the middle": (
-        HEAD + "  operations:\n    POST /a/{x+}/b: create_a\n", "must come last", 8,
+    "two greedy variables": (
+        HEAD + "  operations:\n    POST /a/{x+}/b/{y+}: create_a\n", "take the rest", 8,
     ),
     "an encoded segment": (
         HEAD + "  operations:\n    POST /a%2fb: create_a\n", "can't be a path segment", 8,

@@ -1,0 +1,125 @@
+"""Finds and reads mapper files and catalogs, each at most once, and the shipped ones only when a
+request first needs them.
+
+A folder's `catalogs/index.json` says which hosts a mapper file has, so that the file need not be
+read at start. A file that isn't as the index says (somebody edited it) is read at start instead.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from gateway.canonicalize.catalog.file import CatalogError, CatalogFile, load_catalog
+from gateway.canonicalize.catalog.index import Index, Listing, load_index
+from gateway.canonicalize.mapper import Mapper, load_mapper
+from gateway.content import mappers_dir
+from gateway.model.errors import ConfigurationError, Problem
+
+FILES_MAX = 2_000
+"""More files than this in a mapper folder is a mistaken folder."""
+CATALOGS = "catalogs"
+"""The folder beside mapper files that holds their catalogs and the index."""
+OTHER_FILES = frozenset({"actions.yaml"})
+"""YAML files of a mapper folder that are no mappers: the taxonomy of actions."""
+
+
+@dataclass(frozen=True, slots=True)
+class MapperFile:
+    """One mapper file that is in use; `listing` is what the index says of it, None without."""
+
+    path: Path
+    listing: Listing | None
+
+
+class Library:
+    """All mapper files in use and the catalogs that they can extend."""
+
+    def __init__(
+        self,
+        files: Sequence[MapperFile],
+        catalogs: Mapping[str, Path],
+        indexes: Sequence[Index] = (),
+    ) -> None:
+        self.files = tuple(files)
+        self.indexes = tuple(indexes)
+        self.catalog_paths = catalogs
+        self._mappers: dict[Path, Mapper] = {}
+        self._catalogs: dict[str, CatalogFile] = {}
+
+    def load_mapper(self, path: Path) -> Mapper:
+        """Read a mapper file.
+
+        Raises:
+            ConfigurationError: with all its problems.
+        """
+        found = self._mappers.get(path)
+        if found is None:
+            found, problems = load_mapper(path, self.catalog_paths)
+            if found is None or problems:
+                raise ConfigurationError("mapper.invalid", problems)
+            self._mappers[path] = found
+        return found
+
+    def load_catalog(self, name: str) -> CatalogFile:
+        """Read a catalog's header.
+
+        Raises:
+            CatalogError: it can't be used, or is not the one that the index was made with.
+        """
+        found = self._catalogs.get(name)
+        if found is None:
+            path = self.catalog_paths[name]
+            found = load_catalog(path)
+            for index in self.indexes:
+                if index.folder == path.parent and index.digests.get(name) != found.digest:
+                    raise CatalogError(path, "is not the one in the index; rebuild the index")
+            self._catalogs[name] = found
+        return found
+
+
+def load_library(paths: Iterable[Path]) -> tuple[Library, list[Problem]]:
+    """Find all mapper files of files and folders, with the problems of finding them."""
+    problems: list[Problem] = []
+    files: list[MapperFile] = []
+    indexes: dict[Path, Index] = {}
+    folders = [mappers_dir()]
+    for path in _load_file_names(paths, problems):
+        folder = path.parent
+        if folder not in indexes:
+            indexes[folder] = load_index(folder / CATALOGS)
+            folders.append(folder)
+        listing = indexes[folder].listings.get(path.name)
+        if listing is not None and _load_digest(path) != listing.sha256:
+            listing = None
+        files.append(MapperFile(path, listing))
+    catalogs = {
+        path.stem: path for folder in folders for path in sorted((folder / CATALOGS).glob("*.cat"))
+    }
+    return Library(files, catalogs, list(indexes.values())), problems
+
+
+def _load_file_names(paths: Iterable[Path], problems: list[Problem]) -> list[Path]:
+    files: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            found = [one for one in sorted(path.glob("*.yaml")) if one.name not in OTHER_FILES]
+            if not found:
+                problems.append(Problem(str(path), 0, 0, "the folder has no `*.yaml` file"))
+            files += found
+        elif path.exists():
+            files.append(path)
+        else:
+            problems.append(Problem(str(path), 0, 0, "there is no such file or folder"))
+    if len(files) > FILES_MAX:
+        problems.append(Problem(str(paths), 0, 0, f"more than {FILES_MAX} files"))
+    return files[:FILES_MAX]
+
+
+def _load_digest(path: Path) -> str:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError:
+        return ""
