@@ -92,7 +92,7 @@ def row_of(found: Described, rules: RowRules) -> Row:
         params=dict(sorted(params.items())),
         when=dict(found.condition),
         reversible=not (found.name in rules.irreversible or is_final(kind, words, found.method)),
-        sensitive=_sensitive(found.name, kind, words, rules),
+        sensitive=_sensitive(found, kind, words, rules),
     )
 
 
@@ -167,7 +167,10 @@ def is_final(kind: Kind, words: Sequence[str], method: str) -> bool:
     return bool(nouns) and nouns[-1] in _MONEY
 
 
-def _sensitive(name: str, kind: Kind, words: Sequence[str], rules: RowRules) -> str:
-    if name in rules.credentials:
+def _sensitive(found: Described, kind: Kind, words: Sequence[str], rules: RowRules) -> str:
+    if found.name in rules.credentials:
         return "credentials"
-    return "" if name in rules.no_credentials else sensitivity(kind, words)
+    is_given = found.method == "PUT" and verb_of(words) in ("create", "add")
+    if is_given or found.name in rules.no_credentials:
+        return ""  # who puts a secret has it already
+    return sensitivity(kind, words)
