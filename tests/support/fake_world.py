@@ -31,11 +31,24 @@ from tests.support.policy_world import bundle_of, policy_text
 STARTS = b"ok"
 
 
-class FakeCatalog:
-    """Says of every request what the test says; an exception is raised."""
+class FakeCanonicalizer:
+    """Says of every request what the test says; an exception is raised. `loads` counts what was
+    read for requests while `ready` was not."""
 
     def __init__(self, canonical: Canonical | Exception) -> None:
         self.canonical = canonical
+        self.ready = True
+        self.fault: Exception | None = None
+        self.loads = 0
+
+    def is_ready(self, request: HttpRequest) -> bool:
+        return self.ready
+
+    def load_for(self, request: HttpRequest) -> None:
+        self.loads += 1
+        if self.fault is not None:
+            raise self.fault
+        self.ready = True
 
     def canonicalize(self, request: HttpRequest) -> Canonical:
         if isinstance(self.canonical, Exception):
@@ -148,7 +161,7 @@ class FakeWorld:
 
     def __post_init__(self) -> None:
         self.clock = FakeClock()
-        self.canonicalizer = FakeCatalog(self.canonical)
+        self.canonicalizer = FakeCanonicalizer(self.canonical)
         self.upstream = FakeUpstream(self.events.append)
         self.records = NotedRecords(self.events.append)
         self.desk = NotedDesk(self.clock, self.events.append)

@@ -4,10 +4,12 @@ order."""
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 
 import pytest
 
 from gateway import telemetry
+from gateway.canonicalize.catalog.file import CatalogError
 from gateway.decide.bundle import Bundle
 from gateway.model.action import Canonical
 from gateway.model.decision import Effect, Mode, Permit
@@ -336,3 +338,29 @@ def test_refused_bytes_are_recorded_and_counted(is_writable: bool) -> None:
         (entry,) = entries
         assert isinstance(entry, RefusalEntry)
         assert (entry.code, entry.agent) == ("http.bad_target", "agent")
+
+
+async def test_a_provider_is_read_once_at_its_first_call() -> None:
+    """What a request needs is loaded before it is decided, and not again for the next one."""
+    world = FakeWorld(CHARGE, ALLOW)
+    world.canonicalizer.ready = False
+
+    await govern(world)
+    await govern(world)
+
+    assert world.canonicalizer.loads == 1
+    assert world.events.count("send") == 2
+
+
+async def test_a_catalog_that_cannot_be_read_blocks(caplog: pytest.LogCaptureFixture) -> None:
+    """A damaged catalog refuses the request, and nothing is sent."""
+    damaged = CatalogError(Path("x.cat"), "is damaged")
+    world = FakeWorld(damaged, ALLOW)
+    world.canonicalizer.ready = False
+    world.canonicalizer.fault = damaged
+
+    with caplog.at_level(logging.CRITICAL):
+        channel = await govern(world)
+
+    assert world.events == ["decision", "outcome"]
+    assert "the mapper failed" in told(channel)
