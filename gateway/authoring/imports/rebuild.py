@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import pkgutil
 from collections.abc import Callable, Mapping, Sequence
@@ -10,7 +11,11 @@ from pathlib import Path
 
 from gateway.authoring.imports import providers
 from gateway.authoring.imports.sources import fetch
-from gateway.canonicalize.catalog.file import NewSection, Source, write_catalog
+from gateway.canonicalize.catalog.file import NewSection, Source, load_catalog, write_catalog
+from gateway.canonicalize.catalog.index import build_index
+from gateway.canonicalize.library import CATALOGS, OTHER_FILES
+from gateway.canonicalize.mapper import load_mapper
+from gateway.model.errors import ConfigurationError
 
 Sections = Callable[[Mapping[str, Path]], Sequence[NewSection]]
 
@@ -44,3 +49,26 @@ def build(wanted: Importer, cache: Path) -> bytes:
     """
     folders = {source.package: fetch(source, cache) for source in wanted.sources}
     return write_catalog(wanted.name, wanted.provider, wanted.sources, wanted.sections(folders))
+
+
+def index_of(folder: Path) -> bytes:
+    """The index of a folder of mappers, as its files are now.
+
+    Raises:
+        ConfigurationError: a mapper has problems.
+        CatalogError: a catalog can't be used.
+    """
+    paths = {path.stem: path for path in sorted((folder / CATALOGS).glob("*.cat"))}
+    catalogs = {name: load_catalog(path) for name, path in paths.items()}
+    mappers, problems, digests = [], [], {}
+    for path in sorted(folder.glob("*.yaml")):
+        if path.name in OTHER_FILES:
+            continue
+        mapper, found = load_mapper(path, catalogs)
+        problems += found
+        if mapper is not None:
+            mappers.append(mapper)
+            digests[path.name] = hashlib.sha256(path.read_bytes()).hexdigest()
+    if problems:
+        raise ConfigurationError("mapper.invalid", problems)
+    return build_index(mappers, digests, catalogs)
