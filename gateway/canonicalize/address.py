@@ -48,6 +48,9 @@ def parse_address(text: str, variables: Sequence[str], default: Place | None = N
         return Address(place, keys, str(keys[0]).lower())
     if EVERY in keys and place not in (Place.BODY, Place.ANY):
         raise AddressError(f"`{text}` has `[*]`, which is for JSON only")
+    if place is Place.ANY:
+        # AWS writes what is nested in a form with dots; nobody else has a value just anywhere.
+        return Address(place, keys, ".".join(map(str, keys)))
     name = str(keys[0]) + "".join(f"[{key}]" for key in keys[1:])
     return Address(place, keys, name)
 

@@ -13,9 +13,10 @@ from types import MappingProxyType
 from gateway.canonicalize import ambiguity
 from gateway.canonicalize.ambiguity import AmbiguityError
 from gateway.canonicalize.bodies import DecimalText
-from gateway.canonicalize.operation import Address, Operation, Param, ParamType, Place
+from gateway.canonicalize.mail import bare_addresses, raw_recipients, raw_sender, raw_subject
+from gateway.canonicalize.operation import EVERY, Address, Operation, Param, ParamType, Place
 from gateway.canonicalize.pairs import Pairs
-from gateway.canonicalize.reader import RequestReader, xml_texts
+from gateway.canonicalize.reader import RequestReader, json_values, xml_texts
 from gateway.model.action import Action, ParamValue, Target
 from gateway.model.codec import INTEGER_MAX
 
@@ -123,8 +124,9 @@ def _as_boolean(value: object) -> bool | None:
 
 def _param_value(param: Param, reader: RequestReader) -> ParamValue:
     kind = param.type
-    if kind is ParamType.LIST:
-        return _texts(param.address, reader, param.separator)
+    if kind.is_list:
+        texts = _all_texts(param, reader)
+        return bare_addresses(texts) if texts and kind is ParamType.MAIL_ADDRESSES else texts
     value = reader.value(param.address)
     if value is None:
         return None
@@ -170,25 +172,61 @@ def _as_minor_units(value: object, currency: str | None) -> int | None:
     return -number if sign else number
 
 
+def _as_recipients(value: object) -> list[str] | None:
+    return raw_recipients(value) if isinstance(value, str) else None
+
+
+def _as_sender(value: object) -> str | None:
+    return raw_sender(value) if isinstance(value, str) else None
+
+
+def _as_subject(value: object) -> str | None:
+    return _as_text(raw_subject(value)) if isinstance(value, str) else None
+
+
 _READ_AS: Mapping[ParamType, Callable[[object], ParamValue]] = {
     ParamType.TEXT: _as_text,
     ParamType.INTEGER: _as_integer,
     ParamType.MONEY_MINOR: _as_integer,
     ParamType.BOOLEAN: _as_boolean,
     ParamType.CURRENCY: _as_currency,
+    ParamType.MAIL_RECIPIENTS: _as_recipients,
+    ParamType.MAIL_SENDER: _as_sender,
+    ParamType.MAIL_SUBJECT: _as_subject,
 }
 
 
 # --- lists ----------------------------------------------------------------------------------------
 
 
+def _all_texts(param: Param, reader: RequestReader) -> list[str] | None:
+    """The texts of all places of a list. A place that is there and can't be read spoils all."""
+    texts: list[str] = []
+    is_there = False
+    for address in (param.address, *param.more):
+        found = _list_at(address, reader)
+        if found is None:
+            continue
+        part = _as_texts(found, param.separator)
+        if part is None:
+            return None
+        is_there = True
+        texts += part
+    return texts if is_there and len(texts) <= ITEMS_MAX else None
+
+
 def _texts(address: Address, reader: RequestReader, separator: str | None) -> list[str] | None:
     """All texts of a list, whatever its notation; None where there is none or one is no text."""
+    return _as_texts(_list_at(address, reader), separator)
+
+
+def _list_at(address: Address, reader: RequestReader) -> object:
+    """What stands at the address of a list; None where there is nothing."""
     match address.place:
         case Place.XML:
             found: object = xml_texts(reader.xml, address) or None
         case Place.BODY:
-            found = reader.value(address)
+            found = _json_list(address, reader)
         case Place.FORM:
             found = _pair_list(reader.form, address.name)
         case Place.QUERY:
@@ -197,6 +235,11 @@ def _texts(address: Address, reader: RequestReader, separator: str | None) -> li
             found = _any_list(address, reader)
         case _:
             found = reader.value(address)
+    return found
+
+
+def _as_texts(found: object, separator: str | None) -> list[str] | None:
+    """A list of texts, or the one text that stands for it."""
     if isinstance(found, str):
         found = [found]
     if not isinstance(found, list):
@@ -210,12 +253,18 @@ def _texts(address: Address, reader: RequestReader, separator: str | None) -> li
     return texts if len(texts) <= ITEMS_MAX else None
 
 
+def _json_list(address: Address, reader: RequestReader) -> object:
+    if EVERY not in address.keys:
+        return reader.value(address)
+    return json_values(reader.json, address) or None
+
+
 def _any_list(address: Address, reader: RequestReader) -> object:
     found = _pair_list(reader.query, address.name) if reader.raw_query else None
     if reader.request.body == b"":
         return found
     if reader.media.value == "json":
-        other = reader.value(address)
+        other = _json_list(address, reader)
     else:
         other = _pair_list(reader.form, address.name)
     if found is not None and other is not None and found != other:

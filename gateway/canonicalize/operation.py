@@ -42,8 +42,8 @@ class Address:
     it the way to many, which only a list can take.
 
     `index` is the position of a path variable among the captured ones; `name` is the key as the
-    wire spells it (`items[0][price]` in a form, a lower-case header). `folded_root` is what a
-    server that folds case and dots would take the first key for.
+    wire spells it (`items[0][price]` in a form, `a.b` in one of AWS, a lower-case header).
+    `folded_root` is what a server that folds case and dots would take the first key for.
     """
 
     place: Place
@@ -54,7 +54,7 @@ class Address:
     folded_root: str = field(init=False)
 
     def __post_init__(self) -> None:
-        root = str(self.keys[0])
+        root = self.name if self.place is Place.ANY else str(self.keys[0])
         object.__setattr__(self, "root", root)
         object.__setattr__(self, "folded_root", root.lower().replace(".", "_"))
 
@@ -77,8 +77,8 @@ class Template:
 
 
 class ParamType(StrEnum):
-    """How a value is read. MONEY_DECIMAL becomes minor units of its currency; the MAIL_ ones read
-    the headers of a whole mail in base64."""
+    """How a value is read. MONEY_DECIMAL becomes minor units of its currency. MAIL_ADDRESSES is a
+    list of bare addresses; the other MAIL_ ones read the headers of a whole mail in base64."""
 
     TEXT = "text"
     INTEGER = "integer"
@@ -87,15 +87,21 @@ class ParamType(StrEnum):
     MONEY_DECIMAL = "money_decimal"
     CURRENCY = "currency"
     LIST = "list"
+    MAIL_ADDRESSES = "mail_addresses"
     MAIL_RECIPIENTS = "mail_recipients"
     MAIL_SUBJECT = "mail_subject"
     MAIL_SENDER = "mail_sender"
+
+    @property
+    def is_list(self) -> bool:
+        """Whether it takes the texts of several places."""
+        return self in (ParamType.LIST, ParamType.MAIL_ADDRESSES)
 
 
 @dataclass(frozen=True, slots=True)
 class Param:
     """`currency` is where MONEY_DECIMAL finds its currency. `separator` splits a LIST's text;
-    `more` are the other places of a LIST, whose texts follow."""
+    `more` are the other places of a list, whose texts follow."""
 
     name: str
     address: Address

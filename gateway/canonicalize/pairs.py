@@ -75,7 +75,7 @@ class Pairs:
         if self._index is None:
             self._index = _index_by_stem(self.values)
         root = address.root
-        is_nested = len(address.keys) > 1
+        is_nested = address.name != root
         for key in self._index.get(address.folded_root, ()):
             if key == root and not is_nested:
                 continue

@@ -12,7 +12,7 @@ from xml.etree.ElementTree import Element
 from gateway.canonicalize import ambiguity
 from gateway.canonicalize.ambiguity import AmbiguityError
 from gateway.canonicalize.bodies import MediaType, media_type, parse_form, parse_json, parse_xml
-from gateway.canonicalize.operation import Address, Place
+from gateway.canonicalize.operation import EVERY, Address, Place
 from gateway.canonicalize.pairs import Pairs, parse_pairs
 from gateway.model.exchange import HttpRequest
 
@@ -190,7 +190,7 @@ _READ: Mapping[Place, Callable[[RequestReader, Address], object]] = {
 def _walk_json(value: object, address: Address) -> object:
     for key in address.keys:
         if isinstance(key, int):
-            if not isinstance(value, list) or key >= len(value):
+            if not isinstance(value, list) or not 0 <= key < len(value):
                 return None
             value = value[key]
         elif isinstance(value, Mapping):
@@ -198,6 +198,28 @@ def _walk_json(value: object, address: Address) -> object:
         else:
             return None
     return value
+
+
+NO_TEXT = object()
+"""Stands for a value that is there and is not what its address expects."""
+
+
+def json_values(root: object, address: Address) -> list[object]:
+    """Everything at an address with `[*]` in it, in order; what is absent or null is left out."""
+    values = [root]
+    for key in address.keys:
+        found: list[object] = []
+        for value in values:
+            if key == EVERY and isinstance(value, list):
+                found += value
+            elif isinstance(key, int) and isinstance(value, list):
+                found += value[key : key + 1]
+            elif isinstance(key, str) and isinstance(value, Mapping):
+                found.append(_member(value, key))
+            else:
+                found.append(NO_TEXT)
+        values = [value for value in found if value is not None]
+    return [item for value in values for item in (value if isinstance(value, list) else [value])]
 
 
 def _member(mapping: Mapping[str, object], key: str) -> object:

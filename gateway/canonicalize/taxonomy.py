@@ -45,6 +45,10 @@ _MEANINGS = {
     ParamType.MONEY_DECIMAL: ParamMeaning.MONEY,
     ParamType.CURRENCY: ParamMeaning.CURRENCY,
     ParamType.LIST: ParamMeaning.LIST,
+    ParamType.MAIL_ADDRESSES: ParamMeaning.LIST,
+    ParamType.MAIL_RECIPIENTS: ParamMeaning.LIST,
+    ParamType.MAIL_SUBJECT: ParamMeaning.TEXT,
+    ParamType.MAIL_SENDER: ParamMeaning.TEXT,
 }
 
 

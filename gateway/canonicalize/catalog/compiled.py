@@ -8,7 +8,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from gateway.canonicalize.address import AddressError, parse_address, parse_template
+from gateway.canonicalize.address import (
+    AddressError,
+    parse_address,
+    parse_addresses,
+    parse_template,
+)
 from gateway.canonicalize.catalog.row import Row, RowParam
 from gateway.canonicalize.operation import (
     Address,
@@ -77,8 +82,11 @@ def _target(row: Row, variables: Sequence[str], place: Place | None) -> TargetSp
 
 
 def _param(name: str, param: RowParam, variables: Sequence[str], place: Place | None) -> Param:
-    address = parse_address(param.source, variables, place)
     kind = ParamType(param.type)
+    if kind.is_list:
+        address, *more = parse_addresses(param.source, variables, place)
+    else:
+        address, more = parse_address(param.source, variables, place), []
     currency: Address | str | None = None
     if kind is ParamType.MONEY_DECIMAL:
         if not param.detail:
@@ -86,7 +94,7 @@ def _param(name: str, param: RowParam, variables: Sequence[str], place: Place | 
         is_code = _CURRENCY.fullmatch(param.detail)
         currency = param.detail if is_code else parse_address(param.detail, variables, place)
     separator = param.detail or None if kind is ParamType.LIST else None
-    return Param(name, address, kind, currency, separator)
+    return Param(name, address, kind, currency, separator, tuple(more))
 
 
 def compile_when(
