@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from gateway.canonicalize.catalog.file import CatalogError, CatalogFile, load_catalog
+from gateway.canonicalize.catalog.file import CatalogFile, load_catalog, load_digest
 from gateway.canonicalize.catalog.index import Index, Listing, load_index
 from gateway.canonicalize.mapper import Mapper, load_mapper
 from gateway.content import mappers_dir
@@ -41,10 +41,8 @@ class Library:
         self,
         files: Sequence[MapperFile],
         catalogs: Mapping[str, Path],
-        indexes: Sequence[Index] = (),
     ) -> None:
         self.files = tuple(files)
-        self.indexes = tuple(indexes)
         self.catalog_paths = catalogs
         self._mappers: dict[Path, Mapper] = {}
         self._catalogs: dict[str, CatalogFile] = {}
@@ -67,15 +65,11 @@ class Library:
         """Read a catalog's header.
 
         Raises:
-            CatalogError: it can't be used, or is not the one that the index was made with.
+            CatalogError: it can't be used.
         """
         found = self._catalogs.get(name)
         if found is None:
-            path = self.catalog_paths[name]
-            found = load_catalog(path)
-            for index in self.indexes:
-                if index.folder == path.parent and index.digests.get(name) != found.digest:
-                    raise CatalogError(path, "is not the one in the index; rebuild the index")
+            found = load_catalog(self.catalog_paths[name])
             self._catalogs[name] = found
         return found
 
@@ -91,14 +85,11 @@ def load_library(paths: Iterable[Path]) -> tuple[Library, list[Problem]]:
         if folder not in indexes:
             indexes[folder] = load_index(folder / CATALOGS)
             folders.append(folder)
-        listing = indexes[folder].listings.get(path.name)
-        if listing is not None and _load_digest(path) != listing.sha256:
-            listing = None
-        files.append(MapperFile(path, listing))
+        files.append(MapperFile(path, _load_listing(indexes[folder], path)))
     catalogs = {
         path.stem: path for folder in folders for path in sorted((folder / CATALOGS).glob("*.cat"))
     }
-    return Library(files, catalogs, list(indexes.values())), problems
+    return Library(files, catalogs), problems
 
 
 def _load_file_names(paths: Iterable[Path], problems: list[Problem]) -> list[Path]:
@@ -118,8 +109,14 @@ def _load_file_names(paths: Iterable[Path], problems: list[Problem]) -> list[Pat
     return files[:FILES_MAX]
 
 
-def _load_digest(path: Path) -> str:
-    try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError:
-        return ""
+def _load_listing(index: Index, path: Path) -> Listing | None:
+    """What the index says of a file; None where the file or its catalog changed since."""
+    listing = index.listings.get(path.name)
+    if listing is None or hashlib.sha256(path.read_bytes()).hexdigest() != listing.sha256:
+        return None
+    if listing.catalog:
+        digest = index.digests.get(listing.catalog, "")
+        catalog = index.folder / f"{listing.catalog}.cat"
+        if load_digest(catalog) != digest:
+            return None
+    return listing

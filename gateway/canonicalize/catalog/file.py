@@ -112,19 +112,45 @@ def load_catalog(path: Path) -> CatalogFile:
         raise CatalogError(path, "has no usable header") from error
 
 
+def load_digest(path: Path) -> str:
+    """The digest that a catalog's header claims, without reading the header; empty if it can't be
+    had. The keys of a header are sorted, so it stands first."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(len(_DIGEST_KEY) + 64)
+    except OSError:
+        return ""
+    return start.removeprefix(_DIGEST_KEY).decode("latin-1")
+
+
+_DIGEST_KEY = b'{"digest":"'
+
+
 def _section_header(name: str, value: Mapping[str, Any]) -> SectionHeader:
     at, length = value["span"]
     hosts, facts = tuple(value.get("hosts", ())), value.get("facts", {})
     return SectionHeader(name, at, length, value["operations"], value["sha256"], hosts, facts)
 
 
+def section_of(catalog: CatalogFile, name: str) -> SectionHeader:
+    """The header of a section.
+
+    Raises:
+        CatalogError: it has no such section: the file changed since it was indexed.
+    """
+    found = catalog.sections.get(name)
+    if found is None:
+        raise CatalogError(catalog.path, f"has no section `{name}`; rebuild the index")
+    return found
+
+
 def load_section(catalog: CatalogFile, name: str) -> list[bytes]:
-    """Read the lines of one section; the name must be one of `catalog.sections`.
+    """Read the lines of one section.
 
     Raises:
         CatalogError: the file changed or is damaged.
     """
-    section = catalog.sections[name]
+    section = section_of(catalog, name)
     if not 0 <= section.bytes <= SECTION_BYTES_MAX or section.at < 0:
         raise CatalogError(catalog.path, f"has a section `{name}` out of bounds")
     try:

@@ -22,11 +22,13 @@ FILE = "index.json"
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """One mapper file. `hosts` maps each pattern to the sections of its catalog that are there;
-    `actions` and `operations` are the names that its own entries bring."""
+    """One mapper file. `catalog` is what it extends, empty for none; `hosts` maps each pattern to
+    the sections of the catalog that are there; `actions` and `operations` are the names that its
+    own entries bring."""
 
     sha256: str
     provider: str
+    catalog: str
     hosts: Mapping[str, tuple[str, ...]]
     actions: tuple[str, ...]
     operations: tuple[str, ...]
@@ -64,6 +66,7 @@ def build_index(
         listings[path.name] = {
             "sha256": digests[path.name],
             "provider": mapper.provider,
+            "catalog": mapper.extends,
             # Most hosts have all of a catalog's sections; then a null says so.
             "hosts": {
                 pattern: None if set(sections) == set(whole) else sections
@@ -107,6 +110,7 @@ def load_index(folder: Path) -> Index:
             name: Listing(
                 one["sha256"],
                 one["provider"],
+                one["catalog"],
                 {
                     pattern: tuple(one["sections"] if sections is None else sections)
                     for pattern, sections in one["hosts"].items()
