@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 
 from gateway.canonicalize.catalog.compiled import compile_row, compile_when
-from gateway.canonicalize.catalog.file import CatalogFile, load_section
+from gateway.canonicalize.catalog.file import CatalogFile, load_section, section_of
 from gateway.canonicalize.catalog.row import row_of
 from gateway.canonicalize.mapper import Mapper, Unmatched
 from gateway.canonicalize.matcher import Entry, PathTrie, entry_of, put_by_conditions
@@ -109,7 +109,7 @@ def load_site(parts: Sequence[Part]) -> Site:
     facts: dict[str, Mapping[str, Any]] = {}
     for part in parts:
         if part.catalog is not None:
-            facts |= {name: part.catalog.sections[name].facts for name in part.sections}
+            facts |= {name: section_of(part.catalog, name).facts for name in part.sections}
         if first.select is Select.AWS:
             for operation in part.mapper.operations:
                 facts.setdefault(operation.operation.partition(".")[0], _NOTHING)
@@ -140,7 +140,7 @@ def _rows(section: Section, part: Part, name: str) -> Iterator[tuple[Entry, Entr
     overrides: dict[str, list[Override]] = {}
     for override in part.mapper.overrides:
         overrides.setdefault(override.operation, []).append(override)
-    facts = part.catalog.sections[name].facts
+    facts = section_of(part.catalog, name).facts
     for line in load_section(part.catalog, name):
         values = orjson.loads(line)
         method, _, path = values[1].partition(" ")
