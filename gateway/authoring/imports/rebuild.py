@@ -10,11 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.authoring.imports import providers
+from gateway.authoring.imports.agreement import agreed
 from gateway.authoring.imports.sources import fetch
 from gateway.canonicalize.catalog.file import NewSection, Source, load_catalog, write_catalog
 from gateway.canonicalize.catalog.index import build_index
 from gateway.canonicalize.library import CATALOGS, OTHER_FILES
 from gateway.canonicalize.mapper import load_mapper
+from gateway.canonicalize.taxonomy import TAXONOMY_FILE, load_taxonomy
+from gateway.content import mappers_dir
 from gateway.model.errors import ConfigurationError
 
 Sections = Callable[[Mapping[str, Path]], Sequence[NewSection]]
@@ -46,9 +49,14 @@ def build(wanted: Importer, cache: Path) -> bytes:
 
     Raises:
         SourceError: a package can't be had.
+        ConfigurationError: the taxonomy has problems.
     """
     folders = {source.package: fetch(source, cache) for source in wanted.sources}
-    return write_catalog(wanted.name, wanted.provider, wanted.sources, wanted.sections(folders))
+    taxonomy, problems = load_taxonomy(mappers_dir() / TAXONOMY_FILE)
+    if taxonomy is None:
+        raise ConfigurationError("taxonomy.invalid", problems)
+    sections = agreed(wanted.sections(folders), taxonomy)
+    return write_catalog(wanted.name, wanted.provider, wanted.sources, sections)
 
 
 def index_of(folder: Path) -> bytes:

@@ -1,0 +1,57 @@
+"""Makes imported rows keep the taxonomy's word: an operation of a taxonomy's name has its kind, and
+params of its types.
+
+A name that would promise more than its provider does is changed, never the taxonomy: an act must
+not pass for a read, and an amount in unknown units is no amount.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from gateway.canonicalize.catalog.file import NewSection
+from gateway.canonicalize.catalog.row import Row, RowParam
+from gateway.canonicalize.taxonomy import NamedAction, ParamMeaning, Taxonomy, meaning_of
+from gateway.model.action import Kind
+
+_CONVERTIBLE = {
+    ParamMeaning.TEXT: "text",
+    ParamMeaning.INTEGER: "integer",
+    ParamMeaning.BOOLEAN: "boolean",
+    ParamMeaning.CURRENCY: "currency",
+    ParamMeaning.LIST: "list",
+}
+"""How a param is read as what the taxonomy says. Money is not among them: nothing in a name tells
+whole units from minor ones."""
+
+
+def agreed(sections: Iterable[NewSection], taxonomy: Taxonomy) -> list[NewSection]:
+    """The same sections, with rows that keep the taxonomy's word."""
+    return [
+        replace(section, rows=[_agreed_row(row, taxonomy.actions) for row in section.rows])
+        for section in sections
+    ]
+
+
+def _agreed_row(row: Row, actions: Mapping[str, NamedAction]) -> Row:
+    named = actions.get(row.action)
+    if named is None:
+        return row
+    if (row.kind is Kind.READ) != (named.kind is Kind.READ):
+        # Rules that name the action must not catch what is another act, in either direction.
+        word = "read" if row.kind is Kind.READ else "call"
+        return replace(row, action=f"{word}_{row.action}")
+    kind = row.kind if row.kind is Kind.ADMIN else named.kind
+    return replace(row, kind=kind, params=_agreed_params(row.params, named))
+
+
+def _agreed_params(params: Mapping[str, RowParam], named: NamedAction) -> dict[str, RowParam]:
+    kept: dict[str, RowParam] = {}
+    for name, param in params.items():
+        declared = named.param(name)
+        if declared is None or meaning_of(param.type) is declared:
+            kept[name] = param
+        elif declared in _CONVERTIBLE:
+            kept[name] = RowParam(param.source, _CONVERTIBLE[declared])
+    return kept
