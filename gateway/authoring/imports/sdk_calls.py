@@ -63,12 +63,12 @@ def read_sdk_calls(folder: Path, package: str, client: str) -> Iterator[SdkCall]
 def _resource_calls(
     modules: Modules, resource: FoundClass, path: tuple[str, ...], *, is_client: bool = False
 ) -> Iterator[SdkCall]:
-    for node in resource.node.body:
-        if not isinstance(node, ast.FunctionDef) or node.name.startswith(("_", "with_")):
+    for owner, node in modules.methods(resource):
+        if node.name.startswith(("_", "with_")):
             continue
         decorators = [ast.unparse(decorator) for decorator in node.decorator_list]
         if any("cached_property" in text for text in decorators):
-            below = _resource_of(modules, resource, node)
+            below = _resource_of(modules, owner, node)
             if below is not None:
                 yield from _resource_calls(modules, below, (*path, node.name))
         elif "overload" not in decorators and not is_client:
@@ -149,11 +149,10 @@ def _templates(node: ast.FunctionDef, path: ast.expr) -> Iterator[str]:
     if not branches:
         yield template
     for branch in branches:
-        yield re.sub(
-            r"\{(\w+)\}",
-            lambda part, known=branch: known.get(part.group(1), part.group()),
-            template,
-        )
+        text = template
+        for name, value in branch.items():
+            text = text.replace("{" + name + "}", value)
+        yield text
 
 
 def _template_of(path: ast.expr) -> tuple[str | None, set[str]]:

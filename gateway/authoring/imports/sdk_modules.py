@@ -7,6 +7,7 @@ statements, however many packages re-export it.
 from __future__ import annotations
 
 import ast
+import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,6 +57,21 @@ class Modules:
                 break
             where, name = source
         raise LookupError(f"`{name}` of `{module}` is no class of this package")
+
+    def methods(self, found: FoundClass) -> Iterator[tuple[FoundClass, ast.FunctionDef]]:
+        """The methods of a class and of its bases in this package, with who defines them."""
+        seen: set[str] = set()
+        waiting = [found]
+        while waiting:
+            owner = waiting.pop(0)
+            for node in owner.node.body:
+                if isinstance(node, ast.FunctionDef) and node.name not in seen:
+                    yield owner, node
+            seen |= {node.name for node in owner.node.body if isinstance(node, ast.FunctionDef)}
+            for base in owner.node.bases:
+                if isinstance(base, ast.Name):
+                    with contextlib.suppress(LookupError):
+                        waiting.append(self.find_class(owner.module, base.id))
 
     def _import_of(self, module: str, name: str, inside: ast.AST | None) -> tuple[str, str] | None:
         """Module and name that an imported name stands for."""

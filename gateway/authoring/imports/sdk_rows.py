@@ -8,7 +8,7 @@ deprecated, not in beta, the shortest, the first. The others are its aliases.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from gateway.authoring.imports.kinds import KIND_BY_VERB
@@ -37,15 +37,17 @@ class NamedCall:
     aliases: tuple[str, ...]
 
 
-def without_aliases(provider: str, calls: Iterable[SdkCall]) -> list[NamedCall]:
-    """One call for each wire, in the order of the source."""
+def without_aliases(
+    provider: str, calls: Iterable[SdkCall], *, preferred: Container[str] = ()
+) -> list[NamedCall]:
+    """One call for each wire, in the order of the source; `preferred` names win in any case."""
     groups: dict[tuple[object, ...], list[SdkCall]] = {}
     for call in calls:
         shape = _VARIABLE.sub("{}", call.template)
         groups.setdefault((call.method, shape, call.query), []).append(call)
     named = []
     for group in groups.values():
-        best = min(group, key=_rank)
+        best = min(group, key=lambda call: (call.name not in preferred, *_rank(call)))
         others = sorted({call.name for call in group} - {best.name})
         named.append(
             NamedCall(f"{provider}.{best.name}", best, tuple(f"{provider}.{n}" for n in others))
@@ -70,8 +72,15 @@ def act_words(path: Sequence[str], method: str, *, nouns: int = 2) -> tuple[str,
     if first in KIND_BY_VERB or method not in ("GET", "HEAD"):
         kept = [_VERBS.get(word, word) for word in words]
         verbs = 1 + next((i for i, word in enumerate(kept) if word not in _HOW), 0)
-        return (*kept[:verbs], *things, *kept[verbs:])
+        return (*kept[:verbs], *things, *without_repetition(things, kept[verbs:]))
     return ("get", *things, *words)
+
+
+def without_repetition(things: Sequence[str], rest: Sequence[str]) -> list[str]:
+    """The rest of a method's name, if it isn't what its resource says already: `void_invoice`."""
+    if rest and list(things[-len(rest) :]) == [*rest[:-1], singular(rest[-1])]:
+        return []
+    return list(rest)
 
 
 def sdk_rows(calls: Iterable[NamedCall], judgement: Judgement, *, prefix: str = "") -> list[Row]:
@@ -89,6 +98,7 @@ def sdk_rows(calls: Iterable[NamedCall], judgement: Judgement, *, prefix: str = 
                 wire_of(call.method, prefix + call.template)[0],
                 act_words(call.path, call.method),
                 fields,
+                judgement.kind_of(named.operation, words_of(call.path[-1]), call.method),
                 judgement,
                 {f"query.{name}": value for name, value in call.query},
             )
@@ -101,12 +111,12 @@ def judged_row(
     wire: str,
     words: Sequence[str],
     fields: Sequence[Field],
+    kind: Kind,
     judgement: Judgement,
     when: Mapping[str, str | bool],
 ) -> Row:
     """One row. Reads have the params of their path only."""
     method = wire.partition(" ")[0]
-    kind = judgement.kind_of(operation, words, method)
     target_type, target_id = target_of(wire)
     params: dict[str, RowParam] = path_params(wire, target_id)
     if kind is not Kind.READ:

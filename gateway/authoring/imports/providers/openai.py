@@ -34,7 +34,7 @@ JUDGEMENT = Judgement(
         "openai.fine_tuning.alpha.graders.validate": Kind.EXECUTE,
     },
     admin=re.compile(
-        r"^openai\.admin\.|\.permissions\.|\.vaults\.credentials\.|^openai\.webhook_endpoints\."
+        r"^openai\.admin\.|\.permissions\.|\.vaults\.credentials\.|^openai\.webhooks\."
     ),
     # A model runs: it acts on nothing, and costs money.
     executes=re.compile(
@@ -46,7 +46,7 @@ JUDGEMENT = Judgement(
     credentials=re.compile(
         r"admin_api_keys\.create|service_accounts\.create|api_keys\.create|client_secrets\.create"
         r"|realtime\.(?:transcription_)?sessions\.create|chatkit\.sessions\.create"
-        r"|webhook_endpoints\.(?:create|rotate)|secret"
+        r"|webhooks\.(?:create|rotate)|secret"
     ),
     irreversible=re.compile(r"\.redact|\.archive$"),
 )
