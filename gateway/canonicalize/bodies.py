@@ -28,12 +28,14 @@ NUMBER_DIGITS_MAX = 40
 
 
 class MediaType(StrEnum):
-    """What a body is, as its content type says. OTHER covers multipart and binary."""
+    """What a body is, as its content type says. MULTIPART is a form with files; OTHER covers what
+    is no form, other kinds of multipart included."""
 
     NONE = "none"
     FORM = "form"
     JSON = "json"
     XML = "xml"
+    MULTIPART = "multipart"
     OTHER = "other"
 
 
@@ -46,6 +48,7 @@ _MEDIA_TYPES = {
     b"application/json;charset=utf-8": MediaType.JSON,
     b"application/xml": MediaType.XML,
     b"text/xml": MediaType.XML,
+    b"multipart/form-data": MediaType.MULTIPART,
 }
 _CHARSETS = frozenset({b"utf-8", b"utf8", b"us-ascii"})
 

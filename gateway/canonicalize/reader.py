@@ -6,16 +6,19 @@ than the operation takes. Never picks one of two.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from xml.etree.ElementTree import Element
 
 from gateway.canonicalize import ambiguity
 from gateway.canonicalize.ambiguity import AmbiguityError
 from gateway.canonicalize.bodies import MediaType, media_type, parse_form, parse_json, parse_xml
+from gateway.canonicalize.multipart import Part, form_of_parts, parse_multipart
 from gateway.canonicalize.operation import EVERY, Address, Place
 from gateway.canonicalize.pairs import Pairs, parse_pairs
 from gateway.model.exchange import HttpRequest
 
+_METHOD_FIELD = re.compile(rb"(?i)_method|method.override")
 _IDENTITY = frozenset({b"", b"identity"})
 
 
@@ -45,7 +48,10 @@ class RequestReader:
     @property
     def form(self) -> Pairs:
         if self._form is None:
-            self._form = parse_form(self._body_of(MediaType.FORM))
+            if self.media is MediaType.MULTIPART:
+                self._form = form_of_parts(self.parts())
+            else:
+                self._form = parse_form(self._body_of(MediaType.FORM))
         return self._form
 
     @property
@@ -61,6 +67,21 @@ class RequestReader:
             body = self._body_of(MediaType.XML)
             self._xml = parse_xml(body) if body else None
         return self._xml
+
+    def parts(self) -> list[Part]:
+        """The parts of a multipart body, of whatever kind.
+
+        Raises:
+            AmbiguityError: of what is ambiguous in it.
+        """
+        return parse_multipart(self.whole_body(), self.request.fields.get(b"content-type", b""))
+
+    def within(self, value: object) -> RequestReader:
+        """A reader of something inside this request as if it were the whole JSON body."""
+        inner = RequestReader(self.request, "")
+        inner.media = MediaType.JSON
+        inner._json = value
+        return inner
 
     def _body_of(self, expected: MediaType) -> bytes:
         """The complete body, if it is of this type or empty."""
@@ -103,7 +124,9 @@ class RequestReader:
             return
         if method in ("GET", "HEAD"):
             raise AmbiguityError(ambiguity.BODY, "servers differ on the body of a GET")
-        if self.media is MediaType.FORM:
+        if self.media is MediaType.FORM or (
+            self.media is MediaType.MULTIPART and _names_method(body)
+        ):
             self.form.check_method(method)
 
     # --- values -----------------------------------------------------------------------------------
@@ -123,6 +146,12 @@ class RequestReader:
         if address.place is Place.FORM and address.name in self.form.values:
             return True
         return self.value(address) is not None
+
+
+def _names_method(body: bytes | None) -> bool:
+    """Whether a multipart body may have a field that frameworks take for the method; only then is
+    it taken apart."""
+    return body is not None and _METHOD_FIELD.search(body) is not None
 
 
 def _read_path(reader: RequestReader, address: Address) -> str:
@@ -194,7 +223,7 @@ def _walk_json(value: object, address: Address) -> object:
                 return None
             value = value[key]
         elif isinstance(value, Mapping):
-            value = _member(value, key)
+            value = member(value, key)
         else:
             return None
     return value
@@ -215,15 +244,16 @@ def json_values(root: object, address: Address) -> list[object]:
             elif isinstance(key, int) and isinstance(value, list):
                 found += value[key : key + 1]
             elif isinstance(key, str) and isinstance(value, Mapping):
-                found.append(_member(value, key))
+                found.append(member(value, key))
             else:
                 found.append(NO_TEXT)
         values = [value for value in found if value is not None]
     return [item for value in values for item in (value if isinstance(value, list) else [value])]
 
 
-def _member(mapping: Mapping[str, object], key: str) -> object:
-    """Go's JSON reader takes keys in any case, and the last one wins; so a variant is refused."""
+def member(mapping: Mapping[str, object], key: str) -> object:
+    """The value of a key. Go's JSON reader takes keys in any case, and the last one wins; so a
+    variant is refused."""
     size, folded = len(key), key.lower()
     for other in mapping:
         if len(other) == size and other != key and other.lower() == folded:
