@@ -17,6 +17,10 @@ from gateway.canonicalize.operation import Address
 PAIRS_MAX = 10_000
 """Pairs of a query or a form. The largest honest forms (bulk invoices) have some hundreds."""
 
+SHAPES_MAX = 1_024
+SHAPE_CHARS_MAX = 2_000
+"""Sets of keys that are remembered: agents repeat theirs, and a hostile one can only fill this."""
+
 METHOD_KEYS = frozenset({"_method", "x-http-method-override", "x_http_method_override"})
 """Keys that frameworks take for the method."""
 
@@ -28,20 +32,48 @@ _ALL_PLAIN = re.compile("[a-z0-9_]*")
 _NO_BRACKETS = re.compile("[A-Za-z0-9_.\n-]*")
 
 
+class _Shape:
+    """What the keys of a form say, whatever its values: worked out once for all forms with them."""
+
+    __slots__ = ("asks_method", "index", "is_plain", "safe")
+
+    def __init__(self, keys: Collection[str]) -> None:
+        # Where no key has capitals, brackets or signs, no two can look alike.
+        self.is_plain = _ALL_PLAIN.fullmatch("".join(keys)) is not None
+        self.index = {} if self.is_plain else _index_by_stem(keys)
+        self.asks_method = any(key.strip().lower() in METHOD_KEYS for key in keys)
+        self.safe: set[str] = set()
+        """Keys that were found to have no look-alike."""
+
+
+_shapes: dict[str, _Shape] = {}
+
+
+def _shape_of(keys: Collection[str]) -> _Shape:
+    # No key has a control character, so a newline separates them safely.
+    text = "\n".join(keys)
+    shape = _shapes.get(text)
+    if shape is None:
+        shape = _Shape(keys)
+        if len(text) <= SHAPE_CHARS_MAX:
+            if len(_shapes) >= SHAPES_MAX:
+                _shapes.clear()
+            _shapes[text] = shape
+    return shape
+
+
 class Pairs:
     """Decoded pairs. A key that came more than once maps to the list of its values, in order.
 
     `code` is the refusal's code: of a query or of a body.
     """
 
-    __slots__ = ("_index", "_is_plain", "code", "values")
+    __slots__ = ("_shape", "code", "values")
 
     def __init__(self, values: Mapping[str, str | list[str]], code: str) -> None:
         self.values = values
         self.code = code
-        # All keys at once: where none has capitals, brackets or signs, no two can look alike.
-        self._is_plain = _ALL_PLAIN.fullmatch("".join(values)) is not None
-        self._index: dict[str, list[str]] | None = None
+        self._shape = _shape_of(values)
 
     def value(self, address: Address) -> str | None:
         """The one value at an address, or None.
@@ -52,8 +84,10 @@ class Pairs:
         value = self.values.get(address.name)
         if isinstance(value, list):
             raise AmbiguityError(self.code, f"`{address.name}` is there twice")
-        if not self._is_plain:
+        shape = self._shape
+        if not shape.is_plain and address.name not in shape.safe:
             self._check_look_alikes(address)
+            shape.safe.add(address.name)
         return value
 
     def check_method(self, method: str) -> None:
@@ -62,7 +96,7 @@ class Pairs:
         Raises:
             AmbiguityError: `ambiguous_method`.
         """
-        if self._is_plain and "_method" not in self.values:
+        if not self._shape.asks_method:
             return
         for key, value in self.values.items():
             if key.strip().lower() in METHOD_KEYS and (
@@ -72,11 +106,9 @@ class Pairs:
 
     def _check_look_alikes(self, address: Address) -> None:
         """`amount[]`, ` amount`, `AMOUNT`, or `items[][price]` beside `items[0][price]`."""
-        if self._index is None:
-            self._index = _index_by_stem(self.values)
         root = address.root
         is_nested = address.name != root
-        for key in self._index.get(address.folded_root, ()):
+        for key in self._shape.index.get(address.folded_root, ()):
             if key == root and not is_nested:
                 continue
             if not (is_nested and key.startswith(root) and _is_plain_branch(key[len(root) :])):
