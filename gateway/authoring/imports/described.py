@@ -125,7 +125,8 @@ def verb_first(found: Described) -> list[str]:
     literals = [part for part in found.path.split("/") if part and "{" not in part]
     ends_literal = not found.path.rstrip("/").endswith("}")
     tail = words_of(literals[-1]) if literals and ends_literal else []
-    if tail and verb_of(tail) == tail[0] and singular(literals[-1]) == literals[-1]:
+    says_verb = bool(tail) and verb_of(tail) == tail[0] and singular(tail[-1]) == tail[-1]
+    if says_verb and found.method == "POST":
         return [*tail, *(word for word in words if word not in tail)]
     return words
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping, Sequence
 
+from gateway.authoring.imports.kinds import KIND_BY_VERB
 from gateway.authoring.imports.names import singular, words_of
 from gateway.canonicalize.catalog.row import RowParam
 from gateway.canonicalize.secrets import looks_secret
@@ -76,10 +77,11 @@ def type_of_literal(text: str) -> str:
 
 
 def _last_literal(segments: Sequence[str]) -> str:
-    for segment in reversed(segments):
-        if "{" not in segment and not _VERSION.fullmatch(segment):
+    literals = [part for part in segments if "{" not in part and not _VERSION.fullmatch(part)]
+    for segment in reversed(literals):
+        if segment not in KIND_BY_VERB:
             return segment
-    return ""
+    return literals[-1] if literals else ""
 
 
 def _type_of(segments: Sequence[str], position: int, variable: str) -> str:
