@@ -26,7 +26,6 @@ from gateway.model.decision import Context, Decision, Mode, Permit, ReasonCode
 from gateway.model.errors import (
     AgentProtocolError,
     ApprovalError,
-    CheckreinError,
     RecordError,
     UpstreamError,
 )
@@ -52,6 +51,11 @@ from gateway.ports import (
 )
 
 log = logging.getLogger(__name__)
+
+
+LARGE_BODY_BYTES = 128 * 1024
+"""Larger bodies are read in a thread: ten megabytes of JSON take half a second, and nobody else's
+request waits for that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,9 +170,12 @@ class Pipeline:
     # --- one exchange -----------------------------------------------------------------------------
 
     async def govern(self, exchange: Exchange, channel: AgentChannel) -> None:
-        if not self.canonicalizer.is_ready(exchange.request):
-            await self._load_mappers(exchange)
-        case = self._decide(exchange, channel)
+        body = exchange.request.body
+        if self.canonicalizer.is_ready(exchange.request) and len(body or b"") <= LARGE_BODY_BYTES:
+            canonical = self._canonicalize(exchange)
+        else:
+            canonical = await asyncio.to_thread(self._canonicalize, exchange)
+        case = self._decide(exchange, channel, canonical)
         telemetry.count_decision(case.decision)
         match gate.admit(exchange, case.decision, case.decision_id):
             case gate.Forward(permit):
@@ -178,17 +185,18 @@ class Pipeline:
             case gate.Hold():
                 await self._hold(case)
 
-    async def _load_mappers(self, exchange: Exchange) -> None:
-        """Read a provider's catalog at its first call, in a thread: others go on meanwhile."""
+    def _canonicalize(self, exchange: Exchange) -> Canonical:
+        """Say what a request means; a fault of the mapper is a refusal. Slow at a provider's first
+        call, when its catalog is read, and for large bodies."""
         try:
-            await asyncio.to_thread(self.canonicalizer.load_for, exchange.request)
-        except CheckreinError as error:
-            # Canonicalization meets the same fault, and refuses the request for it.
-            log.error("mappers unavailable", extra={"code": error.code})
+            return self.canonicalizer.canonicalize(exchange.request)
+        except Exception:
+            log.exception("canonicalization failed", extra={"request_id": exchange.request_id})
+            telemetry.BUGS.inc()
+            return Canonical((), "unknown", "problem", "mapper_fault", "the mapper failed")
 
-    def _decide(self, exchange: Exchange, channel: AgentChannel) -> _Case:
-        """Canonicalize and decide. A fault in either is a BLOCK; it never lets a request
-        through."""
+    def _decide(self, exchange: Exchange, channel: AgentChannel, canonical: Canonical) -> _Case:
+        """Decide. A fault of the engine is a BLOCK; it never lets a request through."""
         principal = exchange.principal
         context = Context(
             principal.agent,
@@ -198,12 +206,6 @@ class Pipeline:
             self._settings.environment,
         )
         bundle = self.bundle
-        try:
-            canonical = self.canonicalizer.canonicalize(exchange.request)
-        except Exception:
-            log.exception("canonicalization failed", extra={"request_id": exchange.request_id})
-            telemetry.BUGS.inc()
-            canonical = Canonical((), "unknown", "problem", "mapper_fault", "the mapper failed")
         try:
             if canonical.refused is None:
                 decision = bundle.decide(canonical.actions, context, self._settings.mode)

@@ -6,6 +6,7 @@ on, so that a test can say what came before what.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import cast
@@ -32,25 +33,20 @@ STARTS = b"ok"
 
 
 class FakeCanonicalizer:
-    """Says of every request what the test says; an exception is raised. `loads` counts what was
-    read for requests while `ready` was not."""
+    """Says of every request what the test says; an exception is raised. `threads` are those that
+    it was asked in."""
 
     def __init__(self, canonical: Canonical | Exception) -> None:
         self.canonical = canonical
         self.ready = True
-        self.fault: Exception | None = None
-        self.loads = 0
+        self.threads: list[int] = []
 
     def is_ready(self, request: HttpRequest) -> bool:
         return self.ready
 
-    def load_for(self, request: HttpRequest) -> None:
-        self.loads += 1
-        if self.fault is not None:
-            raise self.fault
-        self.ready = True
-
     def canonicalize(self, request: HttpRequest) -> Canonical:
+        self.threads.append(threading.get_ident())
+        self.ready = True
         if isinstance(self.canonical, Exception):
             raise self.canonical
         return self.canonical

@@ -4,6 +4,7 @@ order."""
 from __future__ import annotations
 
 import logging
+import threading
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from gateway.model.decision import Effect, Mode, Permit
 from gateway.model.errors import AgentProtocolError, RecordError, UpstreamError
 from gateway.model.exchange import Authority, Principal
 from gateway.model.record import Outcome, RefusalEntry, TunnelEntry
-from gateway.pipeline import PipelineSettings
+from gateway.pipeline import LARGE_BODY_BYTES, PipelineSettings
 from gateway.ports import Sent, TunnelVerdict
 from tests.support.fake_world import FakeWorld, govern, told
 from tests.support.policy_world import act
@@ -340,16 +341,18 @@ def test_refused_bytes_are_recorded_and_counted(is_writable: bool) -> None:
         assert (entry.code, entry.agent) == ("http.bad_target", "agent")
 
 
-async def test_a_provider_is_read_once_at_its_first_call() -> None:
-    """What a request needs is loaded before it is decided, and not again for the next one."""
+async def test_what_is_slow_to_read_is_read_beside_the_loop() -> None:
+    """A provider's first call, and a large body; the next ordinary call is read in the loop."""
     world = FakeWorld(CHARGE, ALLOW)
     world.canonicalizer.ready = False
 
     await govern(world)
+    await govern(world, body=b"x" * (LARGE_BODY_BYTES + 1))
     await govern(world)
 
-    assert world.canonicalizer.loads == 1
-    assert world.events.count("send") == 2
+    here = threading.get_ident()
+    assert [thread == here for thread in world.canonicalizer.threads] == [False, False, True]
+    assert world.events.count("send") == 3
 
 
 async def test_a_catalog_that_cannot_be_read_blocks(caplog: pytest.LogCaptureFixture) -> None:
@@ -357,7 +360,6 @@ async def test_a_catalog_that_cannot_be_read_blocks(caplog: pytest.LogCaptureFix
     damaged = CatalogError(Path("x.cat"), "is damaged")
     world = FakeWorld(damaged, ALLOW)
     world.canonicalizer.ready = False
-    world.canonicalizer.fault = damaged
 
     with caplog.at_level(logging.CRITICAL):
         channel = await govern(world)
