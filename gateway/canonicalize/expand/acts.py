@@ -45,12 +45,15 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """One act that a body asks for, in the provider's words. `words` is its name, verb first."""
+    """One act that a body asks for, in the provider's words. `words` is its name, verb first;
+    `arguments` are JSON-like."""
 
     operation: str
     words: Sequence[str]
     kind: Kind
     arguments: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}))
+    action: str = ""
+    """The action's name, where it is not made of the words."""
 
 
 def actions_of(call: Call, act: Act) -> tuple[Action, ...]:
@@ -62,8 +65,11 @@ def actions_of(call: Call, act: Act) -> tuple[Action, ...]:
     kind = raised_kind(act.kind, act.words)
     irreversible = kind in (Kind.DELETE, Kind.SEND) or act.words[:1] in (["delete"], ["remove"])
     sensitive = sensitivity(kind, act.words) or None
-    name = "_".join(act.words[:1]), list(act.words[1:])
-    action = derived_action(*name) if act.words else call.operation.action
+    action = act.action
+    if not action:
+        action = (
+            derived_action(act.words[0], list(act.words[1:])) if act.words else "call_operation"
+        )
     return tuple(
         Action(
             call.operation.provider, act.operation, action, kind, target, params,
@@ -130,13 +136,18 @@ _CRUD = frozenset(
         "enable", "disable", "activate", "deactivate", "approve", "reject", "capture", "void",
         "import", "export", "transfer", "invite", "revoke", "grant", "set", "edit", "move", "open",
         "purge", "destroy", "refund", "charge", "pay", "release", "hold", "suspend", "resume",
+        "commit", "begin",
     }
 )  # fmt: skip
 """Verbs that noun-first names end with: `issueCreate`, `orderCancel`."""
 _PLAINLY_FIRST = frozenset(
-    "create add update delete remove get set list send edit change move archive unarchive like"
-    " unlike pin unpin duplicate clear complete".split()
-)
+    {
+        "create", "add", "update", "delete", "remove", "get", "set", "list", "send", "edit",
+        "change", "move", "archive", "unarchive", "like", "unlike", "pin", "unpin", "duplicate",
+        "clear", "complete",
+    }
+)  # fmt: skip
+"""Verbs that are no nouns, so that a name which begins with one has its verb in front."""
 
 
 def verb_first(name: str) -> list[str]:
@@ -163,6 +174,16 @@ def acting_kind(words: Sequence[str]) -> Kind:
 def param_name(key: str) -> str:
     """A key as a param is called: `pullRequestId` is `pull_request_id`."""
     return "_".join(words_of(key))[:64]
+
+
+_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+_NOT_SNAKE = re.compile(r"[^a-z0-9]+")
+
+
+def snake(name: str) -> str:
+    """A name as an action is written, word for word: `getWeather-v2` is `get_weather_v2`."""
+    text = _NOT_SNAKE.sub("_", _CAMEL.sub("_", name).lower()).strip("_")[:80].strip("_")
+    return text if text[:1].isalpha() else f"call_{text}".strip("_")
 
 
 # --- params ---------------------------------------------------------------------------------------
@@ -192,6 +213,17 @@ def params_of(
     kept = sorted(found)[:PARAMS_MAX]
     absent = frozenset(sorted(missing)[:PARAMS_MAX])
     return MappingProxyType({name: found[name] for name in kept}), absent
+
+
+def weight_of(arguments: Mapping[str, object]) -> int:
+    """How many values `params_of` looks at."""
+    total = len(arguments)
+    for value in arguments.values():
+        if isinstance(value, Mapping | list):
+            total += len(value)
+            if isinstance(value, Mapping):
+                total += sum(len(item) for item in value.values() if isinstance(item, list))
+    return total
 
 
 def _flat(arguments: Mapping[str, object]) -> list[tuple[str, object]]:

@@ -23,6 +23,7 @@ from gateway.canonicalize.expand.acts import (
     param_name,
     unknown_action,
     verb_first,
+    weight_of,
 )
 from gateway.canonicalize.expand.graphql_document import (
     Document,
@@ -39,6 +40,9 @@ from gateway.model.action import Action, Kind, Target
 
 BATCH_MAX = 100
 """Requests of one batch; Apollo's client sends ten."""
+
+WEIGHT_MAX = 20_000
+"""Values in the arguments of all root fields, where there are several."""
 
 _KEYS = ("query", "variables", "operationName", "extensions")
 _STORED = ("id", "documentId", "document_id", "queryId", "query_id", "doc_id", "hash")
@@ -60,7 +64,7 @@ def expand_graphql(call: Call) -> tuple[Action, ...]:
         AmbiguityError: it is said twice, in two places, or is too large.
     """
     actions: list[Action] = []
-    room = TOKENS_MAX
+    room, weight = TOKENS_MAX, 0
     for body in _bodies(call.reader):
         request = _request(body)
         if request.query is None:
@@ -75,6 +79,10 @@ def expand_graphql(call: Call) -> tuple[Action, ...]:
             continue
         room -= document.size
         for found in _acts(call.operation.provider, document, request):
+            # A variable may stand in every field, so its size counts every time.
+            weight += weight_of(found.arguments)
+            if actions and weight > WEIGHT_MAX:
+                raise AmbiguityError(ambiguity.TOO_MANY_ACTIONS, "the arguments are too many")
             actions += actions_of(call, found)
             check_count(actions)
     return tuple(actions)
