@@ -23,7 +23,7 @@ TAXONOMY_FILE = "actions.yaml"
 """Its name in the folder of mappers; it is no mapper itself."""
 
 API_VERSION = "checkrein/v1"
-_KEYS = ("meaning", "kind", "risk", "params", "optional")
+_KEYS = ("meaning", "kind", "risk", "params", "optional", "also")
 
 
 class ParamMeaning(StrEnum):
@@ -63,7 +63,8 @@ def meaning_of(type_: str) -> ParamMeaning | None:
 @dataclass(frozen=True, slots=True)
 class NamedAction:
     """One name. Every operation of this name has `kind` and gives `params`; `optional` are given
-    where the provider has them, in the same type."""
+    where the provider has them, in the same type. `also` are derived names that mean the same, with
+    `*` for some words."""
 
     name: str
     field: str
@@ -72,6 +73,7 @@ class NamedAction:
     risk: RiskClass
     params: Mapping[str, ParamMeaning]
     optional: Mapping[str, ParamMeaning]
+    also: tuple[str, ...]
 
     def param(self, name: str) -> ParamMeaning | None:
         """The type that a param of this name must have, or None where any will do."""
@@ -115,6 +117,7 @@ def parse_taxonomy(data: bytes, file: str) -> tuple[Taxonomy | None, list[Proble
         spec = document.fields(top["spec"], "spec", ("actions",), ("actions",))
         if "actions" in spec:
             _read_fields(document, spec["actions"], actions)
+            _check_also(document, spec["actions"], actions)
     taxonomy = Taxonomy(file, MappingProxyType(actions))
     return (None if document.problems else taxonomy), document.problems
 
@@ -130,6 +133,16 @@ def _read_fields(document: Document, node: Node, actions: dict[str, NamedAction]
                 document.fault(name_node, f"`{name}` is in `{actions[name].field}` already")
             else:
                 actions[name] = _action(document, field, name, value)
+
+
+def _check_also(document: Document, node: Node, actions: Mapping[str, NamedAction]) -> None:
+    """A derived name can mean one thing only."""
+    owners = {name: name for name in actions}
+    for action in actions.values():
+        for name in action.also:
+            owner = owners.setdefault(name, action.name)
+            if owner != action.name:
+                document.fault(node, f"`{name}` is meant by `{owner}` and by `{action.name}`")
 
 
 def _action(document: Document, field: str, name: str, node: Node) -> NamedAction:
@@ -149,7 +162,17 @@ def _action(document: Document, field: str, name: str, node: Node) -> NamedActio
         ),
         params,
         optional,
+        _also(document, fields.get("also")),
     )
+
+
+def _also(document: Document, node: Node | None) -> tuple[str, ...]:
+    names = []
+    for name, name_node in document.texts(node, "also"):
+        if name and not ACTION_NAME.fullmatch(name.replace("*", "x")):
+            document.fault(name_node, f"`{name}` is no action name", "write `verb_noun`")
+        names.append(name)
+    return tuple(names)
 
 
 def _params(document: Document, node: Node | None) -> Mapping[str, ParamMeaning]:

@@ -7,6 +7,7 @@ not pass for a read, and an amount in unknown units is no amount.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
@@ -28,22 +29,48 @@ whole units from minor ones."""
 
 def agreed(sections: Iterable[NewSection], taxonomy: Taxonomy) -> list[NewSection]:
     """The same sections, with rows that keep the taxonomy's word."""
+    same = _Synonyms(taxonomy)
     return [
-        replace(section, rows=[_agreed_row(row, taxonomy.actions) for row in section.rows])
+        replace(section, rows=[_agreed_row(row, same) for row in section.rows])
         for section in sections
     ]
 
 
-def _agreed_row(row: Row, actions: Mapping[str, NamedAction]) -> Row:
-    named = actions.get(row.action)
+class _Synonyms:
+    """The taxonomy's names by themselves and by all that means the same."""
+
+    def __init__(self, taxonomy: Taxonomy) -> None:
+        self._named = dict(taxonomy.actions)
+        self._patterns: list[tuple[re.Pattern[str], NamedAction]] = []
+        for named in taxonomy.actions.values():
+            for name in named.also:
+                if "*" in name:
+                    pattern = re.compile(name.replace("*", "[a-z0-9_]+"))
+                    self._patterns.append((pattern, named))
+                else:
+                    self._named[name] = named
+
+    def find(self, name: str) -> NamedAction | None:
+        """The taxonomy's name for a derived one."""
+        found = self._named.get(name)
+        if found is None:
+            matches = (named for pattern, named in self._patterns if pattern.fullmatch(name))
+            found = next(matches, None)
+        return found
+
+
+def _agreed_row(row: Row, same: _Synonyms) -> Row:
+    named = same.find(row.action)
     if named is None:
         return row
     if (row.kind is Kind.READ) != (named.kind is Kind.READ):
+        if row.action != named.name:
+            return row
         # Rules that name the action must not catch what is another act, in either direction.
         word = "read" if row.kind is Kind.READ else "call"
         return replace(row, action=f"{word}_{row.action}")
     kind = row.kind if row.kind is Kind.ADMIN else named.kind
-    return replace(row, kind=kind, params=_agreed_params(row.params, named))
+    return replace(row, action=named.name, kind=kind, params=_agreed_params(row.params, named))
 
 
 def _agreed_params(params: Mapping[str, RowParam], named: NamedAction) -> dict[str, RowParam]:

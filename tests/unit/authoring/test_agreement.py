@@ -16,8 +16,8 @@ metadata: {name: actions}
 spec:
   actions:
     all:
-      create_user: {meaning: let in, kind: admin, risk: high}
-      list_user: {meaning: read who, kind: read, risk: low}
+      create_user: {meaning: let in, kind: admin, risk: high, also: [add_user, "make_*_user"]}
+      list_user: {meaning: read who, kind: read, risk: low, also: [query_user]}
       purge_cache: {meaning: forget, kind: delete, risk: high}
       create_refund:
         meaning: give back
@@ -41,6 +41,12 @@ KINDS: dict[str, tuple[str, Kind, str, Kind]] = {
         "create_thing", Kind.CREATE, "create_thing", Kind.CREATE,
     ),
     "the kind of the name": ("create_refund", Kind.CREATE, "create_refund", Kind.CREATE),
+    "another name for the same": ("add_user", Kind.CREATE, "create_user", Kind.ADMIN),
+    "some words between": ("make_new_super_user", Kind.CREATE, "create_user", Kind.ADMIN),
+    "no words between": ("make_user", Kind.CREATE, "make_user", Kind.CREATE),
+    "another name for a read that acts": (
+        "query_user", Kind.EXECUTE, "query_user", Kind.EXECUTE,
+    ),
     "a stricter norm": ("create_user", Kind.CREATE, "create_user", Kind.ADMIN),
     "a kind that was not sure": ("purge_cache", Kind.UNKNOWN, "purge_cache", Kind.DELETE),
     "an authority that is stricter": ("create_refund", Kind.ADMIN, "create_refund", Kind.ADMIN),

@@ -71,6 +71,20 @@ PROBLEMS: dict[str, tuple[str, str, int]] = {
         named("get_a", GOOD[:-1] + ", optional: {amount: money}}"),
         "`amount` is in `params` already", 7,
     ),
+    "a synonym that is no name": (
+        named("get_a", "{meaning: x, kind: read, risk: low, also: [getB]}"),
+        "`getB` is no action name", 7,
+    ),
+    "a synonym of two names": (
+        named("get_a", "{meaning: x, kind: read, risk: low, also: [get_b]}")
+        + "      get_c: {meaning: x, kind: read, risk: low, also: [get_b]}\n",
+        "`get_b` is meant by `get_a` and by `get_c`", 6,
+    ),
+    "a synonym that is a name itself": (
+        named("get_a", "{meaning: x, kind: read, risk: low, also: [get_b]}")
+        + "      get_b: {meaning: x, kind: read, risk: low}\n",
+        "`get_b` is meant by `get_b` and by `get_a`", 6,
+    ),
     "a mapper": (
         named("create_refund", GOOD).replace("Taxonomy", "Mapper"), "`Mapper` is no kind", 2,
     ),
