@@ -67,7 +67,10 @@ def act_words(path: Sequence[str], method: str, *, nouns: int = 2) -> tuple[str,
     things: list[str] = []
     for resource in [name for name in resources if not _VERSION.fullmatch(name)][-nouns:]:
         parts = words_of(resource)
-        things += [*parts[:-1], singular(parts[-1])]
+        parts[-1] = singular(parts[-1])
+        # `blogs.blog_posts` is a blog post, and `files.files` a file.
+        overlap = next((n for n in range(len(parts), 0, -1) if things[-n:] == parts[:n]), 0)
+        things += parts[overlap:]
     first = next((word for word in words if word not in _HOW), "")
     if first in KIND_BY_VERB or method not in ("GET", "HEAD"):
         kept = [_VERBS.get(word, word) for word in words]
