@@ -124,6 +124,8 @@ def _as_boolean(value: object) -> bool | None:
 
 def _param_value(param: Param, reader: RequestReader) -> ParamValue:
     kind = param.type
+    if kind is ParamType.MAIL_RECIPIENTS:
+        return _mail_recipients(param, reader)
     if kind.is_list:
         texts = _all_texts(param, reader)
         return bare_addresses(texts) if texts and kind is ParamType.MAIL_ADDRESSES else texts
@@ -172,10 +174,6 @@ def _as_minor_units(value: object, currency: str | None) -> int | None:
     return -number if sign else number
 
 
-def _as_recipients(value: object) -> list[str] | None:
-    return raw_recipients(value) if isinstance(value, str) else None
-
-
 def _as_sender(value: object) -> str | None:
     return raw_sender(value) if isinstance(value, str) else None
 
@@ -190,7 +188,6 @@ _READ_AS: Mapping[ParamType, Callable[[object], ParamValue]] = {
     ParamType.MONEY_MINOR: _as_integer,
     ParamType.BOOLEAN: _as_boolean,
     ParamType.CURRENCY: _as_currency,
-    ParamType.MAIL_RECIPIENTS: _as_recipients,
     ParamType.MAIL_SENDER: _as_sender,
     ParamType.MAIL_SUBJECT: _as_subject,
 }
@@ -213,6 +210,17 @@ def _all_texts(param: Param, reader: RequestReader) -> list[str] | None:
         is_there = True
         texts += part
     return texts if is_there and len(texts) <= ITEMS_MAX else None
+
+
+def _mail_recipients(param: Param, reader: RequestReader) -> list[str] | None:
+    """Everybody named in a whole mail and in the lists beside it: a server may use either."""
+    raw = reader.value(param.address)
+    found = [] if raw is None else raw_recipients(raw) if isinstance(raw, str) else None
+    for address in param.more:
+        texts = _as_texts(_list_at(address, reader) or [], None)
+        more = None if texts is None else bare_addresses(texts)
+        found = None if found is None or more is None else found + more
+    return found if found and len(found) <= ITEMS_MAX else None
 
 
 def _texts(address: Address, reader: RequestReader, separator: str | None) -> list[str] | None:

@@ -46,11 +46,12 @@ def bare_addresses(texts: Sequence[str]) -> list[str] | None:
 
 
 def raw_recipients(raw: str) -> list[str] | None:
-    """Everybody in `To`, `Cc` and `Bcc` of a mail in base64; None where that can't be told."""
+    """Everybody in `To`, `Cc` and `Bcc` of a mail in base64, which may be nobody; None where that
+    can't be told."""
     headers = _headers(raw)
     if headers is None:
         return None
-    return bare_addresses([text for name in _RECIPIENTS for text in headers.get(name, ())]) or None
+    return bare_addresses([text for name in _RECIPIENTS for text in headers.get(name, ())])
 
 
 def raw_sender(raw: str) -> str | None:

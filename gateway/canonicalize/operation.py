@@ -78,7 +78,8 @@ class Template:
 
 class ParamType(StrEnum):
     """How a value is read. MONEY_DECIMAL becomes minor units of its currency. MAIL_ADDRESSES is a
-    list of bare addresses; the other MAIL_ ones read the headers of a whole mail in base64."""
+    list of bare addresses; the other MAIL_ ones read the headers of a whole mail in base64, and
+    MAIL_RECIPIENTS adds the addresses of its other places."""
 
     TEXT = "text"
     INTEGER = "integer"
@@ -95,7 +96,7 @@ class ParamType(StrEnum):
     @property
     def is_list(self) -> bool:
         """Whether it takes the texts of several places."""
-        return self in (ParamType.LIST, ParamType.MAIL_ADDRESSES)
+        return self in (ParamType.LIST, ParamType.MAIL_ADDRESSES, ParamType.MAIL_RECIPIENTS)
 
 
 @dataclass(frozen=True, slots=True)

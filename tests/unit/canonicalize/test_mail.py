@@ -54,7 +54,7 @@ MAILS: dict[str, tuple[bytes, list[str] | None]] = {
     "two of one header": (MAIL + b"to: c@z.com\r\n\r\n", ["a@x.com", "b@y.com", "c@z.com"]),
     "line feeds alone": (MAIL.replace(b"\r", b"") + b"\nx", ["a@x.com", "b@y.com"]),
     "no body": (MAIL, ["a@x.com", "b@y.com"]),
-    "nobody": (b"From: me@x.com\r\n\r\nx", None),
+    "nobody": (b"From: me@x.com\r\n\r\nx", []),
     "a carriage return alone": (MAIL + b"X: y\rBcc: c@z.com\r\n\r\n", None),
     "a line that is no header": (MAIL + b"Bcc c@z.com\r\n\r\n", None),
     "a space before the colon": (MAIL + b"Bcc : c@z.com\r\n\r\n", None),

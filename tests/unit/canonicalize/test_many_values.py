@@ -27,7 +27,7 @@ spec:
     POST /raw:
       action: send_email
       params:
-        recipients: {from: body.raw, type: mail_recipients}
+        recipients: {from: "body.raw, body.to", type: mail_recipients}
         subject: {from: body.raw, type: mail_subject}
         sender: {from: body.raw, type: mail_sender}
     POST /form:
@@ -54,6 +54,14 @@ BODIES: dict[str, tuple[str, str, tuple[str, str], object]] = {
     "an element that is no text": ("/mail", '{"to": ["a@x.com", {"email": "b"}]}', JSON, None),
     "no place": ("/mail", "{}", JSON, None),
     "a whole mail": ("/raw", f'{{"raw": "{MAIL}"}}', JSON, ["a@x.com"]),
+    "a whole mail and more": (
+        "/raw", f'{{"raw": "{MAIL}", "to": ["Bo <c@x.com>"]}}', JSON, ["a@x.com", "c@x.com"],
+    ),
+    "no whole mail, but others": ("/raw", '{"to": "c@x.com"}', JSON, ["c@x.com"]),
+    "a whole mail and what is no address": (
+        "/raw", f'{{"raw": "{MAIL}", "to": ["Bo"]}}', JSON, None,
+    ),
+    "nobody": ("/raw", '{"to": []}', JSON, None),
     "no mail": ("/raw", '{"raw": 1}', JSON, None),
     "a form with dots": (
         "/form", "Destination.To.member.1=a&Destination.To.member.2=b&Destination.Cc.member.1=c",
