@@ -31,7 +31,7 @@ _NAME = re.compile(r"[a-z][a-z0-9-]{0,62}")
 _HOST = re.compile(r"(?:\*[.-])?(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9-]{1,63}")
 _SPEC_KEYS = (
     "provider", "hosts", "extends", "errors", "select", "prefix", "defaults", "operations",
-    "unmatched", "tests",
+    "unmatched", "tests", "ignoreCase",
 )  # fmt: skip
 
 
@@ -71,6 +71,7 @@ class Mapper:
     operations: tuple[Operation, ...]
     overrides: tuple[Override, ...]
     place: Place | None
+    ignores_case: bool
     unmatched: Unmatched
     tests: tuple[MapperTest, ...]
 
@@ -141,6 +142,7 @@ def _parse_spec(document: Document, node: Node, name: str, catalogs: Collection[
         entries.read([pair for pair in pairs if pair not in named]),
         tuple(override for pair in named for override in read_override(document, *pair)),
         place,
+        document.boolean(spec.get("ignoreCase"), "ignoreCase", False),
         _unmatched(document, spec.get("unmatched")),
         _tests(document, spec.get("tests")),
     )

@@ -95,29 +95,32 @@ Way = tuple[_Node, int, tuple[str, ...]]
 
 
 class PathTrie:
-    """Path templates of one host or service, by segment."""
+    """Path templates of one host or service, by segment. With `ignores_case`, literals are compared
+    without regard to case, as some servers (Azure's) do."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, ignores_case: bool = False) -> None:
         self._root = _Node()
+        self._ignores_case = ignores_case
 
     def add(self, entry: Entry) -> Entry | None:
         """Add an entry; give back the one that it equals, if there is one already."""
         node = self._root
         for segment in entry.segments:
-            node = _child(node, segment)
+            is_folded = self._ignores_case and "{" not in segment
+            node = _child(node, segment.lower() if is_folded else segment)
         return put_by_conditions(node.methods.setdefault(entry.method, []), entry)
 
     def candidates(self, segments: Sequence[str], method: str) -> Iterator[Candidate]:
         """All that fit, the most specific first."""
         count = len(segments)
+        keys = [segment.lower() for segment in segments] if self._ignores_case else segments
         stack: list[Way] = [(self._root, 0, ())]
         while stack:
             node, position, captured = stack.pop()
             # Walks on as long as there is one way only; where there are several, the less specific
             # ones wait on the stack (last in, first out).
             while position < count:
-                segment = segments[position]
-                child = node.literals.get(segment)
+                child = node.literals.get(keys[position])
                 if not node.has_variables:
                     if child is None:
                         break

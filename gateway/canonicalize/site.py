@@ -40,10 +40,10 @@ class Section:
 
     __slots__ = ("facts", "name", "names", "paths")
 
-    def __init__(self, name: str, facts: Mapping[str, Any]) -> None:
+    def __init__(self, name: str, facts: Mapping[str, Any], *, ignores_case: bool = False) -> None:
         self.name = name
         self.facts = facts
-        self.paths = PathTrie()
+        self.paths = PathTrie(ignores_case=ignores_case)
         self.names: dict[str, list[Entry]] = {}
 
     def add(self, entry: Entry) -> Entry | None:
@@ -113,7 +113,7 @@ def load_site(parts: Sequence[Part]) -> Site:
         if first.select is Select.AWS:
             for operation in part.mapper.operations:
                 facts.setdefault(operation.operation.partition(".")[0], _NOTHING)
-    main = Section("", _NOTHING)
+    main = Section("", _NOTHING, ignores_case=first.ignores_case)
     site = Site(
         first.provider, first.errors, first.select, first.prefix, first.unmatched, tuple(parts),
         main, facts,

@@ -44,7 +44,10 @@ def problems_of(site: Site, files: Collection[Path]) -> list[Problem]:
 
 
 def _owner(mapper: Mapper) -> tuple[object, ...]:
-    return mapper.provider, mapper.errors, mapper.select, mapper.prefix, mapper.unmatched
+    return (
+        mapper.provider, mapper.errors, mapper.select, mapper.prefix, mapper.unmatched,
+        mapper.ignores_case,
+    )  # fmt: skip
 
 
 def _shown(mapper: Mapper) -> str:
