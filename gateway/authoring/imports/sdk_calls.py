@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import parse_qsl
 
 from gateway.authoring.imports.sdk_modules import FoundClass, Modules
 
@@ -106,7 +107,9 @@ def _calls_of(
         for template in _templates(node, call.args[0]):
             if (method, template) not in seen:
                 seen.add((method, template))
-                yield SdkCall(path, method, template, fields, query, has_json, is_deprecated)
+                bare, _, fixed = template.partition("?")
+                pairs = tuple(sorted({**dict(query), **dict(parse_qsl(fixed))}.items()))
+                yield SdkCall(path, method, bare, fields, pairs, has_json, is_deprecated)
 
 
 def _annotations(node: ast.FunctionDef) -> dict[str, ast.expr | None]:
