@@ -18,22 +18,23 @@ _WORDS = {
     Kind.READ: "get list read search find count describe retrieve lookup preview query view show"
     " download head exists check validate verify compare explain estimate scan browse fetch",
     Kind.CREATE: "create add register copy upload fork import open put insert new clone duplicate"
-    " provision allocate request ingest record track",
+    " provision allocate request ingest record track store",
     Kind.UPDATE: "update set edit modify rename move mark close reopen archive unarchive enable"
     " disable attach detach lock unlock merge pin unpin replace restore patch change configure tag"
     " untag associate disassociate upsert save assign unassign apply reset rotate suspend resume"
     " activate deactivate link unlink join leave follow unfollow star unstar subscribe unsubscribe"
     " transfer dismiss block unblock unsuspend acknowledge resolve snooze mute unmute hide unhide"
     " watch unwatch reorder reprioritize promote demote convert undelete overwrite toggle renew"
-    " extend increment decrement adjust vote unvote",
+    " extend increment decrement adjust vote unvote swap switch redact",
     Kind.DELETE: "delete remove terminate destroy purge drop deregister revoke unregister clear"
-    " truncate release erase wipe",
+    " truncate release erase wipe trash",
     Kind.EXECUTE: "run execute start stop restart reboot cancel confirm capture finalize pay invoke"
     " dispatch void rerun trigger complete submit retry approve reject accept decline deploy"
     " rollback failover process generate compute export abort commit reverse redeem pause"
     " exec connect proxy evaluate simulate test sync refresh render call redeliver rerequest"
     " migrate upgrade rebuild reindex drain cordon resend replay launch calculate translate"
-    " transcribe ping exchange login logout build analyze",
+    " transcribe ping exchange login logout build analyze"
+    " perform answer do",
     Kind.SEND: "send post publish notify schedule reply forward broadcast dial",
     Kind.ADMIN: "grant invite authorize impersonate",
 }

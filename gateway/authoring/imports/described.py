@@ -117,6 +117,12 @@ def verb_first(found: Described) -> list[str]:
         words = words[1:]
     if words and words[0] == "post" and found.method == "POST":
         words = []
+    if (
+        len(words) > 1
+        and words[-1] == found.method.lower()
+        and words[-1] in ("post", "put", "patch")
+    ):
+        words.pop()
     verb = verb_of(words)
     if verb is not None:
         if words[0] != verb and words[-1] == verb:

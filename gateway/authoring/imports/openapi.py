@@ -33,6 +33,7 @@ _METHODS = ("get", "head", "options", "post", "put", "patch", "delete")
 _READS = re.compile(r"(?:^|[^a-z])(?:read|readonly|read_only|view|list|get)(?:only)?(?:$|[^a-z])")
 _WRITES = re.compile(r"(?:^|[^a-z])(?:write|admin|manage|full|edit|delete|create|update)")
 _HOST = re.compile(r"(?:\*\.)?(?:[a-z0-9_-]{1,63}\.)*[a-z0-9-]{1,63}")
+_ITEM = re.compile(r"(.+)/\{[^{}/]+\}")
 _KEYED = re.compile(r"\[([^\[\]]*)\]")
 
 
@@ -81,9 +82,9 @@ class _Reader:
         paths = _mapping(self._document.get("paths"))
         if not paths:
             self._problem("the document", "has no `paths`")
-        self._collections = frozenset(
-            re.sub(r"/\{[^{}/]+\}/?$", "", path) for path in paths if isinstance(path, str)
-        ) & frozenset(path.rstrip("/") for path in paths if isinstance(path, str))
+        texts = {path.rstrip("/") for path in paths if isinstance(path, str)}
+        items = (_ITEM.fullmatch(path) for path in texts)
+        self._collections = frozenset(item.group(1) for item in items if item) & texts
         base_paths = self._bases(self._document)
         for position, (path, item) in enumerate(paths.items()):
             if position >= PATHS_MAX:
