@@ -18,14 +18,15 @@ _WORDS = {
     Kind.READ: "get list read search find count describe retrieve lookup preview query view show"
     " download head exists check validate verify compare explain estimate scan browse fetch",
     Kind.CREATE: "create add register copy upload fork import open put insert new clone duplicate"
-    " provision allocate request ingest record track store",
+    " provision allocate request ingest record track store comment make",
     Kind.UPDATE: "update set edit modify rename move mark close reopen archive unarchive enable"
     " disable attach detach lock unlock merge pin unpin replace restore patch change configure tag"
     " untag associate disassociate upsert save assign unassign apply reset rotate suspend resume"
     " activate deactivate link unlink join leave follow unfollow star unstar subscribe unsubscribe"
     " transfer dismiss block unblock unsuspend acknowledge resolve snooze mute unmute hide unhide"
     " watch unwatch reorder reprioritize promote demote convert undelete overwrite toggle renew"
-    " extend increment decrement adjust vote unvote swap switch redact",
+    " extend increment decrement adjust vote unvote swap switch redact revert"
+    " unpublish ignore favorite unfavorite write downgrade",
     Kind.DELETE: "delete remove terminate destroy purge drop deregister revoke unregister clear"
     " truncate release erase wipe trash",
     Kind.EXECUTE: "run execute start stop restart reboot cancel confirm capture finalize pay invoke"
@@ -34,7 +35,7 @@ _WORDS = {
     " exec connect proxy evaluate simulate test sync refresh render call redeliver rerequest"
     " migrate upgrade rebuild reindex drain cordon resend replay launch calculate translate"
     " transcribe ping exchange login logout build analyze"
-    " perform answer do",
+    " perform answer do escalate conclude print",
     Kind.SEND: "send post publish notify schedule reply forward broadcast dial",
     Kind.ADMIN: "grant invite authorize impersonate",
 }
@@ -139,7 +140,7 @@ def _by_method(method: str, is_read: bool | None) -> Kind:
 _ACCESS = frozenset(
     {
         "role", "permission", "membership", "collaborator", "acl", "saml", "sso", "scim", "mfa",
-        "idp", "credential", "secret", "token", "apikey", "ruleset", "password", "passkey",
+        "idp", "credential", "secret", "token", "apikey", "password", "passkey",
         "entitlement", "impersonation", "signin", "oidc", "oauth", "owner", "admin", "maintainer",
     }
 )  # fmt: skip

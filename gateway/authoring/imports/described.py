@@ -113,8 +113,11 @@ def verb_first(found: Described) -> list[str]:
     """The words of a name with its verb in front; `post_users` and the like have none, and then
     the path's last word is asked (`/orders/{id}/cancel`)."""
     words = list(found.words)
-    if len(words) > 1 and words[0] in ("post", "put", "patch") and words[0] == found.method.lower():
-        words = words[1:]
+    if len(words) > 1 and words[0] == found.method.lower():
+        if words[0] == "post":
+            words = words[1:]
+        elif words[0] in ("put", "patch"):
+            words[0] = "update"
     if words and words[0] == "post" and found.method == "POST":
         words = []
     if (

@@ -33,7 +33,7 @@ HOSTS = ("api.github.com", "uploads.github.com")
 _DOCUMENTS = ("api.github.com.json", "ghec.json")
 
 _ACCESS = re.compile(
-    r"secret|webhook|protection|access-restriction|status-check-contexts|pat-access"
+    r"secret|webhook|ruleset|protection|access-restriction|status-check-contexts|pat-access"
     r"|pat-grant|security-manager|org-role|enterprise-role|enterprise-team|^teams/|permissions"
     r"|installation$|authorization$|repo-access|access-default|codespaces-access|copilot-.*-policy"
     r"|enterprise-coding-agent-policy|scim|saml|sso|jitconfig|credentials/revoke|bypass"
