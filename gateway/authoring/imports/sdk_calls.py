@@ -103,12 +103,11 @@ def _calls_of(
             method = str(ast.literal_eval(keywords["method"])).upper()
         has_json = is_json and not {"files", "content"} & set(keywords)
         fields = _body_fields(node, keywords.get("body"), annotations) if has_json else ()
-        query = _qualifiers(keywords.get("options"))
         for template in _templates(node, call.args[0]):
             if (method, template) not in seen:
                 seen.add((method, template))
                 bare, _, fixed = template.partition("?")
-                pairs = tuple(sorted({**dict(query), **dict(parse_qsl(fixed))}.items()))
+                pairs = tuple(sorted(parse_qsl(fixed)))
                 yield SdkCall(path, method, bare, fields, pairs, has_json, is_deprecated)
 
 
@@ -195,18 +194,7 @@ def _branches(node: ast.FunctionDef) -> Iterator[dict[str, str]]:
                 yield found
 
 
-# --- query and body -------------------------------------------------------------------------------
-
-
-def _qualifiers(options: ast.expr | None) -> tuple[tuple[str, str], ...]:
-    """The constant pairs that `make_request_options(qualifiers={...})` adds to the query."""
-    if not isinstance(options, ast.Call):
-        return ()
-    for keyword in options.keywords:
-        if keyword.arg == "qualifiers" and isinstance(keyword.value, ast.Dict):
-            pairs: Mapping[str, str] = ast.literal_eval(keyword.value)
-            return tuple(sorted(pairs.items()))
-    return ()
+# --- the body -------------------------------------------------------------------------------------
 
 
 def _body_fields(

@@ -45,6 +45,12 @@ class Modules:
             LookupError: the name is not a class of this package.
         """
         where = module
+        owner, dot, last = name.rpartition(".")
+        if dot:
+            # `devices.DevicesResource`, where `devices` is an imported module.
+            source = self._import_of(module, owner, inside)
+            if source is not None:
+                return self.find_class(".".join(source), last)
         for _ in range(IMPORTS_FOLLOWED_MAX):
             tree = self.tree(where)
             if tree is None:

@@ -1,10 +1,14 @@
-"""Anthropic's API, from the source of its Python SDK. What is in beta has the same paths, and a
-`beta=true` in its query."""
+"""Anthropic's API, from the source of its Python SDK.
+
+What is in beta has the paths of what is stable. Only the features that a client asks for by a
+header, or the `beta=true` that older SDKs add, tell the two apart; both are the same act.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from gateway.authoring.imports.sdk_calls import read_sdk_calls
@@ -44,8 +48,35 @@ JUDGEMENT = Judgement(
     ),
     irreversible=re.compile(r"\.redact$|\.archive$|sign_out"),
 )
+BETA_REQUESTS: tuple[Mapping[str, str | bool], ...] = (
+    {"query.beta": "true"},
+    {"header.anthropic-beta": True},
+    {"query.beta": "true", "header.anthropic-beta": True},
+)
+"""How a client of the beta resources shows; a request can show it in both ways."""
 
 
 def sections(folders: Mapping[str, Path]) -> list[NewSection]:
     calls = read_sdk_calls(folders["anthropic"], "anthropic", "Anthropic")
-    return [NewSection(PROVIDER, sdk_rows(without_aliases(PROVIDER, calls), JUDGEMENT))]
+    named = without_aliases(PROVIDER, calls)
+    rows = sdk_rows(named, JUDGEMENT)
+    betas = {
+        call.operation: beta
+        for call in named
+        for beta in call.aliases
+        if beta == call.operation.replace(f"{PROVIDER}.", f"{PROVIDER}.beta.", 1)
+    }
+    return [
+        NewSection(
+            PROVIDER,
+            [
+                *rows,
+                *(
+                    replace(row, operation=betas[row.operation], when=when)
+                    for row in rows
+                    if row.operation in betas
+                    for when in BETA_REQUESTS
+                ),
+            ],
+        )
+    ]
