@@ -40,12 +40,14 @@ _KEYED = re.compile(r"\[([^\[\]]*)\]")
 @dataclass(frozen=True, slots=True)
 class OpenApiOptions:
     """`prefix` stands before every operation's name; `base_paths`, where given, replace those of
-    the document's servers; `skipped` are operation ids that are left out."""
+    the document's servers; `skipped` are operation ids that are left out; `scopes_key` is a
+    vendor's key that names the scopes an operation needs."""
 
     rules: RowRules = field(default_factory=RowRules)
     prefix: str = ""
     base_paths: tuple[str, ...] | None = None
     skipped: frozenset[str] = frozenset()
+    scopes_key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,9 +264,15 @@ class _Reader:
             words,
             group,
             self._fields(operation, parameters),
-            _is_read(operation.get("security", self._document.get("security"))),
+            _is_read(self._security(operation)),
             path.rstrip("/") in self._collections,
         )
+
+    def _security(self, operation: Mapping[str, Any]) -> object:
+        hinted = operation.get(self._options.scopes_key) if self._options.scopes_key else None
+        if isinstance(hinted, str):
+            return [{"": hinted.replace(",", " ").split()}]
+        return operation.get("security", self._document.get("security"))
 
     def _name(self, path: str, method: str, operation: Mapping[str, Any]) -> tuple[str, str]:
         """The operation's name, and what of it may have a verb (nothing where it is derived)."""

