@@ -14,6 +14,7 @@ from pathlib import Path
 
 from gateway.canonicalize import ambiguity
 from gateway.canonicalize.ambiguity import AmbiguityError
+from gateway.canonicalize.aws_entries import entries_of, find_aws, index_of, needed_sections
 from gateway.canonicalize.catalog.index import hosts_of
 from gateway.canonicalize.catalog_names import action_names, operation_names
 from gateway.canonicalize.extractor import extract
@@ -24,7 +25,8 @@ from gateway.canonicalize.matcher import Candidate, first_that_holds
 from gateway.canonicalize.normalize import check_overrides, split_target
 from gateway.canonicalize.operation import Operation
 from gateway.canonicalize.reader import RequestReader
-from gateway.canonicalize.selectors import AwsCall, Select, select_aws
+from gateway.canonicalize.selectors import Select
+from gateway.canonicalize.selectors.aws import AwsCall, select_aws
 from gateway.canonicalize.site import LazySite, Part, Site, load_site
 from gateway.canonicalize.verdicts import problems_of
 from gateway.model.action import UNKNOWN_OPERATION, Action, Canonical, Kind, Target
@@ -137,7 +139,12 @@ class Canonicalizer:
     def is_ready(self, request: HttpRequest) -> bool:
         """Whether all that this request needs is in memory."""
         lazy = self._sites.find(request.authority.host)
-        return lazy is None or lazy.is_loaded
+        if lazy is None:
+            return True
+        if not lazy.is_loaded:
+            return False
+        site = lazy.site
+        return site.select is not Select.AWS or all(map(site.has, _needed(site, request)))
 
     def load_for(self, request: HttpRequest) -> None:
         """Read what this request needs; for a thread beside the event loop.
@@ -146,8 +153,9 @@ class Canonicalizer:
             CatalogError, ConfigurationError: a file can't be used.
         """
         lazy = self._sites.find(request.authority.host)
-        if lazy is not None:
-            _ = lazy.site
+        if lazy is not None and (site := lazy.site).select is Select.AWS:
+            for name in _needed(site, request):
+                site.section(name)
 
     # --- one request ------------------------------------------------------------------------------
 
@@ -158,13 +166,15 @@ class Canonicalizer:
         errors = UNKNOWN_ERRORS if site is None else site.errors
         try:
             check_overrides(request.method, request.fields)
-            segments, raw_query = split_target(request.target)
+            is_aws = site is not None and site.select is Select.AWS
+            segments, raw_query = split_target(request.target, keeps_slashes=is_aws)
             if site is None:
                 return _unknown_host(request, segments)
             reader = RequestReader(request, raw_query)
             winner: Candidate | None
             if site.select is Select.AWS:
-                errors, winner, name = _find_aws(site, reader, segments)
+                call, winner, named = find_aws(site, reader, segments)
+                errors, name = call.errors, named or UNKNOWN_OPERATION
             else:
                 winner, name = _find_path(site, reader, segments)
             # The winner's own conditions may have parsed the body already; the rest is lazy.
@@ -185,21 +195,32 @@ class Canonicalizer:
             AmbiguityError: what `canonicalize` would refuse, as far as finding goes.
         """
         lazy = self._sites.find(request.authority.host)
-        segments, raw_query = split_target(request.target)
+        is_aws = lazy is not None and lazy.site.select is Select.AWS
+        segments, raw_query = split_target(request.target, keeps_slashes=is_aws)
         if lazy is None:
             return Finding(None, tuple(segments), (), None, None)
         site = lazy.site
         reader = RequestReader(request, raw_query)
         call: AwsCall | None = None
         if site.select is Select.AWS:
-            call = select_aws(reader, request.authority.host, segments)
-            section = site.section(call.service)
-            entries = section.names.get(call.name or "", []) if section is not None else []
-            found = [Candidate(entry, call.captured) for entry in entries]
+            call = select_aws(reader, request.authority.host, segments, index_of(site))
+            sections = [site.section(service) for service in call.services]
+            found = [
+                c for section in sections if section for c in entries_of(call, section, reader)
+            ]
         else:
             found = list(site.main.paths.candidates(_trimmed(segments), request.method))
         winner = first_that_holds(found, reader)
         return Finding(site, tuple(segments), tuple(found), winner, call)
+
+
+def _needed(site: Site, request: HttpRequest) -> tuple[str, ...]:
+    """The sections of AWS services that a request needs; none where it will be refused."""
+    query = request.target.partition(b"?")[2].decode("latin-1")
+    try:
+        return needed_sections(site, RequestReader(request, query))
+    except AmbiguityError:
+        return ()
 
 
 def _trimmed(segments: Sequence[str]) -> Sequence[str]:
@@ -222,18 +243,6 @@ def _find_path(
     elif paths.has_in_other_case(segments, reader.request.method):
         raise AmbiguityError(ambiguity.PATH, "the path differs from a known one in case only")
     return winner, UNKNOWN_OPERATION
-
-
-def _find_aws(
-    site: Site, reader: RequestReader, segments: Sequence[str]
-) -> tuple[str, Candidate | None, str]:
-    call = select_aws(reader, reader.request.authority.host, segments)
-    section = site.section(call.service)
-    if call.name is None or section is None:
-        return call.errors, None, call.name or UNKNOWN_OPERATION
-    entries = section.names.get(call.name, ())
-    winner = first_that_holds((Candidate(entry, call.captured) for entry in entries), reader)
-    return call.errors, winner, call.name
 
 
 def _unknown_host(request: HttpRequest, segments: Sequence[str]) -> Canonical:

@@ -25,7 +25,8 @@ from gateway.canonicalize.operation import (
     reads_body,
 )
 from gateway.canonicalize.secrets import looks_secret
-from gateway.canonicalize.selectors import S3_VARIABLES, Select
+from gateway.canonicalize.selectors import Select
+from gateway.canonicalize.selectors.s3 import S3_VARIABLES
 from gateway.canonicalize.template import TemplateError, split_template, variables_of
 from gateway.canonicalize.verbs import kind_of
 from gateway.model.action import Kind, WitnessRead

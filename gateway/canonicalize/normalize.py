@@ -27,6 +27,7 @@ _DOT_SEGMENT = re.compile(rb"/\.{1,2}(?:/|$)")
 _BROKEN_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _ENCODED_AGAIN = re.compile(r"%[0-9A-Fa-f]{2}")
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff]")
+_DOTS = re.compile(r"(?:^|/)\.{1,2}(?:/|$)")
 _STRUCTURAL = "/\\;%?#"
 
 
@@ -49,8 +50,11 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"
 _OVERRIDES = _METHOD_HEADERS | _PATH_HEADERS
 
 
-def split_target(target: bytes) -> tuple[list[str], str]:
+def split_target(target: bytes, *, keeps_slashes: bool = False) -> tuple[list[str], str]:
     """Give the decoded path segments and the raw query. A trailing slash gives a last empty one.
+
+    `keeps_slashes`: an encoded slash is taken for a part of its segment, which may so have a `/`;
+    the caller must refuse it where that makes a difference.
 
     Raises:
         AmbiguityError: `ambiguous_path`.
@@ -67,7 +71,8 @@ def split_target(target: bytes) -> tuple[list[str], str]:
     if _PLAIN_PATH.fullmatch(path):
         segments = path.decode("ascii").split("/")[1:]
     elif _RAW_PATH.fullmatch(path):
-        segments = [_decode_segment(part) for part in path.decode("ascii").split("/")[1:]]
+        signs = _BUT_SLASH if keeps_slashes else _SEPARATORS
+        segments = [_decode_segment(part, signs) for part in path.decode("ascii").split("/")[1:]]
     else:
         raise AmbiguityError(ambiguity.PATH, "the path has characters that must be encoded")
     if len(segments) > SEGMENTS_MAX:
@@ -75,7 +80,11 @@ def split_target(target: bytes) -> tuple[list[str], str]:
     return segments, text
 
 
-def _decode_segment(part: str) -> str:
+_SEPARATORS = "/\\;?#"
+_BUT_SLASH = "\\;?#"
+
+
+def _decode_segment(part: str, separators: str) -> str:
     if "%" not in part:
         return part
     if _BROKEN_PERCENT.search(part):
@@ -84,11 +93,11 @@ def _decode_segment(part: str) -> str:
         text = unquote_to_bytes(part).decode("utf-8")
     except UnicodeDecodeError:
         raise AmbiguityError(ambiguity.PATH, "the path is not UTF-8") from None
-    if any(sign in text for sign in "/\\;?#"):
+    if any(sign in text for sign in separators):
         raise AmbiguityError(ambiguity.PATH, "the path has encoded separators")
     if _CONTROL.search(text):
         raise AmbiguityError(ambiguity.PATH, "the path has encoded control characters")
-    if text in (".", "..") or _ENCODED_AGAIN.search(text):
+    if _DOTS.search(text) or _ENCODED_AGAIN.search(text):
         raise AmbiguityError(ambiguity.PATH, "the path is encoded twice or has encoded dots")
     if not text.isascii():
         _check_folding(text)

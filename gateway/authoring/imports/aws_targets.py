@@ -1,0 +1,113 @@
+"""Finds what an AWS operation acts on among the members of its input: the name, id or ARN that goes
+with the noun of its name. `DeleteTable` acts on `TableName`, of type `table`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from gateway.authoring.imports.aws_models import Member, ModelOperation
+from gateway.authoring.imports.names import singular, words_of
+from gateway.canonicalize.secrets import looks_secret
+from gateway.model.action import Kind
+
+_ID_WORDS = frozenset(
+    {"name", "names", "id", "ids", "arn", "arns", "identifier", "identifiers", "url", "number"}
+)
+_MORE_IDS = frozenset(
+    {"key", "alias", "username", "email", "email address", "domain", "bucket", "resource"}
+)
+"""Whole names of members that are ids by themselves."""
+_OWN = frozenset({"resource", "entity", "source", "target"})
+_HOW = frozenset({"batch", "admin", "bulk", "transact"})
+_JOINTS = frozenset({"to", "from", "for", "with", "in", "by", "on", "of", "as", "into"})
+_NOT_IT = re.compile(r"client|token|account|marker|request|next|page|max|region|owner|version")
+"""Words of members that are ids, and seldom of what the operation acts on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """`id` is an address, or empty; with `each` that of a list."""
+
+    type: str
+    id: str = ""
+    each: bool = False
+    member: str = ""
+
+
+def noun_of(operation: str) -> list[str]:
+    """The words of what an operation acts on, in the singular: `DeleteDBClusters` -> db cluster."""
+    words = words_of(operation)
+    while len(words) > 1 and words[0] in _HOW:
+        words = words[1:]
+    kept: list[str] = []
+    for word in words[1:]:
+        if word in _JOINTS and kept:
+            break
+        kept.append(word)
+    return [*kept[:-1], singular(kept[-1])] if kept else []
+
+
+def target_of_operation(
+    operation: ModelOperation, kind: Kind, variables: Mapping[str, str]
+) -> Target:
+    """The target. `variables` are our names of path variables by the model's."""
+    noun = noun_of(operation.name)
+    best: tuple[tuple[int, int, int], Member, list[str]] | None = None
+    for position, member in enumerate(operation.members):
+        words = words_of(member.name)
+        stem = noun if words == noun else _stem(words)
+        if stem is None or looks_secret(member.name) or member.type not in ("text", "list"):
+            continue
+        rank = _rank(member, stem, noun, position, kind)
+        if rank is not None and (best is None or rank > best[0]):
+            best = rank, member, stem
+    if best is None:
+        return Target("_".join(noun))
+    _, member, stem = best
+    address = member.address
+    if member.path_name:
+        address = f"path.{variables[member.path_name]}"
+    kind_of_thing = stem if stem and set(stem) - _OWN else (stem or noun)
+    return Target("_".join(kind_of_thing)[:64], address, member.type == "list", member.name)
+
+
+def _stem(words: list[str]) -> list[str] | None:
+    """`DBInstanceIdentifiers` -> db instance; None for what is no name or id."""
+    if " ".join(words) in _MORE_IDS:
+        return [singular(words[-1])] if words[-1] != "username" else ["user"]
+    if not words or words[-1] not in _ID_WORDS:
+        return None
+    words = list(words)
+    while words and words[-1] in _ID_WORDS:
+        words.pop()
+    return [*words[:-1], singular(words[-1])] if words else []
+
+
+def _rank(
+    member: Member, stem: Sequence[str], noun: Sequence[str], position: int, kind: Kind
+) -> tuple[int, int, int] | None:
+    """How well a member fits, None where it can't be the target."""
+    is_needed = member.required or bool(member.path_name)
+    match = _match(stem, noun)
+    if not is_needed and (kind is Kind.READ or (match == _NONE and noun)):
+        return None
+    if match == _NONE and _NOT_IT.search(" ".join(stem)):
+        if not is_needed:
+            return None
+        match = -1
+    # Of path variables that fit equally the last is the most specific; of other members the first.
+    order = position if member.path_name else -position
+    return match, int(is_needed) + int(bool(member.path_name)), order
+
+
+_NONE, _PART, _TAIL, _ALL = 0, 1, 2, 3
+
+
+def _match(stem: Sequence[str], noun: Sequence[str]) -> int:
+    if list(stem) == list(noun) or not stem:
+        return _ALL
+    if list(noun[-len(stem) :]) == list(stem) or list(stem[-len(noun) :]) == list(noun):
+        return _TAIL if noun else _NONE
+    return _PART if set(stem) <= set(noun) else _NONE
