@@ -28,6 +28,8 @@ from gateway.model.action import Kind
 _NEVER = re.compile(r"(?!)")
 _MEANINGLESS = frozenset({"idempotency_key", "idempotencyKey", "client_token", "request_id"})
 """Fields that differ from call to call and say nothing of the act."""
+API_VERSION = "api_version"
+"""What importers call the version in a path, where it is a variable: never a target or a param."""
 _NO_NOUNS = (frozenset(KIND_BY_VERB) | {"batch", "bulk", "by", "sync", "test", "all"}) - {"link"}
 """First words of path segments that name an act, and not what it acts on."""
 
@@ -55,7 +57,8 @@ class Judgement:
 
     `kinds`, `actions` and `params` hold single operations by name. `reads` are POSTs that only
     answer a question; `executes` are acts whose names sound like questions. `posts_act` says that
-    a POST whose name tells nothing is an act, and no creation.
+    a POST whose name tells nothing is an act, and no creation; `is_rpc` that the method means
+    nothing at all.
     """
 
     kinds: Mapping[str, Kind] = field(default_factory=dict)
@@ -67,6 +70,7 @@ class Judgement:
     irreversible: re.Pattern[str] = _NEVER
     reversible: re.Pattern[str] = _NEVER
     posts_act: bool = False
+    is_rpc: bool = False
     actions: Mapping[str, str] = field(default_factory=dict)
     params: Mapping[str, Mapping[str, RowParam]] = field(default_factory=dict)
 
@@ -96,7 +100,7 @@ def row_of(call: Call, judgement: Judgement) -> Row:
 
 def kind_of(call: Call, judgement: Judgement) -> Kind:
     """The provider's word first, then the name, then the method; never a read by doubt."""
-    name, method = call.operation, call.method.upper()
+    name, method = call.operation, "POST" if judgement.is_rpc else call.method.upper()
     if name in judgement.kinds:
         return judgement.kinds[name]
     if method in ("GET", "HEAD") or (method == "POST" and judgement.reads.search(name)):
@@ -141,7 +145,7 @@ def is_reversible(call: Call, kind: Kind, judgement: Judgement) -> bool:
 
 def _target_of(wire: str) -> tuple[str, str]:
     """As `target_of`; without an id, the last literal that is no verb is the type."""
-    target_type, target_id = target_of(wire)
+    target_type, target_id = target_of(wire, ignored=(API_VERSION,))
     if target_id:
         return target_type, target_id
     literals = [part for part in wire.partition(" ")[2].split("/") if part and "{" not in part]
@@ -158,6 +162,8 @@ def _params(
     target_id: str,
 ) -> dict[str, RowParam]:
     params = path_params(wire, target_id)
+    in_path = {*params, *re.findall(r"path\.(\w+)", target_id)}
+    params.pop(API_VERSION, None)
     if kind is Kind.READ:
         return params
     params |= known
@@ -165,6 +171,8 @@ def _params(
     left = [
         item
         for item in fields
-        if item.address not in taken and item.name not in params and item.name not in _MEANINGLESS
+        if item.address not in taken
+        and item.name not in params
+        and item.name not in _MEANINGLESS | in_path
     ]
     return params | chosen_params(left, most=max(0, PARAMS_MAX - len(params)))
