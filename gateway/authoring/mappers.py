@@ -1,13 +1,11 @@
-"""What authors of mappers use: check files, run their inline tests, explain and map requests.
+"""Runs the inline tests of mappers, and maps requests that stand on JSON lines.
 
 Values in, values out; `cli/mappers` prints them. Canonicalization itself stays in its stage.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from gateway.authoring.requests import (
     MalformedRequestError,
@@ -15,12 +13,9 @@ from gateway.authoring.requests import (
     guess_content_type,
     parse_request_line,
 )
-from gateway.canonicalize.ambiguity import AmbiguityError
 from gateway.canonicalize.canonicalizer import Canonicalizer
 from gateway.canonicalize.mapper import Mapper, MapperTest
-from gateway.canonicalize.matcher import Candidate
-from gateway.canonicalize.operation import Operation, ParamType, Presence
-from gateway.model.action import Action, Canonical, Kind
+from gateway.model.action import Action, Canonical
 from gateway.model.exchange import HttpRequest
 
 
@@ -32,15 +27,6 @@ class TestResult:
 
     test: MapperTest
     differences: tuple[str, ...]
-
-
-def check(paths: Sequence[Path]) -> Canonicalizer:
-    """Load mappers strictly.
-
-    Raises:
-        ConfigurationError: with every problem of every file.
-    """
-    return Canonicalizer.load(paths)
 
 
 def run_tests(canonicalizer: Canonicalizer) -> list[TestResult]:
@@ -60,7 +46,7 @@ def _differences(canonicalizer: Canonicalizer, mapper: Mapper, test: MapperTest)
     canonical = canonicalizer.canonicalize(request)
     found = []
     for key, expected in test.expect:
-        actual = _observed(canonical, key)
+        actual = observed(canonical, key)
         if actual != expected:
             found.append(f"{key}: expected {expected!r}, found {actual!r}")
     if canonical.refused is not None and "refused" not in dict(test.expect):
@@ -88,7 +74,8 @@ def request_of_test(mapper: Mapper, test: MapperTest) -> HttpRequest:
     return build_request(method, target, headers, body.encode())
 
 
-def _observed(canonical: Canonical, key: str) -> object:
+def observed(canonical: Canonical, key: str) -> object:
+    """What a test's `expect` compares with: a field of the first action, or of the whole."""
     if key == "refused":
         return canonical.refused
     if key == "provider":
@@ -148,101 +135,3 @@ def action_as_json(action: Action) -> dict[str, object]:
         "sensitive": action.sensitive,
         "missing": sorted(action.missing),
     }
-
-
-# --- list and explain -----------------------------------------------------------------------------
-
-
-def list_operations(
-    canonicalizer: Canonicalizer, provider: str | None = None, kind: Kind | None = None
-) -> list[Operation]:
-    """Every entry once (a method that takes GET and POST too), by provider and operation."""
-    found = {
-        (entry.provider, entry.operation, entry.template, entry.when): entry
-        for entry in canonicalizer.operations
-        if provider in (None, entry.provider) and kind in (None, entry.kind)
-    }
-    return sorted(found.values(), key=lambda entry: (entry.provider, entry.operation))
-
-
-def explain(canonicalizer: Canonicalizer, request: HttpRequest) -> dict[str, object]:
-    """Say step by step how a request is read: candidates, the winner, the origin of each value."""
-    canonical = canonicalizer.canonicalize(request)
-    result: dict[str, object] = {
-        "host": request.authority.host,
-        "provider": canonical.provider,
-        "candidates": [],
-        "won": None,
-        **{key: value for key, value in canonical_as_json(canonical).items() if key != "provider"},
-    }
-    try:
-        finding = canonicalizer.examine(request)
-    except AmbiguityError:
-        # The refusal is already in the result, with its sentence.
-        return result
-    result["segments"] = list(finding.segments)
-    if finding.site is None:
-        result["why"] = "no mapper has this host"
-        return result
-    if finding.call is not None:
-        result["selected"] = finding.call.name
-    result["candidates"] = [_candidate_as_json(found) for found in finding.candidates]
-    if finding.winner is None:
-        result["why"] = "no entry fits, so this is unknown"
-        return result
-    operation = finding.winner.operation
-    result["won"] = {"entry": operation.template, "origin": operation.origin}
-    result["why"] = _why(finding.winner, finding.candidates)
-    result["values"] = _origins(operation, canonical)
-    return result
-
-
-def _why(winner: Candidate, candidates: Sequence[Candidate]) -> str:
-    if len(candidates) == 1:
-        return "the only entry that fits"
-    if winner.operation.when:
-        return "all of its conditions hold, and no entry with more does"
-    return "the most specific entry whose conditions hold"
-
-
-def _candidate_as_json(candidate: Candidate) -> dict[str, object]:
-    operation = candidate.entry.operation
-    return {
-        "entry": operation.template,
-        "operation": operation.operation,
-        "when": [
-            f"{condition.address} is there"
-            if condition.expected is Presence.PRESENT
-            else f"{condition.address} is absent"
-            if condition.expected is Presence.ABSENT
-            else f"{condition.address} = {condition.expected}"
-            for condition in operation.when
-        ],
-        "captured": list(candidate.captured),
-        "origin": operation.origin,
-    }
-
-
-def _origins(operation: Operation, canonical: Canonical) -> list[Mapping[str, object]]:
-    """Each declared value, where it is read, and what was found."""
-    action = canonical.actions[0] if canonical.actions else None
-    values: list[Mapping[str, object]] = []
-    spec = operation.target
-    if spec.id is not None or spec.each is not None:
-        parts = spec.id.parts if spec.id is not None else (spec.each,)
-        origin = "".join(str(part) if isinstance(part, str) else f"{{{part}}}" for part in parts)
-        found = action.target.id if action else None
-        values.append({"name": "target.id", "from": origin, "type": "text", "value": found})
-    for param in operation.params:
-        type_name = param.type.value
-        if param.type is ParamType.MONEY_DECIMAL:
-            type_name += f" in {param.currency}"
-        values.append(
-            {
-                "name": f"params.{param.name}",
-                "from": str(param.address),
-                "type": type_name,
-                "value": action.params.get(param.name) if action else None,
-            }
-        )
-    return values

@@ -14,7 +14,7 @@ from gateway.authoring.requests import build_request
 from gateway.canonicalize.canonicalizer import Canonicalizer
 from gateway.canonicalize.taxonomy import TAXONOMY_FILE
 from gateway.cli.main import run_command
-from gateway.cli.mappers import mappers
+from gateway.cli.mappers.group import mappers
 from gateway.content import mappers_dir
 from gateway.model.action import Kind
 
