@@ -35,6 +35,7 @@ class MediaType(StrEnum):
     FORM = "form"
     JSON = "json"
     XML = "xml"
+    CBOR = "cbor"
     MULTIPART = "multipart"
     OTHER = "other"
 
@@ -44,6 +45,9 @@ _MEDIA_TYPES = {
     b"application/x-www-form-urlencoded": MediaType.FORM,
     b"application/x-www-form-urlencoded; charset=utf-8": MediaType.FORM,
     b"application/json": MediaType.JSON,
+    b"application/x-amz-json-1.0": MediaType.JSON,
+    b"application/x-amz-json-1.1": MediaType.JSON,
+    b"application/cbor": MediaType.CBOR,
     b"application/json; charset=utf-8": MediaType.JSON,
     b"application/json;charset=utf-8": MediaType.JSON,
     b"application/xml": MediaType.XML,

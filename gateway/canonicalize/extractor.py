@@ -271,7 +271,7 @@ def _any_list(address: Address, reader: RequestReader) -> object:
     found = _pair_list(reader.query, address.name) if reader.raw_query else None
     if reader.request.body == b"":
         return found
-    if reader.media.value == "json":
+    if reader.media.value in ("json", "cbor"):
         other = _json_list(address, reader)
     else:
         other = _pair_list(reader.form, address.name)
@@ -283,7 +283,7 @@ def _any_list(address: Address, reader: RequestReader) -> object:
 
 
 def _pair_list(pairs: Pairs, name: str) -> list[str] | None:
-    """Collect `name`, `name[]`, `name[0]`, `name.1` and `name.member.1`, one notation only."""
+    """Collect `name`, `name[]`, `name[0]`, `name.1` and `name.member.1`; one notation only."""
     notations: dict[str, list[tuple[int, str]]] = {}
     for key, value in pairs.values.items():
         if not key.startswith(name):
@@ -303,7 +303,8 @@ def _pair_list(pairs: Pairs, name: str) -> list[str] | None:
     return None
 
 
-_INDEXED = re.compile(r"(\[|\.|\.member\.)([0-9]{1,5})\]?")
+_INDEXED = re.compile(r"(\[|\.|\.[A-Za-z][A-Za-z0-9]{0,63}\.)([0-9]{1,5})\]?")
+"""AWS puts `member` between name and number, or the name of the list's elements."""
 
 
 def _list_notation(rest: str) -> tuple[str | None, int]:

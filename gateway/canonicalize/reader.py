@@ -13,6 +13,7 @@ from xml.etree.ElementTree import Element
 from gateway.canonicalize import ambiguity
 from gateway.canonicalize.ambiguity import AmbiguityError
 from gateway.canonicalize.bodies import MediaType, media_type, parse_form, parse_json, parse_xml
+from gateway.canonicalize.cbor import parse_cbor
 from gateway.canonicalize.multipart import Part, form_of_parts, parse_multipart
 from gateway.canonicalize.operation import EVERY, Address, Place
 from gateway.canonicalize.pairs import Pairs, parse_pairs
@@ -56,7 +57,11 @@ class RequestReader:
 
     @property
     def json(self) -> object:
-        if self._json is self:
+        if self._json is self and self.media is MediaType.CBOR:
+            # The values are JSON's, and no bytes are an object in both.
+            body = self.whole_body()
+            self._json = parse_cbor(body) if body else {}
+        elif self._json is self:
             body = self._body_of(MediaType.JSON)
             self._json = parse_json(body) if body else {}
         return self._json
@@ -191,7 +196,7 @@ def _read_any(reader: RequestReader, address: Address) -> object:
     found = reader.query.value(address) if reader.raw_query else None
     if reader.request.body == b"":
         return found
-    if reader.media is MediaType.JSON:
+    if reader.media in (MediaType.JSON, MediaType.CBOR):
         other = _walk_json(reader.json, address)
     else:
         other = reader.form.value(address)
