@@ -1,1 +1,71 @@
-"""The acts that a body carries, where method and path don't say them."""
+"""The acts that a body carries, where method and path don't say them: one request, several actions.
+
+Each family is one way of carrying acts, and one module. Pure: text in, actions out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+from gateway.canonicalize.expand.acts import Call, NamedActs, Resolve, check_count
+from gateway.canonicalize.expand.batches import (
+    expand_azure,
+    expand_google,
+    expand_graph,
+    expand_salesforce,
+)
+from gateway.canonicalize.expand.bulk import expand_bulk, expand_msearch
+from gateway.canonicalize.expand.dynamodb import expand_batch_write, expand_transaction
+from gateway.canonicalize.expand.graphql import expand_graphql
+from gateway.canonicalize.expand.jsonrpc import expand_jsonrpc
+from gateway.canonicalize.expand.mcp import expand_mcp
+from gateway.canonicalize.expand.postgrest import expand_postgrest
+from gateway.canonicalize.expand.sql_requests import DIALECTS
+from gateway.canonicalize.expand.sql_requests import EXPANDERS as SQL
+from gateway.canonicalize.operation import Operation
+from gateway.canonicalize.reader import RequestReader
+from gateway.model.action import Action
+
+_EXPANDERS: Mapping[str, Callable[[Call], tuple[Action, ...]]] = {
+    "graphql": expand_graphql,
+    "jsonrpc": expand_jsonrpc,
+    "mcp": expand_mcp,
+    "google_batch": expand_google,
+    "graph_batch": expand_graph,
+    "azure_batch": expand_azure,
+    "salesforce_batch": expand_salesforce,
+    "dynamodb_batch": expand_batch_write,
+    "dynamodb_transaction": expand_transaction,
+    "elasticsearch_bulk": expand_bulk,
+    "elasticsearch_msearch": expand_msearch,
+    "postgrest": expand_postgrest,
+    **SQL,
+}
+FAMILIES = frozenset(_EXPANDERS)
+"""What `expand` may name."""
+
+_NOTHING: NamedActs = MappingProxyType({})
+
+
+def expand(
+    operation: Operation, reader: RequestReader, resolve: Resolve, named: NamedActs = _NOTHING
+) -> tuple[Action, ...]:
+    """The actions of a request that matched an entry with `expand`: at least one.
+
+    `resolve` canonicalizes a request that stands inside this one; `named` are the mapper's own
+    entries for single acts.
+
+    Raises:
+        AmbiguityError: two servers could read the body differently, or it is too large.
+    """
+    call = Call(operation, reader, resolve, named)
+    return check_count(_EXPANDERS[operation.expand](call))
+
+
+def preload(family: str) -> None:
+    """Load what a family needs (sqlglot and dialects for SQL), where nobody waits for it."""
+    from gateway.canonicalize.expand.sql_tree import preload_dialect
+
+    for dialect in DIALECTS.get(family, ()):
+        preload_dialect(dialect)

@@ -16,6 +16,7 @@ from gateway.canonicalize.ambiguity import AmbiguityError
 from gateway.canonicalize.bodies import DecimalText
 from gateway.canonicalize.extractor import ACTIONS_MAX, ITEMS_MAX, TEXT_CHARS_MAX, extract
 from gateway.canonicalize.kinds import KIND_BY_VERB, object_of, raised_kind, sensitivity, verb_of
+from gateway.canonicalize.matcher import Candidate, Entry, first_that_holds
 from gateway.canonicalize.naming import derived_action, words_of
 from gateway.canonicalize.operation import Operation
 from gateway.canonicalize.reader import RequestReader
@@ -32,15 +33,19 @@ Resolve = Callable[[HttpRequest], Canonical]
 """Canonicalizes a request that stands inside another. It raises for a batch inside a batch."""
 
 
+NamedActs = Mapping[str, Sequence[Entry]]
+"""A mapper's own entries for single acts, by operation; their addresses `body.` lead into the
+act's arguments."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Call:
-    """A request that matched an entry with `expand`. `named` are the mapper's own words about
-    single acts, by their operation."""
+    """A request that matched an entry with `expand`."""
 
     operation: Operation
     reader: RequestReader
     resolve: Resolve
-    named: Mapping[str, Operation]
+    named: NamedActs
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +63,12 @@ class Act:
 
 def actions_of(call: Call, act: Act) -> tuple[Action, ...]:
     """The actions of an act: several where it names several targets."""
-    named = call.named.get(act.operation)
-    if named is not None:
-        return extract(named, call.reader.within(act.arguments))
+    entries = call.named.get(act.operation)
+    if entries is not None:
+        inner = call.reader.within(act.arguments)
+        found = first_that_holds((Candidate(entry, ()) for entry in entries), inner)
+        if found is not None:
+            return extract(found.operation, inner)
     params, missing = params_of(act.arguments)
     kind = raised_kind(act.kind, act.words)
     irreversible = kind in (Kind.DELETE, Kind.SEND) or act.words[:1] in (["delete"], ["remove"])

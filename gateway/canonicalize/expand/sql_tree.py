@@ -41,7 +41,7 @@ class Deed:
     is_reversible: bool = True
 
 
-def preload(dialect: str) -> None:
+def preload_dialect(dialect: str) -> None:
     """Load sqlglot and a dialect now, where nobody waits."""
     _parser_of(dialect)
 

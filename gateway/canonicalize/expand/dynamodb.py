@@ -1,0 +1,86 @@
+"""Turns DynamoDB's batched and transacted writes into what they do to each table.
+
+A batch that deletes is a deletion, whatever else it puts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from gateway.canonicalize import ambiguity
+from gateway.canonicalize.ambiguity import AmbiguityError
+from gateway.canonicalize.expand.acts import Call, own_action
+from gateway.canonicalize.reader import member
+from gateway.model.action import Action, Kind, Target
+
+_ACTS: Mapping[str, tuple[str, Kind]] = {
+    "PutRequest": ("put_item", Kind.CREATE),
+    "DeleteRequest": ("delete_item", Kind.DELETE),
+    "Put": ("put_item", Kind.CREATE),
+    "Update": ("update_item", Kind.UPDATE),
+    "Delete": ("delete_item", Kind.DELETE),
+    "ConditionCheck": ("check_item", Kind.READ),
+}
+
+
+def expand_batch_write(call: Call) -> tuple[Action, ...]:
+    """`BatchWriteItem`: puts and deletes by table.
+
+    Raises:
+        AmbiguityError: the body is not what the operation takes.
+    """
+    counts: dict[tuple[str, str], int] = {}
+    for table, requests in _mapping(member(_mapping(call.reader.json), "RequestItems")).items():
+        for request in _list(requests):
+            _count(counts, request, table)
+    return _actions(call, counts)
+
+
+def expand_transaction(call: Call) -> tuple[Action, ...]:
+    """`TransactWriteItems`: puts, updates, deletes and checks, each with its table.
+
+    Raises:
+        AmbiguityError: the body is not what the operation takes.
+    """
+    counts: dict[tuple[str, str], int] = {}
+    for item in _list(member(_mapping(call.reader.json), "TransactItems")):
+        _count(counts, item, None)
+    return _actions(call, counts)
+
+
+def _count(counts: dict[tuple[str, str], int], request: object, table: str | None) -> None:
+    """Count one request: an object with the act as its only key."""
+    items = list(_mapping(request).items())
+    if len(items) != 1 or items[0][0] not in _ACTS:
+        raise AmbiguityError(ambiguity.BODY, "a write of the batch is of no known sort")
+    name, inner = items[0]
+    named = table if table is not None else member(_mapping(inner), "TableName")
+    if not isinstance(named, str) or not named:
+        raise AmbiguityError(ambiguity.BODY, "a write of the batch names no table")
+    counts[name, named] = counts.get((name, named), 0) + 1
+
+
+def _actions(call: Call, counts: Mapping[tuple[str, str], int]) -> tuple[Action, ...]:
+    if not counts:
+        raise AmbiguityError(ambiguity.BODY, "the batch has no write")
+    actions = []
+    for (name, table), count in counts.items():
+        action, kind = _ACTS[name]
+        target = Target("table", table.rpartition("table/")[2])
+        params = {"count": count}
+        actions.append(
+            own_action(call, action, kind, target, params, reversible=kind is not Kind.DELETE)
+        )
+    return tuple(actions)
+
+
+def _mapping(value: object) -> Mapping[str, object]:
+    if not isinstance(value, Mapping):
+        raise AmbiguityError(ambiguity.BODY, "the batch has no object where one must be")
+    return value
+
+
+def _list(value: object) -> list[object]:
+    if not isinstance(value, list):
+        raise AmbiguityError(ambiguity.BODY, "the batch has no list where one must be")
+    return value
