@@ -51,7 +51,7 @@ class ConfigurationError(CheckreinError):
     """Settings, mappers or policies can't be used; carries every problem found, not the first."""
 
     def __init__(self, code: str, problems: Iterable[Problem]) -> None:
-        self.problems = tuple(sorted(problems))
+        self.problems = tuple(sorted(set(problems)))
         super().__init__(code, "\n".join(str(problem) for problem in self.problems))
 
 
