@@ -17,6 +17,7 @@ from gateway.canonicalize.ambiguity import AmbiguityError
 from gateway.canonicalize.aws_entries import entries_of, find_aws, index_of, needed_sections
 from gateway.canonicalize.catalog.index import hosts_of
 from gateway.canonicalize.catalog_names import action_names, operation_names
+from gateway.canonicalize.expand import Resolve, expand
 from gateway.canonicalize.extractor import extract
 from gateway.canonicalize.hosts import HostMap
 from gateway.canonicalize.library import Library, MapperFile, load_library
@@ -94,6 +95,8 @@ class Canonicalizer:
         """Read everything now, and compile every entry; give all problems. Takes seconds."""
         every = {file.path for file in self._library.files}
         sites = {id(lazy): lazy.site for _, lazy in self._sites.patterns()}
+        for site in sites.values():
+            site.load_all()
         return [problem for site in sites.values() for problem in problems_of(site, every)]
 
     @property
@@ -144,7 +147,9 @@ class Canonicalizer:
         if not lazy.is_loaded:
             return False
         site = lazy.site
-        return site.select is not Select.AWS or all(map(site.has, _needed(site, request)))
+        if site.select is Select.AWS:
+            return all(map(site.has, _needed(site, request)))
+        return not site.waiting or not site.waits_for(_segments_of(request))
 
     def load_for(self, request: HttpRequest) -> None:
         """Read what this request needs; for a thread beside the event loop.
@@ -153,14 +158,25 @@ class Canonicalizer:
             CatalogError, ConfigurationError: a file can't be used.
         """
         lazy = self._sites.find(request.authority.host)
-        if lazy is not None and (site := lazy.site).select is Select.AWS:
+        if lazy is None:
+            return
+        site = lazy.site
+        if site.select is Select.AWS:
             for name in _needed(site, request):
                 site.section(name)
+        elif site.waiting:
+            site.load_within(_segments_of(request))
 
     # --- one request ------------------------------------------------------------------------------
 
     def canonicalize(self, request: HttpRequest) -> Canonical:
         """Say what a request means, or why it is refused."""
+        return self._canonicalize(request, self._within_batch)
+
+    def _within_batch(self, request: HttpRequest) -> Canonical:
+        return self._canonicalize(request, _refuse_batch)
+
+    def _canonicalize(self, request: HttpRequest, resolve: Resolve) -> Canonical:
         lazy = self._sites.find(request.authority.host)
         site = None if lazy is None else lazy.site
         errors = UNKNOWN_ERRORS if site is None else site.errors
@@ -182,7 +198,11 @@ class Canonicalizer:
             if winner is None:
                 return _unmatched(site, request, segments, name, errors)
             reader.captured = winner.captured
-            actions = extract(winner.operation, reader)
+            operation = winner.operation
+            if operation.expand:
+                actions = expand(operation, reader, resolve, site.main.names)
+            else:
+                actions = extract(operation, reader)
             return Canonical(actions, site.provider, errors)
         except AmbiguityError as error:
             provider = UNKNOWN_PROVIDER if site is None else site.provider
@@ -209,9 +229,14 @@ class Canonicalizer:
                 c for section in sections if section for c in entries_of(call, section, reader)
             ]
         else:
+            site.load_within(segments)
             found = list(site.main.paths.candidates(_trimmed(segments), request.method))
         winner = first_that_holds(found, reader)
         return Finding(site, tuple(segments), tuple(found), winner, call)
+
+
+def _refuse_batch(_request: HttpRequest) -> Canonical:
+    raise AmbiguityError(ambiguity.BODY, "a batch stands inside a batch")
 
 
 def _needed(site: Site, request: HttpRequest) -> tuple[str, ...]:
@@ -219,6 +244,14 @@ def _needed(site: Site, request: HttpRequest) -> tuple[str, ...]:
     query = request.target.partition(b"?")[2].decode("latin-1")
     try:
         return needed_sections(site, RequestReader(request, query))
+    except AmbiguityError:
+        return ()
+
+
+def _segments_of(request: HttpRequest) -> Sequence[str]:
+    """The segments of a request's path; none where it will be refused."""
+    try:
+        return split_target(request.target)[0]
     except AmbiguityError:
         return ()
 
@@ -232,6 +265,8 @@ def _find_path(
     site: Site, reader: RequestReader, segments: Sequence[str]
 ) -> tuple[Candidate | None, str]:
     segments = _trimmed(segments)
+    if site.waiting:
+        site.load_within(segments)
     paths = site.main.paths
     winner = first_that_holds(paths.candidates(segments, reader.request.method), reader)
     if winner is not None:

@@ -73,7 +73,34 @@ class Site:
     """Pairs of entries that nothing tells apart; the first of each is used."""
     memory: dict[str, Any] = field(default_factory=dict)
     """What a selector computes once from the facts."""
+    waiting: dict[str, list[str]] = field(default_factory=dict)
+    """Sections of `main` that are read when a path first has their literal in it, by that literal
+    in lower case. Their fact `within` says so; a section without it is read with the site."""
     _sections: dict[str, Section] = field(default_factory=dict)
+
+    def waits_for(self, segments: Sequence[str]) -> list[str]:
+        """The sections that a path needs and that are not read yet."""
+        if not self.waiting:
+            return []
+        names = {n: None for part in segments for n in self.waiting.get(part.lower(), ())}
+        return [name for name in names if name not in self._sections]
+
+    def load_within(self, segments: Sequence[str]) -> None:
+        """Read what `waits_for` names. A path without the literal can't match an entry of such a
+        section, so others may be matched meanwhile.
+
+        Raises:
+            CatalogError: the catalog is damaged.
+        """
+        for name in self.waits_for(segments):
+            for part in self.parts:
+                if name in part.sections:
+                    self.equal += _rows(self.main, part, name)
+            self._sections[name] = self.main
+
+    def load_all(self) -> None:
+        """Read every section that waits, as a check does."""
+        self.load_within(tuple(self.waiting))
 
     def has(self, name: str) -> bool:
         """Whether a section needs no loading."""
@@ -129,7 +156,11 @@ def load_site(parts: Sequence[Part]) -> Site:
     for part in parts:
         if part.catalog is not None:
             for name in part.sections:
-                site.equal += _rows(main, part, name)
+                within = facts[name].get("within", ())
+                for literal in within:
+                    site.waiting.setdefault(literal, []).append(name)
+                if not within:
+                    site.equal += _rows(main, part, name)
     return site
 
 

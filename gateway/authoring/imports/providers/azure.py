@@ -73,7 +73,7 @@ JUDGEMENT = Judgement(
     ),
     credentials=re.compile(
         rf"\.(?:{_SECRETS})|\.(?:{_HIDDEN_SECRETS})$"
-        r"|\.(?:QueryKeys\.list_by_search_service|Keys\.list_by_automation_account"
+        r"|\.(?:LiveToken\.get|QueryKeys\.list_by_search_service|Keys\.list_by_automation_account"
         r"|QnAMakerEndpointKeys\.get)$"
     ),
     irreversible=re.compile(
@@ -97,23 +97,30 @@ _TOP_RESOURCE = re.compile(r".*/resourceGroups/\{\w+\}/providers/[\w.]+/\w+/\{\w
 
 
 def sections(folders: Mapping[str, Path]) -> list[NewSection]:
-    """One section for each resource provider."""
+    """One section for each resource provider's name in a path, read when a path has it."""
     found: defaultdict[str, dict[tuple[str, str], Row]] = defaultdict(dict)
     taken: set[str] = set()
     for package in sorted(folders):
-        for name, call in _calls(folders[package]):
+        for call in _calls(folders[package]):
             row = row_of(call, JUDGEMENT)
             shape = re.sub(r"\{[a-z0-9_]+", "{", row.wire).lower()
             if shape not in taken:
                 taken.add(shape)
-                found[name][row.operation, row.wire] = row
+                found[_provider_in(row.wire)][row.operation, row.wire] = row
     return [
-        NewSection(name.lower(), list(rows.values()), HOSTS) for name, rows in sorted(found.items())
+        NewSection(name or "base", list(rows.values()), HOSTS, {"within": [name]} if name else {})
+        for name, rows in sorted(found.items())
     ]
 
 
-def _calls(folder: Path) -> Iterator[tuple[str, Call]]:
-    """The operations of a package, with the resource provider's name."""
+def _provider_in(wire: str) -> str:
+    """The last resource provider of a path, in lower case; empty where it is a variable."""
+    names = re.findall(r"/providers/([A-Za-z]+\.[A-Za-z.]+)", wire)
+    return names[-1].lower() if names else ""
+
+
+def _calls(folder: Path) -> Iterator[Call]:
+    """The operations of a package."""
     files = sorted(folder.rglob("operations/*_operations.py"), key=_latest_first)
     for path in files:
         if "aio" not in path.parts:
@@ -127,7 +134,7 @@ def _latest_first(path: Path) -> tuple[int, str, str]:
     return int(version.endswith("preview")), backwards, path.as_posix()
 
 
-def _calls_of(path: Path) -> Iterator[tuple[str, Call]]:
+def _calls_of(path: Path) -> Iterator[Call]:
     source = path.read_text()
     requests = dict(_requests(source))
     classes = list(_CLASS.finditer(source))
@@ -139,8 +146,17 @@ def _calls_of(path: Path) -> Iterator[tuple[str, Call]]:
                 method = use.group(1)
             elif use.group(2) in requests:
                 verb, template = requests.pop(use.group(2))
-                if template != "/{resourceId}" or verb == "GET":
+                if not _is_anything(verb, template):
                     yield _call(found.group(1), _plain(method), verb, template)
+
+
+def _is_anything(verb: str, template: str) -> bool:
+    """Whether a path is nothing but an identifier, which could be that of any resource. Reading is
+    reading whatever it is; a change would pass for one of less weight, so it stays unknown."""
+    is_one = re.fullmatch(r"/\{(\w+)\+?\}", template)
+    if is_one is None:
+        return verb != "GET" and "/{resourceType}/" in template
+    return verb != "GET" or is_one.group(1) != "resourceId"
 
 
 def _plain(method: str) -> str:
@@ -157,13 +173,14 @@ def _requests(source: str) -> Iterator[tuple[str, tuple[str, str]]]:
         if url is None or method is None:
             continue
         template = "".join(re.findall(r'"([^"]*)"', url.group(1)))
-        for name in _RAW.findall(text):
-            if name in ("scope", "resourceId", "resourceUri", "parentResourcePath", "linkId"):
-                template = template.replace(f"{{{name}}}", f"{{{name}+}}")
+        if "parentResourcePath" in _RAW.findall(text):
+            template = template.replace("{parentResourcePath}", "{parentResourcePath+}")
+        # A scope, a resource's id: what stands in front of `/providers` has slashes.
+        template = re.sub(r"^/?\{(\w+)\}(?=/|$)", r"/{\1+}", template)
         yield found.group(1), (method.group(1), template)
 
 
-def _call(owner: str, method: str, verb: str, template: str) -> tuple[str, Call]:
+def _call(owner: str, method: str, verb: str, template: str) -> Call:
     providers = _PROVIDER_SEGMENT.findall(template)
     name = providers[-1] if providers else "Resources"
     name = (name[0].upper() + name[1:]).replace(".", "")
@@ -173,8 +190,7 @@ def _call(owner: str, method: str, verb: str, template: str) -> tuple[str, Call]
     if owner == "RoleAssignments" and verb == "PUT":
         params["role_definition_id"] = RowParam("body.properties.roleDefinitionId")
         params["principal_id"] = RowParam("body.properties.principalId")
-    call = Call(f"{name}.{owner}.{method}", verb, template, words_for(owner, method), params=params)
-    return name, call
+    return Call(f"{name}.{owner}.{method}", verb, template, words_for(owner, method), params=params)
 
 
 def words_for(owner: str, method: str) -> tuple[str, ...]:

@@ -113,7 +113,7 @@ def sections(folders: Mapping[str, Path]) -> list[NewSection]:
     """One section: all routes."""
     path = folders["discord-api-types"] / "package" / "rest" / "v10" / "index.js"
     found: dict[tuple[str, str], Call] = {}
-    for call in _calls(path.read_text()):
+    for call in _calls(path.read_text().partition("exports.CDNRoutes = {")[0]):
         shape = re.sub(r"\{[^}]+\}", "{}", call.template)
         found.setdefault((call.method, shape), call)
     return [NewSection("discord", [row_of(call, JUDGEMENT) for call in found.values()], HOSTS)]

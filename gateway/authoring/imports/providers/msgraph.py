@@ -116,19 +116,26 @@ _READ_ONLY = frozenset(
 
 
 def sections(folders: Mapping[str, Path]) -> list[NewSection]:
-    """One section for each first segment of a path."""
+    """One section for each first segment of a path, read when a path has it."""
     folder = folders["msgraph-sdk"] / "msgraph" / "generated"
     models = _Models(folder)
     found: defaultdict[str, list[Row]] = defaultdict(list)
     for path in sorted(folder.rglob("*_request_builder.py")):
         for call in _calls(path, folder, models):
             for each in _spellings(call):
-                top = re.split(r"[/(]", each.template)[2]
-                found[top].append(row_of(each, JUDGEMENT))
+                found[_section_of(each.template)].append(row_of(each, JUDGEMENT))
     return [
-        NewSection(top, rows, HOSTS, {"prefix": f"/v1.0/{top}"})
-        for top, rows in sorted(found.items())
+        NewSection(name or "functions", rows, HOSTS, {"within": [name.lower()]} if name else {})
+        for name, rows in sorted(found.items())
     ]
+
+
+def _section_of(template: str) -> str:
+    """The literal that a section is read by: the first of a path, or the second in the largest."""
+    first, *rest = template.split("/")[2:]
+    if first == "identityGovernance" and rest:
+        return rest[0]
+    return "" if "(" in first else first
 
 
 def _spellings(call: Call) -> Iterator[Call]:

@@ -1,7 +1,7 @@
 """Shopify's Admin REST API, from the resource classes of its JavaScript SDK in all its versions.
 
-Operations are class and method (`Order.cancel`); reads are `all` and `find`, as in the SDK. The host
-is the shop's own. The GraphQL endpoint at the same host is another mapper's.
+Operations are class and method (`Order.cancel`); reads are `all` and `find`, as in the SDK. The
+host is the shop's own. The GraphQL endpoint at the same host is another mapper's.
 """
 
 from __future__ import annotations
