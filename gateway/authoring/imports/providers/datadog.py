@@ -42,7 +42,7 @@ _SITES = (
     "datadoghq.com", "us3.datadoghq.com", "us5.datadoghq.com", "ap1.datadoghq.com",
     "ap2.datadoghq.com", "uk1.datadoghq.com", "datadoghq.eu", "ddog-gov.com", "us2.ddog-gov.com",
 )  # fmt: skip
-_HOSTS = tuple(f"api.{site}" for site in _SITES)
+_HOSTS = tuple(sorted(f"api.{site}" for site in _SITES))
 _TYPES = {"str": "text", "int": "integer", "bool": "boolean", "float": "text", "[str]": "list"}
 
 
@@ -57,10 +57,11 @@ def sections(folders: Mapping[str, Path]) -> list[NewSection]:
                 found = _described(settings, params, names, client)
                 hosts = _hosts(servers) or _HOSTS
                 by_hosts.setdefault(hosts, []).append(_judged(row_of(found, _RULES)))
-    return [
-        NewSection("datadog" if hosts == _HOSTS else hosts[0], rows, hosts)
-        for hosts, rows in by_hosts.items()
-    ]
+    made = []
+    for number, (hosts, rows) in enumerate(sorted(by_hosts.items())):
+        name = "datadog" if hosts == _HOSTS else f"{hosts[0]}-{number}"
+        made.append(NewSection(name, rows, hosts))
+    return made
 
 
 def _names(folder: Path) -> dict[str, str]:

@@ -1,4 +1,5 @@
-"""GitHub's REST API, from the OpenAPI documents that its SDKs are made from.
+"""GitHub's REST API, from the OpenAPI documents that its SDKs are made from, and from one of these
+SDKs for what is newer.
 
 The document of Enterprise Cloud adds the operations that api.github.com offers to enterprises only.
 Enterprise Server answers on a company's own host below `/api/v3`: such a host needs a mapper of its
@@ -9,14 +10,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from gateway.authoring.imports.described import RowRules
+from gateway.authoring.imports.described import Described, RowRules, row_of
+from gateway.authoring.imports.names import words_of
 from gateway.authoring.imports.openapi import OpenApiOptions, rows_of_openapi
 from gateway.canonicalize.catalog.file import NewSection, Source
-from gateway.canonicalize.catalog.row import Row
+from gateway.canonicalize.catalog.row import Row, RowParam
 from gateway.model.action import Kind
 
 PROVIDER = "github"
@@ -28,8 +30,18 @@ SOURCES = (
         "MIT",
         "71a18407dd5e8464f4e0525daf03deabbe65abd9287d6adc7b5d98f516cd0d0c",
     ),
+    Source(
+        "pypi",
+        "githubkit-schemas-2026-03-10",
+        "26.10.21",
+        "MIT",
+        "3faed30ed851fcc0b22c66c522c736a9dfb9add70ccdf685ee1d0787817bab4b",
+    ),
 )
 HOSTS = ("api.github.com", "uploads.github.com")
+_DOCUMENTED = re.compile(
+    r'"""(?:DEPRECATED )?([a-z-]+/[a-z0-9-]+)\n\n {8}(GET|POST|PUT|PATCH|DELETE) (/\S*)'
+)
 _DOCUMENTS = ("api.github.com.json", "ghec.json")
 
 _ACCESS = re.compile(
@@ -49,6 +61,7 @@ _KINDS = {
     "actions/create-workflow-dispatch": Kind.EXECUTE,
     "repos/create-dispatch-event": Kind.EXECUTE,
     "pull-request-stacks/unstack": Kind.UPDATE,
+    "pulls/rerequest-reviewers": Kind.SEND,
     "repos/merge": Kind.UPDATE,
     "apps/scope-token": Kind.ADMIN,
     "repos/transfer": Kind.ADMIN,
@@ -85,7 +98,19 @@ def sections(folders: Mapping[str, Path]) -> list[NewSection]:
             document, provider=PROVIDER, options=OpenApiOptions(rules=rules)
         ).rows:
             rows.setdefault(re.sub(r"\{[a-z0-9_]+", "{", row.wire), row)
+    for found in _methods(folders["githubkit-schemas-2026-03-10"] / "githubkit_schemas"):
+        if found.name not in {row.operation for row in rows.values()}:
+            row = row_of(found, rules)
+            rows.setdefault(re.sub(r"\{[a-z0-9_]+", "{", row.wire), row)
     return [NewSection("github", _judged(list(rows.values())), HOSTS)]
+
+
+def _methods(package: Path) -> Iterator[Described]:
+    """What the Python SDK's methods document: operationId, method and path."""
+    for path in sorted(package.glob("v*/rest/*.py")):
+        for name, method, template in _DOCUMENTED.findall(path.read_text()):
+            group, _, last = name.partition("/")
+            yield Described(name, method, template, words_of(last), group)
 
 
 def _judged(rows: Sequence[Row]) -> list[Row]:
@@ -96,5 +121,23 @@ def _judged(rows: Sequence[Row]) -> list[Row]:
         changes = row.kind is not Kind.READ and (opens or "/actions/permissions" in row.wire)
         kind = Kind.ADMIN if changes else row.kind
         wire = _SLASHED.sub(lambda found: found.group().replace("}", "+}"), row.wire)
-        judged.append(replace(row, kind=kind, wire=wire))
+        judged += _enablements(replace(row, kind=kind, wire=wire))
     return judged
+
+
+def _enablements(row: Row) -> list[Row]:
+    """Two variables at the end would take every path of their length: their values are named."""
+    owner = re.search(r" /[a-z]+/\{(\w+)\}/\{security_product\}/\{enablement\}$", row.wire)
+    if owner is None:
+        return [row]
+    return [
+        replace(
+            row,
+            wire=row.wire.replace("{enablement}", value),
+            kind=Kind.UPDATE,
+            target_type="organization" if owner.group(1) == "org" else owner.group(1),
+            target_id=f"path.{owner.group(1)}",
+            params={"security_product": RowParam("path.security_product")},
+        )
+        for value in ("enable_all", "disable_all")
+    ]

@@ -1,4 +1,5 @@
-"""Twilio's products, from the OpenAPI documents that its command line is made from.
+"""Twilio's products, from the OpenAPI documents that its command line is made from, and from its
+Python SDK for what is newer.
 
 Every product has a host of its own, and so its own section. The documents know only create, fetch,
 list, update and delete; what a create does to the world (sends, dials, mints keys) is said here.
@@ -12,8 +13,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from gateway.authoring.imports.described import RowRules
+from gateway.authoring.imports.described import RowRules, row_of
 from gateway.authoring.imports.openapi import OpenApiOptions, rows_of_openapi
+from gateway.authoring.imports.twilio_classes import resources_of
 from gateway.canonicalize.catalog.file import NewSection, Source
 from gateway.canonicalize.catalog.row import Row
 from gateway.model.action import Kind
@@ -26,6 +28,13 @@ SOURCES = (
         "8.3.2",
         "MIT",
         "6ae83443de5882462b5fba9eddd9080a0ba52ff9cfa579d8bac9f4cf43ee4409",
+    ),
+    Source(
+        "pypi",
+        "twilio",
+        "9.13.0",
+        "MIT",
+        "a73eb7139f47ed0ad934e9cf0a26cd0add6b86e6ca4aec5964624a9ea588c11c",
     ),
 )
 _FILE = re.compile(
@@ -93,6 +102,12 @@ def sections(folders: Mapping[str, Path]) -> list[NewSection]:
             rows = by_host.setdefault(host, {})
             for row in imported.rows:
                 rows.setdefault(re.sub(r"\{[a-z0-9_]+", "{", row.wire), _judged(row))
+    hosts = {"flex": "flex-api", "frontline": "frontline-api"}
+    for domain, resource in resources_of(folders["twilio"] / "twilio"):
+        label = hosts.get(domain, domain).replace("_", "-")
+        newer = row_of(resource, RowRules())
+        rows = by_host.setdefault(f"{label}.twilio.com", {})
+        rows.setdefault(re.sub(r"\{[a-z0-9_]+", "{", newer.wire), _judged(newer))
     return [NewSection(host, list(rows.values()), (host,)) for host, rows in by_host.items()]
 
 
