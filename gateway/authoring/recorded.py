@@ -19,7 +19,7 @@ from gateway.authoring.observed import Call
 from gateway.authoring.proposals import Proposed
 from gateway.authoring.segments import is_variable, is_version
 from gateway.canonicalize.catalog.row import Row, RowParam
-from gateway.canonicalize.entries import FAMILIES
+from gateway.canonicalize.expand import FAMILIES
 from gateway.model.action import Kind
 
 _DECIDE_KIND: Final = "decide: create, update, delete, execute, send, admin, or read"

@@ -17,7 +17,8 @@ from gateway.canonicalize.ambiguity import AmbiguityError
 from gateway.canonicalize.aws_entries import entries_of, find_aws, index_of, needed_sections
 from gateway.canonicalize.catalog.index import hosts_of
 from gateway.canonicalize.catalog_names import action_names, operation_names
-from gateway.canonicalize.expand import Resolve, expand
+from gateway.canonicalize.expand import expand
+from gateway.canonicalize.expand.acts import Resolve
 from gateway.canonicalize.extractor import extract
 from gateway.canonicalize.hosts import HostMap
 from gateway.canonicalize.library import Library, MapperFile, load_library

@@ -10,8 +10,14 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
-from gateway.canonicalize.address import AddressError, parse_address, parse_template
+from gateway.canonicalize.address import (
+    AddressError,
+    parse_address,
+    parse_addresses,
+    parse_template,
+)
 from gateway.canonicalize.document import Document, Node, elements, is_scalar, is_true
+from gateway.canonicalize.expand import FAMILIES
 from gateway.canonicalize.operation import (
     Address,
     Condition,
@@ -31,14 +37,15 @@ from gateway.canonicalize.template import TemplateError, split_template, variabl
 from gateway.canonicalize.verbs import kind_of
 from gateway.model.action import Kind, WitnessRead
 
-FAMILIES: frozenset[str] = frozenset()
-"""The families of bodies that carry other acts: what `expand` may name."""
+ACT = "act "
+"""Before the operation of an act inside a body: `act mcp.delete_repo`."""
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _READING_METHODS = ("GET", "HEAD")
 _BLOCK_KEYS = (
     "operation", "action", "kind", "target", "params", "when", "reversible", "sensitive", "witness",
     "expand",
 )  # fmt: skip
+_ACT_NAME = re.compile(r"[A-Za-z0-9_./$:-]{1,256}")
 _PARAM_KEYS = ("from", "type", "currency", "separator")
 _ACTION = re.compile(r"[a-z][a-z0-9]*(?:_[a-z0-9]+)*")
 _PARAM_NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
@@ -70,11 +77,12 @@ class EntryReader:
             frames = self._frames(key, key_node)
             if not frames:
                 continue
+            reader = self if not key.startswith(ACT) else self._of_acts()
             blocks = elements(value)
             for block in [value] if blocks is None else blocks:
                 place = key_node if blocks is None else block
                 origin = f"{self._document.file}:{place.start_mark.line + 1}"
-                operation = self._entry(key, replace(frames[0], origin=origin), block)
+                operation = reader.entry(key, replace(frames[0], origin=origin), block)
                 if operation is None:
                     continue
                 found.append(operation)
@@ -83,6 +91,12 @@ class EntryReader:
                     for other in frames[1:]
                 ]
         return tuple(found)
+
+    def _of_acts(self) -> EntryReader:
+        """For entries of acts inside a body: what they read is in the act's arguments."""
+        return EntryReader(
+            self._document, self._provider, self._errors, self._select, (), Place.BODY
+        )
 
     # --- keys -------------------------------------------------------------------------------------
 
@@ -102,6 +116,12 @@ class EntryReader:
                 replace(empty, operation=key, method=method, segments=segments)
                 for method in ("POST", "GET")
             ]
+        if key.startswith(ACT):
+            name = key.removeprefix(ACT)
+            if not _ACT_NAME.fullmatch(name):
+                self._document.fault(node, f"`{name}` is no operation's name")
+                return []
+            return [replace(empty, operation=name, template=name)]
         method, space, path = key.partition(" ")
         if not space or method not in METHODS or not path.startswith("/"):
             self._document.fault(
@@ -122,7 +142,8 @@ class EntryReader:
 
     # --- one entry --------------------------------------------------------------------------------
 
-    def _entry(self, key: str, frame: Operation, node: Node) -> Operation | None:
+    def entry(self, key: str, frame: Operation, node: Node) -> Operation | None:
+        """Compile one entry over what its key says; None where it can't be used."""
         document = self._document
         if is_scalar(node):
             action = document.text(node, f"the action of `{key}`")
@@ -188,6 +209,20 @@ class EntryReader:
             self._document.fault(node, str(error))
             return None
 
+    def _addresses(
+        self, node: Node, variables: tuple[str, ...], kind: ParamType
+    ) -> tuple[Address, ...]:
+        """Where a param stands: one place, several for a list."""
+        if not kind.is_list:
+            address = self._address(node, variables, "from")
+            return (address,) if address else ()
+        text = self._document.text(node, "from")
+        try:
+            return parse_addresses(text, variables, self._place) if text else ()
+        except AddressError as error:
+            self._document.fault(node, str(error))
+            return ()
+
     def _target(self, node: Node | None, variables: tuple[str, ...]) -> TargetSpec:
         if node is None:
             return TargetSpec("")
@@ -234,9 +269,9 @@ class EntryReader:
         fields = document.fields(node, f"the param `{name}`", _PARAM_KEYS, ("from",))
         if "from" not in fields:
             return None
-        address = self._address(fields["from"], variables, "from")
         types = [kind.value for kind in ParamType]
         kind = ParamType(document.choice(fields.get("type"), "type", types, ParamType.TEXT))
+        addresses = self._addresses(fields["from"], variables, kind)
         currency: Address | str | None = None
         if "currency" in fields:
             text = document.text(fields["currency"], "the currency")
@@ -247,7 +282,9 @@ class EntryReader:
         separator = document.text(fields.get("separator"), "the separator") or None
         if separator is not None and kind is not ParamType.LIST:
             document.fault(fields["separator"], "`separator` goes with `type: list`")
-        return Param(name, address, kind, currency, separator) if address else None
+        if not addresses:
+            return None
+        return Param(name, addresses[0], kind, currency, separator, addresses[1:])
 
     def _when(self, node: Node | None, variables: tuple[str, ...]) -> tuple[Condition, ...]:
         if node is None:
