@@ -13,24 +13,27 @@ from dataclasses import dataclass
 from gateway.canonicalize import ambiguity
 from gateway.canonicalize.ambiguity import AmbiguityError
 from gateway.canonicalize.bodies import MediaType
+from gateway.canonicalize.operation import Address, Place
 from gateway.canonicalize.pairs import Pairs
 from gateway.canonicalize.reader import RequestReader
 from gateway.canonicalize.selectors.aws_index import (
     AWS_ERRORS,
     AwsIndex,
-    Place,
+    Group,
+    HostPlace,
     Protocol,
-    Service,
+    names_of,
 )
 from gateway.canonicalize.selectors.s3 import s3_call
 
 _OPERATION_NAME = re.compile(r"[A-Za-z][A-Za-z0-9]{0,127}")
 _SCHEMES = (b"AWS4-HMAC-SHA256 ", b"AWS4-ECDSA-P256-SHA256 ")
-_CREDENTIAL = re.compile(r"(?:^|[ ,])Credential=([^,\s]+)")
+_CREDENTIAL = re.compile(rb"(?:^|[ ,])Credential=([^,\s]+)")
 _CONTROL_PATH = "v20180820"
 """The first segment of every path of S3's control API; with the account's header it is no bucket,
 where one host answers for both."""
 _ACCOUNT_HEADER = b"x-amz-account-id"
+_S3_FAMILY = frozenset({"s3", "s3control", "s3outposts"})
 _CBOR = b"rpc-v2-cbor"
 
 
@@ -59,7 +62,7 @@ def needed_services(reader: RequestReader, host: str, index: AwsIndex) -> tuple[
     Raises:
         AmbiguityError: a credential that is there twice.
     """
-    return tuple(service.name for service in _services(reader, index.place(host), index))
+    return _group(reader, host, index).names
 
 
 def select_aws(
@@ -70,154 +73,133 @@ def select_aws(
     Raises:
         AmbiguityError: two operations are named.
     """
-    place = index.place(host)
-    services = _services(reader, place, index)
-    if not services:
-        known = place.services[0].errors if place.services else "aws_json"
+    group, place = _group(reader, host, index), index.place(host)
+    if group.is_empty:
+        known = place.services[0].errors if place.services else AWS_ERRORS[Protocol.JSON]
         return AwsCall((), None, known)
-    if place.style is not None and services[0].name in ("s3", "s3control", "s3outposts"):
-        return _s3(reader, place, services, segments, index)
-    return _call(reader, services, segments)
+    if place.style is not None and group.names[0] in _S3_FAMILY:
+        return _s3(reader, place, group, segments, index)
+    return _call(reader, group, segments)
 
 
-def _services(reader: RequestReader, place: Place, index: AwsIndex) -> tuple[Service, ...]:
+_NOBODY = Group(())
+
+
+def _group(reader: RequestReader, host: str, index: AwsIndex) -> Group:
     """The services that host and signature agree on."""
-    scopes = _scopes(reader)
-    if place.is_own:
-        if not scopes:
-            return place.services
-        found = place.services
-    elif not scopes:
-        return ()
-    else:
-        found = index.signed_as(scopes[0])
-    return tuple(s for s in found if all(scope in s.signs for scope in scopes))
-
-
-def _scopes(reader: RequestReader) -> list[str]:
-    """The services that the signatures name: of the header, and of a presigned query."""
-    scopes: list[str] = []
-    header = reader.request.fields.get(b"authorization", b"")
-    if header.startswith(_SCHEMES):
-        scopes += [_service_of(text) for text in _CREDENTIAL.findall(header.decode("latin-1"))]
+    scope = ""
+    header = reader.request.fields.get(b"authorization")
+    if header is not None and header.startswith(_SCHEMES):
+        credentials = _CREDENTIAL.findall(header)
+        scope = _service_of(credentials[0].decode("latin-1")) if len(credentials) == 1 else ""
+        if not scope:
+            return _NOBODY
     if "X-Amz-" in reader.raw_query or "%" in reader.raw_query:
         credential = reader.query.values.get("X-Amz-Credential")
         if isinstance(credential, list):
             raise AmbiguityError(ambiguity.QUERY, "`X-Amz-Credential` is there twice")
         if credential is not None:
-            scopes.append(_service_of(credential))
-    return scopes
+            presigned = _service_of(credential)
+            if not presigned or scope not in ("", presigned):
+                return _NOBODY
+            scope = presigned
+    return index.group(host, scope)
 
 
 def _service_of(credential: str) -> str:
     """`AKID/20260101/eu-west-1/iam/aws4_request` names `iam`; SigV4A has no region in it."""
-    parts = credential.split("/")
-    return parts[-2] if len(parts) >= 4 and parts[-1] == "aws4_request" else ""
+    parts = credential.rsplit("/", 2)
+    is_whole = len(parts) == 3 and "/" in parts[0] and parts[2] == "aws4_request"
+    return parts[1] if is_whole else ""
 
 
 # --- by what the request carries ------------------------------------------------------------------
 
 
-def _call(reader: RequestReader, services: tuple[Service, ...], segments: Sequence[str]) -> AwsCall:
+def _call(reader: RequestReader, group: Group, segments: Sequence[str]) -> AwsCall:
     fields = reader.request.fields
     target = fields.get(b"x-amz-target")
     if target is not None and b"x-amz-target" in reader.request.repeated:
         raise AmbiguityError(ambiguity.OPERATION, "two target headers")
-    takes_forms = any(_speaks(s, Protocol.QUERY, Protocol.EC2) for s in services)
     in_query = in_form = None
-    if takes_forms or target is not None:
-        in_query = _action(reader.query) if reader.raw_query else None
-    if takes_forms and reader.request.body != b"":
+    if reader.raw_query and (group.by_form or target is not None):
+        in_query = _action(reader.query)
+    if group.by_form and reader.request.body != b"":
         if reader.media is MediaType.FORM:
             in_form = _action(reader.form)
         elif in_query is not None:
             raise AmbiguityError(ambiguity.OPERATION, "`Action` in the query, and another body")
     is_cbor = b"smithy-protocol" in fields
-    if sum(item is not None for item in (target, in_query, in_form)) + is_cbor > 1:
+    if (target is not None) + (in_query is not None) + (in_form is not None) + is_cbor > 1:
         raise AmbiguityError(ambiguity.OPERATION, "the operation is named in two places")
     if target is not None:
-        return _by_target(reader, services, segments, target.decode("latin-1"))
+        return _by_target(reader, group, segments, target.decode("latin-1"))
     if is_cbor:
-        return _by_cbor_path(reader, services, segments)
-    action = in_query or in_form
-    if action is not None:
-        pairs = reader.query if in_query is not None else reader.form
-        return _by_action(services, segments, action, pairs)
-    rest = _speaking(services, Protocol.REST_JSON, Protocol.REST_XML)
-    if rest:
-        return AwsCall(_names(rest), None, rest[0].errors, path=tuple(segments))
-    return AwsCall(_names(services), None, services[0].errors)
+        return _by_cbor_path(reader, group, segments)
+    if in_query is not None:
+        return _by_action(group, segments, in_query, reader.query)
+    if in_form is not None:
+        return _by_action(group, segments, in_form, reader.form)
+    if group.by_path:
+        errors = group.by_path[0].errors
+        return AwsCall(names_of(group.by_path), None, errors, path=tuple(segments))
+    return AwsCall(group.names, None, group.services[0].errors)
 
 
 def _by_target(
-    reader: RequestReader, services: tuple[Service, ...], segments: Sequence[str], target: str
+    reader: RequestReader, group: Group, segments: Sequence[str], target: str
 ) -> AwsCall:
     prefix, _, name = target.rpartition(".")
-    fitting = tuple(s for s in services if s.target == prefix and s.target)
-    is_call = reader.request.method == "POST" and list(segments) == [""]
-    operation = name if fitting and is_call and _OPERATION_NAME.fullmatch(name) else None
-    return AwsCall(_names(fitting or services), operation, AWS_ERRORS[Protocol.JSON])
+    fitting = group.by_target.get(prefix)
+    if (
+        fitting is None
+        or reader.request.method != "POST"
+        or list(segments) != [""]
+        or not _OPERATION_NAME.fullmatch(name)
+    ):
+        return AwsCall(fitting or group.names, None, AWS_ERRORS[Protocol.JSON])
+    return AwsCall(fitting, name, AWS_ERRORS[Protocol.JSON])
 
 
-def _by_cbor_path(
-    reader: RequestReader, services: tuple[Service, ...], segments: Sequence[str]
-) -> AwsCall:
+def _by_cbor_path(reader: RequestReader, group: Group, segments: Sequence[str]) -> AwsCall:
     """`POST /service/<target>/operation/<Operation>`; the header must say so too."""
-    fields, cbor = reader.request.fields, _speaking(services, Protocol.CBOR)
     errors = AWS_ERRORS[Protocol.CBOR]
-    if fields[b"smithy-protocol"] == _CBOR and reader.request.method == "POST":
+    if reader.request.fields[b"smithy-protocol"] == _CBOR and reader.request.method == "POST":
         match list(segments):
-            case ["service", target, "operation", name]:
-                fitting = tuple(service for service in cbor if service.target == target)
-                if fitting and _OPERATION_NAME.fullmatch(name):
-                    return AwsCall(_names(fitting), name, errors)
-    return AwsCall(_names(cbor or services), None, errors)
+            case ["service", target, "operation", name] if _OPERATION_NAME.fullmatch(name):
+                fitting = names_of([s for s in group.by_cbor if s.target == target])
+                if fitting:
+                    return AwsCall(fitting, name, errors)
+    return AwsCall(group.names, None, errors)
 
 
-def _by_action(
-    services: tuple[Service, ...], segments: Sequence[str], action: str, pairs: Pairs
-) -> AwsCall:
-    fitting = _speaking(services, Protocol.QUERY, Protocol.EC2)
+def _by_action(group: Group, segments: Sequence[str], action: str, pairs: Pairs) -> AwsCall:
+    fitting = group.by_form
     if len(fitting) > 1:
         # Two generations of one host are told apart by the version alone.
-        version = pairs.values.get("Version")
-        if isinstance(version, list):
-            raise AmbiguityError(ambiguity.OPERATION, "`Version` is there twice")
+        version = pairs.value(_VERSION)
         fitting = tuple(service for service in fitting if service.version == version)
     is_ec2 = bool(fitting) and Protocol.EC2 in fitting[0].protocols
     errors = AWS_ERRORS[Protocol.EC2 if is_ec2 else Protocol.QUERY]
     is_root = list(segments) == [""]
-    is_queue = not is_root and any(service.name == "sqs" for service in fitting)
-    if not is_root and not is_queue and len(_speaking(services, *_REST)):
+    is_queue = not is_root and "sqs" in group.names
+    if not is_root and not is_queue and group.by_path:
         raise AmbiguityError(ambiguity.OPERATION, "`Action` beside a path that means something")
     is_call = fitting and (is_root or is_queue) and _OPERATION_NAME.fullmatch(action)
-    return AwsCall(_names(fitting or services), action if is_call else None, errors)
-
-
-_REST = (Protocol.REST_JSON, Protocol.REST_XML)
+    return AwsCall(names_of(fitting) or group.names, action if is_call else None, errors)
 
 
 def _action(pairs: Pairs) -> str | None:
-    found: str | None = None
-    for key, value in pairs.values.items():
-        if key != "Action" and key.strip().lower().rstrip("[]") != "action":
-            continue
-        if key != "Action" or not isinstance(value, str):
-            raise AmbiguityError(ambiguity.OPERATION, "`Action` is there twice, or misspelled")
-        found = value
-    return found
+    try:
+        return pairs.value(_ACTION)
+    except AmbiguityError:
+        raise AmbiguityError(
+            ambiguity.OPERATION, "`Action` is there twice, or misspelled"
+        ) from None
 
 
-def _speaks(service: Service, *protocols: Protocol) -> bool:
-    return not service.protocols.isdisjoint(protocols)
-
-
-def _speaking(services: tuple[Service, ...], *protocols: Protocol) -> tuple[Service, ...]:
-    return tuple(service for service in services if _speaks(service, *protocols))
-
-
-def _names(services: tuple[Service, ...]) -> tuple[str, ...]:
-    return tuple(service.name for service in services)
+_ACTION = Address(Place.QUERY, ("Action",), "Action")
+_VERSION = Address(Place.QUERY, ("Version",), "Version")
 
 
 # --- S3 -------------------------------------------------------------------------------------------
@@ -225,20 +207,20 @@ def _names(services: tuple[Service, ...]) -> tuple[str, ...]:
 
 def _s3(
     reader: RequestReader,
-    place: Place,
-    services: tuple[Service, ...],
+    place: HostPlace,
+    group: Group,
     segments: Sequence[str],
     index: AwsIndex,
 ) -> AwsCall:
     """A bucket's host, or one of S3's two control APIs, which go by path."""
-    storage = [service for service in services if service.name == "s3"]
-    others = tuple(service for service in services if service.name != "s3")
+    has_storage = "s3" in group.names
     errors = AWS_ERRORS[Protocol.REST_XML]
     is_control = segments[0] == _CONTROL_PATH and not place.bucket
-    if others and (not storage or is_control):
-        if storage and _ACCOUNT_HEADER not in reader.request.fields:
-            return AwsCall(_names(services), None, errors)
-        return AwsCall(_names(others), None, others[0].errors, path=tuple(segments))
+    if not has_storage or (is_control and len(group.names) > 1):
+        if has_storage and _ACCOUNT_HEADER not in reader.request.fields:
+            return AwsCall(group.names, None, errors)
+        others = Group([service for service in group.services if service.name != "s3"])
+        return AwsCall(others.names, None, others.services[0].errors, path=tuple(segments))
     assert place.style is not None
     if not place.bucket and "/" in segments[0]:
         raise AmbiguityError(ambiguity.PATH, "an encoded slash behind the bucket's name")

@@ -21,6 +21,8 @@ SUFFIXES = (
 """The domains of all partitions, of dual stack, and of sign-in. A test holds them equal to the
 hosts of the mapper."""
 
+_LOCAL = ".localhost.localstack.cloud"
+"""A name of this machine, with the host styles of AWS in front."""
 _BY_LENGTH = tuple(f".{suffix}" for suffix in sorted(SUFFIXES, key=len, reverse=True))
 _REGION_TEXT = r"[a-z]{2,4}(?:-[a-z]+){1,3}-[0-9]{1,2}"
 _REGION = re.compile(_REGION_TEXT)
@@ -63,6 +65,14 @@ def read_host(host: str) -> AwsHost | None:
         return _endpoint_host(labels[:-1])
     found = _s3_host(labels)
     return found if found is not None else AwsHost(_key(labels))
+
+
+def read_bucket_host(host: str) -> str:
+    """The bucket that a LocalStack host names, empty where the path does."""
+    if not host.endswith(_LOCAL):
+        return ""
+    found = _s3_host(host[: -len(_LOCAL)].split("."))
+    return found.bucket if found is not None and found.style is Style.BUCKETS else ""
 
 
 def _key(labels: Sequence[str]) -> str:

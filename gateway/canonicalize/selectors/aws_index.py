@@ -6,12 +6,12 @@ read when a request needs them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from gateway.canonicalize.selectors.aws_hosts import AwsHost, Style, read_host
+from gateway.canonicalize.selectors.aws_hosts import AwsHost, Style, read_bucket_host, read_host
 from gateway.canonicalize.selectors.s3 import S3Table, s3_table
 
 HOSTS_CACHED_MAX = 1_024
@@ -52,8 +52,37 @@ class Service:
     errors: str
 
 
+class Group:
+    """Services that a request can mean, the best first, sorted by how they are spoken to. Made
+    once for a host and a signing name, because it is looked at in every request."""
+
+    __slots__ = ("by_cbor", "by_form", "by_path", "by_target", "is_empty", "names", "services")
+
+    def __init__(self, services: Sequence[Service]) -> None:
+        self.services = tuple(services)
+        self.is_empty = not services
+        self.names = names_of(services)
+        self.by_form = _speaking(services, Protocol.QUERY, Protocol.EC2)
+        self.by_path = _speaking(services, Protocol.REST_JSON, Protocol.REST_XML)
+        self.by_cbor = _speaking(services, Protocol.CBOR)
+        self.by_target: dict[str, tuple[str, ...]] = {}
+        for service in services:
+            if service.target:
+                found = self.by_target.get(service.target, ())
+                self.by_target[service.target] = (*found, service.name)
+
+
+def names_of(services: Sequence[Service]) -> tuple[str, ...]:
+    """Their names, in their order."""
+    return tuple(service.name for service in services)
+
+
+def _speaking(services: Sequence[Service], *protocols: Protocol) -> tuple[Service, ...]:
+    return tuple(s for s in services if not s.protocols.isdisjoint(protocols))
+
+
 @dataclass(frozen=True, slots=True)
-class Place:
+class HostPlace:
     """What a host can be: its services in the order of preference, and how S3 is to be read.
     `is_own` is False for names outside AWS (an endpoint of the user's own)."""
 
@@ -66,13 +95,14 @@ class Place:
 class AwsIndex:
     """Finds services. Immutable but for a bounded memory of hosts."""
 
-    __slots__ = ("_below", "_by_host", "_places", "_services", "s3")
+    __slots__ = ("_below", "_by_host", "_groups", "_places", "_services", "s3")
 
     def __init__(self, facts: Mapping[str, Mapping[str, Any]]) -> None:
         self._services = {name: _service(name, value) for name, value in facts.items()}
         self._by_host: dict[str, tuple[Service, ...]] = {}
         self._below: dict[str, tuple[Service, ...]] = {}
-        self._places: dict[str, Place] = {}
+        self._places: dict[str, HostPlace] = {}
+        self._groups: dict[tuple[str, str], Group] = {}
         self.s3: S3Table = s3_table(facts.get("s3", {}))
         for name, value in facts.items():
             for pattern in value.get("hosts", ()):
@@ -83,7 +113,7 @@ class AwsIndex:
             for key, services in table.items():
                 table[key] = tuple(sorted(services, key=lambda service: _rank(service, key)))
 
-    def place(self, host: str) -> Place:
+    def place(self, host: str) -> HostPlace:
         """What is at a host. Outside AWS that is every service: the signature decides."""
         found = self._places.get(host)
         if found is None:
@@ -92,23 +122,39 @@ class AwsIndex:
                 self._places[host] = found
         return found
 
-    def signed_as(self, scope: str) -> tuple[Service, ...]:
-        """The services that a signing name belongs to."""
+    def group(self, host: str, scope: str) -> Group:
+        """The services that host and signing name agree on; `scope` is empty for what is unsigned.
+
+        Outside AWS the signing name alone decides, so there the unsigned can't be told.
+        """
+        found = self._groups.get((host, scope))
+        if found is None:
+            place = self.place(host)
+            if place.is_own:
+                services = [s for s in place.services if not scope or scope in s.signs]
+            else:
+                services = list(self._signed_as(scope)) if scope else []
+            found = Group(services)
+            if len(self._groups) < HOSTS_CACHED_MAX:
+                self._groups[host, scope] = found
+        return found
+
+    def _signed_as(self, scope: str) -> tuple[Service, ...]:
         found = [service for service in self._services.values() if scope in service.signs]
         return tuple(sorted(found, key=lambda service: _rank(service, scope)))
 
-    def _find(self, host: str) -> Place:
+    def _find(self, host: str) -> HostPlace:
         read = read_host(host)
         if read is None:
-            return Place((), Style.BUCKETS, is_own=False)
+            return HostPlace((), Style.BUCKETS, read_bucket_host(host), is_own=False)
         if read.style is not None:
-            return Place(self._s3_services(read), read.style, read.bucket)
+            return HostPlace(self._s3_services(read), read.style, read.bucket)
         services = self._by_host.get(read.key)
         _, dot, rest = read.key.partition(".")
         while services is None and dot:
             services = self._below.get(rest)
             _, dot, rest = rest.partition(".")
-        return Place(services or ())
+        return HostPlace(services or ())
 
     def _s3_services(self, host: AwsHost) -> tuple[Service, ...]:
         match host.style:
