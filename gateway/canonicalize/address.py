@@ -13,7 +13,7 @@ from gateway.canonicalize.operation import EVERY, Address, Place, Template
 KEYS_MAX = 12
 """No API nests a value that a rule needs deeper."""
 
-_KEY = re.compile(r"\.([A-Za-z0-9_$:@-]+)|\[(\d{1,4}|\*)\]")
+_KEY = re.compile(r"\.(~?[A-Za-z0-9_$:@-]+)|\[(\d{1,4}|\*)\]")
 PLACES_MAX = 8
 """Places of one list: a mail has recipients in six."""
 _VARIABLE = re.compile(r"\{([^{}]*)\}")
@@ -46,6 +46,8 @@ def parse_address(text: str, variables: Sequence[str], default: Place | None = N
         return Address(place, keys, str(keys[0]), list(variables).index(str(keys[0])))
     if place is Place.HEADER:
         return Address(place, keys, str(keys[0]).lower())
+    if place is not Place.BODY and any(str(key).startswith("~") for key in keys):
+        raise AddressError(f"`{text}` has `~`, which is for JSON only")
     if EVERY in keys and place not in (Place.BODY, Place.ANY):
         raise AddressError(f"`{text}` has `[*]`, which is for JSON only")
     if place is Place.ANY:

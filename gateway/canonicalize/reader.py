@@ -258,12 +258,22 @@ def json_values(root: object, address: Address) -> list[object]:
 
 def member(mapping: Mapping[str, object], key: str) -> object:
     """The value of a key. Go's JSON reader takes keys in any case, and the last one wins; so a
-    variant is refused."""
+    variant is refused. `~key` is for servers that are known to take any case: there it is taken."""
+    if key.startswith("~"):
+        return _member_in_any_case(mapping, key[1:])
     size, folded = len(key), key.lower()
     for other in mapping:
         if len(other) == size and other != key and other.lower() == folded:
             raise AmbiguityError(ambiguity.BODY, f"a key is spelled nearly like `{key}`")
     return mapping.get(key)
+
+
+def _member_in_any_case(mapping: Mapping[str, object], key: str) -> object:
+    folded = key.lower()
+    found = [other for other in mapping if other.lower() == folded]
+    if len(found) > 1:
+        raise AmbiguityError(ambiguity.BODY, f"`{key}` is there in two spellings")
+    return mapping[found[0]] if found else None
 
 
 def xml_texts(root: Element | None, address: Address) -> list[str]:

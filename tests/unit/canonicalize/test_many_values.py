@@ -30,6 +30,9 @@ spec:
         recipients: {from: "body.raw, body.to", type: mail_recipients}
         subject: {from: body.raw, type: mail_subject}
         sender: {from: body.raw, type: mail_sender}
+    POST /anycase:
+      action: send_email
+      params: {recipients: {from: "body.~message.~to[*].address", type: list}}
     POST /form:
       action: send_email
       params:
@@ -63,6 +66,8 @@ BODIES: dict[str, tuple[str, str, tuple[str, str], object]] = {
     ),
     "nobody": ("/raw", '{"to": []}', JSON, None),
     "no mail": ("/raw", '{"raw": 1}', JSON, None),
+    "any case": ("/anycase", '{"Message": {"to": [{"address": "a"}]}}', JSON, ["a"]),
+    "any case below": ("/anycase", '{"message": {"TO": [{"address": "a"}]}}', JSON, ["a"]),
     "a form with dots": (
         "/form", "Destination.To.member.1=a&Destination.To.member.2=b&Destination.Cc.member.1=c",
         FORM, ["a", "b", "c"],
@@ -113,7 +118,15 @@ def test_look_alikes_of_dotted_keys_are_refused(tmp_path: Path, body: str) -> No
     assert result.refused == "ambiguous_body"
 
 
+def test_two_spellings_are_refused_where_any_case_is_right(tmp_path: Path) -> None:
+    """Nobody knows which of them such a server takes."""
+    request = shop('POST /anycase {"message": {"to": []}, "Message": {"to": []}}', JSON)
+
+    assert load_text(tmp_path, MAPPER).canonicalize(request).refused == "ambiguous_body"
+
+
 ADDRESSES: dict[str, str] = {
+    "form.~a": "is for JSON only",
     "form.items[*].price": "is for JSON only",
     "query.a[*]": "is for JSON only",
     "body[*].a": "does not begin with",
