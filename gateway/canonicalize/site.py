@@ -16,6 +16,7 @@ import orjson
 from gateway.canonicalize.catalog.compiled import compile_row, compile_when
 from gateway.canonicalize.catalog.file import CatalogFile, load_section, section_of
 from gateway.canonicalize.catalog.row import row_of
+from gateway.canonicalize.expand import preload
 from gateway.canonicalize.mapper import Mapper, Unmatched
 from gateway.canonicalize.matcher import Entry, PathTrie, entry_of, put_by_conditions
 from gateway.canonicalize.operation import Operation
@@ -149,6 +150,7 @@ def load_site(parts: Sequence[Part]) -> Site:
         return site
     for part in parts:
         for operation in part.mapper.operations:
+            preload(operation.expand)
             entry = entry_of(operation)
             other = main.add(entry)
             if other is not None:
@@ -178,8 +180,14 @@ def _rows(section: Section, part: Part, name: str) -> Iterator[tuple[Entry, Entr
         if (values[0], method) in written:
             continue
         segments = split_template(path) if path else ()
-        when = values[7].get("when", _NOTHING) if len(values) > 7 else _NOTHING
+        extra = values[7] if len(values) > 7 else _NOTHING
+        when = extra.get("when", _NOTHING)
         changes: list[Override | None] = [*overrides.get(values[0], ())]
+        if "expand" in extra:
+            preload(extra["expand"])
+        for change in changes:
+            if change is not None and "expand" in change.fields:
+                preload(change.fields["expand"])
         if all(change is not None and change.when for change in changes):
             changes.append(None)
         for change in changes:

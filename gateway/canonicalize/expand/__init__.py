@@ -8,7 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from gateway.canonicalize.expand.acts import Call, NamedActs, Resolve, check_count
+from gateway.canonicalize.expand.acts import (
+    Call,
+    NamedActs,
+    NotUnderstoodError,
+    Resolve,
+    check_count,
+    own_action,
+)
 from gateway.canonicalize.expand.batches import (
     expand_azure,
     expand_google,
@@ -25,7 +32,7 @@ from gateway.canonicalize.expand.sql_requests import DIALECTS
 from gateway.canonicalize.expand.sql_requests import EXPANDERS as SQL
 from gateway.canonicalize.operation import Operation
 from gateway.canonicalize.reader import RequestReader
-from gateway.model.action import Action
+from gateway.model.action import Action, Kind, Target
 
 _EXPANDERS: Mapping[str, Callable[[Call], tuple[Action, ...]]] = {
     "graphql": expand_graphql,
@@ -60,7 +67,11 @@ def expand(
         AmbiguityError: two servers could read the body differently, or it is too large.
     """
     call = Call(operation, reader, resolve, named)
-    return check_count(_EXPANDERS[operation.expand](call))
+    try:
+        return check_count(_EXPANDERS[operation.expand](call))
+    except NotUnderstoodError:
+        target = Target(operation.target.type, "")
+        return (own_action(call, operation.action, Kind.UNKNOWN, target, {}, reversible=False),)
 
 
 def preload(family: str) -> None:

@@ -29,6 +29,12 @@ PARAMS_MAX = 32
 NAME_CHARS_MAX = 128
 """A longer name of an operation is nobody's; it would only fill the record."""
 
+
+class NotUnderstoodError(Exception):
+    """The body is not what its family describes, in a way that no two servers would differ on: its
+    act is kind unknown."""
+
+
 Resolve = Callable[[HttpRequest], Canonical]
 """Canonicalizes a request that stands inside another. It raises for a batch inside a batch."""
 

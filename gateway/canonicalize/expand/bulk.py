@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from gateway.canonicalize import ambiguity
 from gateway.canonicalize.ambiguity import AmbiguityError
 from gateway.canonicalize.bodies import parse_json
-from gateway.canonicalize.expand.acts import Call, check_count, own_action
+from gateway.canonicalize.expand.acts import Call, NotUnderstoodError, check_count, own_action
 from gateway.canonicalize.reader import member
 from gateway.canonicalize.template import variables_of
 from gateway.model.action import Action, Kind, Target
@@ -31,21 +31,22 @@ def expand_bulk(call: Call) -> tuple[Action, ...]:
     """`_bulk`: creations, updates and deletions by index.
 
     Raises:
-        AmbiguityError: a line that is no act, or no document behind one.
+        NotUnderstoodError: a line that is no act, or no document behind one.
+        AmbiguityError: lines that end in two ways.
     """
     counts: dict[tuple[str, str], int] = {}
     lines = iter(_lines(call))
     for line in lines:
         act, meta = _single(line)
         if act != "delete" and next(lines, None) is None:
-            raise AmbiguityError(ambiguity.BODY, "the last act of the bulk has no document")
+            raise NotUnderstoodError
         name = member(meta, "_index")
         index = name if isinstance(name, str) else _index_of_path(call)
         counts[act, index] = counts.get((act, index), 0) + 1
         if len(counts) > LINES_MAX:
             break
     if not counts:
-        raise AmbiguityError(ambiguity.BODY, "the bulk has no act")
+        raise NotUnderstoodError
     actions = []
     for (act, index), count in counts.items():
         action, kind = _ACTS[act]
@@ -61,19 +62,20 @@ def expand_msearch(call: Call) -> tuple[Action, ...]:
     """`_msearch`: searches by index.
 
     Raises:
-        AmbiguityError: a line that is no JSON object, or a search without a body.
+        NotUnderstoodError: a line that is no JSON object, or a search without a body.
+        AmbiguityError: lines that end in two ways.
     """
     indexes: dict[str, None] = {}
     lines = iter(_lines(call))
     for line in lines:
         if next(lines, None) is None:
-            raise AmbiguityError(ambiguity.BODY, "the last search has no body")
+            raise NotUnderstoodError
         named = member(_object(line), "index")
         names = named if isinstance(named, list) else [named]
         for name in names:
             indexes[name if isinstance(name, str) else _index_of_path(call)] = None
     if not indexes:
-        raise AmbiguityError(ambiguity.BODY, "there is no search")
+        raise NotUnderstoodError
     return check_count(
         [
             own_action(call, "search_document", Kind.READ, Target("index", name), {})
@@ -85,7 +87,7 @@ def expand_msearch(call: Call) -> tuple[Action, ...]:
 def _lines(call: Call) -> list[bytes]:
     body = call.reader.whole_body()
     if not body.endswith(b"\n"):
-        raise AmbiguityError(ambiguity.BODY, "the last line doesn't end")
+        raise NotUnderstoodError
     if body.count(b"\n") > LINES_MAX:
         raise AmbiguityError(ambiguity.TOO_MANY_ACTIONS, "the body has too many lines")
     lines = [line.removesuffix(b"\r") for line in body[:-1].split(b"\n")]
@@ -97,14 +99,14 @@ def _lines(call: Call) -> list[bytes]:
 def _object(line: bytes) -> Mapping[str, object]:
     value = parse_json(line)
     if not isinstance(value, Mapping):
-        raise AmbiguityError(ambiguity.BODY, "a line is no JSON object")
+        raise NotUnderstoodError
     return value
 
 
 def _single(line: bytes) -> tuple[str, Mapping[str, object]]:
     items = list(_object(line).items())
     if len(items) != 1 or items[0][0] not in _ACTS or not isinstance(items[0][1], Mapping):
-        raise AmbiguityError(ambiguity.BODY, "a line of the bulk is no act")
+        raise NotUnderstoodError
     return items[0][0], items[0][1]
 
 

@@ -7,9 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from gateway.canonicalize import ambiguity
-from gateway.canonicalize.ambiguity import AmbiguityError
-from gateway.canonicalize.expand.acts import Call, own_action
+from gateway.canonicalize.expand.acts import Call, NotUnderstoodError, own_action
 from gateway.canonicalize.reader import member
 from gateway.model.action import Action, Kind, Target
 
@@ -27,7 +25,7 @@ def expand_batch_write(call: Call) -> tuple[Action, ...]:
     """`BatchWriteItem`: puts and deletes by table.
 
     Raises:
-        AmbiguityError: the body is not what the operation takes.
+        NotUnderstoodError: the body is not what the operation takes.
     """
     counts: dict[tuple[str, str], int] = {}
     for table, requests in _mapping(member(_mapping(call.reader.json), "RequestItems")).items():
@@ -40,7 +38,7 @@ def expand_transaction(call: Call) -> tuple[Action, ...]:
     """`TransactWriteItems`: puts, updates, deletes and checks, each with its table.
 
     Raises:
-        AmbiguityError: the body is not what the operation takes.
+        NotUnderstoodError: the body is not what the operation takes.
     """
     counts: dict[tuple[str, str], int] = {}
     for item in _list(member(_mapping(call.reader.json), "TransactItems")):
@@ -49,20 +47,17 @@ def expand_transaction(call: Call) -> tuple[Action, ...]:
 
 
 def _count(counts: dict[tuple[str, str], int], request: object, table: str | None) -> None:
-    """Count one request: an object with the act as its only key."""
-    items = list(_mapping(request).items())
-    if len(items) != 1 or items[0][0] not in _ACTS:
-        raise AmbiguityError(ambiguity.BODY, "a write of the batch is of no known sort")
-    name, inner = items[0]
-    named = table if table is not None else member(_mapping(inner), "TableName")
-    if not isinstance(named, str) or not named:
-        raise AmbiguityError(ambiguity.BODY, "a write of the batch names no table")
-    counts[name, named] = counts.get((name, named), 0) + 1
+    """Count one request: an object with the act as its key. One with two acts counts for both."""
+    for name, inner in _mapping(request).items():
+        named = table if table is not None else member(_mapping(inner), "TableName")
+        if name not in _ACTS or not isinstance(named, str) or not named:
+            raise NotUnderstoodError
+        counts[name, named] = counts.get((name, named), 0) + 1
 
 
 def _actions(call: Call, counts: Mapping[tuple[str, str], int]) -> tuple[Action, ...]:
     if not counts:
-        raise AmbiguityError(ambiguity.BODY, "the batch has no write")
+        raise NotUnderstoodError
     actions = []
     for (name, table), count in counts.items():
         action, kind = _ACTS[name]
@@ -76,11 +71,11 @@ def _actions(call: Call, counts: Mapping[tuple[str, str], int]) -> tuple[Action,
 
 def _mapping(value: object) -> Mapping[str, object]:
     if not isinstance(value, Mapping):
-        raise AmbiguityError(ambiguity.BODY, "the batch has no object where one must be")
+        raise NotUnderstoodError
     return value
 
 
 def _list(value: object) -> list[object]:
     if not isinstance(value, list):
-        raise AmbiguityError(ambiguity.BODY, "the batch has no list where one must be")
+        raise NotUnderstoodError
     return value
