@@ -8,6 +8,9 @@ from collections.abc import Iterable, Mapping
 
 from gateway.authoring.requests import build_request
 from gateway.canonicalize.canonicalizer import Canonicalizer
+from gateway.canonicalize.catalog.file import load_catalog, load_section
+from gateway.canonicalize.catalog.row import Row, row_of
+from gateway.canonicalize.library import CATALOGS
 from gateway.canonicalize.operation import Operation
 from gateway.content import mappers_dir
 from gateway.model.exchange import HttpRequest
@@ -25,6 +28,18 @@ def operations_of(provider: str) -> list[Operation]:
         entry.operation: entry for entry in canonicalizer().operations if entry.provider == provider
     }
     return [found[name] for name in sorted(found)]
+
+
+@functools.cache
+def catalog_rows(name: str) -> tuple[Row, ...]:
+    """Every row of a shipped catalog."""
+    catalog = load_catalog(mappers_dir() / CATALOGS / f"{name}.cat")
+    return tuple(row_of(line) for part in catalog.sections for line in load_section(catalog, part))
+
+
+def catalog_operations(name: str) -> frozenset[str]:
+    """The names of all operations of a shipped catalog."""
+    return frozenset(row.operation for row in catalog_rows(name))
 
 
 def as_request(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from gateway.authoring.imports.sdk_calls import read_sdk_calls
@@ -106,5 +107,10 @@ JUDGEMENT = Judgement(
 
 def sections(folders: Mapping[str, Path]) -> list[NewSection]:
     calls = read_sdk_calls(folders["cloudflare"], "cloudflare", "Cloudflare")
-    named = without_aliases(PROVIDER, calls)
+    # The keys of R2's objects have slashes in them.
+    keyed = (
+        replace(call, template=call.template.replace("{object_key}", "{object_key+}"))
+        for call in calls
+    )
+    named = without_aliases(PROVIDER, keyed)
     return [NewSection(PROVIDER, sdk_rows(named, JUDGEMENT, prefix="/client/v4"))]

@@ -41,7 +41,6 @@ READING_POSTS = (
     (re.compile(r"batch_api\.(?:read|get_page)$|batch_read$|\.read_batch$"), "reads many at once"),
     (re.compile(r"\.read_(?:folders|table_rows|draft_table_rows)$"), "reads many at once"),
     (re.compile(r"\.translate_legacy_list_id_to_list_id_batch$"), "maps old ids to new ones"),
-    (re.compile(r"\.(?:read_batch|crm_v3_lists_idmapping)_\d$"), "reads many at once"),
     (re.compile(r"validation_api\.do_validate$"), "says whether a template is one"),
 )
 """What reads by POST, and why; each pattern means every operation that it finds."""
@@ -104,7 +103,8 @@ def _row(named: NamedCall, judgement: Judgement) -> Row:
     meant = ["delete" if word == "archive" else word for word in words_of(kept)]
     return judged_row(
         named.operation,
-        wire_of(named.call.method, named.call.template)[0],
+        # A file's path has slashes in it.
+        wire_of(named.call.method, named.call.template.replace("/{path}", "/{path+}"))[0],
         words,
         (),
         judgement.kind_of(named.operation, meant, named.call.method),
