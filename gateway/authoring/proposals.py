@@ -19,7 +19,6 @@ from gateway.authoring.samples import Sample, sample_of
 from gateway.canonicalize.canonicalizer import Canonicalizer
 from gateway.canonicalize.catalog.row import Row, RowParam
 from gateway.canonicalize.mapper import MapperTest
-from gateway.model.action import Kind
 from gateway.model.errors import CheckreinError, ConfigurationError
 
 LINE_CHARS_MAX: Final = 100
@@ -62,8 +61,7 @@ class Proposal:
     def undecided(self) -> int:
         """Lines that a person has to look at."""
         return sum(
-            (entry.row.kind is Kind.UNKNOWN) + len(entry.param_remarks or {})
-            for entry in self.entries
+            bool(entry.kind_remark) + len(entry.param_remarks or {}) for entry in self.entries
         )
 
 
@@ -212,7 +210,8 @@ def _test(row: Row, sample: Sample, canonicalizer: Canonicalizer) -> str:
     (mapper,) = canonicalizer.mappers
     test = MapperTest("", 0, sample.request, tuple(sample.headers.items()), ())
     canonical = canonicalizer.canonicalize(request_of_test(mapper, test))
-    if canonical.refused is not None or observed(canonical, "operation") != row.operation:
+    found = observed(canonical, "operation")
+    if canonical.refused is not None or (found != row.operation and not row.expand):
         return ""
     expect = {key: observed(canonical, key) for key in _SHOWN}
     expect |= {f"params.{name}": observed(canonical, f"params.{name}") for name in row.params}

@@ -82,14 +82,16 @@ def _entry(call: Call, is_collection: bool) -> Proposed:
         is_collection=is_collection,
     )
     row = row_of(described, RowRules())
+    if row.target_type in _PREFIXES:
+        row = replace(row, target_type="")
     remark = ""
     if row.kind is Kind.READ and not _ACTING_GETS.isdisjoint(_literal_words(call)):
         row, remark = replace(row, kind=Kind.UNKNOWN), _DECIDE_GET
-    if call.is_graphql and "graphql" in FAMILIES:
-        row = replace(row, expand="graphql")
-    elif call.is_rpc and "jsonrpc" in FAMILIES:
-        row = replace(row, expand="jsonrpc")
-    elif row.kind is Kind.UNKNOWN:
+    family = "graphql" if call.is_graphql else "jsonrpc" if call.is_rpc else ""
+    if family in FAMILIES:
+        # Its acts bring their own kinds and params.
+        return Proposed(replace(row, kind=Kind.UNKNOWN, params={}, expand=family))
+    if row.kind is Kind.UNKNOWN:
         remark = remark or _DECIDE_KIND
     row, remarks = _with_money(row, call)
     return Proposed(row, remark, remarks)
@@ -127,9 +129,9 @@ def _nouns_and_verb(call: Call, is_collection: bool) -> tuple[list[str], str]:
 def _last_noun(literals: Sequence[str]) -> list[str]:
     for mark in reversed(literals):
         words = [singular(word) for word in words_of(mark) if word.isalpha()]
-        if words and not is_version(mark):
+        if words and not is_version(mark) and mark.lower() not in _PREFIXES:
             return words
-    return ["thing"]
+    return ["session"]
 
 
 def _name(call: Call, verb: str) -> str:

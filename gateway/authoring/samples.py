@@ -20,6 +20,13 @@ _VALUES: Final[Mapping[str, object]] = {
 }  # fmt: skip
 
 
+_BODIES: Final[Mapping[str, Mapping[str, object]]] = {
+    "graphql": {"query": "{ viewer { id } }"},
+    "jsonrpc": {"jsonrpc": "2.0", "id": 1, "method": "ping"},
+}
+"""Bodies that carry an act, by the family that reads them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Sample:
     """A test's `request` line, with the headers that it needs."""
@@ -54,6 +61,10 @@ def sample_of(row: Row) -> Sample | None:
         if place not in places or "." in key or "[" in key:
             return None
         places[place][key] = value
+    if row.expand:
+        if row.expand not in _BODIES:
+            return None
+        places["body"] |= _BODIES[row.expand]
     path = VARIABLE.sub(lambda found: f"{found[1]}_1", template)
     if places["query"]:
         path += "?" + _form(places["query"])

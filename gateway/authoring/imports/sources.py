@@ -13,10 +13,12 @@ import sys
 import tarfile
 import tempfile
 import zipfile
+import zlib
 from pathlib import Path
 
 from gateway.canonicalize.catalog.file import Source
 from gateway.model.errors import CheckreinError
+from gateway.record.redact import redact_text
 
 FETCH_SECONDS_MAX = 600
 UNPACKED_BYTES_MAX = 1_500_000_000
@@ -35,8 +37,17 @@ def fetch(source: Source, cache: Path) -> Path:
     """Give the folder with the unpacked package, from the cache where it is there already.
 
     Raises:
-        SourceError: it can't be fetched, or its digest differs.
+        SourceError: it can't be fetched or unpacked, or its digest differs.
     """
+    try:
+        return _fetched(source, cache)
+    except (ValueError, zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error) as error:
+        raise SourceError(source, "is damaged, or unpacks to too much") from error
+    except OSError as error:
+        raise SourceError(source, f"can't be kept in `{cache}`: {error.strerror}") from error
+
+
+def _fetched(source: Source, cache: Path) -> Path:
     name = f"{source.registry}-{source.package.replace('/', '_')}-{source.version}"
     folder = cache / f"{name}-{source.sha256[:12]}"
     if folder.is_dir():
@@ -49,7 +60,12 @@ def fetch(source: Source, cache: Path) -> Path:
             raise SourceError(source, f"has the SHA-256 {found}, and not the pinned one")
         unpacked = Path(scratch) / "unpacked"
         unpack(archive, unpacked)
-        unpacked.rename(folder)
+        try:
+            unpacked.rename(folder)
+        except OSError:
+            # Another process was quicker: what it put there has the same digest.
+            if not folder.is_dir():
+                raise
     return folder
 
 
@@ -77,12 +93,18 @@ def _download(source: Source, scratch: Path) -> Path:
     files = sorted(scratch.iterdir())
     if result.returncode or len(files) != 1:
         said = result.stderr.strip().splitlines()
-        raise SourceError(source, f"can't be fetched: {said[-1] if said else 'no reason given'}")
+        # A registry's address may have a password in it.
+        why = redact_text(said[-1]) if said else "no reason given"
+        raise SourceError(source, f"can't be fetched: {why}")
     return files[0]
 
 
 def unpack(archive: Path, folder: Path) -> None:
-    """Unpack a wheel, zip or tar file; entries outside the folder are refused by the library."""
+    """Unpack a wheel, zip or tar file; entries outside the folder are refused by the library.
+
+    Raises:
+        ValueError, OSError, zipfile.BadZipFile, tarfile.TarError: it can't be unpacked.
+    """
     folder.mkdir()
     if zipfile.is_zipfile(archive):
         with zipfile.ZipFile(archive) as file:

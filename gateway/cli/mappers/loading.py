@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -80,7 +81,7 @@ def command_error(error: ConfigurationError, *, status: int = EXIT_FAILED) -> Co
 def opened(file: Path) -> Iterator[BinaryIO]:
     """A recording, or standard input for `-`."""
     if str(file) == "-":
-        yield click.get_binary_stream("stdin")
+        yield sys.stdin.buffer
         return
     try:
         with file.open("rb") as stream:
