@@ -310,8 +310,9 @@ ODD = st.recursive(
             st.sampled_from(
                 [
                     "get", "post", "delete", "$ref", "schema", "properties", "allOf", "content",
-                    "in", "name", "servers", "url", "variables", "type", "required", "application/json",
-                    "operationId", "parameters", "requestBody", "/a/{b}", "/a", "security", "tags",
+                    "in", "name", "servers", "url", "variables", "type", "required",
+                    "application/json", "operationId", "parameters", "requestBody", "/a/{b}",
+                    "/a", "security", "tags",
                 ]
             ),
             inner,
