@@ -62,7 +62,7 @@ class Modules:
             if source is None:
                 break
             where, name = source
-        raise LookupError(f"`{name}` of `{module}` is no class of this package")
+        raise LookupError(f"`{name}` is no class that `{module}` knows")
 
     def methods(self, found: FoundClass) -> Iterator[tuple[FoundClass, ast.FunctionDef]]:
         """The methods of a class and of its bases in this package, with who defines them."""
