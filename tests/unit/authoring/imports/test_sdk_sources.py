@@ -61,7 +61,8 @@ GENERATED = {
         """
         class Orders:
             def create(self, *, name: str, count: int | Omit = omit,
-                       gift: Optional[bool] | Omit = omit, tags: SequenceNotStr[str] | Omit = omit, lines: Iterable[LineParam]):
+                       gift: Optional[bool] | Omit = omit,
+                       tags: SequenceNotStr[str] | Omit = omit, lines: Iterable[LineParam]):
                 return self._post("/orders", body=maybe_transform(
                     {"name": name, "count": count, "gift": gift, "tags": tags, "lines": lines}, P))
         """,
