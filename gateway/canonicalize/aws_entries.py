@@ -15,6 +15,7 @@ from gateway.canonicalize.reader import RequestReader
 from gateway.canonicalize.selectors.aws import AwsCall, needed_services, select_aws
 from gateway.canonicalize.selectors.aws_index import AwsIndex
 from gateway.canonicalize.site import Section, Site
+from gateway.model.action import Kind
 
 _MEMORY = "aws"
 
@@ -74,7 +75,7 @@ def _check_slashes(
     call: AwsCall, section: Section, winner: Candidate, reader: RequestReader
 ) -> None:
     """An encoded slash is data to AWS (`.../tags/arn%3Aaws%3Aeks%3A...%2Fname`). A server that
-    takes it for a separator must come to the same operation."""
+    takes it for a separator must not come to another sort of act, unless that is a mere read."""
     path = call.path
     if path is None or not any("/" in segment for segment in path):
         return
@@ -82,7 +83,8 @@ def _check_slashes(
     rival = first_that_holds(
         section.paths.candidates(_trimmed(split), reader.request.method), reader
     )
-    if "" in split[:-1] or (rival is not None and rival.entry.name != winner.entry.name):
+    kinds = {Kind.READ, winner.operation.kind}
+    if "" in split[:-1] or (rival is not None and rival.operation.kind not in kinds):
         raise AmbiguityError(ambiguity.PATH, "an encoded slash makes it another operation")
 
 

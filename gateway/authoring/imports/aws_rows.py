@@ -23,6 +23,8 @@ from gateway.model.action import Kind
 _LOOKS = frozenset({"format", "pretty"})
 """Keys in path templates that say how an answer looks, and don't choose an operation."""
 
+_MORE_WIRES = {"cloudsearchdomain.Search": "POST /2013-01-01/search"}
+"""Other ways in which the official SDKs send an operation: a long search goes in a form."""
 _LONG = frozenset(
     {
         "message", "message_body", "body", "document", "policy_document", "policy",
@@ -36,6 +38,11 @@ _LONG = frozenset(
 def section_of(model: Model, levels: Levels) -> NewSection:
     """All operations of a service."""
     rows = [_row(model, operation, levels) for operation in model.operations]
+    rows += [
+        replace(row, wire=_MORE_WIRES[row.operation])
+        for row in rows
+        if row.operation in _MORE_WIRES
+    ]
     return NewSection(model.name, rows, facts=_facts(model))
 
 

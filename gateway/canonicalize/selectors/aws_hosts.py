@@ -16,7 +16,8 @@ SUFFIXES = (
     "api.amazonwebservices.com.cn", "api.amazonwebservices.eu", "c2s.ic.gov", "sc2s.sgov.gov",
     "cloud.adc-e.uk", "csp.hci.ic.gov", "api.aws.ic.gov", "api.aws.scloud",
     "api.cloud-aws.adc-e.uk", "api.aws.hci.ic.gov", "aws.amazon.com", "amazonaws-us-gov.com",
-    "amazonaws.cn", "amazonaws-eusc.eu", "signin.aws",
+    "amazonaws.cn", "amazonaws-eusc.eu", "c2shome.ic.gov", "sc2shome.sgov.gov",
+    "csphome.adc-e.uk", "csphome.hci.ic.gov", "signin.aws",
 )  # fmt: skip
 """The domains of all partitions, of dual stack, and of sign-in. A test holds them equal to the
 hosts of the mapper."""

@@ -14,6 +14,7 @@ import botocore.model
 import botocore.session
 from botocore.awsrequest import AWSResponse
 from botocore.config import Config
+from botocore.tokens import FrozenAuthToken
 
 from gateway.canonicalize.selectors.aws_hosts import read_host
 from gateway.model.exchange import HttpRequest
@@ -57,11 +58,20 @@ class Way:
 PLAIN = Way()
 
 
+class Tokens:
+    """Gives a made-up bearer token to services that want one."""
+
+    def load_token(self, **_: Any) -> FrozenAuthToken:
+        """The token, which botocore puts into a header."""
+        return FrozenAuthToken("none")
+
+
 @functools.cache
 def session() -> Any:
     """One session with made-up credentials; its loader remembers the models."""
     made = botocore.session.get_session()
     made.set_credentials("AKIDEXAMPLE", "none")
+    made.register_component("token_provider", Tokens())
     return made
 
 
@@ -82,9 +92,19 @@ def client(service: str, way: Way = PLAIN) -> Any:
         retries={"total_max_attempts": 1},
     )
     with preferred(way.protocol):
-        made = session().create_client(service, region_name=way.region, config=config)
+        made = session().create_client(
+            service, region_name=way.region, config=config, endpoint_url=_known_endpoint(service)
+        )
     made.meta.events.register_first("before-send", stop)
     return made
+
+
+def _known_endpoint(service: str) -> str | None:
+    """An endpoint for services whose clients would otherwise ask for it first."""
+    model = session().get_service_model(service)
+    if not model.endpoint_discovery_required:
+        return None
+    return f"https://{model.endpoint_prefix}.{REGION}.amazonaws.com"
 
 
 @contextmanager
