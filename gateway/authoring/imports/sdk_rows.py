@@ -25,6 +25,8 @@ _HOW = frozenset({"batch", "bulk", "async", "beta"})
 _VERBS = {"retrieve": "get", "del": "delete", "destroy": "delete", "edit": "update"}
 """Words of SDKs that mean the same as another one's everywhere."""
 _VERSION = re.compile(r"v\d+|beta")
+_NAMING = frozenset({"name", "email", "title", "url", "hostname", "domain", "domain_name"})
+"""Required members of a body that name what is made, where the path names nothing."""
 _VARIABLE = re.compile(r"\{\w+\}")
 
 
@@ -118,9 +120,12 @@ def judged_row(
     judgement: Judgement,
     when: Mapping[str, str | bool],
 ) -> Row:
-    """One row. Reads have the params of their path only."""
+    """One row. Reads have the params of their path only; what has no variable in its path acts on
+    what its body has to name."""
     method = wire.partition(" ")[0]
     target_type, target_id = target_of(wire)
+    if not target_id and kind is not Kind.READ:
+        target_id = next((f.address for f in fields if f.required and f.name in _NAMING), "")
     params: dict[str, RowParam] = path_params(wire, target_id)
     if kind is not Kind.READ:
         params = {**chosen_params(fields, most=PARAMS_MAX - len(params)), **params}
