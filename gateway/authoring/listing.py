@@ -62,6 +62,20 @@ def acts_of_mappers(paths: Sequence[Path]) -> Iterator[Act]:
             yield from acts_of_catalog(catalog, mapper)
 
 
+def catalogs_of_mappers(paths: Sequence[Path]) -> list[CatalogFile]:
+    """The catalogs that mapper files and folders extend, by name.
+
+    Raises:
+        ConfigurationError: a mapper has problems.
+        CatalogError: a catalog can't be used.
+    """
+    library, problems = load_library(paths)
+    if problems:
+        raise ConfigurationError("mapper.invalid", problems)
+    names = {library.load_mapper(file.path).extends for file in library.files} - {""}
+    return [library.load_catalog(name) for name in sorted(names)]
+
+
 def acts_of_catalog(catalog: CatalogFile, mapper: Mapper | None = None) -> Iterator[Act]:
     """Every row of a catalog, as the mapper over it wants it.
 

@@ -93,3 +93,16 @@ def test(paths: tuple[Path, ...], json_wanted: bool) -> None:
             output.say("there are no tests; add `tests:` to the file", "yellow")
     if failed:
         raise click.exceptions.Exit(EXIT_FAILED)
+
+
+@click.command(epilog="Example: checkrein mappers schema > mapper.schema.json")
+def schema() -> None:
+    """Print the JSON Schema of mapper files, for editors.
+
+    A file names it in its first line: `# yaml-language-server: $schema=mapper.schema.json`.
+    """
+    import json
+
+    from gateway.authoring.schema import mapper_schema
+
+    click.echo(json.dumps(mapper_schema(), indent=1, sort_keys=True))

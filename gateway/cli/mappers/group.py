@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from gateway.cli.mappers.check import check, test
+from gateway.cli.mappers.check import check, schema, test
 from gateway.cli.mappers.coverage import coverage
 from gateway.cli.mappers.diff import diff
 from gateway.cli.mappers.explain import explain
@@ -32,6 +32,6 @@ def mappers() -> None:
 
 
 for _command in (
-    import_group, check, test, explain, coverage, list_command, diff, map_command,
+    import_group, check, test, explain, coverage, list_command, diff, map_command, schema,
 ):  # fmt: skip
     mappers.add_command(_command)

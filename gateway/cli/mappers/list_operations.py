@@ -20,7 +20,7 @@ from gateway.cli.mappers.loading import (
     paths_or_shipped,
 )
 from gateway.cli.options import json_option
-from gateway.cli.output import Output, cut, plain, wants_colour
+from gateway.cli.output import Column, Output, cut, plain, wants_colour
 
 if TYPE_CHECKING:
     from gateway.authoring.listing import Act
@@ -36,12 +36,14 @@ LINES_BUFFERED = 500
 Examples:
   checkrein mappers list stripe --kind create
   checkrein mappers list --grep refund
+  checkrein mappers list --catalogs               how many operations, from which packages
   checkrein mappers list aws --sensitive --json | jq -r .operation
 """,
 )
 @click.argument("provider", required=False)
 @click.option("--kind", "kinds", multiple=True, type=click.Choice(KINDS), help="Repeatable.")
 @click.option("--grep", "pattern", help="A regular expression in operation, action or path.")
+@click.option("--catalogs", "only_catalogs", is_flag=True, help="The catalogs, with their sources.")
 @click.option("--sensitive", is_flag=True, help="Only what mints or gives away credentials.")
 @mappers_option
 @json_option
@@ -49,12 +51,16 @@ def list_command(
     provider: str | None,
     kinds: tuple[str, ...],
     pattern: str | None,
+    only_catalogs: bool,
     sensitive: bool,
     paths: tuple[Path, ...],
     json_wanted: bool,
 ) -> None:
     """List the mapped operations, of mapper files and of the catalogs below them."""
     output = Output(json_wanted=json_wanted)
+    if only_catalogs:
+        _list_catalogs(output, paths, provider)
+        return
     with mapper_problems():
         acts = _chosen(paths, provider, frozenset(kinds), pattern, sensitive=sensitive)
         first = next(acts, None)
@@ -69,6 +75,50 @@ def list_command(
         else:
             lines = _lines(first, acts, colour=wants_colour(sys.stdout))
             click.echo_via_pager(lines)
+
+
+def _list_catalogs(output: Output, paths: tuple[Path, ...], provider: str | None) -> None:
+    from gateway.authoring.listing import catalogs_of_mappers
+
+    with mapper_problems():
+        found = [
+            catalog
+            for catalog in catalogs_of_mappers(paths_or_shipped(paths))
+            if provider in (None, catalog.provider)
+        ]
+    if output.as_json:
+        for catalog in found:
+            output.emit(
+                {
+                    "catalog": catalog.name,
+                    "provider": catalog.provider,
+                    "operations": catalog.operations,
+                    "digest": catalog.digest,
+                    "sources": [
+                        {
+                            "registry": source.registry,
+                            "package": source.package,
+                            "version": source.version,
+                            "licence": source.licence,
+                            "sha256": source.sha256,
+                        }
+                        for source in catalog.sources
+                    ],
+                }
+            )
+        return
+    columns = [Column("CATALOG"), Column("OPERATIONS", justify="right"), Column("MADE FROM")]
+    rows = []
+    for catalog in found:
+        first = catalog.sources[0] if catalog.sources else None
+        shown = f"{first.package} {first.version} ({first.licence})" if first else ""
+        more = len(catalog.sources) - 1
+        rows.append(
+            (catalog.name, catalog.operations, f"{shown} and {more} more" if more > 0 else shown)
+        )
+    output.table(columns, rows)
+    total = sum(catalog.operations for catalog in found)
+    output.say(f"{total} operations in {len(found)} catalogs")
 
 
 def _chosen(
