@@ -19,7 +19,6 @@ from gateway.canonicalize.catalog.index import hosts_of
 from gateway.canonicalize.catalog_names import action_names, operation_names
 from gateway.canonicalize.expand import expand
 from gateway.canonicalize.expand.acts import Resolve
-from gateway.canonicalize.extractor import extract
 from gateway.canonicalize.hosts import HostMap
 from gateway.canonicalize.library import Library, MapperFile, load_library
 from gateway.canonicalize.mapper import Mapper
@@ -183,11 +182,11 @@ class Canonicalizer:
         errors = UNKNOWN_ERRORS if site is None else site.errors
         try:
             check_overrides(request.method, request.fields)
-            is_aws = site is not None and site.select is Select.AWS
-            segments, raw_query = split_target(request.target, keeps_slashes=is_aws)
+            keeps = site is not None and (site.keeps_slashes or site.select is Select.AWS)
+            segments, raw_query = split_target(request.target, keeps_slashes=keeps)
             if site is None:
                 return _unknown_host(request, segments)
-            reader = RequestReader(request, raw_query)
+            reader = RequestReader(request, raw_query, untyped_json=site.takes_untyped_json)
             winner: Candidate | None
             if site.select is Select.AWS:
                 call, winner, named = find_aws(site, reader, segments)
@@ -203,7 +202,7 @@ class Canonicalizer:
             if operation.expand:
                 actions = expand(operation, reader, resolve, site.main.names)
             else:
-                actions = extract(operation, reader)
+                actions = winner.entry.extractor.actions(reader)
             return Canonical(actions, site.provider, errors)
         except AmbiguityError as error:
             provider = UNKNOWN_PROVIDER if site is None else site.provider
@@ -216,12 +215,12 @@ class Canonicalizer:
             AmbiguityError: what `canonicalize` would refuse, as far as finding goes.
         """
         lazy = self._sites.find(request.authority.host)
-        is_aws = lazy is not None and lazy.site.select is Select.AWS
-        segments, raw_query = split_target(request.target, keeps_slashes=is_aws)
+        keeps = lazy is not None and (lazy.site.keeps_slashes or lazy.site.select is Select.AWS)
+        segments, raw_query = split_target(request.target, keeps_slashes=keeps)
         if lazy is None:
             return Finding(None, tuple(segments), (), None, None)
         site = lazy.site
-        reader = RequestReader(request, raw_query)
+        reader = RequestReader(request, raw_query, untyped_json=site.takes_untyped_json)
         call: AwsCall | None = None
         if site.select is Select.AWS:
             call = select_aws(reader, request.authority.host, segments, index_of(site))

@@ -24,15 +24,18 @@ _IDENTITY = frozenset({b"", b"identity"})
 
 
 class RequestReader:
-    """One request's values. `captured` are the path variables of the entry now looked at."""
+    """One request's values. `captured` are the path variables of the entry now looked at.
+    `untyped_json`: a body without a content type is JSON, as the server takes it."""
 
     __slots__ = ("_form", "_json", "_query", "_xml", "captured", "media", "raw_query", "request")
 
-    def __init__(self, request: HttpRequest, raw_query: str) -> None:
+    def __init__(self, request: HttpRequest, raw_query: str, *, untyped_json: bool = False) -> None:
         self.request = request
         self.raw_query = raw_query
         self.captured: tuple[str, ...] = ()
         self.media = media_type(request.fields, request.repeated)
+        if untyped_json and self.media is MediaType.NONE:
+            self.media = MediaType.JSON
         self._query: Pairs | None = None
         self._form: Pairs | None = None
         self._json: object = self
@@ -219,6 +222,11 @@ _READ: Mapping[Place, Callable[[RequestReader, Address], object]] = {
     Place.ANY: _read_any,
 }
 """A table, because a chain of comparisons costs more than most reads."""
+
+
+def reader_at(place: Place) -> Callable[[RequestReader, Address], object]:
+    """What reads the values of a place: `RequestReader.value` with its choice already made."""
+    return _READ[place]
 
 
 def _walk_json(value: object, address: Address) -> object:

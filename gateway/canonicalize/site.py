@@ -72,6 +72,10 @@ class Site:
     facts: Mapping[str, Mapping[str, Any]]
     equal: list[tuple[Entry, Entry]] = field(default_factory=list)
     """Pairs of entries that nothing tells apart; the first of each is used."""
+    keeps_slashes: bool = False
+    """`%2F` is a part of its segment for these servers (object names), and no separator."""
+    takes_untyped_json: bool = False
+    """A body without a content type is JSON for these servers."""
     memory: dict[str, Any] = field(default_factory=dict)
     """What a selector computes once from the facts."""
     waiting: dict[str, list[str]] = field(default_factory=dict)
@@ -148,6 +152,8 @@ def load_site(parts: Sequence[Part]) -> Site:
     )  # fmt: skip
     if first.select is Select.AWS:
         return site
+    site.keeps_slashes = _all_say(facts, "encoded_slash", "kept")
+    site.takes_untyped_json = _all_say(facts, "untyped_body", "json")
     for part in parts:
         for operation in part.mapper.operations:
             preload(operation.expand)
@@ -164,6 +170,11 @@ def load_site(parts: Sequence[Part]) -> Site:
                 if not within:
                     site.equal += _rows(main, part, name)
     return site
+
+
+def _all_say(facts: Mapping[str, Mapping[str, Any]], name: str, value: str) -> bool:
+    """Whether every section of a host has a fact; what one of them lacks holds for none."""
+    return bool(facts) and all(one.get(name) == value for one in facts.values())
 
 
 def _rows(section: Section, part: Part, name: str) -> Iterator[tuple[Entry, Entry]]:

@@ -199,15 +199,16 @@ def _count(request: Any, method: Mapping[str, Any], tally: Tally) -> None:
             f"{method['id']} {request.method} {uri[:120]} refused {canonical.detail}"
         )
         return
-    (action,) = canonical.actions
-    tally.kinds[action.kind] += 1
-    if action.operation == method["id"]:
+    names = {action.operation for action in canonical.actions}
+    if names == {method["id"]}:
         tally.exact += 1
     else:
-        tally.wrong.append(f"{method['id']} {request.method} {uri[:120]} is {action.operation}")
+        tally.wrong.append(f"{method['id']} {request.method} {uri[:120]} is {sorted(names)}")
     reading = method["httpMethod"] == "GET" or READING.match(method["id"].rpartition(".")[2])
-    if action.kind is Kind.READ and not reading:
-        tally.writes_as_reads.add(method["id"])
+    for action in canonical.actions:
+        tally.kinds[action.kind] += 1
+        if action.kind is Kind.READ and not reading:
+            tally.writes_as_reads.add(method["id"])
 
 
 def report(tally: Tally) -> str:

@@ -57,7 +57,6 @@ def test_no_write_is_called_a_read() -> None:
         ("GET", "https://secretmanager.us-east1.rep.googleapis.com/v1/projects/p/secrets/s",
          Kind.READ, None),
         ("PUT", "https://storage.googleapis.com/storage/v1/b/b/iam", Kind.ADMIN, None),
-        ("POST", "https://storage.googleapis.com/batch/storage/v1", Kind.UNKNOWN, None),
         ("POST", "https://compute.googleapis.com/compute/v1/projects/p/nothing/x", Kind.UNKNOWN,
          None),
     ],
@@ -69,3 +68,17 @@ def test_what_must_not_be_mistaken(
     (action,) = judge().canonicalize(as_request(method, url, {}, b"")).actions
 
     assert (action.kind, action.sensitive) == (kind, sensitive)
+
+
+def test_names_of_objects_have_slashes() -> None:
+    """Encoded, as Cloud Storage wants them; elsewhere an encoded slash is refused."""
+    path = "/storage/v1/b/logs/o/2026%2F11%2Ftoday"
+    (action,) = (
+        judge()
+        .canonicalize(as_request("DELETE", f"https://storage.googleapis.com{path}", {}, b""))
+        .actions
+    )
+    shared = judge().canonicalize(as_request("GET", f"https://www.googleapis.com{path}", {}, b""))
+
+    assert (action.operation, action.target.id) == ("storage.objects.delete", "logs/2026/11/today")
+    assert shared.refused == "ambiguous_path"

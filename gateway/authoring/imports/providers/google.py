@@ -32,6 +32,8 @@ _ALSO_SHARED = frozenset(
     {"storage:v1", "bigquery:v2", "compute:v1", "gmail:v1", "youtube:v3", "translate:v2"}
 )
 """Sections with a host of their own that clients still call at the shared one."""
+_FACTS = {"storage:v1": {"encoded_slash": "kept"}}
+"""Names of objects have slashes in them, which this API wants encoded in a path."""
 _VARIABLE = re.compile(r"\{\w+(\+?)\}")
 
 
@@ -48,7 +50,8 @@ def sections_of(documents: Iterable[DiscoveryDocument]) -> list[NewSection]:
         wires = taken.setdefault(document.host, set())
         kept = _untaken(document_rows(document), wires)
         if kept:
-            found.append(NewSection(document.section, kept, section_hosts(document)))
+            facts = _FACTS.get(document.section, {})
+            found.append(NewSection(document.section, kept, section_hosts(document), facts))
     return found
 
 
