@@ -3,6 +3,7 @@ in memory, for the policy loader's few questions."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence, Set
 from pathlib import Path
 
@@ -10,6 +11,10 @@ import orjson
 
 _OPERATION, _ACTION = 0, 3
 """The columns of a row, see `row`."""
+
+
+_INNER = re.compile(r"mcp\.|[a-z0-9-]+\.graphql\.(?:query|mutation|subscription)\.")
+"""Operations that bodies name: tools and fields, which no catalog can list."""
 
 
 class CatalogNames(Set[str]):
@@ -29,6 +34,8 @@ class CatalogNames(Set[str]):
             return True
         if not isinstance(name, str):
             return False
+        if self._column == _OPERATION and _INNER.match(name) is not None:
+            return True
         quoted = orjson.dumps(name)
         for text in self._load_texts():
             at = text.find(quoted)

@@ -67,7 +67,7 @@ def names_of(vocabulary: Vocabulary, fact: str) -> Set[str]:
         case _:
             return frozenset()
     # What no mapper knows still gets a name, and rules may be about it.
-    return names | {UNKNOWN_OPERATION} if names else names
+    return names if not names or UNKNOWN_OPERATION in names else names | {UNKNOWN_OPERATION}
 
 
 @dataclass(slots=True)

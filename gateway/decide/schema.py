@@ -305,7 +305,7 @@ class Schema:
             self.reader.complain(item.mark, str(error), help_text)
             return None
         known = names_of(self.vocabulary, fact)
-        if known and not any(map(pattern.matches, known)):
+        if known and text not in known and not any(map(pattern.matches, known)):
             self.reader.complain(
                 item.mark, f"no mapper makes the {fact} `{text[:60]}`", nearest_help(text, known)
             )
