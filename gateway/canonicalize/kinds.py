@@ -26,7 +26,7 @@ _WORDS = {
     " transfer dismiss block unblock unsuspend acknowledge resolve snooze mute unmute hide unhide"
     " watch unwatch reorder reprioritize promote demote convert undelete overwrite toggle renew"
     " extend increment decrement adjust vote unvote swap switch redact revert"
-    " unpublish ignore favorite unfavorite write downgrade",
+    " resize unpublish ignore favorite unfavorite write downgrade",
     Kind.DELETE: "delete remove terminate destroy purge drop deregister revoke unregister clear"
     " truncate release erase wipe trash",
     Kind.EXECUTE: "run execute start stop restart reboot cancel confirm capture finalize pay invoke"
@@ -35,7 +35,7 @@ _WORDS = {
     " exec connect proxy evaluate simulate test sync refresh render call redeliver rerequest"
     " migrate upgrade rebuild reindex drain cordon resend replay launch calculate translate"
     " transcribe ping exchange login logout build analyze"
-    " perform answer do escalate conclude print",
+    " perform answer do escalate conclude print install uninstall",
     Kind.SEND: "send post publish notify schedule reply forward broadcast dial",
     Kind.ADMIN: "grant invite authorize impersonate",
 }

