@@ -83,7 +83,7 @@ JUDGEMENT = Judgement(
         "delete": "delete_document",
         "get": "get_document",
         "search": "search_document",
-        "bulk": "write_documents",
+        "bulk": "write_document",
         "security.create_api_key": "create_access_key",
         "security.invalidate_api_key": "delete_access_key",
         "security.put_user": "create_user",
