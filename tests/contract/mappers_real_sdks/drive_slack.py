@@ -12,7 +12,9 @@ import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import slack_sdk.audit_logs
 from slack_sdk import WebClient
+from slack_sdk.scim import SCIMClient
 
 from tests.contract.mappers_real_sdks.figures import Sent
 from tests.contract.mappers_real_sdks.sdk import as_request
@@ -37,6 +39,21 @@ class Kept(Exception):
     def __init__(self, request: Any) -> None:
         super().__init__("stopped before sending")
         self.request = request
+
+
+class _Keeping:
+    """What stands in for the last step of the smaller clients."""
+
+    def _perform_http_request_internal(self, url: str, req: Any) -> Any:
+        raise Kept(as_request(req.get_method(), req.full_url, req.header_items(), req.data))
+
+
+class ScimClient(_Keeping, SCIMClient):
+    """A SCIM client that keeps the request."""
+
+
+class AuditLogsClient(_Keeping, slack_sdk.audit_logs.AuditLogsClient):
+    """A client for audit logs that keeps the request."""
 
 
 class Client(WebClient):
@@ -73,6 +90,24 @@ def every_call() -> Iterator[Sent]:
                 if request is not None and (request.target, request.body) not in seen:
                     seen.add((request.target, request.body))
                     yield Sent(operation_of(name), request)
+
+
+def every_administrative_call() -> Iterator[Sent]:
+    """The requests of the clients for SCIM and the audit logs."""
+    for prefix, kind in (("scim", ScimClient), ("audit", AuditLogsClient)):
+        for name, member in inspect.getmembers(kind, inspect.isfunction):
+            if name.startswith("_") or name == "api_call":
+                continue
+            required = {
+                key: {"id": TEXT, "userName": TEXT} if key.endswith(("user", "group")) else TEXT
+                for key, parameter in inspect.signature(member).parameters.items()
+                if key != "self" and parameter.default is parameter.empty
+            }
+            client = kind(token="none")
+            try:
+                getattr(client, name)(**required)
+            except Kept as kept:
+                yield Sent(f"{prefix}.{name}", kept.request)
 
 
 def call(name: str, arguments: Mapping[str, Any]) -> Any:

@@ -67,6 +67,14 @@ def test_what_mints_credentials_is_no_read(operation: str) -> None:
     assert (row.kind, row.sensitive) == (Kind.ADMIN, "credentials")
 
 
+def test_identities_and_audit_logs() -> None:
+    """Every method of the clients for SCIM and the audit logs is exact; what writes is `admin`."""
+    result = judge(drive_slack.every_administrative_call(), reads=())
+
+    assert (result.wrong, result.same, result.mild) == ([], [], [])
+    assert result.kinds == {"read": 7, "admin": 8}
+
+
 @pytest.mark.parametrize("as_json", [True, False], ids=["as JSON", "as a form"])
 def test_a_message_is_the_same_in_both_encodings(as_json: bool) -> None:
     """Form and JSON give the same action."""
