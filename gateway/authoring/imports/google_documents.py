@@ -18,12 +18,13 @@ _VERSION = re.compile(r"v?(?P<major>\d+)(?:[._](?P<minor>\d+))?(?:p(?P<point>\d+
 @dataclass(frozen=True, slots=True)
 class Method:
     """One method of an API. `path` is the template after the host, `{+name}` and all; `uploads` are
-    the templates that take its media."""
+    the templates that take its media, `downloads` those that give it."""
 
     id: str
     http_method: str
     path: str
     uploads: tuple[str, ...]
+    downloads: tuple[str, ...]
     parameters: Mapping[str, Mapping[str, Any]]
     request: Mapping[str, Any]
     siblings: frozenset[str]
@@ -111,11 +112,13 @@ def _methods(
     for _, value in sorted(methods.items()):
         upload = value.get("mediaUpload", {}).get("protocols", {})
         paths = [upload[name]["path"] for name in ("simple", "resumable") if name in upload]
+        gives_media = value.get("useMediaDownloadService", False)
         yield Method(
             value["id"],
             value["httpMethod"],
             f"/{service_path}{value['path']}",
             tuple(dict.fromkeys(paths)),
+            (f"/download/{service_path}{value['path']}",) if gives_media else (),
             {
                 name: parameter
                 for name, parameter in value.get("parameters", {}).items()

@@ -44,6 +44,8 @@ def document_rows(document: DiscoveryDocument) -> list[Row]:
     continued: list[Row] = []
     for method in document.methods:
         rows += _rows(method, method.http_method, method.path, resolve)
+        for path in method.downloads:
+            rows += _rows(method, method.http_method, path, resolve)
         for path in method.uploads:
             rows += _rows(method, method.http_method, path, resolve, has_media=True)
             if method.http_method != "PUT":

@@ -23,7 +23,13 @@ TOPIC = "^projects/[^/]+/topics/[^/]+$"
 def method(identity: str, http_method: str = "POST", **more: Any) -> Method:
     """A method with nothing but its name and what is given."""
     siblings = more.pop("siblings", frozenset())
-    values: dict[str, Any] = {"path": "/v1/x", "uploads": (), "parameters": {}, "request": {}}
+    values: dict[str, Any] = {
+        "path": "/v1/x",
+        "uploads": (),
+        "downloads": (),
+        "parameters": {},
+        "request": {},
+    }
     return Method(identity, http_method, siblings=siblings, **{**values, **more})
 
 
@@ -237,6 +243,7 @@ DOCUMENT: dict[str, Any] = {
                     "id": "things.things.get",
                     "httpMethod": "GET",
                     "path": "{+name}",
+                    "useMediaDownloadService": True,
                     "parameters": {
                         "name": {
                             "type": "string",
@@ -269,10 +276,11 @@ def rows_of(found: list[DiscoveryDocument]) -> dict[str, Row]:
 
 
 def test_a_document_becomes_a_section(tmp_path: Path) -> None:
-    """Its methods, their uploads, and the PUT that goes on with a resumable upload."""
+    """Its methods, downloads and uploads, and the PUT that goes on with a resumable upload."""
     rows = rows_of(documents(tmp_path, DOCUMENT))
 
     assert sorted(rows) == [
+        "GET /download/things/v1/shops/{shop}/things/{thing}",
         "GET /things/v1/shops/{shop}/things/{thing}",
         "POST /resumable/upload/things/v1/shops/{shop}/things",
         "POST /things/v1/shops/{shop}/things",
