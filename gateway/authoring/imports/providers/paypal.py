@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from gateway.authoring.imports.calls import Call, Judgement, row_of
@@ -54,9 +55,7 @@ JUDGEMENT = Judgement(
     },
     admin=re.compile(r"^OAuthAuthorization"),
     credentials=re.compile(r"^OAuthAuthorization"),
-    irreversible=re.compile(
-        r"\.(?:refund|capture|void|cancelSubscription|deletePaymentToken)"
-    ),
+    irreversible=re.compile(r"\.(?:refund|capture|void|cancelSubscription|deletePaymentToken)"),
     actions={
         "PaymentsController.refundCapturedPayment": "create_refund",
         "PaymentsController.captureAuthorizedPayment": "capture_charge",
@@ -75,7 +74,6 @@ JUDGEMENT = Judgement(
         "PaymentsController.captureAuthorizedPayment": _money("body.amount"),
         "PaymentsController.reauthorizePayment": _money("body.amount"),
         "OrdersController.createOrder": {
-            **_money("body.purchase_units[0].amount"),
             "intent": RowParam("body.intent"),
             "payee": RowParam("body.purchase_units[0].payee.email_address"),
         },
@@ -116,4 +114,9 @@ def _calls(path: Path) -> Iterator[Call]:
         if verb is not None and template is not None:
             raw = _MAPPED.sub(r"{\1}", template.group(1) or template.group(2))
             name = found.group(1)
-            yield Call(f"{owner}.{name}", verb.group(1), raw, tuple(words_of(name)))
+            call = Call(f"{owner}.{name}", verb.group(1), raw, tuple(words_of(name)))
+            if name == "createOrder":
+                # Of several units there is no one amount; without it a limit can't be passed.
+                yield replace(call, when={"body.purchase_units[1]": True})
+                call = replace(call, params=_money("body.purchase_units[0].amount"))
+            yield call
