@@ -30,6 +30,7 @@ class Modules:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._trees: dict[str, ast.Module | None] = {}
+        self._imports: dict[str, dict[str, tuple[str, str]]] = {}
 
     def tree(self, module: str) -> ast.Module | None:
         """The parsed source of a module, None where the package has no such module."""
@@ -81,20 +82,23 @@ class Modules:
 
     def _import_of(self, module: str, name: str, inside: ast.AST | None) -> tuple[str, str] | None:
         """Module and name that an imported name stands for."""
-        for node in self._statements(module, inside):
-            if not isinstance(node, ast.ImportFrom):
-                continue
-            for alias in node.names:
-                if (alias.asname or alias.name) == name:
-                    return self._absolute(module, node), alias.name
-        return None
-
-    def _statements(self, module: str, inside: ast.AST | None) -> Iterator[ast.AST]:
         if inside is not None:
-            yield from ast.walk(inside)
-        tree = self.tree(module)
-        if tree is not None:
-            yield from ast.walk(tree)
+            own = self._imports_in(module, inside)
+            if name in own:
+                return own[name]
+        if module not in self._imports:
+            tree = self.tree(module)
+            self._imports[module] = {} if tree is None else self._imports_in(module, tree)
+        return self._imports[module].get(name)
+
+    def _imports_in(self, module: str, node: ast.AST) -> dict[str, tuple[str, str]]:
+        found: dict[str, tuple[str, str]] = {}
+        for statement in ast.walk(node):
+            if isinstance(statement, ast.ImportFrom):
+                source = self._absolute(module, statement)
+                for alias in statement.names:
+                    found.setdefault(alias.asname or alias.name, (source, alias.name))
+        return found
 
     def _absolute(self, module: str, node: ast.ImportFrom) -> str:
         if not node.level:
