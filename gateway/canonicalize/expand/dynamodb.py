@@ -12,12 +12,12 @@ from gateway.canonicalize.reader import member
 from gateway.model.action import Action, Kind, Target
 
 _ACTS: Mapping[str, tuple[str, Kind]] = {
-    "PutRequest": ("put_item", Kind.CREATE),
-    "DeleteRequest": ("delete_item", Kind.DELETE),
-    "Put": ("put_item", Kind.CREATE),
-    "Update": ("update_item", Kind.UPDATE),
-    "Delete": ("delete_item", Kind.DELETE),
-    "ConditionCheck": ("check_item", Kind.READ),
+    "PutRequest": ("insert_row", Kind.CREATE),
+    "DeleteRequest": ("delete_row", Kind.DELETE),
+    "Put": ("insert_row", Kind.CREATE),
+    "Update": ("update_row", Kind.UPDATE),
+    "Delete": ("delete_row", Kind.DELETE),
+    "ConditionCheck": ("get_row", Kind.READ),
 }
 
 

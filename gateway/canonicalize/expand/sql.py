@@ -175,7 +175,7 @@ _NAMED = re.compile(
     r"(?is)\s*(?:insert\s+(?:overwrite\s+)?(?:into\s+)?(?:table\s+)?|replace\s+into\s+|update\s+"
     r"|delete\s+from\s+|(?:drop|alter|create)\s+(?:or\s+replace\s+)?table\s+"
     r"(?:if\s+(?:not\s+)?exists\s+)?|truncate\s+(?:table\s+)?|copy\s+(?:into\s+)?"
-    r"|optimize\s+(?:table\s+)?|vacuum\s+)"
+    r"|optimize\s+(?:table\s+)?|vacuum\s+(?:full\s+)?)"
     r"([A-Za-z_][\w$]*(?:\.[A-Za-z_][\w$]*){0,3})\b"
 )
 

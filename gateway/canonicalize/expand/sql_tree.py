@@ -100,6 +100,7 @@ def deeds_of(tree: Node, dialect: str) -> list[Deed]:
         deed
         for node in nodes
         if isinstance(node, exp.Insert | exp.Update | exp.Delete | exp.Merge)
+        and not isinstance(node.parent, exp.When)
         for deed in _writes(node, hidden)
     ]
     if found or not isinstance(tree, exp.Query | exp.Values | exp.Table):
@@ -130,7 +131,7 @@ def _tables(nodes: list[Node], hidden: set[str]) -> tuple[str, ...]:
 
     names: dict[str, None] = {}
     for node in nodes:
-        if isinstance(node, exp.Table):
+        if isinstance(node, exp.Table) and not isinstance(node.this, exp.Func):
             name = _table_name(node)
             if name and name.lower() not in hidden:
                 names[name] = None
