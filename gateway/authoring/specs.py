@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import yaml
 
+from gateway.canonicalize.yaml_depth import is_too_deep
 from gateway.model.errors import CheckreinError
 
 SPEC_BYTES_MAX: Final = 64_000_000
@@ -66,6 +67,8 @@ def _parse(data: bytes, path: Path) -> object:
     try:
         if text.lstrip().startswith("{"):
             return json.loads(text)
+        if is_too_deep(text):
+            raise SpecError(f"`{path}` is nested too deeply")
         return yaml.load(text, Loader=_Loader)  # noqa: S506 - a safe loader
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark

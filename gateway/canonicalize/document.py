@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Mapping
 
 import yaml
 
+from gateway.canonicalize.yaml_depth import DEPTH_MAX, is_too_deep
 from gateway.model.errors import Problem
 
 FILE_BYTES_MAX = 2_000_000
@@ -43,7 +44,11 @@ class Document:
             self.fault(None, f"the file is larger than {FILE_BYTES_MAX} bytes")
             return None
         try:
-            root: Node | None = yaml.compose(data.decode("utf-8"), Loader=_LOADER)
+            text = data.decode("utf-8")
+            if is_too_deep(text):
+                self.fault(None, f"the file is nested deeper than {DEPTH_MAX} levels")
+                return None
+            root: Node | None = yaml.compose(text, Loader=_LOADER)
         except UnicodeDecodeError:
             self.fault(None, "the file is not UTF-8")
             return None
