@@ -1,4 +1,4 @@
-"""What authors get: inline tests, explanations, and the JSON lines filter."""
+"""Inline tests, and the JSON lines filter."""
 
 from __future__ import annotations
 
@@ -9,14 +9,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from gateway.authoring.mappers import explain, list_operations, map_line, run_tests
-from gateway.authoring.requests import build_request
+from gateway.authoring.mappers import map_line, run_tests
 from gateway.canonicalize.canonicalizer import Canonicalizer
 from gateway.canonicalize.taxonomy import TAXONOMY_FILE
-from gateway.cli.main import run_command
 from gateway.cli.mappers.group import mappers
 from gateway.content import mappers_dir
-from gateway.model.action import Kind
 
 FORM = "application/x-www-form-urlencoded"
 
@@ -123,74 +120,3 @@ def test_an_action_is_written_as_the_design_says(canonicalizer: Canonicalizer) -
         "target": {"type": "charge", "id": "ch_1"},
     }
     assert actions[0]["params"] == {"amount": 5}
-
-
-def test_explain_says_why(canonicalizer: Canonicalizer) -> None:
-    """Candidates, the winner and the origin of its values."""
-    request = build_request("POST", URL, [("content-type", FORM)], b"payment_intent=pi_1&amount=5")
-
-    result = explain(canonicalizer, request)
-
-    candidates, values, won = result["candidates"], result["values"], result["won"]
-    assert isinstance(candidates, list)
-    assert isinstance(values, list)
-    assert isinstance(won, dict)
-    assert len(candidates) == 2
-    assert won["origin"] == candidates[0]["origin"] != candidates[1]["origin"]
-    assert {
-        "name": "params.amount",
-        "from": "form.amount",
-        "type": "money_minor",
-        "value": 5,
-    } in values
-
-
-def test_explain_of_an_unknown_host(canonicalizer: Canonicalizer) -> None:
-    """Nothing is invented for a host without a mapper."""
-    result = explain(canonicalizer, build_request("GET", "https://example.com/"))
-
-    assert (result["candidates"], result["won"]) == ([], None)
-    assert result["why"] == "no mapper has this host"
-
-
-def test_list_filters(canonicalizer: Canonicalizer) -> None:
-    """By provider and kind; a method that takes GET and POST stands there once."""
-    sends = list_operations(canonicalizer, "slack", Kind.SEND)
-
-    assert "chat.postMessage" in [entry.operation for entry in sends]
-    assert len({(entry.operation, entry.template) for entry in sends}) == len(sends)
-    assert {entry.kind for entry in sends} == {Kind.SEND}
-
-
-COMMANDS: dict[str, tuple[list[str], int, str]] = {
-    "check": (["check"], 0, "no problem"),
-    "check as JSON": (["check", "--json"], 0, '"problems":0'),
-    "test": (["test"], 0, "tests passed"),
-    "explain": (["explain", "GET", URL], 0, "list_refund"),
-    "explain a refused one": (["explain", "GET", URL + "//a"], 1, "ambiguous_path"),
-    "explain a bad URL": (["explain", "GET", "nowhere"], 2, ""),
-    "list": (["list", "slack", "--kind", "send"], 0, "chat.postMessage"),
-    "list nothing": (["list", "nobody"], 1, ""),
-    "no such path": (["check", "/does/not/exist"], 2, ""),
-}
-
-
-@pytest.mark.parametrize(("arguments", "status", "text"), COMMANDS.values(), ids=COMMANDS)
-def test_commands(
-    arguments: list[str], status: int, text: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Exit status 0 done, 1 the check failed, 2 usage."""
-    found = run_command(["mappers", *arguments])
-
-    assert (found, text in capsys.readouterr().out) == (status, True)
-
-
-def test_the_worked_example_of_the_readme_works(tmp_path: Path) -> None:
-    """What the README teaches loads, and its tests pass."""
-    text = (mappers_dir() / "README.md").read_text()
-    path = tmp_path / "shop.yaml"
-    path.write_text(text.partition("```yaml\n")[2].partition("```")[0])
-
-    results = run_tests(Canonicalizer.load([path]))
-
-    assert [result.differences for result in results] == [(), (), ()]
