@@ -23,6 +23,7 @@ _MORE_HOSTS: Mapping[str, tuple[str, ...]] = {
     "mediaconvert": ("*.mediaconvert",),
     "cloudsearchdomain": ("*.cloudsearch",),
     "neptunedata": ("*.neptune",),
+    "machinelearning": ("realtime.machinelearning",),
     "timestream-query": ("*.timestream",),
     "timestream-write": ("*.timestream",),
 }

@@ -163,12 +163,25 @@ def _structure(shape: Any, *, full: bool, depth: int) -> dict[str, Any]:
     }
 
 
+_ARNS = {
+    "streamarn": f"arn:aws:kinesis:{REGION}:{ACCOUNT}:stream/name",
+    "consumerarn": f"arn:aws:kinesis:{REGION}:{ACCOUNT}:stream/name/consumer/one:1",
+    "queuearn": f"arn:aws:kinesis:{REGION}:{ACCOUNT}:queue/name",
+    "channelarn": f"arn:aws:kinesis:{REGION}:{ACCOUNT}:channel/name",
+    "kvsarn": f"arn:aws:cloudfront::{ACCOUNT}:key-value-store/name",
+    "predictendpoint": f"https://realtime.machinelearning.{REGION}.amazonaws.com",
+}
+"""Values that botocore takes apart to find the host."""
+
+
 def _text(shape: Any, name: str, *, full: bool) -> str:
     folded = name.lower()
     if shape.enum:
         return str(shape.enum[-1 if full else 0])
     if folded in ("accountid", "awsaccountid", "account"):
         return ACCOUNT
+    if folded in _ARNS:
+        return _ARNS[folded]
     if full and folded.endswith("arn"):
         return f"arn:aws:thing:{REGION}:{ACCOUNT}:thing/{folded}"
     return re.sub(r"[^a-z0-9]", "", folded)[:20] + ("-2" if full else "-1")
