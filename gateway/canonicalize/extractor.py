@@ -15,8 +15,7 @@ from gateway.canonicalize.ambiguity import AmbiguityError
 from gateway.canonicalize.bodies import DecimalText
 from gateway.canonicalize.mail import bare_addresses, raw_recipients, raw_sender, raw_subject
 from gateway.canonicalize.operation import EVERY, Address, Operation, Param, ParamType, Place
-from gateway.canonicalize.pairs import Pairs
-from gateway.canonicalize.reader import RequestReader, json_values, xml_texts
+from gateway.canonicalize.reader import RequestReader, json_values, reader_at, xml_texts
 from gateway.model.action import Action, ParamValue, Target
 from gateway.model.codec import INTEGER_MAX
 
@@ -44,66 +43,105 @@ _THREE_DECIMALS = frozenset({"bhd", "iqd", "jod", "kwd", "lyd", "omr", "tnd"})
 """ISO 4217 minor units; every other currency has two."""
 
 
-def extract(operation: Operation, reader: RequestReader) -> tuple[Action, ...]:
-    """Build the actions of a request that matched `operation`.
+Read = Callable[[RequestReader], ParamValue]
 
-    Raises:
-        AmbiguityError: a value that is read could be read differently elsewhere.
-    """
-    params: dict[str, ParamValue] = {}
-    missing: list[str] = []
-    for param in operation.params:
-        value = _param_value(param, reader)
-        if value is not None:
-            params[param.name] = value
+
+class Extractor:
+    """Reads the values of one operation. Made once for an operation, so that a request pays for
+    its values and not for the choice of how each is read."""
+
+    __slots__ = ("_each", "_has_target", "_id", "_operation", "_params")
+
+    def __init__(self, operation: Operation) -> None:
+        self._operation = operation
+        self._params = [(param.name, _param_reader(param)) for param in operation.params]
+        target = operation.target
+        self._has_target = target.id is not None or target.each is not None
+        self._id = None if target.id is None else _id_reader(target.id.parts)
+        self._each = target.each
+
+    def actions(self, reader: RequestReader) -> tuple[Action, ...]:
+        """Build the actions of a request that matched the operation.
+
+        Raises:
+            AmbiguityError: a value that is read could be read differently elsewhere.
+        """
+        params: dict[str, ParamValue] = {}
+        missing: list[str] = []
+        for name, read in self._params:
+            value = read(reader)
+            if value is not None:
+                params[name] = value
+            else:
+                missing.append(name)
+        if self._id is not None:
+            one = self._id(reader)
+            ids: tuple[str, ...] = (one,)
+            is_whole = one != ""
         else:
-            missing.append(param.name)
-    spec = operation.target
-    ids: list[str] = [""]
-    if spec.id is not None:
-        ids = [_render(spec.id.parts, reader)]
-    elif spec.each is not None:
-        ids = _texts(spec.each, reader, None) or ids
+            ids = self._ids(reader)
+            is_whole = all(ids)
+        if self._has_target and not is_whole:
+            missing.append(TARGET_ID)
+        frozen = MappingProxyType(params)
+        absent = frozenset(missing) if missing else _NOTHING
+        return tuple([self._action(one, frozen, absent) for one in ids])
+
+    def _ids(self, reader: RequestReader) -> tuple[str, ...]:
+        if self._each is None:
+            return ("",)
+        ids = _texts(self._each, reader, None) or [""]
         if len(ids) > ACTIONS_MAX:
             raise AmbiguityError(ambiguity.TOO_MANY_ACTIONS, "the request acts on too many targets")
-    if not all(ids) and (spec.id is not None or spec.each is not None):
-        missing.append(TARGET_ID)
-    frozen = MappingProxyType(params)
-    absent = frozenset(missing) if missing else _NOTHING
-    return tuple([_action(operation, Target(spec.type, one), frozen, absent) for one in ids])
+        return tuple(ids)
+
+    def _action(
+        self, target_id: str, params: Mapping[str, ParamValue], missing: frozenset[str]
+    ) -> Action:
+        operation = self._operation
+        return Action(
+            operation.provider,
+            operation.operation,
+            operation.action,
+            operation.kind,
+            Target(operation.target.type, target_id),
+            params,
+            operation.reversible,
+            operation.sensitive,
+            missing,
+            operation.witness,
+        )
+
+
+def extract(operation: Operation, reader: RequestReader) -> tuple[Action, ...]:
+    """Build the actions of a request that matched `operation`, for one that is seldom met.
+
+    Raises:
+        AmbiguityError: as `Extractor.actions`.
+    """
+    return Extractor(operation).actions(reader)
 
 
 _NOTHING: frozenset[str] = frozenset()
 
 
-def _action(
-    operation: Operation,
-    target: Target,
-    params: Mapping[str, ParamValue],
-    missing: frozenset[str],
-) -> Action:
-    return Action(
-        operation.provider,
-        operation.operation,
-        operation.action,
-        operation.kind,
-        target,
-        params,
-        operation.reversible,
-        operation.sensitive,
-        missing,
-        operation.witness,
-    )
+def _id_reader(parts: Sequence[str | Address]) -> Callable[[RequestReader], str]:
+    """How a target's id is put together; empty where a part of it is absent."""
+    if len(parts) == 1 and isinstance(parts[0], Address):
+        address = parts[0]
+        read = reader_at(address.place)
+        return lambda reader: _as_text(read(reader, address)) or ""
 
+    def render(reader: RequestReader) -> str:
+        texts = []
+        for part in parts:
+            text = part if isinstance(part, str) else _as_text(reader.value(part))
+            if not text:
+                return ""
+            texts.append(text)
+        return "".join(texts)
 
-def _render(parts: Sequence[str | Address], reader: RequestReader) -> str:
-    texts = []
-    for part in parts:
-        text = part if isinstance(part, str) else _as_text(reader.value(part))
-        if not text:
-            return ""
-        texts.append(text)
-    return texts[0] if len(texts) == 1 else "".join(texts)
+    return render
 
 
 def _as_text(value: object) -> str | None:
@@ -122,19 +160,35 @@ def _as_boolean(value: object) -> bool | None:
     return value if isinstance(value, bool) else _BOOLEANS.get(_as_text(value) or "")
 
 
-def _param_value(param: Param, reader: RequestReader) -> ParamValue:
+def _param_reader(param: Param) -> Read:
+    """How a param's value is read: chosen by its type and place."""
     kind = param.type
     if kind is ParamType.MAIL_RECIPIENTS:
-        return _mail_recipients(param, reader)
+        return lambda reader: _mail_recipients(param, reader)
     if kind.is_list:
-        texts = _all_texts(param, reader)
-        return bare_addresses(texts) if texts and kind is ParamType.MAIL_ADDRESSES else texts
-    value = reader.value(param.address)
-    if value is None:
-        return None
+        is_mail = kind is ParamType.MAIL_ADDRESSES
+
+        def read_list(reader: RequestReader) -> ParamValue:
+            texts = _all_texts(param, reader)
+            return bare_addresses(texts) if texts and is_mail else texts
+
+        return read_list
+    address = param.address
+    read = reader_at(address.place)
     if kind is ParamType.MONEY_DECIMAL:
-        return _as_minor_units(value, _currency_of(param, reader))
-    return _READ_AS[kind](value)
+
+        def read_money(reader: RequestReader) -> ParamValue:
+            value = read(reader, address)
+            return None if value is None else _as_minor_units(value, _currency_of(param, reader))
+
+        return read_money
+    convert = _READ_AS[kind]
+
+    def read_value(reader: RequestReader) -> ParamValue:
+        value = read(reader, address)
+        return None if value is None else convert(value)
+
+    return read_value
 
 
 def _as_integer(value: object) -> int | None:
@@ -236,9 +290,9 @@ def _list_at(address: Address, reader: RequestReader) -> object:
         case Place.BODY:
             found = _json_list(address, reader)
         case Place.FORM:
-            found = _pair_list(reader.form, address.name)
+            found = reader.form.texts(address.name)
         case Place.QUERY:
-            found = _pair_list(reader.query, address.name)
+            found = reader.query.texts(address.name)
         case Place.ANY:
             found = _any_list(address, reader)
         case _:
@@ -268,47 +322,15 @@ def _json_list(address: Address, reader: RequestReader) -> object:
 
 
 def _any_list(address: Address, reader: RequestReader) -> object:
-    found = _pair_list(reader.query, address.name) if reader.raw_query else None
+    found = reader.query.texts(address.name) if reader.raw_query else None
     if reader.request.body == b"":
         return found
     if reader.media.value in ("json", "cbor"):
         other = _json_list(address, reader)
     else:
-        other = _pair_list(reader.form, address.name)
+        other = reader.form.texts(address.name)
     if found is not None and other is not None and found != other:
         raise AmbiguityError(
             ambiguity.BODY, f"`{address.name}` differs between the query and the body"
         )
     return found if other is None else other
-
-
-def _pair_list(pairs: Pairs, name: str) -> list[str] | None:
-    """Collect `name`, `name[]`, `name[0]`, `name.1` and `name.member.1`; one notation only."""
-    notations: dict[str, list[tuple[int, str]]] = {}
-    for key, value in pairs.values.items():
-        if not key.startswith(name):
-            continue
-        rest = key[len(name) :]
-        notation, index = _list_notation(rest)
-        if notation is None:
-            continue
-        texts = value if isinstance(value, list) else [value]
-        if index >= 0 and len(texts) > 1:
-            raise AmbiguityError(ambiguity.BODY, f"an element of `{name}` is there twice")
-        notations.setdefault(notation, []).extend((index, text) for text in texts)
-    if len(notations) > 1:
-        raise AmbiguityError(ambiguity.BODY, f"`{name}` is there in two notations")
-    for items in notations.values():
-        return [text for _, text in sorted(items, key=lambda item: item[0])]
-    return None
-
-
-_INDEXED = re.compile(r"(\[|\.|\.[A-Za-z][A-Za-z0-9]{0,63}\.)([0-9]{1,5})\]?")
-"""AWS puts `member` between name and number, or the name of the list's elements."""
-
-
-def _list_notation(rest: str) -> tuple[str | None, int]:
-    if rest in ("", "[]"):
-        return rest, -1
-    found = _INDEXED.fullmatch(rest)
-    return (found.group(1), int(found.group(2))) if found else (None, -1)

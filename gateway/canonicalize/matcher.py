@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from gateway.canonicalize import ambiguity
 from gateway.canonicalize.ambiguity import AmbiguityError
+from gateway.canonicalize.extractor import Extractor
 from gateway.canonicalize.operation import Condition, Operation, Presence
 from gateway.canonicalize.reader import RequestReader
 from gateway.canonicalize.template import VARIABLE, Form, form_of, pattern_of
@@ -21,7 +22,7 @@ class Entry:
     """One way to call an operation, as the index holds it. An entry of a catalog is compiled when
     a request first matches it: most never are."""
 
-    __slots__ = ("_compile", "_operation", "method", "name", "segments", "when")
+    __slots__ = ("_compile", "_extractor", "_operation", "method", "name", "segments", "when")
 
     def __init__(
         self,
@@ -38,6 +39,7 @@ class Entry:
         is_done = isinstance(compiled, Operation)
         self._operation: Operation | None = compiled if is_done else None  # type: ignore[assignment]
         self._compile = compiled
+        self._extractor: Extractor | None = None
 
     @property
     def operation(self) -> Operation:
@@ -46,6 +48,14 @@ class Entry:
         if found is None:
             assert not isinstance(self._compile, Operation)
             found = self._operation = self._compile()
+        return found
+
+    @property
+    def extractor(self) -> Extractor:
+        """What reads its values."""
+        found = self._extractor
+        if found is None:
+            found = self._extractor = Extractor(self.operation)
         return found
 
 

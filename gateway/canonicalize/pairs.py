@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes
 
 from gateway.canonicalize import ambiguity
@@ -35,7 +36,7 @@ _NO_BRACKETS = re.compile("[A-Za-z0-9_.\n-]*")
 class _Shape:
     """What the keys of a form say, whatever its values: worked out once for all forms with them."""
 
-    __slots__ = ("asks_method", "index", "is_plain", "safe")
+    __slots__ = ("asks_method", "index", "is_plain", "lists", "safe")
 
     def __init__(self, keys: Collection[str]) -> None:
         # Where no key has capitals, brackets or signs, no two can look alike.
@@ -44,6 +45,15 @@ class _Shape:
         self.asks_method = any(key.strip().lower() in METHOD_KEYS for key in keys)
         self.safe: set[str] = set()
         """Keys that were found to have no look-alike."""
+        self.lists: dict[str, _ListKeys] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class _ListKeys:
+    """The keys of a list's elements, in order. `is_repeated`: one key stands for all of them."""
+
+    keys: tuple[str, ...]
+    is_repeated: bool
 
 
 _shapes: dict[str, _Shape] = {}
@@ -90,6 +100,40 @@ class Pairs:
             shape.safe.add(address.name)
         return value
 
+    def texts(self, name: str) -> list[str] | None:
+        """The elements of a list: `name`, `name[]`, `name[0]`, `name.1` or `name.member.1`, one
+        notation only; None where there is none.
+
+        Raises:
+            AmbiguityError: two notations, or one element twice.
+        """
+        found = self._shape.lists.get(name)
+        if found is None:
+            found = self._shape.lists[name] = self._list_keys(name)
+        texts: list[str] = []
+        for key in found.keys:
+            value = self.values[key]
+            if isinstance(value, str):
+                texts.append(value)
+            elif found.is_repeated:
+                texts += value
+            else:
+                raise AmbiguityError(self.code, f"an element of `{name}` is there twice")
+        return texts if found.keys else None
+
+    def _list_keys(self, name: str) -> _ListKeys:
+        notations: dict[str, list[tuple[int, str]]] = {}
+        for key in self.values:
+            if key.startswith(name):
+                notation, index = _list_notation(key[len(name) :])
+                if notation is not None:
+                    notations.setdefault(notation, []).append((index, key))
+        if len(notations) > 1:
+            raise AmbiguityError(self.code, f"`{name}` is there in two notations")
+        for notation, items in notations.items():
+            return _ListKeys(tuple(key for _, key in sorted(items)), notation in ("", "[]"))
+        return _ListKeys((), is_repeated=False)
+
     def check_method(self, method: str) -> None:
         """Refuse `_method=` that names another method.
 
@@ -129,6 +173,17 @@ def _index_by_stem(keys: Collection[str]) -> dict[str, list[str]]:
     for stem, key in zip(stems, keys, strict=True):
         index.setdefault(stem, []).append(key)
     return index
+
+
+_INDEXED = re.compile(r"(\[|\.|\.[A-Za-z][A-Za-z0-9]{0,63}\.)([0-9]{1,5})\]?")
+"""AWS puts `member` between name and number, or the name of the list's elements."""
+
+
+def _list_notation(rest: str) -> tuple[str | None, int]:
+    if rest in ("", "[]"):
+        return rest, -1
+    found = _INDEXED.fullmatch(rest)
+    return (found.group(1), int(found.group(2))) if found else (None, -1)
 
 
 def _folded_stem(key: str) -> str:
