@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -83,17 +83,17 @@ class Modules:
     def _import_of(self, module: str, name: str, inside: ast.AST | None) -> tuple[str, str] | None:
         """Module and name that an imported name stands for."""
         if inside is not None:
-            own = self._imports_in(module, inside)
+            own = self._imports_in(module, ast.walk(inside))
             if name in own:
                 return own[name]
         if module not in self._imports:
             tree = self.tree(module)
-            self._imports[module] = {} if tree is None else self._imports_in(module, tree)
+            self._imports[module] = self._imports_in(module, _outer(tree))
         return self._imports[module].get(name)
 
-    def _imports_in(self, module: str, node: ast.AST) -> dict[str, tuple[str, str]]:
+    def _imports_in(self, module: str, nodes: Iterable[ast.AST]) -> dict[str, tuple[str, str]]:
         found: dict[str, tuple[str, str]] = {}
-        for statement in ast.walk(node):
+        for statement in nodes:
             if isinstance(statement, ast.ImportFrom):
                 source = self._absolute(module, statement)
                 for alias in statement.names:
@@ -116,3 +116,11 @@ class Modules:
             if candidate.is_file():
                 return candidate
         return None
+
+
+def _outer(tree: ast.Module | None) -> Iterator[ast.AST]:
+    """The statements of a module outside its classes and functions: also under TYPE_CHECKING."""
+    for node in () if tree is None else tree.body:
+        yield node
+        if isinstance(node, ast.If | ast.Try):
+            yield from node.body
