@@ -62,6 +62,17 @@ _KINDS = {
     "Projects.housekeeping": Kind.EXECUTE,
     "MergeRequests.accept": Kind.UPDATE,
 }
+_FIRST = (
+    "Projects",
+    "Groups",
+    "Issues",
+    "MergeRequests",
+    "Users",
+    "GroupMembers",
+    "ProjectMembers",
+)
+"""Of methods on one path, those of these resources name it; others pass by it on their way."""
+_PLAIN = frozenset({"all", "show", "create", "edit", "remove", "add"})
 _RULES = RowRules(scope=("project_id", "group_id", "resource_id"), kinds=_KINDS)
 
 
@@ -69,7 +80,7 @@ def sections(folders: Mapping[str, Path]) -> list[NewSection]:
     """The one section of gitlab.com. Its paths carry `group%2Fproject` as one segment."""
     source = (folders["@gitbeaker/core"] / "package" / "dist" / "index.mjs").read_text()
     rows: dict[str, Row] = {}
-    for call in calls_of(source):
+    for call in sorted(calls_of(source), key=lambda call: call.resource not in _FIRST):
         fields = [Field(key, f"any.{_snake(key)}") for key in call.keys]
         row = row_of(
             Described(
@@ -82,6 +93,8 @@ def sections(folders: Mapping[str, Path]) -> list[NewSection]:
             ),
             _RULES,
         )
+        if call.method == "GET" and row.kind is not Kind.READ:
+            continue  # three acts that the client sends with the wrong method
         rows.setdefault(re.sub(r"\{[a-z0-9_]+", "{", row.wire), _judged(row))
     return [NewSection("gitlab", list(rows.values()), HOSTS, {"encoded_slash": "kept"})]
 
