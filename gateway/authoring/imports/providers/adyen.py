@@ -67,7 +67,7 @@ _CREATES = (
 JUDGEMENT = Judgement(
     kinds=dict.fromkeys(_CREATES.split(), Kind.CREATE),
     reads=re.compile(
-        r"\.(?:payment_methods|payment_methods_balance|card_details|get_\w+|list_\w+|calculate_\w+"
+        r"\.(?:payment_methods|payment_methods_balance|card_details|get_(?!apple_pay|link_to)\w+|list_\w+|calculate_\w+"
         r"|check_balance|retrieve_applicable_defense_reasons|validate_bank_account_identification)$"
         r"|^binlookup\."
     ),
@@ -78,7 +78,8 @@ JUDGEMENT = Judgement(
         r"|^sessionAuthentication\."
     ),
     executes=re.compile(
-        r"^payment\.payments_api\.authorise|apple_pay_session$|\.get_link_to_\w+$|^transfers\.\w+\.(?:approve|cancel)|_terms_of_service$"
+        r"^payment\.payments_api\.authorise|apple_pay_session$|\.get_link_to_\w+$"
+        r"|^transfers\.\w+\.(?:approve|cancel)|_terms_of_service$"
     ),
     credentials=re.compile(
         r"generate_(?:new_)?(?:api_key|client_key|hmac_key)\w*$|\.(?:reveal|export)_\w*|public_key$"

@@ -92,19 +92,37 @@ def _calls_of(owner: ast.ClassDef, method: ast.FunctionDef) -> Iterator[Call]:
         return
     nouns = words_of(owner.name)
     nouns = [*nouns[:-1], singular(nouns[-1])]
+    for template in sorted(_templates(method)):
+        yield Call(
+            f"{owner.name}.{method.name}",
+            verbs[0].upper(),
+            template,
+            (*method.name.split("_"), *nouns),
+            tuple(_fields(owner, method)),
+        )
+
+
+def _templates(method: ast.FunctionDef) -> set[str]:
+    """The paths that a method writes out, in a variable or where it sends."""
+    found: list[ast.expr] = []
     for node in ast.walk(method):
-        if not isinstance(node, ast.Assign) or not isinstance(node.targets[0], ast.Name):
-            continue
-        if node.targets[0].id not in ("path", "base_path"):
-            continue
-        if isinstance(node.value, (ast.Constant, ast.JoinedStr)):
-            yield Call(
-                f"{owner.name}.{method.name}",
-                verbs[0].upper(),
-                re.sub(r"^/?\{inbox_id\}", "/inboxes/{inbox_id}", template_of(node.value)),
-                (*method.name.split("_"), *nouns),
-                tuple(_fields(owner, method)),
-            )
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            if node.targets[0].id in ("path", "base_path"):
+                found.append(node.value)
+        elif isinstance(node, ast.keyword) and node.arg == "path":
+            found.append(node.value)
+    return {_path_of(node) for node in found} - {""}
+
+
+def _path_of(node: ast.expr) -> str:
+    """The template of an expression; empty for a variable. Paging goes around a path."""
+    if isinstance(node, ast.Call):
+        if ast.unparse(node.func) == "inbox_path":
+            return "/inboxes/{inbox_id}"
+        return _path_of(node.args[0]) if node.args else ""
+    if not isinstance(node, (ast.Constant, ast.JoinedStr)):
+        return ""
+    return re.sub(r"^/?\{inbox_id\}", "/inboxes/{inbox_id}", template_of(node))
 
 
 def _fields(owner: ast.ClassDef, method: ast.FunctionDef) -> Iterator[Field]:
