@@ -113,12 +113,12 @@ def _of_part(part: Part) -> _Inner:
     text = part.body
     first = text.partition(b"\n")[0]
     eol = b"\r\n" if first.endswith(b"\r") else b"\n"
-    head, _, body = text.partition(eol + eol)
+    head, blank, body = text.partition(eol + eol)
     line, _, rest = head.partition(eol)
     found = _LINE.fullmatch(line)
     if found is None:
         raise AmbiguityError(ambiguity.BODY, "a part of the batch has no request line")
-    fields = parse_fields(rest.rstrip(eol) if not body else rest, eol)
+    fields = parse_fields(rest if blank else rest.removesuffix(eol), eol)
     return _Inner(found.group(1).decode(), found.group(2).decode(), fields, _measured(body, fields))
 
 
