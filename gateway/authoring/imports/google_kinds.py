@@ -41,6 +41,7 @@ _POST_READS = _words(
     datastore.runAggregationQuery datastore.runQuery dialogflow.compareVersions
     digitalassetlinks.bulkCheck drive.download driveactivity.query firebaserules.test
     firestore.partitionQuery firestore.runAggregationQuery firestore.runQuery fitness.aggregate
+    generativelanguage.query
     gkeonprem.queryVersionConfig gmailpostmastertools.batchQuery gmailpostmastertools.query
     health.dailyRollUp health.rollUp healthcare.checkDataAccess homegraph.query
     iam.lintPolicy iam.queryAuditableServices iam.queryGrantableRoles
