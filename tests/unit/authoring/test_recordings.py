@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -261,3 +262,18 @@ def test_flows_that_are_damaged_never_crash(cut: int) -> None:
     except RecordingError:
         return
     assert all(isinstance(entry, Recorded | Unread) for entry in found)
+
+
+def test_what_mitmproxy_itself_wrote() -> None:
+    """`mitmproxy.flows` was written by mitmproxy 11: a GET, a POST over HTTP/2, and a TCP flow."""
+    with Path(__file__).with_name("mitmproxy.flows").open("rb") as stream:
+        found = [shown(entry) for entry in read_recording(stream)]
+
+    host = "shop.example.com:443"
+    assert found == [
+        ("GET", host, "/v1/orders/1001", b"", 200, False),
+        (
+            "POST", host, "/v1/orders/1001/refunds", b'{"amount": "12.50", "currency": "EUR"}', 201,
+            False,
+        ),
+    ]  # fmt: skip
