@@ -23,7 +23,7 @@ API_VERSION = "checkrein/v1"
 ERROR_STYLES = frozenset(
     {
         "problem", "stripe", "slack", "github", "google", "openai", "anthropic", "aws_json",
-        "aws_query", "aws_ec2", "aws_rest_xml", "aws_rest_json",
+        "aws_cbor", "aws_query", "aws_ec2", "aws_rest_xml", "aws_rest_json",
     }
 )  # fmt: skip
 """The shapes of refusals that `enforce` can write; a test holds the two lists equal."""

@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 
+from gateway.enforce.cbor_text import cbor_of
 from gateway.model.exchange import Header
 
 JsonObject = dict[str, object]
@@ -247,6 +248,20 @@ def _aws_json(notice: Notice) -> tuple[tuple[Header, ...], bytes]:
     return _typed(b"application/x-amz-json-1.1", json.dumps(body), *_aws_headers(notice, code))
 
 
+def _aws_cbor(notice: Notice) -> tuple[tuple[Header, ...], bytes]:
+    """botocore fails with a MemoryError on JSON here, so this is no matter of taste."""
+    code = _aws_code(notice, "AccessDeniedException")
+    said = {name: _plain(value) for name, value in facts(notice).items()}
+    body = cbor_of({"__type": code, "message": _safe(notice.message), "checkrein": said})
+    headers = (b"Content-Type", b"application/cbor"), (b"smithy-protocol", b"rpc-v2-cbor")
+    return (*headers, *_aws_headers(notice, code)), body
+
+
+def _plain(value: object) -> str | int | None:
+    """A fact as CBOR takes it; control characters have no place in any."""
+    return value if isinstance(value, int) or value is None else _safe(str(value))
+
+
 def _aws_rest_json(notice: Notice) -> tuple[tuple[Header, ...], bytes]:
     code = _aws_code(notice, "AccessDeniedException")
     body: JsonObject = {"code": code, "message": notice.message, "checkrein": facts(notice)}
@@ -322,6 +337,7 @@ STYLES: Mapping[str, Style] = {
     "openai": Style(_openai, _NONE, has_retry_switch=True),
     "anthropic": Style(_anthropic, _NONE, has_retry_switch=True),
     "aws_json": Style(_aws_json, _NONE),
+    "aws_cbor": Style(_aws_cbor, _NONE),
     "aws_query": Style(_aws_query, _NONE),
     "aws_ec2": Style(_aws_ec2, _NONE),
     "aws_rest_xml": Style(_aws_rest_xml, _NONE),

@@ -35,7 +35,7 @@ AWS_ERRORS = {
     Protocol.JSON: "aws_json",
     Protocol.REST_XML: "aws_rest_xml",
     Protocol.REST_JSON: "aws_rest_json",
-    Protocol.CBOR: "aws_json",
+    Protocol.CBOR: "aws_cbor",
 }
 
 

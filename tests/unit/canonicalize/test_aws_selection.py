@@ -388,6 +388,10 @@ def test_refused(sent: tuple[str, ...], code: str) -> None:
 
 
 STYLES = {
+    "CBOR": (
+        (f"POST {MONITORING}/service/{GRANITE}/operation/DeleteAlarms \xa0", SMITHY, CBOR),
+        "aws_cbor",
+    ),
     "JSON": (("POST " + DYNAMO + "/ {}", DELETE_TABLE, JSON), "aws_json"),
     "a form": (("POST " + IAM + "/ Action=DeleteUser", FORM), "aws_query"),
     "EC2": (

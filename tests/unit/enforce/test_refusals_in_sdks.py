@@ -82,6 +82,7 @@ def test_stripe_does_not_send_again(what: str) -> None:
 
 PROTOCOLS = {
     "aws_json": ("json", "AccessDeniedException"),
+    "aws_cbor": ("smithy-rpc-v2-cbor", "AccessDeniedException"),
     "aws_query": ("query", "AccessDenied"),
     "aws_ec2": ("ec2", "UnauthorizedOperation"),
     "aws_rest_xml": ("rest-xml", "AccessDenied"),
