@@ -27,6 +27,13 @@ _VERBS = {"retrieve": "get", "del": "delete", "destroy": "delete", "edit": "upda
 _VERSION = re.compile(r"v\d+|beta")
 _NAMING = frozenset({"name", "email", "title", "url", "hostname", "domain", "domain_name"})
 """Required members of a body that name what is made, where the path names nothing."""
+_NEVER_RECORDED = re.compile(
+    r"(?:^|_)(?:custom|stream|debug|signing|license|shared)_key$|(?:^|_)(?:csr|psk|pem|code|nonce)$"
+    r"|certificates?$|^(?:card|iban|cvc|ssn|pin|otp)$|(?:account|routing|id|card)_number$"
+    r"|^mime_message$"
+)
+"""Members of bodies that are keys, codes, whole certificates or numbers of accounts, by names that
+`secrets` doesn't know: they say too much about a person, or nothing to a rule."""
 _VARIABLE = re.compile(r"\{\w+\}")
 
 
@@ -96,6 +103,7 @@ def sdk_rows(calls: Iterable[NamedCall], judgement: Judgement, *, prefix: str = 
         fields = [
             Field(field.name, f"{call.place}.{field.name}", field.type, field.required)
             for field in call.fields
+            if not never_recorded(field.name, named.operation)
         ]
         rows.append(
             judged_row(
@@ -109,6 +117,13 @@ def sdk_rows(calls: Iterable[NamedCall], judgement: Judgement, *, prefix: str = 
             )
         )
     return rows
+
+
+def never_recorded(name: str, operation: str) -> bool:
+    """Whether a member of a body must not be a param; the value of a credential is none either."""
+    if name in ("value", "values"):
+        return re.search(r"credential|secret|tax_id", operation) is not None
+    return _NEVER_RECORDED.search(name) is not None
 
 
 def judged_row(

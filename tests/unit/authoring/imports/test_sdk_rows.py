@@ -8,7 +8,12 @@ import pytest
 
 from gateway.authoring.imports.sdk_calls import SdkCall, SdkField
 from gateway.authoring.imports.sdk_judgement import Judgement
-from gateway.authoring.imports.sdk_rows import act_words, sdk_rows, without_aliases
+from gateway.authoring.imports.sdk_rows import (
+    act_words,
+    never_recorded,
+    sdk_rows,
+    without_aliases,
+)
 from gateway.canonicalize.catalog.row import Row, RowParam
 from gateway.model.action import Kind
 
@@ -184,3 +189,23 @@ def test_reads_have_the_params_of_their_path_only() -> None:
     (row,) = sdk_rows(without_aliases("shop", [call]), JUDGEMENT)
 
     assert (row.kind, set(row.params)) == (Kind.READ, {"shop"})
+
+
+RECORDED = {
+    "an amount": ("amount", "stripe.charges.create", False),
+    "a stream's key": ("stream_key", "cloudflare.stream.outputs.create", True),
+    "a private key under another name": ("custom_key", "cloudflare.certificates.update", True),
+    "a bank account's number": ("account_number", "stripe.v2.core.vault.create", True),
+    "a certificate in full": ("certificate", "cloudflare.mtls.create", True),
+    "the id of a certificate": ("certificate_id", "cloudflare.mtls.create", False),
+    "a code that is as good as a token": ("code", "stripe.oauth.token", True),
+    "any other code, too": ("country_code", "shop.orders.create", True),
+    "a setting's value": ("value", "cloudflare.zones.settings.edit", False),
+    "a credential's value": ("value", "cloudflare.credentials.create", True),
+}
+
+
+@pytest.mark.parametrize(("name", "operation", "expected"), RECORDED.values(), ids=RECORDED)
+def test_what_is_never_recorded(name: str, operation: str, expected: bool) -> None:
+    """Keys, codes and numbers of accounts are no params, whatever they are called."""
+    assert never_recorded(name, operation) is expected
