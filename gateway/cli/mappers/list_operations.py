@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sys
 from collections.abc import Iterator
@@ -73,6 +74,8 @@ def list_command(
         if output.as_json:
             _write_json(first, acts)
         else:
+            # What fits on the screen needs no pager.
+            os.environ.setdefault("LESS", "-FRX")
             lines = _lines(first, acts, colour=wants_colour(sys.stdout))
             click.echo_via_pager(lines)
 
