@@ -12,7 +12,7 @@ from types import MappingProxyType
 
 from gateway.canonicalize import ambiguity
 from gateway.canonicalize.ambiguity import AmbiguityError
-from gateway.canonicalize.bodies import DecimalText
+from gateway.canonicalize.bodies import DecimalText, MediaType
 from gateway.canonicalize.mail import bare_addresses, raw_recipients, raw_sender, raw_subject
 from gateway.canonicalize.operation import EVERY, Address, Operation, Param, ParamType, Place
 from gateway.canonicalize.reader import RequestReader, json_values, reader_at, xml_texts
@@ -325,7 +325,7 @@ def _any_list(address: Address, reader: RequestReader) -> object:
     found = reader.query.texts(address.name) if reader.raw_query else None
     if reader.request.body == b"":
         return found
-    if reader.media.value in ("json", "cbor"):
+    if reader.media is MediaType.JSON or reader.media is MediaType.CBOR:
         other = _json_list(address, reader)
     else:
         other = reader.form.texts(address.name)

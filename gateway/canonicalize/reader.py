@@ -199,7 +199,7 @@ def _read_any(reader: RequestReader, address: Address) -> object:
     found = reader.query.value(address) if reader.raw_query else None
     if reader.request.body == b"":
         return found
-    if reader.media in (MediaType.JSON, MediaType.CBOR):
+    if reader.media is MediaType.JSON or reader.media is MediaType.CBOR:
         other = _walk_json(reader.json, address)
     else:
         other = reader.form.value(address)

@@ -90,8 +90,7 @@ def _group(reader: RequestReader, host: str, index: AwsIndex) -> Group:
     scope = ""
     header = reader.request.fields.get(b"authorization")
     if header is not None and header.startswith(_SCHEMES):
-        credentials = _CREDENTIAL.findall(header)
-        scope = _service_of(credentials[0].decode("latin-1")) if len(credentials) == 1 else ""
+        scope = _scope_of(header, index)
         if not scope:
             return _NOBODY
     if "X-Amz-" in reader.raw_query or "%" in reader.raw_query:
@@ -104,6 +103,24 @@ def _group(reader: RequestReader, host: str, index: AwsIndex) -> Group:
                 return _NOBODY
             scope = presigned
     return index.group(host, scope)
+
+
+def _scope_of(header: bytes, index: AwsIndex) -> str:
+    """The signing name of a signature; empty where it names none, or more than one."""
+    start, _, rest = header.partition(b",")
+    if b"Credential=" in rest:
+        return _only_scope(header)
+    # All up to the signed headers is the same in every request of a day.
+    scope = index.scopes.get(start)
+    if scope is None:
+        scope = _only_scope(start)
+        index.remember_scope(start, scope)
+    return scope
+
+
+def _only_scope(header: bytes) -> str:
+    credentials = _CREDENTIAL.findall(header)
+    return _service_of(credentials[0].decode("latin-1")) if len(credentials) == 1 else ""
 
 
 def _service_of(credential: str) -> str:

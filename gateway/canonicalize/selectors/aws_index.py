@@ -18,6 +18,10 @@ HOSTS_CACHED_MAX = 1_024
 """Hosts whose services are remembered. An agent uses a few; a hostile one can but fill this."""
 
 
+CREDENTIAL_BYTES_MAX = 256
+"""Beginnings of authorization headers that are remembered; honest ones have some hundred bytes."""
+
+
 class Protocol(StrEnum):
     """How a service is spoken to, in the words of Smithy."""
 
@@ -95,7 +99,7 @@ class HostPlace:
 class AwsIndex:
     """Finds services. Immutable but for a bounded memory of hosts."""
 
-    __slots__ = ("_below", "_by_host", "_groups", "_places", "_services", "s3")
+    __slots__ = ("_below", "_by_host", "_groups", "_places", "_services", "s3", "scopes")
 
     def __init__(self, facts: Mapping[str, Mapping[str, Any]]) -> None:
         self._services = {name: _service(name, value) for name, value in facts.items()}
@@ -103,6 +107,8 @@ class AwsIndex:
         self._below: dict[str, tuple[Service, ...]] = {}
         self._places: dict[str, HostPlace] = {}
         self._groups: dict[tuple[str, str], Group] = {}
+        self.scopes: dict[bytes, str] = {}
+        """Signing names by the beginning of an authorization header."""
         self.s3: S3Table = s3_table(facts.get("s3", {}))
         for name, value in facts.items():
             for pattern in value.get("hosts", ()):
@@ -112,6 +118,13 @@ class AwsIndex:
         for table in (self._by_host, self._below):
             for key, services in table.items():
                 table[key] = tuple(sorted(services, key=lambda service: _rank(service, key)))
+
+    def remember_scope(self, start: bytes, scope: str) -> None:
+        """Keep what the beginning of an authorization header names."""
+        if len(start) <= CREDENTIAL_BYTES_MAX:
+            if len(self.scopes) >= HOSTS_CACHED_MAX:
+                self.scopes.clear()
+            self.scopes[start] = scope
 
     def place(self, host: str) -> HostPlace:
         """What is at a host. Outside AWS that is every service: the signature decides."""
