@@ -78,6 +78,7 @@ MISSING = {
     "Refund.post": "a refund of lines says how many of them, and not what they cost",
     "refundStarPayment": "gives a whole payment back, in a currency that is none",
     "incoming-webhook": "takes JSON and JSON inside a form; its body is not read",
+    "sobjects.delete.GroupMember": "names the membership, and not who had it",
     "mcp.create_refund": "a tool names its arguments as it likes",
 }
 """Operations that do not give every param of their name, and why."""

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from gateway.authoring.imports.described import Described, RowRules, row_of
-from gateway.authoring.imports.gitbeaker import calls_of
+from gateway.authoring.imports.gitbeaker import GitLabCall, calls_of
 from gateway.authoring.imports.names import words_of
 from gateway.authoring.imports.params import Field
 from gateway.canonicalize.catalog.file import NewSection, Source
@@ -63,16 +63,12 @@ _KINDS = {
     "MergeRequests.accept": Kind.UPDATE,
 }
 _FIRST = (
-    "Projects",
-    "Groups",
-    "Issues",
-    "MergeRequests",
-    "Users",
-    "GroupMembers",
-    "ProjectMembers",
-)
+    "IssueNotes", "MergeRequestNotes", "GroupMembers", "ProjectMembers", "Projects", "Groups",
+    "MergeRequests", "Issues",
+)  # fmt: skip
 """Of methods on one path, those of these resources name it; others pass by it on their way."""
-_PLAIN = frozenset({"all", "show", "create", "edit", "remove", "add"})
+_BY_HAND = frozenset({"GET /api/v4/projects/{project_id}"})
+"""What methods only seem to call, on their way to others; the mapper says what it is."""
 _RULES = RowRules(scope=("project_id", "group_id", "resource_id"), kinds=_KINDS)
 
 
@@ -80,7 +76,7 @@ def sections(folders: Mapping[str, Path]) -> list[NewSection]:
     """The one section of gitlab.com. Its paths carry `group%2Fproject` as one segment."""
     source = (folders["@gitbeaker/core"] / "package" / "dist" / "index.mjs").read_text()
     rows: dict[str, Row] = {}
-    for call in sorted(calls_of(source), key=lambda call: call.resource not in _FIRST):
+    for call in sorted(calls_of(source), key=_rank):
         fields = [Field(key, f"any.{_snake(key)}") for key in call.keys]
         row = row_of(
             Described(
@@ -95,8 +91,14 @@ def sections(folders: Mapping[str, Path]) -> list[NewSection]:
         )
         if call.method == "GET" and row.kind is not Kind.READ:
             continue  # three acts that the client sends with the wrong method
+        if row.wire in _BY_HAND:
+            continue
         rows.setdefault(re.sub(r"\{[a-z0-9_]+", "{", row.wire), _judged(row))
     return [NewSection("gitlab", list(rows.values()), HOSTS, {"encoded_slash": "kept"})]
+
+
+def _rank(call: GitLabCall) -> int:
+    return _FIRST.index(call.resource) if call.resource in _FIRST else len(_FIRST)
 
 
 def _words(name: str, method: str) -> list[str]:
