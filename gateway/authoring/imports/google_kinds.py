@@ -211,6 +211,11 @@ _SECRET_METHODS = _words(
     iam.tokens.create iap.identityAwareProxyClients.create iap.identityAwareProxyClients.get
     iap.identityAwareProxyClients.list analyticsadmin.measurementProtocolSecrets.create
     analyticsadmin.measurementProtocolSecrets.get analyticsadmin.measurementProtocolSecrets.list
+    androidmanagement.enrollmentTokens.get androidmanagement.enrollmentTokens.list
+    chromemanagement.enrollmentTokens.create chromemanagement.enrollmentTokens.get
+    chromemanagement.enrollmentTokens.list identitytoolkit.accounts.batchGet
+    identitytoolkit.relyingparty.downloadAccount
+    networkconnectivity.serviceConnectionTokens.list redis.authTokens.get
     parametermanager.versions.render publicca.externalAccountKeys.create
     secretmanager.versions.access sql.sslCerts.insert storage.hmacKeys.create
     networkconnectivity.serviceConnectionTokens.create
