@@ -44,7 +44,9 @@ READING_POSTS = (
     (re.compile(r"validation_api\.do_validate$"), "says whether a template is one"),
 )
 """What reads by POST, and why; each pattern means every operation that it finds."""
-_ADMIN = re.compile(r"settings\.users\.|\.oauth\.|\.webhooks\.settings_api\.|visitor_ident")
+_ADMIN = re.compile(
+    r"settings\.users\.|\.oauth\.|\.webhooks\.settings_api\.|visitor_ident|smtp_tokens"
+)
 _CREDENTIALS = re.compile(r"visitor_identification\.|oauth\.\w+\.create|\.create_token$|password$")
 _IRREVERSIBLE = re.compile(r"\.merge$|\.purge\w*$|reset_password|archive|\.gdpr")
 _ACTS = {
