@@ -80,9 +80,10 @@ JUDGEMENT = Judgement(
     },
     admin=re.compile(
         r"\.members\.|\.memberships\.|\.roles?\.|\.tokens\.|\.permission|\.iam\.|\.sso"
-        r"|images\.v1\.keys\.|stream\.keys\.|\.user\.(?!billing|load_balanc)|^cloudflare\.user\.(?:update|edit)$|\.service_tokens\."
-        r"|zero_trust\.access\.(?:applications|policies|groups|identity|certificates|keys|users|saml|gateway_ca|idp"
-        r"|infrastructure|ai_controls)|\.identity_providers\.|\.oauth|client_secret"
+        r"|\.user\.(?!billing|load_balanc)|^cloudflare\.user\.(?:update|edit)$|\.service_tokens\."
+        r"|zero_trust\.access\.(?:applications|policies|groups|identity|certificates|keys|users"
+        r"|infrastructure|ai_controls|saml|gateway_ca|idp)|\.identity_providers\.|\.oauth"
+        r"|client_secret|images\.v1\.keys\.|stream\.keys\."
         r"|^cloudflare\.(?:accounts|organizations|tenants)\.(?:create|update|delete|move)"
         r"|secrets?_store|\.scripts\.secrets\.|\.credentials\.|registration_tokens"
         r"|zero_trust\.organizations\.|devices\.(?:revoke|unrevoke|override)|\.account_moves?\."
