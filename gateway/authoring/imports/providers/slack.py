@@ -86,8 +86,8 @@ JUDGEMENT = Judgement(
         r"|^apps\.manifest\.create|^apps\.user\.connection\.requestAuth|^rtm\."
     ),
     irreversible=re.compile(
-        r"[dD]elete|\.remove$|\.uninstall$|^auth\.revoke|sharedPublicURL|\.invalidate$|session\.reset"
-        r"|admin\.conversations\.convertTo"
+        r"[dD]elete|\.remove$|\.uninstall$|^auth\.revoke|sharedPublicURL|\.invalidate$"
+        r"|session\.reset|admin\.conversations\.convertTo"
     ),
     reversible=re.compile(
         r"^(?:pins|stars|reactions|bookmarks)\.remove$|\.(?:collaborators|featured|library)\.remove"

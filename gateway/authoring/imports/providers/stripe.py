@@ -53,7 +53,8 @@ JUDGEMENT = Judgement(
         r"^stripe\.(?:refunds|payouts|topups)\.create$|reversals\.create$|\.reverse$|\.close$"
         r"|\.(?:finalize|void|send|mark_uncollectible|expire|redact|detach|pay|accept)(?:_\w+)?$"
         r"|(?:payment_intents|setup_intents|quotes|subscriptions)\.cancel$|void_grant|void_credit"
-        r"|outbound_(?:payments|transfers)\.create$|payout_intents\.create$|refund_payment$|\.credit_notes\.create$"
+        r"|outbound_(?:payments|transfers)\.create$|payout_intents\.create$|refund_payment$"
+        r"|\.credit_notes\.create$"
     ),
     reversible=re.compile(r"webhook_endpoints\.delete$|^stripe\.test_helpers\."),
 )
