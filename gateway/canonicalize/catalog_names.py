@@ -25,6 +25,7 @@ class CatalogNames(Set[str]):
         self._column = column
         self._more = more
         self._texts: list[bytes] = []
+        self._all: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
         return bool(self._more or self._paths)
@@ -48,10 +49,12 @@ class CatalogNames(Set[str]):
         return False
 
     def __iter__(self) -> Iterator[str]:
-        names = set(self._more)
-        for text in self._load_texts():
-            names.update(orjson.loads(line)[self._column] for line in text.splitlines()[1:])
-        return iter(sorted(names))
+        if not self._all:
+            names = set(self._more)
+            for text in self._load_texts():
+                names.update(orjson.loads(line)[self._column] for line in text.splitlines()[1:])
+            self._all = tuple(sorted(names))
+        return iter(self._all)
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
