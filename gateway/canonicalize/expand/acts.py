@@ -50,7 +50,7 @@ class Call:
 
     operation: Operation
     reader: RequestReader
-    resolve: Resolve
+    canonical_of: Resolve
     named: NamedActs
 
 

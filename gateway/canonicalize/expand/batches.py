@@ -46,7 +46,7 @@ def _resolved(call: Call, requests: Sequence[_Inner]) -> tuple[Action, ...]:
         raise AmbiguityError(ambiguity.TOO_MANY_ACTIONS, "the batch has too many requests")
     actions: list[Action] = []
     for inner in requests:
-        canonical = call.resolve(_request(call, inner))
+        canonical = call.canonical_of(_request(call, inner))
         if canonical.refused is not None:
             raise AmbiguityError(canonical.refused, f"a request of the batch: {canonical.detail}")
         actions += canonical.actions

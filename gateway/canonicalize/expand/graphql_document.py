@@ -113,7 +113,7 @@ class _Parser:
         operations: list[OperationDefinition] = []
         fragments: dict[str, Selections] = {}
         while self._tokens[self._at][0] != "end":
-            if self._is("{"):
+            if not self._description() and self._is("{"):
                 operations.append(OperationDefinition("query", "", {}, self._selections()))
                 continue
             word = self._name()
@@ -133,12 +133,19 @@ class _Parser:
             raise GraphqlSyntaxError("no operation")
         return Document(tuple(operations), fragments, len(self._tokens))
 
+    def _description(self) -> bool:
+        """Pass the text before a definition, which the edition of 2025 allows."""
+        is_there = self._tokens[self._at][0] in ("string", "block")
+        self._at += is_there
+        return is_there
+
     def _operation(self, kind: str) -> OperationDefinition:
         name = self._name() if self._tokens[self._at][0] == "name" else ""
         defaults: dict[str, object] = {}
         declared: set[str] = set()
         if self._take("("):
             while not self._take(")"):
+                self._description()
                 self._expect("$")
                 variable = self._name()
                 if variable in declared:
