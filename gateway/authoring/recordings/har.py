@@ -23,7 +23,7 @@ from gateway.authoring.recordings.traffic import (
 from gateway.authoring.requests import MalformedRequestError, build_request
 
 CHUNK_CHARS: Final = 1_000_000
-ENTRY_CHARS_MAX: Final = 64_000_000
+ENTRY_CHARS_MAX: Final = 32_000_000
 """One entry with the content of its answer; films are longer, and calls of an API are not."""
 
 _SPACE: Final = " \t\r\n"
@@ -44,7 +44,8 @@ class _JsonReader:
         if self._is_at_end:
             return False
         try:
-            more = self._text.read(max(CHUNK_CHARS, len(self._window) - self._at))
+            size = max(CHUNK_CHARS, len(self._window) - self._at)
+            more = self._text.read(min(size, ENTRY_CHARS_MAX))
         except UnicodeDecodeError:
             raise RecordingError("the HAR file is not UTF-8") from None
         self._is_at_end = not more

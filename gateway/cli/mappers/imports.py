@@ -106,7 +106,7 @@ def _import_recording(
                     observed.add_path(entry.host, entry.method, entry.path)
         except RecordingError as error:
             raise CommandError(
-                error.message, "export the recording again", status=EXIT_USAGE
+                error.message, "see `checkrein mappers import --help`", status=EXIT_USAGE
             ) from error
     _propose(
         lambda: draft_of_recording(observed, hosts=hosts, provider=_checked(provider), only=only),
