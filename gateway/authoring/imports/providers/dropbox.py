@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from gateway.authoring.imports.calls import Call, Judgement, row_of
+from gateway.authoring.imports.kinds import KIND_BY_VERB
 from gateway.authoring.imports.names import singular, words_of
 from gateway.canonicalize.catalog.file import NewSection, Source
 from gateway.canonicalize.catalog.row import Row, RowParam
@@ -107,9 +108,14 @@ def _row(name: str, path: str, style: str, scope: str) -> Row:
     )
     row = row_of(call, JUDGEMENT)
     is_known = name in JUDGEMENT.kinds or JUDGEMENT.credentials.search(name)
-    if scope.endswith(".read") and not is_known:
+    if scope.endswith(".read") and not is_known and not _changes(call.words):
         return replace(row, kind=Kind.READ, params={}, reversible=True)
     return row
+
+
+def _changes(words: tuple[str, ...]) -> bool:
+    """Whether a route's own verb changes something: a scope is not always the narrowest."""
+    return KIND_BY_VERB.get(words[0]) in (Kind.CREATE, Kind.UPDATE, Kind.DELETE, Kind.SEND)
 
 
 def _params(last: str) -> dict[str, RowParam]:

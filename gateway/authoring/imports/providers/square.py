@@ -42,7 +42,7 @@ JUDGEMENT = Judgement(
         r"|^devices\.codes\.create$"
     ),
     irreversible=re.compile(
-        r"^refunds\.|^payments\.(?:create|complete|cancel)|^terminal\.(?:refunds|checkouts)\.create"
+        r"^refunds\.|^subscriptions\.cancel$|^payments\.(?:create|complete|cancel)|^terminal\.(?:refunds|checkouts)\.create"
         r"|\.pay$|\.redeem$|^disputes\.accept$|^v1transactions\.v1update_order$|_links\.delete$"
         r"|^gift_cards\.activities\.create$"
     ),
