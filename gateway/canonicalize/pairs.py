@@ -22,9 +22,18 @@ SHAPES_MAX = 1_024
 SHAPE_CHARS_MAX = 2_000
 """Sets of keys that are remembered: agents repeat theirs, and a hostile one can only fill this."""
 
-METHOD_KEYS = frozenset({"_method", "x-http-method-override", "x_http_method_override"})
-"""Keys that frameworks take for the method."""
+METHOD_KEYS = frozenset(
+    {"_method", "x-http-method-override", "x_http_method_override", "$httpmethod"}
+)
+"""Keys that frameworks take for the method; the last is Google's."""
+HEADER_KEYS = {
+    "$httpheaders": ambiguity.METHOD,
+    "$ct": ambiguity.CONTENT_TYPE,
+}
+"""Keys that Google takes for header fields, the method's override and the content type among
+them."""
 
+_ASKING_KEYS = METHOD_KEYS | HEADER_KEYS.keys()
 _BROKEN_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff]")
 _FORBIDDEN = re.compile("[^!-:<-~]")
@@ -42,7 +51,7 @@ class _Shape:
         # Where no key has capitals, brackets or signs, no two can look alike.
         self.is_plain = _ALL_PLAIN.fullmatch("".join(keys)) is not None
         self.index = {} if self.is_plain else _index_by_stem(keys)
-        self.asks_method = any(key.strip().lower() in METHOD_KEYS for key in keys)
+        self.asks_method = any(key.strip().lower() in _ASKING_KEYS for key in keys)
         self.safe: set[str] = set()
         """Keys that were found to have no look-alike."""
         self.lists: dict[str, _ListKeys] = {}
@@ -135,15 +144,18 @@ class Pairs:
         return _ListKeys((), is_repeated=False)
 
     def check_method(self, method: str) -> None:
-        """Refuse `_method=` that names another method.
+        """Refuse `_method=` that names another method, and keys that stand for header fields.
 
         Raises:
-            AmbiguityError: `ambiguous_method`.
+            AmbiguityError: `ambiguous_method`, `ambiguous_content_type`.
         """
         if not self._shape.asks_method:
             return
         for key, value in self.values.items():
-            if key.strip().lower() in METHOD_KEYS and (
+            name = key.strip().lower()
+            if name in HEADER_KEYS:
+                raise AmbiguityError(HEADER_KEYS[name], "a parameter stands for header fields")
+            if name in METHOD_KEYS and (
                 not isinstance(value, str) or value.strip().upper() != method
             ):
                 raise AmbiguityError(ambiguity.METHOD, "a parameter asks for another method")
