@@ -12,6 +12,8 @@ from gateway.canonicalize.selectors.aws_hosts import read_host
 
 _MORE_HOSTS: Mapping[str, tuple[str, ...]] = {
     "sqs": ("queue",),
+    "application-autoscaling": ("autoscaling",),
+    "autoscaling-plans": ("autoscaling",),
     "iot-data": ("*.iot",),
     "iot-jobs-data": ("*.jobs.iot",),
     "kinesisvideo": ("*.kinesisvideo",),

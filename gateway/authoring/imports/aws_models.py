@@ -38,7 +38,8 @@ class Member:
     """One value of an operation's input, where it can be read: `form.UserName`.
 
     `path_name` is the name of its variable in the path template, empty elsewhere. `type` is the
-    text of a `ParamType`, or empty for what is no scalar and no list of texts.
+    text of a `ParamType`, or empty for what is no scalar and no list of texts. `is_choice` is one
+    of a few given words; `is_inner` a text in each element of a list (`body.Entries[*].Name`).
     """
 
     name: str
@@ -47,6 +48,8 @@ class Member:
     required: bool
     path_name: str = ""
     is_secret: bool = False
+    is_choice: bool = False
+    is_inner: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +149,22 @@ def _members(
         where, path_name = _address(name, member, target, protocols, body)
         if where:
             kind = _type_of(target, shapes)
-            yield Member(name, where, kind, name in needed, path_name, secret)
+            choice = "enum" in target
+            yield Member(name, where, kind, name in needed, path_name, secret, choice)
+            if where.startswith("body.") and name in needed:
+                yield from _inner(where, target, shapes)
+
+
+def _inner(where: str, target: Mapping[str, Any], shapes: Mapping[str, Any]) -> Iterator[Member]:
+    """The texts that every element of a list of structures has."""
+    element = shapes[target["member"]["shape"]] if target["type"] == "list" else {}
+    for name in element.get("required", ()) if element.get("type") == "structure" else ():
+        member = element["members"][name]
+        shape = shapes[member["shape"]]
+        key = member.get("locationName", name)
+        if shape["type"] == "string" and _PLAIN_KEY.fullmatch(key):
+            address = f"{where}[*].{key}"
+            yield Member(name, address, "list", True, "", "sensitive" in shape, True, True)
 
 
 def _payload(

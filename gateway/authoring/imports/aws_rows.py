@@ -118,7 +118,7 @@ def _params(
 ) -> dict[str, RowParam]:
     fields, path = [], {}
     for member in operation.members:
-        if member.name == target.member or not member.type:
+        if member.name == target.member or not member.type or member.is_inner:
             continue
         if member.path_name:
             name = param_name(member.name)

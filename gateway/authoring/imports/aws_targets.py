@@ -22,6 +22,17 @@ _MORE_IDS = frozenset(
 _OWN = frozenset({"resource", "entity", "source", "target"})
 _HOW = frozenset({"batch", "admin", "bulk", "transact"})
 _JOINTS = frozenset({"to", "from", "for", "with", "in", "by", "on", "of", "as", "into"})
+_LONG = frozenset(
+    {
+        "document", "body", "message", "text", "description", "code", "content", "definition",
+        "configuration", "policy", "statement", "query", "string", "data", "input", "output",
+        "template", "script", "comment", "reason", "date", "time", "expression", "uri", "cause",
+        "reference", "type", "prompt", "title", "from", "to", "label", "category", "status",
+        "subdirectory", "hostname", "format", "mode", "level", "locale", "principal", "arn",
+        "state",
+    }
+)  # fmt: skip
+"""Last words of members that are text and no names."""
 _NOT_IT = re.compile(r"client|token|account|marker|request|next|page|max|region|owner|version")
 """Words of members that are ids, and seldom of what the operation acts on."""
 
@@ -57,20 +68,49 @@ def target_of_operation(
     best: tuple[tuple[int, int, int], Member, list[str]] | None = None
     for position, member in enumerate(operation.members):
         words = words_of(member.name)
+        if member.type == "list" and len(words) > 1 and words[-1] == "list":
+            words = words[:-1]
         stem = noun if words == noun else _stem(words)
         if stem is None or looks_secret(member.name) or member.type not in ("text", "list"):
+            continue
+        if member.is_inner and (not stem or _match(stem, noun) < _TAIL or words[-1] in _LONG):
             continue
         rank = _rank(member, stem, noun, position, kind)
         if rank is not None and (best is None or rank > best[0]):
             best = rank, member, stem
     if best is None:
-        return Target("_".join(noun))
+        return _target_by_place(operation, kind, noun, variables)
     _, member, stem = best
-    address = member.address
-    if member.path_name:
-        address = f"path.{variables[member.path_name]}"
+    address = _address(member, variables)
     kind_of_thing = stem if stem and set(stem) - _OWN else (stem or noun)
     return Target("_".join(kind_of_thing)[:64], address, member.type == "list", member.name)
+
+
+def _address(member: Member, variables: Mapping[str, str]) -> str:
+    return f"path.{variables[member.path_name]}" if member.path_name else member.address
+
+
+def _target_by_place(
+    operation: ModelOperation, kind: Kind, noun: list[str], variables: Mapping[str, str]
+) -> Target:
+    """Where no name fits: the first text that is needed, or, for what changes a thing that is there
+    already, the first id that can be given (`PutRecord` has the stream's name, id or ARN)."""
+    changes = kind in (Kind.UPDATE, Kind.DELETE, Kind.SEND) or operation.name.startswith("Put")
+    makes = operation.name.startswith(("Create", "Import", "Generate"))
+    for member in operation.members:
+        words = words_of(member.name)
+        if member.type != "text" or member.is_choice or member.is_secret or not words:
+            continue
+        stem = _stem(words)
+        if looks_secret(member.name) or _NOT_IT.search(" ".join(words)):
+            continue
+        if words[-1] in _LONG or "kms" in words or "role" in words:
+            continue
+        if member.required and not stem and kind is not Kind.READ and not makes:
+            return Target("_".join(words)[:64], _address(member, variables), member=member.name)
+        if changes and stem:
+            return Target("_".join(stem)[:64], _address(member, variables), member=member.name)
+    return Target("_".join(noun))
 
 
 def _stem(words: list[str]) -> list[str] | None:

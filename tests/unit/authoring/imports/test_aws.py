@@ -30,6 +30,12 @@ SHAPES: Mapping[str, Any] = {
         "flattened": True,
         "member": {"shape": "Text", "locationName": "AttributeName"},
     },
+    "Entries": {"type": "list", "member": {"shape": "Entry"}},
+    "Entry": {
+        "type": "structure",
+        "members": {"taskId": {"shape": "Text"}, "note": {"shape": "Text"}},
+        "required": ["taskId"],
+    },
     "Credentials": {
         "type": "structure",
         "members": {"SecretAccessKey": {"shape": "Text"}, "SessionToken": {"shape": "Text"}},
@@ -126,6 +132,57 @@ def test_targets_are_where_the_protocol_puts_them(
 
     assert (found.target_type, found.target_id, found.each) == ("table", address, is_list)
     assert found.wire == ""
+
+
+TARGETS = {
+    "each element of a list of objects": (
+        "BatchUpdateTasks",
+        {"tasks": "Entries"},
+        ["tasks"],
+        ("task", "body.tasks[*].taskId", True),
+    ),
+    "a list of names": (
+        "BatchDeleteTasks",
+        {"TaskNameList": "Texts"},
+        ["TaskNameList"],
+        ("task", "body.TaskNameList", True),
+    ),
+    "a member that is the noun": (
+        "StopTask",
+        {"task": "Text"},
+        ["task"],
+        ("task", "body.task", False),
+    ),
+    "the one needed text where no name fits": (
+        "PutTargets",
+        {"Rule": "Text", "Message": "Text"},
+        ["Message", "Rule"],
+        ("rule", "body.Rule", False),
+    ),
+    "an id that can be given of what is there": (
+        "PutRecord",
+        {"Data": "Text", "StreamName": "Text"},
+        ["Data"],
+        ("stream", "body.StreamName", False),
+    ),
+    "none for what is being made": (
+        "CreateGrant",
+        {"Pattern": "Text", "KmsKeyId": "Text"},
+        ["Pattern"],
+        ("grant", "", False),
+    ),
+    "never a secret": ("StopTask", {"taskToken": "Text"}, ["taskToken"], ("task", "", False)),
+}
+
+
+@pytest.mark.parametrize(("name", "members", "required", "target"), TARGETS.values(), ids=TARGETS)
+def test_targets_by_name_and_by_place(
+    tmp_path: Path, name: str, members: Any, required: list[str], target: tuple[str, str, bool]
+) -> None:
+    """A list is one act for each element; what fits no noun is taken where it is sure."""
+    found = row(tmp_path, name, {"members": members, "required": required})
+
+    assert (found.target_type, found.target_id, found.each) == target
 
 
 def test_paths_and_query_conditions(tmp_path: Path) -> None:
