@@ -262,12 +262,14 @@ def _with_scheme(url: str) -> str:
 
 
 def _with_query(url: str, pieces: Sequence[str]) -> str:
+    """The URL as curl sends it: without its fragment, the path encoded, the query as it stands."""
     url, _, _ = url.partition("#")
-    url = quote(url, safe="!#$%&'()*+,/:;=?@[]~")
-    query = "&".join(piece for piece in pieces if piece)
-    if not query:
-        return url
-    return f"{url}{'&' if '?' in url else '?'}{query}"
+    if any(sign in url for sign in " \t\r\n"):
+        raise MalformedRequestError("the URL has a space in it; encode it as `%20`")
+    path, mark, own = url.partition("?")
+    query = "&".join(piece for piece in (own, *pieces) if piece)
+    path = quote(path, safe="!$%&'()*+,/:;=@[]~")
+    return f"{path}?{query}" if query or mark else path
 
 
 def _body(command: _Command) -> tuple[bytes, str]:

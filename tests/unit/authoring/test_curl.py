@@ -108,6 +108,7 @@ REFUSED: dict[str, tuple[str, str]] = {
     "nothing": ("", "begin with `curl`"),
     "no URL": ("curl -X POST", "no URL"),
     "two URLs": ("curl https://a.test/ https://b.test/", "several URLs"),
+    "a space in the URL": ("curl 'https://a.test/a b'", "encode it"),
     "a second command": ("curl https://a.test/; rm -rf x", "outside of quotes"),
     "a URL without quotes": ("curl https://a.test/?a=1&b=2", "in quotes"),
     "an open quote": ("curl 'https://a.test/", "never closed"),
