@@ -182,6 +182,11 @@ class Canonicalizer:
         errors = UNKNOWN_ERRORS if site is None else site.errors
         try:
             check_overrides(request.method, request.fields)
+            if site is not None:
+                entry = site.main.paths.exact.get((request.method, request.target))
+                if entry is not None:
+                    reader = RequestReader(request, "", untyped_json=site.takes_untyped_json)
+                    return _act(site, Candidate(entry, ()), reader, resolve, errors)
             keeps = site is not None and (site.keeps_slashes or site.select is Select.AWS)
             segments, raw_query = split_target(request.target, keeps_slashes=keeps)
             if site is None:
@@ -193,17 +198,10 @@ class Canonicalizer:
                 errors, name = call.errors, named or UNKNOWN_OPERATION
             else:
                 winner, name = _find_path(site, reader, segments)
-            # The winner's own conditions may have parsed the body already; the rest is lazy.
-            reader.check_method()
             if winner is None:
+                reader.check_method()
                 return _unmatched(site, request, segments, name, errors)
-            reader.captured = winner.captured
-            operation = winner.operation
-            if operation.expand:
-                actions = expand(operation, reader, resolve, site.main.names)
-            else:
-                actions = winner.entry.extractor.actions(reader)
-            return Canonical(actions, site.provider, errors)
+            return _act(site, winner, reader, resolve, errors)
         except AmbiguityError as error:
             provider = UNKNOWN_PROVIDER if site is None else site.provider
             return Canonical((), provider, errors, error.code, error.detail)
@@ -233,6 +231,21 @@ class Canonicalizer:
             found = list(site.main.paths.candidates(_trimmed(segments), request.method))
         winner = first_that_holds(found, reader)
         return Finding(site, tuple(segments), tuple(found), winner, call)
+
+
+def _act(
+    site: Site, winner: Candidate, reader: RequestReader, resolve: Resolve, errors: str
+) -> Canonical:
+    """What a request means that matched an entry."""
+    # The winner's own conditions may have parsed the body already; the rest is lazy.
+    reader.check_method()
+    reader.captured = winner.captured
+    operation = winner.operation
+    if operation.expand:
+        actions = expand(operation, reader, resolve, site.main.names)
+    else:
+        actions = winner.entry.extractor.actions(reader)
+    return Canonical(actions, site.provider, errors)
 
 
 def _refuse_batch(_request: HttpRequest) -> Canonical:

@@ -111,14 +111,27 @@ class PathTrie:
     def __init__(self, *, ignores_case: bool = False) -> None:
         self._root = _Node()
         self._ignores_case = ignores_case
+        self.exact: dict[tuple[str, bytes], Entry] = {}
+        """By method and raw target: entries without variables and conditions that stand alone on
+        their path. Nothing is more specific, and such a target has one reading."""
 
     def add(self, entry: Entry) -> Entry | None:
         """Add an entry; give back the one that it equals, if there is one already."""
         node = self._root
         for segment in entry.segments:
             is_folded = self._ignores_case and "{" not in segment
+            node.folded = None
             node = _child(node, segment.lower() if is_folded else segment)
-        return put_by_conditions(node.methods.setdefault(entry.method, []), entry)
+        entries = node.methods.setdefault(entry.method, [])
+        equal = put_by_conditions(entries, entry)
+        path = "/" + "/".join(entry.segments)
+        if "{" not in path and not self._ignores_case:
+            key = (entry.method, path.encode())
+            if entries == [entry] and not entry.when:
+                self.exact[key] = entry
+            elif equal is None:
+                self.exact.pop(key, None)
+        return equal
 
     def candidates(self, segments: Sequence[str], method: str) -> Iterator[Candidate]:
         """All that fit, the most specific first."""
@@ -202,7 +215,7 @@ def _ways(
         if node.variable is not None:
             ways.append((node.variable, position + 1, (*captured, segment)))
         if node.patterns is not None:
-            for pattern, child in node.patterns.values():
+            for pattern, child in tuple(node.patterns.values()):
                 found = pattern.fullmatch(segment)
                 if found is not None:
                     ways.append((child, position + 1, captured + found.groups()))
