@@ -143,6 +143,7 @@ class AnyKey(dict[str, object]):
         return default
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_each_call_of_resend_has_its_own_name() -> None:
     """Every request is recognised, and nothing that isn't a GET is a read."""
     found = resend_figures()

@@ -88,6 +88,36 @@ JUDGEMENT = Judgement(
     executes=re.compile(r"\.preview\.post$"),
     posts_act=True,
 )
+_DRIVE = "/v1.0/drives/{drive-id}/"
+_DRIVES = {
+    "me.drive": "/v1.0/me/drive",
+    "users.by_user_id.drive": "/v1.0/users/{user-id}/drive",
+    "groups.by_group_id.drive": "/v1.0/groups/{group-id}/drive",
+    "sites.by_site_id.drive": "/v1.0/sites/{site-id}/drive",
+}
+"""Where a drive is found by whose it is. The SDK asks for its id first; other clients go straight
+to its items."""
+_AT_ROOT = (
+    ("GET", "children", "list item"),
+    ("POST", "children", "create item"),
+    ("GET", "search(q='{q}')", "search item"),
+    ("GET", "delta", "list item"),
+)
+_BY_PATH = (
+    ("GET", "", "get item"),
+    ("PATCH", "", "update item"),
+    ("DELETE", "", "delete item"),
+    ("GET", "children", "list item"),
+    ("POST", "children", "create item"),
+    ("GET", "content", "get content"),
+    ("PUT", "content", "upload item"),
+    ("POST", "createUploadSession", "create upload session"),
+    ("POST", "createLink", "create link"),
+    ("POST", "invite", "invite item"),
+    ("POST", "copy", "copy item"),
+    ("POST", "checkin", "checkin item"),
+    ("POST", "checkout", "checkout item"),
+)
 _TEMPLATE = re.compile(r'super\(\).__init__\(request_adapter, "\{\+baseurl\}([^"]*)"')
 _METHOD = re.compile(
     r"^    async def (get|post|put|patch|delete)\(self,(?:body: (\w+))?", re.MULTILINE
@@ -124,6 +154,8 @@ def sections(folders: Mapping[str, Path]) -> list[NewSection]:
         for call in _calls(path, folder, models):
             for each in _spellings(call):
                 found[_section_of(each.template)].append(row_of(each, JUDGEMENT))
+    for call in _items_by_path() if "drives" in found else ():
+        found[_section_of(call.template)].append(row_of(call, JUDGEMENT))
     return [
         NewSection(name or "functions", rows, HOSTS, {"within": [name.lower()]} if name else {})
         for name, rows in sorted(found.items())
@@ -150,6 +182,32 @@ def _spellings(call: Call) -> Iterator[Call]:
                 each,
                 operation=each.operation.replace("users.by_user_id", "me", 1),
                 template=each.template.replace("/v1.0/users/{user-id}", "/v1.0/me", 1),
+            )
+        if each.template.startswith(_DRIVE) and "/workbook" not in each.template:
+            for chain, path in _DRIVES.items():
+                yield replace(
+                    each,
+                    operation=each.operation.replace("drives.by_drive_id", chain, 1),
+                    template=each.template.replace(_DRIVE.rstrip("/"), path, 1),
+                )
+
+
+def _items_by_path() -> Iterator[Call]:
+    """What is done to a file that is named by its path. The SDK passes such a path for an id; other
+    clients write it out: `/me/drive/root:/a/b.txt:/content`."""
+    for chain, path in {**_DRIVES, "drives.by_drive_id": _DRIVE.rstrip("/")}.items():
+        for method, tail, words in _AT_ROOT:
+            name = f"{chain}.root.{_snake(tail.partition('(')[0])}.{method.lower()}"
+            yield Call(name, method, f"{path}/root/{tail}", tuple(words.split()))
+        for method, tail, words in _BY_PATH:
+            name = ".".join(part for part in (chain, "root", _snake(tail), method.lower()) if part)
+            yield Call(
+                name,
+                method,
+                f"{path}/root:/{{item_path+}}" + (f"/{tail}" if tail else ""),
+                tuple(words.split()),
+                target_type="item",
+                target_id="path.item_path",
             )
 
 

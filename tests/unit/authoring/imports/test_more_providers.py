@@ -21,6 +21,14 @@ READING_NAME = re.compile(
     r"(?:^|[._])(?:get|list|search|find|count|query|lookup|retrieve|check|describe|preview|explain"
     r"|validate|scan|read)(?:[._A-Z0-9]|$)|(?:Get|List|Search|Download|Count|Info)",
 )
+ANALYSES = """
+cluster.allocation_explain eql.search field_caps fleet.msearch graph.explore indices.analyze
+indices.resolve_index mget ml.estimate_model_memory ml.evaluate_data_frame msearch msearch_template
+mtermvectors open_point_in_time query_rules.test rank_eval render_search_template
+rollup.rollup_search scroll security.has_privileges security.has_privileges_user_profile
+security.suggest_user_profiles sql.translate terms_enum termvectors text_structure.test_grok_pattern
+"""
+"""Searches and analyses of Elasticsearch."""
 READS_UNDER_ANOTHER_NAME = {
     "adyen": {
         "balancePlatform.transfer_routes_api.calculate_transfer_routes": "computes routes",
@@ -45,16 +53,7 @@ READS_UNDER_ANOTHER_NAME = {
         "filesAlphaGetMetadata": "its scope is one of reading",
         "filesCopyReferenceGet": "named so",
     },
-    "elasticsearch": dict.fromkeys(
-        "cluster.allocation_explain eql.search field_caps fleet.msearch graph.explore"
-        " indices.analyze indices.resolve_index mget ml.estimate_model_memory"
-        " ml.evaluate_data_frame msearch msearch_template mtermvectors open_point_in_time"
-        " query_rules.test rank_eval render_search_template rollup.rollup_search scroll"
-        " security.has_privileges security.has_privileges_user_profile"
-        " security.suggest_user_profiles sql.translate terms_enum termvectors"
-        " text_structure.test_grok_pattern".split(),
-        "a search or an analysis that stores nothing",
-    ),
+    "elasticsearch": dict.fromkeys(ANALYSES.split(), "stores nothing"),
     "msgraph": {
         "me.translate_exchange_ids.post": "translates ids",
         "users.by_user_id.translate_exchange_ids.post": "translates ids",
