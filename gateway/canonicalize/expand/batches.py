@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from gateway.canonicalize import ambiguity
 from gateway.canonicalize.ambiguity import AmbiguityError
-from gateway.canonicalize.expand.acts import Call, check_count
+from gateway.canonicalize.expand.acts import Call, NotUnderstoodError, check_count
 from gateway.canonicalize.multipart import Part, parse_fields
 from gateway.canonicalize.reader import member
 from gateway.model.action import Action
@@ -41,7 +41,7 @@ class _Inner:
 
 def _resolved(call: Call, requests: Sequence[_Inner]) -> tuple[Action, ...]:
     if not requests:
-        raise AmbiguityError(ambiguity.BODY, "the batch has no request")
+        raise NotUnderstoodError
     if len(requests) > REQUESTS_MAX:
         raise AmbiguityError(ambiguity.TOO_MANY_ACTIONS, "the batch has too many requests")
     actions: list[Action] = []
@@ -181,7 +181,7 @@ def _items(body: object, key: str, *, required: bool = True) -> list[object]:
     if found is None and not required:
         return []
     if not isinstance(found, list):
-        raise AmbiguityError(ambiguity.BODY, f"the batch has no list `{key}`")
+        raise NotUnderstoodError
     if len(found) > REQUESTS_MAX:
         raise AmbiguityError(ambiguity.TOO_MANY_ACTIONS, "the batch has too many requests")
     return found

@@ -113,9 +113,6 @@ def test_graph_batches_stand_below_their_version() -> None:
 
 
 GRAPH_REFUSED: dict[str, object] = {
-    "no requests": {},
-    "requests that are no list": {"requests": {"a": 1}},
-    "an empty list": graph(),
     "a request that is no object": graph("GET /a"),
     "no method": graph({"url": "/a"}),
     "two spellings of the method": graph({"method": "GET", "Method": "DELETE", "url": "/a"}),
@@ -134,6 +131,19 @@ def test_a_loose_json_batch_is_refused(body: object) -> None:
     code = refusal("graph_batch", body, url="https://shop.test/v1.0/$batch")
 
     assert code.startswith("ambiguous_")
+
+
+EMPTY: dict[str, object] = {
+    "no requests": {},
+    "requests that are no list": {"requests": {"a": 1}},
+    "an empty list": graph(),
+}
+
+
+@pytest.mark.parametrize("body", EMPTY.values(), ids=EMPTY)
+def test_a_batch_of_nothing_is_unknown(body: object) -> None:
+    """What carries no request that we see may carry one that the server sees."""
+    assert shown(acts("graph_batch", body)) == [("shop.call", "unknown", "")]
 
 
 def test_azure_and_salesforce_name_the_parts_differently() -> None:
