@@ -1,18 +1,20 @@
 """PagerDuty's REST API, from the OpenAPI document that an SDK for agents carries; its Events API.
 
 The document says which scope an operation needs, so that what is asked by POST and only reads
-(analytics) is told from what acts.
+(analytics) is told from what acts. What is newer than it comes from the tools of another such SDK,
+under their names.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from gateway.authoring.imports.described import RowRules
+from gateway.authoring.imports.described import Described, RowRules, row_of
+from gateway.authoring.imports.names import words_of
 from gateway.authoring.imports.openapi import OpenApiOptions, rows_of_openapi
 from gateway.canonicalize.catalog.file import NewSection, Source
 from gateway.canonicalize.catalog.row import Row, RowParam
@@ -27,7 +29,17 @@ SOURCES = (
         "MIT",
         "c240680f0490b8d9c502a51318763575c251b834978594440df2ee6ee68634ab",
     ),
+    Source(
+        "pypi",
+        "mcparmory-pagerduty",
+        "1.0.2",
+        "MIT",
+        "13c3736bb3ae84dac00b16bc08975aa6527479848a477b65ece93aa8440e58e2",
+    ),
 )
+_TOOL = re.compile(r"^async def (\w+)\(", re.MULTILINE)
+_PATH = re.compile(r'_http_path = (?:_build_path\()?"([^"]+)"')
+_METHOD = re.compile(r'method="([A-Z]+)"')
 _KINDS = {
     "createSchedulePreview": Kind.READ,
     "createIncidentStatusUpdate": Kind.SEND,
@@ -60,10 +72,30 @@ def sections(folders: Mapping[str, Path]) -> list[NewSection]:
     )
     rest = ("api.pagerduty.com", "api.eu.pagerduty.com")
     events = ("events.pagerduty.com", "events.eu.pagerduty.com")
+    rows = {_key(row): _judged(row) for row in imported.rows}
+    for found in _tools((folders["mcparmory-pagerduty"] / "server.py").read_text()):
+        row = row_of(found, RowRules(kinds=_KINDS))
+        rows.setdefault(_key(row), _judged(row))
     return [
-        NewSection("pagerduty", [_judged(row) for row in imported.rows], rest),
+        NewSection("pagerduty", list(rows.values()), rest),
         NewSection("events", _EVENTS, events),
     ]
+
+
+def _tools(source: str) -> Iterator[Described]:
+    starts = list(_TOOL.finditer(source))
+    ends = [found.start() for found in starts[1:]]
+    for found, end in zip(starts, [*ends, len(source)], strict=False):
+        path = _PATH.search(source, found.end(), end)
+        method = _METHOD.search(source, found.end(), end)
+        if path is not None and method is not None:
+            first, *rest = found.group(1).split("_")
+            name = first + "".join(word.capitalize() for word in rest)
+            yield Described(name, method.group(1), path.group(1), words_of(found.group(1)))
+
+
+def _key(row: Row) -> str:
+    return re.sub(r"\{[a-z0-9_]+", "{", row.wire)
 
 
 def _judged(row: Row) -> Row:
