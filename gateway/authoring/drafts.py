@@ -4,20 +4,39 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from gateway.authoring.coverage import Coverage
+from gateway.authoring.imports.agreement import agreed
 from gateway.authoring.imports.openapi import rows_of_openapi
 from gateway.authoring.observed import Observed
 from gateway.authoring.proposals import Proposal, ProposalError, Proposed, provider_of
 from gateway.authoring.recorded import entries_of
+from gateway.canonicalize.catalog.file import NewSection
 from gateway.canonicalize.mapper import Unmatched
 from gateway.canonicalize.selectors import Select
 from gateway.canonicalize.site import Site
+from gateway.canonicalize.taxonomy import TAXONOMY_FILE, load_taxonomy
+from gateway.content import mappers_dir
 from gateway.model.action import Kind
 
 _NOTE = "Look at every line with `decide:`, then run `checkrein mappers check` and `test`."
+
+
+def _with_shared_names(entries: Sequence[Proposed]) -> list[Proposed]:
+    """The entries under the taxonomy's names where it has one for the same act, so that rules that
+    are there already cover them. What somebody has to decide on keeps its plain name."""
+    taxonomy, _ = load_taxonomy(mappers_dir() / TAXONOMY_FILE)
+    if taxonomy is None:
+        return list(entries)
+    (section,) = agreed([NewSection("", [entry.row for entry in entries])], taxonomy)
+    return [
+        entry
+        if entry.row.kind is Kind.UNKNOWN
+        else replace(entry, row=replace(entry.row, action=row.action, kind=row.kind))
+        for entry, row in zip(entries, section.rows, strict=True)
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +62,7 @@ def draft_of_recording(
     proposal = Proposal(
         provider or provider_of(chosen[0]),
         chosen,
-        entries_of(calls),
+        _with_shared_names(entries_of(calls)),
         [f"Proposed from {count} recorded requests. {_NOTE}"],
     )
     return Draft(proposal, _rest(observed, chosen))
@@ -108,7 +127,8 @@ def draft_of_openapi(
         for row in rows
     ]
     notes = [f"Proposed from a published document. {_NOTE}"]
-    return Draft(Proposal(name, used, entries, notes), problems=found.problems)
+    proposal = Proposal(name, used, _with_shared_names(entries), notes)
+    return Draft(proposal, problems=found.problems)
 
 
 _DECIDE = "decide: create, update, delete, execute, send, admin, or read"

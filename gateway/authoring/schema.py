@@ -101,6 +101,7 @@ def _spec(kinds: list[str]) -> Schema:
     }
     paths = {"patternProperties": {" ": {"$ref": "#/$defs/entry"}}}
     wires = {"pattern": rf"{_WIRE}|{_ACT}|^[^ ]+$"}
+    paths_only = {"pattern": rf"{_WIRE}|{_ACT}"}
     by_name = {"required": ["select"], "properties": {"select": {"enum": ["path-tail", "aws"]}}}
     return _object(
         properties, "provider", "operations",
@@ -118,7 +119,7 @@ def _spec(kinds: list[str]) -> Schema:
                 "properties": {"operations": {"additionalProperties": {"$ref": "#/$defs/entry"}}},
                 "if": by_name,
                 "then": {"properties": {"operations": {"propertyNames": wires}}},
-                "else": {"properties": {"operations": {"propertyNames": {"pattern": rf"{_WIRE}|{_ACT}"}}}},
+                "else": {"properties": {"operations": {"propertyNames": paths_only}}},
             },
         },
     )  # fmt: skip

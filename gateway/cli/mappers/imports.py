@@ -168,7 +168,9 @@ def _propose(draw: Callable[[], Draft], target: Path | None, *, force: bool) -> 
         draft = draw()
         text = text_of(draft.proposal)
     except ProposalError as error:
-        raise CommandError(error.message, "see `checkrein mappers import --help`") from error
+        raise CommandError(
+            error.message, "`--only '/v1/orders*'` takes a part; see `--help`"
+        ) from error
     written(text, target, force=force)
     _report(draft, target)
 

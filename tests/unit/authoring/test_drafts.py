@@ -256,6 +256,15 @@ def test_a_published_document(tmp_path: Path) -> None:
     assert found["POST /v1/frob"]["kind"] == "unknown"
 
 
+def test_names_that_all_providers_share() -> None:
+    """An act that the taxonomy knows has its name and kind, whatever the document calls it."""
+    paths = {"/users/{id}/block": {"post": {"operationId": "blockUser"}}}
+    draft = draft_of_openapi({**SPEC, "paths": paths})
+
+    (entry,) = draft.proposal.entries
+    assert (entry.row.operation, entry.row.action) == ("blockUser", "suspend_user")
+
+
 def test_a_document_without_a_host() -> None:
     """Then the host must be given."""
     with pytest.raises(ProposalError, match="names no host"):
