@@ -60,6 +60,21 @@ def test_minted_credentials_are_marked(provider: str) -> None:
     assert {row.kind for row in marked} == {Kind.ADMIN}
 
 
+def test_the_same_api_at_azure() -> None:
+    """Every method of the client for Azure is recognised below `/openai`, with its deployments."""
+    made = Driver(
+        "openai",
+        "AzureOpenAI",
+        api_key="none",
+        api_version="2024-10-21",
+        azure_endpoint="https://ours.openai.azure.com",
+    )
+    found = judge(made.every_call(), READS["openai"])
+
+    assert (found.wrong, found.mild) == ([], [])
+    assert catalog_operations("openai") - found.methods == set()
+
+
 def test_inference_names_its_model() -> None:
     """A chat completion is `execute` on a model, whatever its messages hold."""
     made = driver("openai")

@@ -1,9 +1,12 @@
-"""OpenAI's API, from the source of its Python SDK: every resource, the organisation's too."""
+"""OpenAI's API, from the source of its Python SDK: every resource, the organisation's too, and the
+same at Azure, where some paths stand below a deployment."""
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from gateway.authoring.imports.sdk_calls import read_sdk_calls
@@ -52,6 +55,34 @@ JUDGEMENT = Judgement(
 )
 
 
+HOSTS = ("api.openai.com", "eu.api.openai.com", "us.api.openai.com")
+AZURE_HOSTS = ("*.openai.azure.com",)
+AZURE_PREFIXES = ("/openai", "/openai/v1")
+"""Azure serves the API below `/openai`; the newer form has OpenAI's own version in it."""
+
+
 def sections(folders: Mapping[str, Path]) -> list[NewSection]:
     calls = without_aliases(PROVIDER, read_sdk_calls(folders["openai"], "openai", "OpenAI"))
-    return [NewSection(PROVIDER, sdk_rows(calls, JUDGEMENT, prefix="/v1"))]
+    azure = [row for prefix in AZURE_PREFIXES for row in sdk_rows(calls, JUDGEMENT, prefix=prefix)]
+    deployed = _deployed(folders["openai"])
+    for named in calls:
+        if named.call.template in deployed:
+            path = f"/deployments/{{deployment}}{named.call.template}"
+            call = replace(named, call=replace(named.call, template=path))
+            azure += sdk_rows([call], JUDGEMENT, prefix=AZURE_PREFIXES[0])
+    return [
+        NewSection(PROVIDER, sdk_rows(calls, JUDGEMENT, prefix="/v1"), hosts=HOSTS),
+        NewSection("azure", azure, hosts=AZURE_HOSTS),
+    ]
+
+
+def _deployed(folder: Path) -> frozenset[str]:
+    """The paths that stand below a deployment at Azure, as the SDK's client for it has them."""
+    tree = ast.parse((folder / "openai" / "lib" / "azure.py").read_bytes())
+    for node in tree.body:
+        match node:
+            case ast.Assign(
+                targets=[ast.Name(id="_deployments_endpoints")], value=ast.Call(args=[paths])
+            ):
+                return frozenset(ast.literal_eval(paths))
+    raise LookupError("the SDK does not say what stands below a deployment")
