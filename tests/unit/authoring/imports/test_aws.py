@@ -1,101 +1,18 @@
-"""Rows of AWS from small models: wires, conditions, targets, params, kinds and hosts."""
+"""Rows of AWS from small models: wires, conditions, targets, params, hosts and facts."""
 
 from __future__ import annotations
 
-import gzip
-import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from gateway.authoring.imports.aws_hosts import host_keys, signing_names
-from gateway.authoring.imports.aws_kinds import judge
-from gateway.authoring.imports.aws_models import Model, ModelOperation, load_models
 from gateway.authoring.imports.aws_rows import section_of
 from gateway.authoring.imports.aws_s3 import s3_facts
-from gateway.canonicalize.catalog.row import Row, RowParam
+from gateway.canonicalize.catalog.row import RowParam
 from gateway.model.action import Kind
-
-SHAPES: Mapping[str, Any] = {
-    "Text": {"type": "string"},
-    "Secret": {"type": "string", "sensitive": True},
-    "Number": {"type": "integer"},
-    "Flag": {"type": "boolean"},
-    "Texts": {"type": "list", "member": {"shape": "Text"}},
-    "Named": {"type": "list", "member": {"shape": "Text", "locationName": "VolumeId"}},
-    "Flat": {
-        "type": "list",
-        "flattened": True,
-        "member": {"shape": "Text", "locationName": "AttributeName"},
-    },
-    "Entries": {"type": "list", "member": {"shape": "Entry"}},
-    "Entry": {
-        "type": "structure",
-        "members": {"taskId": {"shape": "Text"}, "note": {"shape": "Text"}},
-        "required": ["taskId"],
-    },
-    "Credentials": {
-        "type": "structure",
-        "members": {"SecretAccessKey": {"shape": "Text"}, "SessionToken": {"shape": "Text"}},
-    },
-}
-
-
-def model(
-    folder: Path,
-    operations: Mapping[str, Mapping[str, Any]],
-    *,
-    name: str = "things",
-    protocol: str = "json",
-    metadata: Mapping[str, Any] | None = None,
-    urls: tuple[str, ...] = (),
-) -> Model:
-    """A service. An operation is its `http`, its input members, the required ones and output."""
-    shapes = dict(SHAPES)
-    described = {}
-    for operation, value in operations.items():
-        members = value.get("members", {})
-        shapes[f"{operation}Input"] = {
-            "type": "structure",
-            "members": {
-                key: {"shape": member} if isinstance(member, str) else member
-                for key, member in members.items()
-            },
-            "required": list(value.get("required", ())),
-        }
-        described[operation] = {
-            "name": operation,
-            "http": value.get("http", {"method": "POST", "requestUri": "/"}),
-            "input": {"shape": f"{operation}Input"},
-            **{key: value[key] for key in ("readonly", "deprecated", "endpoint") if key in value},
-        }
-        if "output" in value:
-            shapes[f"{operation}Output"] = {"type": "structure", "members": value["output"]}
-            described[operation]["output"] = {"shape": f"{operation}Output"}
-    top = {
-        "apiVersion": "2020-01-02",
-        "endpointPrefix": name,
-        "protocol": protocol,
-        "serviceId": name,
-        **(metadata or {}),
-    }
-    place = folder / name / "2020-01-02"
-    place.mkdir(parents=True)
-    data = {"metadata": top, "operations": described, "shapes": shapes}
-    (place / "service-2.json.gz").write_bytes(gzip.compress(json.dumps(data).encode()))
-    rules = {"rules": [{"endpoint": {"url": url, "properties": {}}} for url in urls]}
-    (place / "endpoint-rule-set-1.json.gz").write_bytes(gzip.compress(json.dumps(rules).encode()))
-    (found,) = load_models(folder)
-    return found
-
-
-def row(folder: Path, operation: str, value: Mapping[str, Any], **more: Any) -> Row:
-    """The row of one operation."""
-    (found,) = section_of(model(folder, {operation: value}, **more), {}).rows
-    return found
-
+from tests.unit.authoring.imports.aws_small import model, row
 
 ADDRESSES = {
     "JSON": ("json", "TableName", "Text", "body.TableName", False),
@@ -226,93 +143,6 @@ def test_reads_have_params_of_the_path_only(tmp_path: Path) -> None:
 
     assert (found.kind, dict(found.params)) == (Kind.READ, {})
     assert (found.target_type, found.target_id) == ("thing", "path.id")
-
-
-def operation(name: str, *, method: str = "POST", readonly: bool = False) -> ModelOperation:
-    """An operation without members."""
-    return ModelOperation(name, method, "/", {"readonly": readonly}, ())
-
-
-def service(name: str, folder: Path) -> Model:
-    """A service without operations of interest."""
-    return model(folder, {}, name=name)
-
-
-KINDS = {
-    "IAM says read": ("DetectThings", "Read", False, Kind.READ),
-    "IAM says write of what sounds like a read": ("GetToken", "Write", False, Kind.ADMIN),
-    "IAM says write of what sounds like a listing": ("PollForJobs", "Write", False, Kind.EXECUTE),
-    "IAM says permissions": ("PutThing", "Permissions management", False, Kind.ADMIN),
-    "IAM says read of what acts": ("InvokeModel", "Read", False, Kind.EXECUTE),
-    "a listing among the tagging": ("ListTagsForResource", "Tagging", False, Kind.READ),
-    "IAM is silent, the trait speaks": ("ResolveThing", None, True, Kind.READ),
-    "both are silent, the name speaks": ("DescribeThings", None, False, Kind.READ),
-    "a name that may act": ("ValidateThing", None, False, Kind.UNKNOWN),
-    "a name that nobody knows": ("FrobnicateThing", None, False, Kind.UNKNOWN),
-    "a permission by its noun": ("AddPermission", None, False, Kind.ADMIN),
-    "a planned deletion": ("ScheduleKeyDeletion", "Write", False, Kind.DELETE),
-    "a message": ("SendMessage", "Write", False, Kind.SEND),
-}
-
-
-@pytest.mark.parametrize(("name", "level", "readonly", "kind"), KINDS.values(), ids=KINDS)
-def test_kinds(tmp_path: Path, name: str, level: str | None, readonly: bool, kind: Kind) -> None:
-    """The best authority first; what stays unsure is no read."""
-    found = judge(service("things", tmp_path), operation(name, readonly=readonly), level)
-
-    assert found.kind is kind
-
-
-def test_every_change_of_an_identity_service_is_admin(tmp_path: Path) -> None:
-    """Creating a user is an act on identities, whatever IAM's level is."""
-    iam = service("iam", tmp_path)
-
-    assert judge(iam, operation("CreateUser"), "Write").kind is Kind.ADMIN
-    assert judge(iam, operation("ListUsers"), "List").kind is Kind.READ
-
-
-REVERSIBLE = {
-    "a deletion": ("DeleteTable", False),
-    "a deletion of many": ("BatchDeleteTables", False),
-    "a termination": ("TerminateInstances", False),
-    "a planned deletion": ("ScheduleKeyDeletion", False),
-    "a purchase": ("PurchaseOffering", False),
-    "a message": ("SendMessage", False),
-    "a stop": ("StopInstances", True),
-    "tags that go": ("DeleteTags", True),
-    "an association that goes": ("DeleteAssociation", True),
-}
-
-
-@pytest.mark.parametrize(("name", "is_reversible"), REVERSIBLE.values(), ids=REVERSIBLE)
-def test_what_can_be_undone(tmp_path: Path, name: str, is_reversible: bool) -> None:
-    """Deletions of data, purchases and messages can't be."""
-    found = judge(service("things", tmp_path), operation(name), "Write")
-
-    assert found.reversible is is_reversible
-
-
-OUTPUTS = {
-    "new credentials are no read": ({"C": {"shape": "Credentials"}}, Kind.EXECUTE, "credentials"),
-    "a new token is no read": ({"AccessToken": {"shape": "Text"}}, Kind.EXECUTE, "credentials"),
-    "a kept secret is a marked read": (
-        {"SecretString": {"shape": "Text"}},
-        Kind.READ,
-        "credentials",
-    ),
-    "a next page is no secret": ({"NextToken": {"shape": "Text"}}, Kind.READ, ""),
-    "a name of a secret is none": ({"SecretName": {"shape": "Text"}}, Kind.READ, ""),
-}
-
-
-@pytest.mark.parametrize(("output", "kind", "mark"), OUTPUTS.values(), ids=OUTPUTS)
-def test_secrets_in_answers(
-    tmp_path: Path, output: Mapping[str, Any], kind: Kind, mark: str
-) -> None:
-    """The names of an answer's members tell whether it carries secrets, and new ones."""
-    found = row(tmp_path, "GetThing", {"output": output, "readonly": True})
-
-    assert (found.kind, found.sensitive) == (kind, mark)
 
 
 RULES = {
