@@ -33,8 +33,10 @@ def calls_of(source: str) -> Iterator[TypeScriptCall]:
     ends = [match.start() for match in found[1:]]
     for match, end in zip(found, [*ends, len(source)], strict=False):
         text = source[match.end() : end]
-        for call in _CALL.finditer(text):
-            body = _BODY.search(text, call.end())
+        sent = list(_CALL.finditer(text))
+        limits = [call.start() for call in sent[1:]]
+        for call, limit in zip(sent, [*limits, len(text)], strict=False):
+            body = _BODY.search(text, call.end(), limit)
             keys = tuple(_KEY.findall(body.group(1))) if body else ()
             template = _VARIABLE.sub(_named, call.group(1) or call.group(2))
             yield TypeScriptCall(match.group(1), call.group(3), template, keys)
