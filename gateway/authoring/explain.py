@@ -36,6 +36,7 @@ def explain(canonicalizer: Canonicalizer, request: HttpRequest) -> dict[str, obj
         "refused": shown["refused"],
         "detail": redact_text(canonical.detail),
         "errors": shown["errors"],
+        "expand": "",
         "values": [],
     }
     try:
@@ -59,6 +60,7 @@ def explain(canonicalizer: Canonicalizer, request: HttpRequest) -> dict[str, obj
     operation = finding.winner.operation
     result["won"] = {"entry": operation.template, "origin": operation.origin}
     result["why"] = _why(finding.winner, finding.candidates)
+    result["expand"] = operation.expand
     result["values"] = _origins(operation, canonical)
     return result
 

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 INPUT_BYTES_MAX = 40_000_000
 """A body of 32 MB, the largest that a gateway would inspect, and its command."""
 
+ACTIONS_SHOWN = 20
+
 
 @click.command(
     context_settings={"ignore_unknown_options": True},
@@ -145,8 +147,13 @@ def _show(output: Output, result: Mapping[str, Any]) -> None:
         output.say(f"why: {result['why']}")
     if result["refused"]:
         output.say(f"refused: {result['refused']}: {result['detail']}", "red")
-    for action in result["actions"]:
-        _show_action(output, action)
+    actions, family = result["actions"], result["expand"]
+    if family:
+        output.say(f"the body carries acts, read as {family}: {len(actions)}")
+    for action in actions[:ACTIONS_SHOWN]:
+        _show_action(output, action, with_params=bool(family))
+    if len(actions) > ACTIONS_SHOWN:
+        output.say(f"and {len(actions) - ACTIONS_SHOWN} more; `--json` shows all", "dim")
     if result["values"]:
         output.table(
             [Column("VALUE"), Column("FROM"), Column("TYPE"), Column("FOUND")],
@@ -154,7 +161,7 @@ def _show(output: Output, result: Mapping[str, Any]) -> None:
         )
 
 
-def _show_action(output: Output, action: Mapping[str, Any]) -> None:
+def _show_action(output: Output, action: Mapping[str, Any], *, with_params: bool) -> None:
     target = action["target"]
     where = f" on {target['type']} {target['id']}".rstrip() if target["type"] else ""
     marks = [] if action["reversible"] else ["can't be undone"]
@@ -164,5 +171,8 @@ def _show_action(output: Output, action: Mapping[str, Any]) -> None:
         f"action: {action['action']} ({action['kind']}, {action['operation']}){where}{shown}",
         "magenta" if action["kind"] == "unknown" else "bold",
     )
+    if with_params and action["params"]:
+        shown = ", ".join(f"{name} {value}" for name, value in action["params"].items())
+        output.say(f"  with {shown}")
     if action["missing"]:
         output.say(f"missing: {', '.join(action['missing'])}", "yellow")

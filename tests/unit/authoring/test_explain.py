@@ -28,6 +28,7 @@ spec:
       - {action: create_refund, target: {type: charge, id: form.charge}, params: {amount: {from: form.amount, type: money_minor}, note: form.note, price: {from: form.price, type: money_decimal, currency: eur}}}
     GET /refunds/{refund}: {action: get_refund, target: {type: refund, id: path.refund}}
     GET /refunds/latest: list_refund
+    POST /graphql: {action: call_graphql, kind: unknown, expand: graphql}
     DELETE /refunds/{refund}: {action: delete_refund, when: {query.force: true}}
 """  # noqa: E501
 
@@ -118,3 +119,17 @@ def test_an_unknown_host(canonicalizer: Canonicalizer) -> None:
 
     assert (result["candidates"], result["won"]) == ([], None)
     assert result["why"] == "no mapper has this host"
+
+
+def test_acts_in_a_body(canonicalizer: Canonicalizer) -> None:
+    """What carries acts says how it is read, and shows each of them."""
+    body = b'{"query": "mutation { deleteShop(id: 1) { id } addUser(id: 2) { id } }"}'
+    headers = [("content-type", "application/json")]
+    request = build_request("POST", "https://shop.test/graphql", headers, body)
+
+    result = explain(canonicalizer, request)
+
+    actions = result["actions"]
+    assert isinstance(actions, list)
+    assert result["expand"] == "graphql"
+    assert [action["action"] for action in actions] == ["delete_shop", "add_user"]

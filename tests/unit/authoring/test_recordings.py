@@ -13,6 +13,9 @@ import pytest
 from gateway.authoring.recordings import flows, har
 from gateway.authoring.recordings.recording import read_recording
 from gateway.authoring.recordings.traffic import Entry, Recorded, RecordingError, Unread, Written
+from gateway.record.chain import seal
+from gateway.record.line import fields_of
+from tests.support.entries import an_intent, an_outcome
 
 URL = "https://api.shop.test/v1/orders"
 
@@ -277,3 +280,15 @@ def test_what_mitmproxy_itself_wrote() -> None:
             False,
         ),
     ]  # fmt: skip
+
+
+def test_what_a_gateway_itself_wrote() -> None:
+    """Lines as a gateway seals them: the act is mapped, and its outcome says nothing new."""
+    sealed = [
+        seal(fields_of(entry), "gw", number, "0" * 64).line
+        for number, entry in enumerate((an_intent(), an_outcome()), 1)
+    ]
+
+    assert [shown(entry) for entry in entries(b"\n".join(sealed))] == [
+        ("POST", "api.stripe.com", "/v1/refunds", "stripe.refunds.create", True, "")
+    ]
