@@ -72,10 +72,10 @@ def _rank(call: SdkCall) -> tuple[bool, bool, int]:
 def act_words(path: Sequence[str], method: str, *, nouns: int = 2) -> tuple[str, ...]:
     """The words of an act, its verb first: `(zones, settings, edit)` is update, zone, setting."""
     *resources, last = path
-    words = words_of(last)
+    words = _parts(last)
     things: list[str] = []
     for resource in [name for name in resources if not _VERSION.fullmatch(name)][-nouns:]:
-        parts = words_of(resource)
+        parts = _parts(resource)
         parts[-1] = singular(parts[-1])
         # `blogs.blog_posts` is a blog post, and `files.files` a file.
         overlap = next((n for n in range(len(parts), 0, -1) if things[-n:] == parts[:n]), 0)
@@ -86,6 +86,11 @@ def act_words(path: Sequence[str], method: str, *, nouns: int = 2) -> tuple[str,
         verbs = 1 + next((i for i, word in enumerate(kept) if word not in _HOW), 0)
         return (*kept[:verbs], *things, *without_repetition(things, kept[verbs:]))
     return ("get", *things, *words)
+
+
+def _parts(name: str) -> list[str]:
+    """The words of a Python name; `r2` and `layer3` stay whole."""
+    return [part for part in name.lower().split("_") if part]
 
 
 def without_repetition(things: Sequence[str], rest: Sequence[str]) -> list[str]:

@@ -79,6 +79,7 @@ WORDS = {
     ("billing.usage.paygo", "GET"): "get billing usage paygo",
     ("kv.namespaces.bulk_delete", "POST"): "bulk delete kv namespace",
     ("customers.delete_discount", "DELETE"): "delete customer discount",
+    ("web3.r2_buckets.list", "GET"): "list web3 r2 bucket",
     ("v2.core.events.retrieve", "GET"): "get core event",
 }
 
