@@ -19,6 +19,7 @@ from gateway.canonicalize.catalog.index import hosts_of
 from gateway.canonicalize.catalog_names import action_names, operation_names
 from gateway.canonicalize.expand import expand
 from gateway.canonicalize.expand.acts import Resolve
+from gateway.canonicalize.grpc import grpc_action, grpc_operation
 from gateway.canonicalize.hosts import HostMap
 from gateway.canonicalize.library import Library, MapperFile, load_library
 from gateway.canonicalize.mapper import Mapper
@@ -200,6 +201,9 @@ class Canonicalizer:
                 winner, name = _find_path(site, reader, segments)
             if winner is None:
                 reader.check_method()
+                called = _grpc_action(site, request)
+                if called is not None:
+                    return Canonical((called,), site.provider, errors)
                 return _unmatched(site, request, segments, name, errors)
             return _act(site, winner, reader, resolve, errors)
         except AmbiguityError as error:
@@ -291,6 +295,18 @@ def _find_path(
     elif paths.has_in_other_case(segments, reader.request.method):
         raise AmbiguityError(ambiguity.PATH, "the path differs from a known one in case only")
     return winner, UNKNOWN_OPERATION
+
+
+def _grpc_action(site: Site, request: HttpRequest) -> Action | None:
+    """What a gRPC call to a known host does; None for anything else."""
+    media_type = request.fields.get(b"content-type", b"")
+    if request.method != "POST" or not media_type.startswith(b"application/grpc"):
+        return None
+    operation = grpc_operation(request.target.decode("latin-1"), media_type.decode("latin-1"))
+    if operation is None:
+        return None
+    is_described = any(part.catalog is not None for part in site.parts)
+    return grpc_action(operation, site.provider, is_known_host=is_described)
 
 
 def _unknown_host(request: HttpRequest, segments: Sequence[str]) -> Canonical:

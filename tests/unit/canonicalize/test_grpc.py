@@ -6,7 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.authoring.requests import build_request
+from gateway.canonicalize.canonicalizer import Canonicalizer
 from gateway.canonicalize.grpc import grpc_action, grpc_operation
+from gateway.content import mappers_dir
 from gateway.model.action import Kind
 
 STORAGE = "google.storage.v2.Storage"
@@ -124,3 +127,35 @@ def test_any_name_has_an_action(rpc: str) -> None:
     assert action.action
     if action.kind is Kind.READ:
         assert rpc.lower().lstrip("_").startswith(("get", "list", "describe", "lookup", "batch"))
+
+
+CALLS: dict[str, tuple[str, str, str, str, Kind]] = {
+    "a deletion on a known host": (
+        "storage.googleapis.com", "/google.storage.v2.Storage/DeleteBucket", "application/grpc",
+        "google.storage.v2.Storage/DeleteBucket", Kind.DELETE,
+    ),
+    "a read on a known host": (
+        "pubsub.googleapis.com", "/google.pubsub.v1.Publisher/GetTopic", "application/grpc+proto",
+        "google.pubsub.v1.Publisher/GetTopic", Kind.READ,
+    ),
+    "another content type": (
+        "pubsub.googleapis.com", "/google.pubsub.v1.Publisher/GetTopic", "application/json",
+        "unknown", Kind.UNKNOWN,
+    ),
+    "a host that nobody mapped": (
+        "grpc.example.com", "/shop.v1.Orders/GetOrder", "application/grpc", "unknown", Kind.UNKNOWN,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("host", "path", "media", "operation", "kind"), CALLS.values(), ids=CALLS
+)  # fmt: skip
+def test_calls_on_hosts(host: str, path: str, media: str, operation: str, kind: Kind) -> None:
+    """On the hosts of a known provider the path is the operation."""
+    canonicalizer = Canonicalizer.load([mappers_dir()])
+    request = build_request("POST", f"https://{host}{path}", [("content-type", media)], b"\0\0\0")
+
+    (action,) = canonicalizer.canonicalize(request).actions
+
+    assert (action.operation, action.kind) == (operation, kind)
