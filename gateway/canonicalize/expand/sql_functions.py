@@ -90,10 +90,32 @@ _MYSQL = """
     to_days from_days period_add period_diff maketime makedate timediff subtime addtime
     utc_timestamp utc_date utc_time
 """
-PURE = frozenset((_PG_INQUIRIES + _PG_OTHERS + _MYSQL).split())
+_REDSHIFT = """
+    json_extract_array_element_text json_parse json_serialize is_valid_json is_valid_json_array
+    can_json_parse getdate charindex strtol convert_timezone nvl2 len
+    get_array_length get_object_length json_size object_keys trunc dexp dlog1 dlog10
+"""
+PURE = frozenset((_PG_INQUIRIES + _PG_OTHERS + _MYSQL + _REDSHIFT).split())
 
-USER_FUNCTIONS_WRITE = frozenset({"postgres", "mysql", ""})
+USER_FUNCTIONS_WRITE = frozenset({"postgres", "redshift", "mysql", ""})
 """Dialects whose user functions, called in a SELECT, may change anything."""
+
+_NAMESPACES = frozenset(
+    {
+        "pg_catalog",
+        "net",
+        "safe",
+        "hll_count",
+        "keys",
+        "aead",
+        "information_schema",
+        "kll_quantiles",
+    }
+)
+"""What stands before the names of built-in functions. All others are schemas of users."""
+_TABLE_FUNCTIONS = frozenset(
+    {"flatten", "result_scan", "generator", "split_to_table", "infer_schema", "validate"}
+)
 
 _READ_PRAGMAS = """
     table_info table_xinfo table_list index_list index_info index_xinfo foreign_key_list
@@ -104,16 +126,22 @@ READ_PRAGMAS = frozenset(_READ_PRAGMAS.split())
 """Those of SQLite that only look, whatever their argument."""
 
 
-def acts(name: str, dialect: str, *, is_qualified: bool) -> bool:
-    """Whether calling a function that the parser doesn't know makes its statement act."""
+def acts(name: str, dialect: str, *, schema: str = "", is_table: bool = False) -> bool:
+    """Whether calling a function that the parser doesn't know makes its statement act. `is_table`:
+    it stands where a table does, and in Snowflake a procedure can stand there."""
     name = name.lower()
-    if name in ACTING:
+    if name in ACTING or is_users(schema):
         return True
-    if name in PURE and not is_qualified:
+    if name in PURE:
         return False
-    if dialect in USER_FUNCTIONS_WRITE:
-        return True
-    return name.startswith(ACTING_PREFIXES)
+    if is_table and dialect == "snowflake":
+        return not schema and name not in _TABLE_FUNCTIONS
+    return dialect in USER_FUNCTIONS_WRITE or name.startswith(ACTING_PREFIXES)
+
+
+def is_users(schema: str) -> bool:
+    """Whether a function in this schema is a user's, whatever its name."""
+    return bool(schema) and schema.lower() not in _NAMESPACES
 
 
 def acts_by_name(name: str) -> bool:

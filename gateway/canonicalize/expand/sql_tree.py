@@ -224,12 +224,10 @@ def _acts(node: Node, dialect: str) -> bool:
     parent = node.parent
     schema = ""
     if isinstance(parent, exp.Dot) and parent.expression is node:
-        schema = parent.this.name.lower()
+        schema = parent.this.name
     elif isinstance(parent, exp.Table):
-        schema = parent.db.lower()
-    is_qualified = bool(schema) and schema != "pg_catalog"
+        schema = parent.db
     if isinstance(node, exp.Anonymous | exp.AnonymousAggFunc):
-        return sql_functions.acts(node.name, dialect, is_qualified=is_qualified)
-    if is_qualified and dialect in sql_functions.USER_FUNCTIONS_WRITE:
-        return True
-    return node.sql_name().lower() in sql_functions.ACTING
+        is_table = isinstance(parent, exp.Table | exp.TableFromRows | exp.Lateral)
+        return sql_functions.acts(node.name, dialect, schema=schema, is_table=is_table)
+    return sql_functions.is_users(schema) or node.sql_name().lower() in sql_functions.ACTING

@@ -198,8 +198,19 @@ DIALECTS: dict[str, tuple[str, str, Expected]] = {
     "a triple quote that may hide a statement": (
         "bigquery", "SELECT '''a'b'''; DROP TABLE t; --'", UNREAD,
     ),
-    "a user's function that can't write": (
-        "bigquery", "SELECT d.f(a) FROM t", [("read", "select", "t", False)],
+    "a user's function, which may call out": (
+        "bigquery", "SELECT d.f(a) FROM t", [("execute", "select", "t", False)],
+    ),
+    "a built-in function of a namespace": (
+        "bigquery", "SELECT NET.HOST(a), SAFE.SUBSTR(a, 1) FROM t",
+        [("read", "select", "t", False)],
+    ),
+    "a procedure in a table's place": (
+        "snowflake", "SELECT * FROM TABLE(close_year(2025))", [("execute", "select", "", False)],
+    ),
+    "a known function in a table's place": (
+        "snowflake", "SELECT * FROM TABLE(FLATTEN(input => a)) f, t",
+        [("read", "select", "t", False)],
     ),
     "a copy to a stage": (
         "snowflake", "COPY INTO @out FROM t", [("execute", "copy", "@out", False)],
@@ -303,4 +314,4 @@ SAFE = ("pg_sleep", "lo_import", "dblink", "nextval", "set_config", "pg_read_fil
 @pytest.mark.parametrize("dialect", ["postgres", "redshift", "bigquery", ""])
 def test_a_function_that_acts_acts_everywhere(name: str, dialect: str) -> None:
     """Whatever the server, and in whatever case."""
-    assert sql_functions.acts(name.upper(), dialect, is_qualified=False)
+    assert sql_functions.acts(name.upper(), dialect)
