@@ -11,11 +11,15 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
+from gateway.authoring.imports.names import derived_action, words_of
 from gateway.canonicalize.catalog.file import NewSection
 from gateway.canonicalize.catalog.row import Row, RowParam
 from gateway.canonicalize.taxonomy import NamedAction, ParamMeaning, Taxonomy, meaning_of
 from gateway.model.action import Kind
 
+_PEOPLE = frozenset({"application", "group", "organization", "policy"})
+"""Nouns that are about who may do what only where the provider says so: elsewhere a group is one of
+traces, and a policy one of scaling."""
 _CONVERTIBLE = {
     ParamMeaning.TEXT: "text",
     ParamMeaning.INTEGER: "integer",
@@ -69,8 +73,17 @@ def _agreed_row(row: Row, same: _Synonyms) -> Row:
         # Rules that name the action must not catch what is another act, in either direction.
         word = "read" if row.kind is Kind.READ else "call"
         return replace(row, action=f"{word}_{row.action}")
+    if named.kind is Kind.ADMIN is not row.kind and named.name.rpartition("_")[2] in _PEOPLE:
+        return replace(row, action=_in_its_service(row))
     kind = row.kind if row.kind is Kind.ADMIN else named.kind
     return replace(row, action=named.name, kind=kind, params=_agreed_params(row.params, named))
+
+
+def _in_its_service(row: Row) -> str:
+    """`update_group` of `xray.UpdateGroup` is `update_xray_group`."""
+    service, dot, _ = row.operation.partition(".")
+    verb, _, noun = row.action.partition("_")
+    return derived_action(verb, [*words_of(service), noun] if dot else ["other", noun])
 
 
 def _agreed_params(params: Mapping[str, RowParam], named: NamedAction) -> dict[str, RowParam]:

@@ -17,6 +17,7 @@ spec:
   actions:
     all:
       create_user: {meaning: let in, kind: admin, risk: high, also: [add_user, "make_*_user"]}
+      update_group: {meaning: change who belongs, kind: admin, risk: high}
       list_user: {meaning: read who, kind: read, risk: low, also: [query_user]}
       purge_cache: {meaning: forget, kind: delete, risk: high}
       create_refund:
@@ -56,6 +57,26 @@ KINDS: dict[str, tuple[str, Kind, str, Kind]] = {
     ),
     "a read with the name of an act": ("create_refund", Kind.READ, "read_create_refund", Kind.READ),
 }  # fmt: skip
+
+
+GROUPS: dict[str, tuple[str, Kind, str]] = {
+    "a group of users": ("iam.UpdateGroup", Kind.ADMIN, "update_group"),
+    "a group of traces": ("xray.UpdateGroup", Kind.UPDATE, "update_xray_group"),
+    "a group of a provider without services": ("updateGroup", Kind.UPDATE, "update_other_group"),
+}
+
+
+@pytest.mark.parametrize("case", GROUPS)
+def test_a_group_is_one_of_people_only_where_it_is_administration(
+    taxonomy: Taxonomy, case: str
+) -> None:
+    """Otherwise it is a group of something else, and has the kind that its provider says."""
+    operation, kind, expected = GROUPS[case]
+    section = NewSection("s", [Row(operation, "", kind, "update_group")])
+
+    (found,) = agreed([section], taxonomy)
+
+    assert [(row.action, row.kind) for row in found.rows] == [(expected, kind)]
 
 
 @pytest.mark.parametrize("case", KINDS)
