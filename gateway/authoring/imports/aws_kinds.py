@@ -39,10 +39,18 @@ _ACCESS = re.compile(
     r"|principals?|trust|identity (?:provider|source|center)|access (?:key|entry|point policy)"
     r"|public access block|(?:verified|ownership) controls|api keys?|key pair"
     r"|(?:login|user) profile|mfa device|delegated admin(?:istrator)?|iam roles?|instance profile"
-    r"|network acl|security group(?: ingress| egress)?"
+    r"|network acl|security group(?: ingress| egress)?|(?:serial console )?ssh public key"
 )
 _OTHER_MEMBERS = frozenset({"glue", "personalize-events", "mailmanager"})
 """Services whose members, users and rulesets are data."""
+_ALSO_NO_MESSAGES = frozenset({"send", "post", "publish"})
+_MESSAGES = frozenset(
+    {
+        "message", "messages", "email", "notification", "verification", "code", "bounce", "bonus",
+        "device", "multicast", "voice", "invites", "offer", "asset",
+    }
+)  # fmt: skip
+"""What is sent to people and devices, and can't be called back."""
 _GONE = frozenset({"delete", "terminate", "destroy", "purge", "truncate", "release", "erase"})
 _LIGHT = frozenset({"tag", "tags", "tagging", "association", "associations"})
 """What is deleted here can be written again by whoever has the record."""
@@ -90,7 +98,18 @@ def _kind(model: Model, operation: ModelOperation, level: str | None, words: lis
     is_access = bool(_ACCESS.fullmatch(text)) or model.name in _IDENTITY
     if model.name not in _OTHER_MEMBERS:
         is_access = is_access or changes_access(words)
-    return Kind.ADMIN if is_access and level != TAGGING else kind
+    if is_access and level != TAGGING:
+        return Kind.ADMIN
+    return _sent(words) if kind is Kind.SEND and first in _ALSO_NO_MESSAGES else kind
+
+
+def _sent(words: list[str]) -> Kind:
+    """A message that leaves, or one of the other things that AWS sends, posts and publishes: a
+    command, the state of a task, a comment, a version of a function."""
+    nouns = set(words[1:])
+    if nouns <= {"batch"} or not _MESSAGES.isdisjoint(nouns) or words[1:] == ["to", "connection"]:
+        return Kind.SEND
+    return Kind.EXECUTE if words[0] == "send" else Kind.CREATE
 
 
 def _is_reversible(kind: Kind, words: list[str]) -> bool:

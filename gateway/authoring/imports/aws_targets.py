@@ -73,6 +73,8 @@ def target_of_operation(
         stem = noun if words == noun else _stem(words)
         if stem is None or looks_secret(member.name) or member.type not in ("text", "list"):
             continue
+        if words[-2:] == ["public", "key"]:
+            continue  # a whole key, and not its name
         if member.is_inner and (not stem or _match(stem, noun) < _TAIL or words[-1] in _LONG):
             continue
         rank = _rank(member, stem, noun, position, kind)

@@ -38,6 +38,11 @@ KINDS = {
     "a permission by its noun": ("AddPermission", None, False, Kind.ADMIN),
     "a planned deletion": ("ScheduleKeyDeletion", "Write", False, Kind.DELETE),
     "a message": ("SendMessage", "Write", False, Kind.SEND),
+    "a message to a topic": ("Publish", "Write", False, Kind.SEND),
+    "a command is no message": ("SendCommand", "Write", False, Kind.EXECUTE),
+    "a version is no message": ("PublishLayerVersion", "Write", False, Kind.CREATE),
+    "a comment is no message": ("PostCommentReply", "Write", False, Kind.CREATE),
+    "a key is no message": ("SendSSHPublicKey", "Write", False, Kind.ADMIN),
 }
 
 
