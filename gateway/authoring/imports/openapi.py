@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -26,6 +27,8 @@ NAME_CHARS_MAX = 200
 PROBLEMS_MAX = 200
 PARAMETERS_MAX = 400
 SERVERS_MAX = 20
+URLS_MAX = 200
+"""URLs that the servers of one document stand for, once their variables have values."""
 REFERENCES_MAX = 16
 """References that are followed one after the other; a cycle ends here."""
 
@@ -141,7 +144,7 @@ class _Reader:
     def _bases(self, holder: Mapping[str, object]) -> tuple[str, ...]:
         """The base paths of a holder's servers; its hosts are kept."""
         bases: dict[str, None] = {}
-        for url in self._urls(holder):
+        for url in islice(self._urls(holder), URLS_MAX):
             try:
                 parts = urlsplit(url)
                 host = parts.hostname or ""

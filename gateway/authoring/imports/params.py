@@ -19,8 +19,8 @@ from gateway.canonicalize.secrets import looks_secret
 PARAMS_MAX = 8
 FIELDS_MAX = 400
 """Properties of one body that are looked at; the largest published ones have some 200."""
-DEPTH_MAX = 6
-"""How deep `allOf` and references are followed for the properties of one body."""
+PARTS_MAX = 60
+"""How many parts (`allOf`) of one body are looked at; each at most once, so cycles end."""
 
 Resolve = Callable[[object], Mapping[str, Any]]
 """Gives the schema that a node is, or refers to; an empty one for what is none."""
@@ -86,22 +86,27 @@ def param_name(name: str) -> str:
 def fields_of_schema(schema: object, place: str, resolve: Resolve) -> list[Field]:
     """The scalars and text lists at the top of an object's schema, in their order."""
     found: dict[str, Field] = {}
-    _collect(resolve(schema), place, resolve, found, DEPTH_MAX)
+    _collect(resolve(schema), place, resolve, found, set())
     return list(found.values())
 
 
 def type_of_schema(schema: Mapping[str, Any], resolve: Resolve) -> str | None:
     """How a value of this schema is read (a `ParamType`'s text); None for objects and the like."""
+    declared = _declared(schema)
+    if declared == "array":
+        items = _declared(resolve(schema.get("items")))
+        return "list" if items == "string" else None
+    return _TYPES.get(declared)
+
+
+def _declared(schema: Mapping[str, Any]) -> str:
     declared = schema.get("type")
     if isinstance(declared, list):
         kinds = [kind for kind in declared if kind != "null"]
         declared = kinds[0] if len(kinds) == 1 else None
-    if declared == "array":
-        items = resolve(schema.get("items"))
-        return "list" if type_of_schema(items, resolve) == "text" else None
     if declared is None and isinstance(schema.get("enum"), list):
         declared = "string"
-    return _TYPES.get(declared) if isinstance(declared, str) else None
+    return declared if isinstance(declared, str) else ""
 
 
 _TYPES = {"string": "text", "integer": "integer", "boolean": "boolean", "number": "text"}
@@ -122,8 +127,11 @@ def _rank(name: str, field: Field) -> int:
 
 
 def _collect(
-    schema: Mapping[str, Any], place: str, resolve: Resolve, found: dict[str, Field], depth: int
+    schema: Mapping[str, Any], place: str, resolve: Resolve, found: dict[str, Field], seen: set[int]
 ) -> None:
+    if id(schema) in seen or len(seen) >= PARTS_MAX:
+        return
+    seen.add(id(schema))
     required = schema.get("required")
     needed = {str(name) for name in required} if isinstance(required, list) else set()
     properties = schema.get("properties")
@@ -135,8 +143,6 @@ def _collect(
         kind = type_of_schema(resolve(value), resolve)
         if kind is not None and not resolve(value).get("readOnly"):
             found[name] = Field(name, f"{place}.{name}", kind, name in needed)
-    if depth <= 0:
-        return
     parts = schema.get("allOf")
     for part in parts[:FIELDS_MAX] if isinstance(parts, list) else ():
-        _collect(resolve(part), place, resolve, found, depth - 1)
+        _collect(resolve(part), place, resolve, found, seen)

@@ -242,6 +242,36 @@ def test_references_with_cycles_end() -> None:
     assert list(row.params) == ["name"]
 
 
+def test_a_hostile_document_takes_no_time() -> None:
+    """Parts that refer to each other many times, lists of themselves, and servers with a hundred
+    choices for each of many variables are looked at a bounded number of times."""
+    many = [{"$ref": f"#/components/schemas/S{number}"} for number in range(400)]
+    schemas = {f"S{number}": {"allOf": many} for number in range(400)}
+    schemas["S0"]["properties"] = {"name": TEXT, "tags": {"$ref": "#/components/schemas/L"}}
+    schemas["L"] = {"type": "array", "items": {"$ref": "#/components/schemas/L"}}
+    choices = {"enum": [str(number) for number in range(20)]}
+    found = imported(
+        {
+            "/orders": {
+                "post": {
+                    "operationId": "createOrder",
+                    "requestBody": {"content": {"application/json": {"schema": many[0]}}},
+                }
+            }
+        },
+        components={"schemas": schemas},
+        servers=[
+            {
+                "url": "https://x.com/" + "/".join(f"{{v{number}}}" for number in range(12)),
+                "variables": {f"v{number}": choices for number in range(12)},
+            }
+        ],
+    )
+
+    assert len(found.rows) == 200
+    assert list(found.rows[0].params) == ["name"]
+
+
 def test_a_query_in_a_path_becomes_conditions() -> None:
     """Some documents tell operations apart by a fixed query behind the path."""
     found = imported(
