@@ -85,6 +85,9 @@ MISSING = {
 }
 """Operations that do not give every param of their name, and why."""
 
+ONE_CURRENCY = {"increase", "lithic"}
+"""Providers that move dollars only, and so name no currency."""
+
 NOBODY_YET = {"upsert_vector", "generate_video"}
 """Names that no shipped provider has."""
 
@@ -189,7 +192,9 @@ def test_every_operation_gives_the_params_of_its_name(
         (binding.provider, binding.operation, name)
         for binding in bindings
         for name in taxonomy.actions[binding.action].params
-        if name not in dict(binding.params) and binding.operation not in MISSING
+        if name not in dict(binding.params)
+        and binding.operation not in MISSING
+        and not (name == "currency" and binding.provider in ONE_CURRENCY)
     }
 
     assert lacking == set()
