@@ -98,7 +98,7 @@ def _kind(model: Model, operation: ModelOperation, level: str | None, words: lis
     is_access = bool(_ACCESS.fullmatch(text)) or model.name in _IDENTITY
     if model.name not in _OTHER_MEMBERS:
         is_access = is_access or changes_access(words)
-    if is_access and level != TAGGING:
+    if is_access and level != TAGGING and words[0] not in ("tag", "untag"):
         return Kind.ADMIN
     return _sent(words) if kind is Kind.SEND and first in _ALSO_NO_MESSAGES else kind
 

@@ -60,6 +60,7 @@ def test_every_change_of_an_identity_service_is_admin(tmp_path: Path) -> None:
 
     assert judge(iam, operation("CreateUser"), "Write").kind is Kind.ADMIN
     assert judge(iam, operation("ListUsers"), "List").kind is Kind.READ
+    assert judge(iam, operation("TagUser"), None).kind is Kind.UPDATE
 
 
 REVERSIBLE = {
