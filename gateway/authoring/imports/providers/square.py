@@ -6,15 +6,12 @@ units, in fields that end in `_money`.
 
 from __future__ import annotations
 
-import ast
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
-from gateway.authoring.imports.calls import Call, Judgement, row_of
-from gateway.authoring.imports.names import singular, words_of
-from gateway.authoring.imports.params import Field
-from gateway.authoring.imports.python_source import annotations_of, field_of, template_of
+from gateway.authoring.imports.calls import Judgement, row_of
+from gateway.authoring.imports.fern import calls_of
 from gateway.canonicalize.catalog.file import NewSection, Source
 from gateway.canonicalize.catalog.row import RowParam
 from gateway.model.action import Kind
@@ -71,78 +68,16 @@ JUDGEMENT = Judgement(
 
 def sections(folders: Mapping[str, Path]) -> list[NewSection]:
     """One section: the whole of Square."""
-    rows = [row_of(call, JUDGEMENT) for call in calls(folders["squareup"] / "square")]
-    return [NewSection("square", rows, HOSTS)]
+    calls = calls_of(folders["squareup"] / "square", objects=money)
+    return [NewSection("square", [row_of(call, JUDGEMENT) for call in calls], HOSTS)]
 
 
-def calls(folder: Path) -> Iterator[Call]:
-    """All operations of the synchronous clients."""
-    for path in sorted(folder.rglob("raw_client.py")):
-        resources = path.parent.relative_to(folder).parts
-        for node in ast.parse(path.read_bytes()).body:
-            if isinstance(node, ast.ClassDef) and node.name.startswith("Raw"):
-                for method in node.body:
-                    sent = _request(method) if isinstance(method, ast.FunctionDef) else None
-                    if sent is not None and isinstance(method, ast.FunctionDef):
-                        yield _call(resources, method, sent)
-
-
-def _request(method: ast.FunctionDef) -> ast.Call | None:
-    for node in ast.walk(method):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args:
-            owner = node.func.value
-            if isinstance(owner, ast.Attribute) and owner.attr == "httpx_client":
-                return node
-    return None
-
-
-def _call(resources: tuple[str, ...], method: ast.FunctionDef, sent: ast.Call) -> Call:
-    given = {word.arg: word.value for word in sent.keywords}
-    verb = given["method"]
-    name = ".".join((*resources, method.name))
-    fields, params = _body(given.get("json"), annotations_of(method))
-    return Call(
-        name,
-        str(verb.value) if isinstance(verb, ast.Constant) else "POST",
-        template_of(sent.args[0]),
-        words_for(resources, method.name),
-        fields,
-        params,
-    )
-
-
-def words_for(resources: tuple[str, ...], method: str) -> tuple[str, ...]:
-    """`(customers, cards), create` -> create customer card; a method's own nouns come first."""
-    words = re.sub(r"^(?:deprecated_|v1)", "", method).split("_")
-    verbs = 2 if words[0] in ("batch", "bulk") else 1
-    nouns = [singular(word) for part in resources for word in words_of(part)]
-    return (*words[:verbs], *(words[verbs:] or nouns))
-
-
-def _body(
-    node: ast.expr | None, annotations: Mapping[str, str]
-) -> tuple[tuple[Field, ...], dict[str, RowParam]]:
-    fields: list[Field] = []
-    params: dict[str, RowParam] = {}
-    names = (
-        [str(key.value) for key in node.keys if isinstance(key, ast.Constant)]
-        if isinstance(node, ast.Dict)
-        else []
-    )
-    for name in names:
-        if "MoneyParams" in annotations.get(name, ""):
-            params |= money(name, f"body.{name}")
-            continue
-        found = field_of(name, annotations.get(name, ""))
-        if found is not None:
-            fields.append(found)
-    return tuple(fields), params
-
-
-def money(name: str, address: str) -> dict[str, RowParam]:
-    """The params of one of Square's money objects."""
+def money(name: str, annotation: str) -> dict[str, RowParam]:
+    """The params of one of Square's money objects; none for other members of a body."""
+    if "MoneyParams" not in annotation:
+        return {}
     bare = "amount" if name in ("amount_money", "money") else name.removesuffix("_money")
-    found = {bare: RowParam(f"{address}.amount", "money_minor")}
+    found = {bare: RowParam(f"body.{name}.amount", "money_minor")}
     if bare == "amount":
-        found["currency"] = RowParam(f"{address}.currency", "currency")
+        found["currency"] = RowParam(f"body.{name}.currency", "currency")
     return found

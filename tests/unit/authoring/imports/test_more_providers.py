@@ -14,8 +14,10 @@ from gateway.content import mappers_dir
 from gateway.model.action import Kind
 
 CATALOGS = (
-    "adyen", "azure", "databricks", "discord", "dropbox", "elasticsearch", "intercom", "mailchimp",
-    "msgraph", "neon", "paypal", "resend", "shopify", "square", "telegram", "vercel",
+    "adyen", "azure", "cohere", "databricks", "deepgram", "discord", "dropbox", "elasticsearch",
+    "elevenlabs", "groq", "increase", "intercom", "knock", "lithic", "mailchimp", "modern_treasury",
+    "msgraph", "neon", "orb", "paypal", "resend", "shopify", "square", "telegram", "telnyx",
+    "vercel", "webflow",
 )  # fmt: skip
 READING_NAME = re.compile(
     r"(?:^|[._])(?:get|list|search|find|count|query|lookup|retrieve|check|describe|preview|explain"
@@ -59,6 +61,10 @@ READS_UNDER_ANOTHER_NAME = {
         "users.by_user_id.translate_exchange_ids.post": "translates ids",
         "solutions.backup_restore.browse_sessions.by_browse_session_base_id.browse.post":
             "lists what a backup holds",
+    },
+    "orb": {
+        "prices.evaluate": "computes a price",
+        "prices.evaluate_multiple": "computes prices",
     },
     "shopify": {"Refund.calculate": "computes what a refund would be"},
     "square": {"orders.calculate": "computes a price", "reporting.load": "a query"},
