@@ -81,6 +81,7 @@ MISSING = {
     "refundStarPayment": "gives a whole payment back, in a currency that is none",
     "incoming-webhook": "takes JSON and JSON inside a form; its body is not read",
     "sobjects.delete.GroupMember": "names the membership, and not who had it",
+    "orders.refund": "gives back all of an order's money, without saying it",
     "mcp.create_refund": "a tool names its arguments as it likes",
 }
 """Operations that do not give every param of their name, and why."""
