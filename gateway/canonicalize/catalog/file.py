@@ -171,6 +171,8 @@ def write_catalog(
     body = bytearray()
     headers: dict[str, object] = {}
     for section in sorted(sections, key=lambda section: section.name):
+        if section.name in headers:
+            raise ValueError(f"two sections `{section.name}`")
         rows = sorted(section.rows, key=lambda row: row.key)
         for row, following in pairwise(rows):
             if row.key == following.key:
