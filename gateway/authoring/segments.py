@@ -19,10 +19,11 @@ from gateway.record.redact import redact_text
 VARIABLE: Final = "{}"
 """Stands for a variable segment; what was recorded has no braces in it that are not encoded."""
 
-PLURAL_SIBLINGS_MIN: Final = 4
+PLURAL_SIBLINGS_MIN: Final = 5
 """Different names below a plural (`/users/...`) from which on they are values."""
-SIBLINGS_MIN: Final = 12
-"""The same anywhere else: few APIs have a dozen different words that are all used alike."""
+SIBLINGS_MIN: Final = 24
+"""The same anywhere else. Published APIs have a dozen different words that are all used alike; to
+take an operation for a value is worse than to list some values one by one."""
 
 _ID_SHAPES: Final = re.compile(
     r"\d+"
@@ -53,6 +54,7 @@ _FIXED: Final = frozenset(
 """Words that stand where values stand, and mean something of their own."""
 _GROUPS_MAX: Final = 50
 """Ways of use that siblings are compared with, so that the work stays linear."""
+_ODD: Final = re.compile(r"(?=.*[a-z])(?=.*[A-Z])[A-Za-z0-9_-]{16,}")
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_~!$'()*+,=:.@-]*")
 SEGMENT_CHARS_MAX: Final = 64
 """A longer segment is nobody's word."""
@@ -135,22 +137,32 @@ def _fold(root: _Node, name: str) -> None:
         # What stands at the top of an API are its collections.
         is_top = not name or is_version(name) or name.lower() in _FIXED
         least = PLURAL_SIBLINGS_MIN if _is_plural(name) else SIBLINGS_MIN
-        for siblings in [] if is_top else _groups(node, below_plural=_is_plural(name)):
+        if VARIABLE in node.children:
+            _merge_all(node, [mark for mark in node.children if _is_odd(mark)])
+        for siblings in [] if is_top else _groups(node):
             if len(siblings) >= least:
-                merged = node.children.setdefault(VARIABLE, _Node())
-                for sibling in siblings:
-                    _merge(merged, node.children.pop(sibling))
+                _merge_all(node, siblings)
         for mark, child in node.children.items():
-            stack.append((child, name if is_variable(mark) else mark))
+            stack.append((child, "" if is_variable(mark) else mark))
 
 
-def _groups(node: _Node, *, below_plural: bool) -> list[list[str]]:
+def _merge_all(node: _Node, marks: Sequence[str]) -> None:
+    merged = node.children.setdefault(VARIABLE, _Node())
+    for mark in marks:
+        _merge(merged, node.children.pop(mark))
+
+
+def _is_odd(mark: str) -> bool:
+    """A long text in mixed case: beside ids it is one that has no digit by chance."""
+    return _ODD.fullmatch(mark) is not None and not _has_meaning(mark)
+
+
+def _groups(node: _Node) -> list[list[str]]:
     """The fixed children that are used alike, where what they are called says nothing."""
     names = [
         mark
         for mark in node.children
-        if not (is_variable(mark) or is_version(mark) or _has_meaning(mark))
-        and (below_plural or not _is_plural(mark))
+        if not (is_variable(mark) or is_version(mark) or _has_meaning(mark) or _is_plural(mark))
     ]
     children = node.children
     names.sort(key=lambda mark: -len(children[mark].methods) - len(children[mark].children))

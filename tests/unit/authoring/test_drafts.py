@@ -19,6 +19,8 @@ from gateway.authoring.recordings.traffic import Recorded
 from gateway.authoring.requests import build_request
 from gateway.authoring.specs import SpecError, load_spec
 from gateway.canonicalize.canonicalizer import Canonicalizer
+from gateway.canonicalize.taxonomy import TAXONOMY_FILE, load_taxonomy
+from gateway.content import mappers_dir
 from gateway.model.exchange import HttpRequest
 
 HOST = "https://api.shop.example"
@@ -258,11 +260,15 @@ def test_a_published_document(tmp_path: Path) -> None:
 
 def test_names_that_all_providers_share() -> None:
     """An act that the taxonomy knows has its name and kind, whatever the document calls it."""
-    paths = {"/users/{id}/block": {"post": {"operationId": "blockUser"}}}
+    taxonomy, _ = load_taxonomy(mappers_dir() / TAXONOMY_FILE)
+    assert taxonomy is not None
+    synonym = next(name for name in taxonomy.actions["suspend_user"].also if "*" not in name)
+    verb, noun = synonym.split("_", 1)
+    paths = {"/users/{id}/lock": {"post": {"operationId": f"{verb}{noun.title()}"}}}
     draft = draft_of_openapi({**SPEC, "paths": paths})
 
     (entry,) = draft.proposal.entries
-    assert (entry.row.operation, entry.row.action) == ("blockUser", "suspend_user")
+    assert (entry.row.operation, entry.row.action) == (f"{verb}{noun.title()}", "suspend_user")
 
 
 def test_a_document_without_a_host() -> None:

@@ -37,6 +37,7 @@ def test_one_path(path: str, template: str) -> None:
     assert template_of(marked(path.split("/"))) == template
 
 
+PARTS = ("plan", "usage", "quota", "owner", "logo", "theme")
 ANIMALS = ("fish", "birds", "cows", "pigs", "cats", "dogs", "ants", "bees", "rats", "bats")
 
 
@@ -47,35 +48,50 @@ def fold(*paths: str) -> set[str]:
 
 
 SIBLINGS: dict[str, tuple[list[str], set[str]]] = {
-    "four names below a plural": (
-        ["GET users/alice", "GET users/bob", "GET users/carol", "GET users/dave"],
+    "five names below a plural": (
+        [f"GET users/{name}" for name in ("alice", "bob", "carol", "dave", "erin")],
         {"/users/{user}"},
     ),
-    "three are too few": (
-        ["GET users/alice", "GET users/bob", "GET users/carol"],
-        {"/users/alice", "/users/bob", "/users/carol"},
+    "four are too few": (
+        [f"GET users/{name}" for name in ("alice", "bob", "carol", "dave")],
+        {"/users/alice", "/users/bob", "/users/carol", "/users/dave"},
     ),
     "what stands below a name stays": (
-        [f"GET users/{name}" for name in ("al", "bo", "cy", "di")] + ["GET users/al/repos"],
+        [f"GET users/{name}" for name in ("al", "bo", "cy", "di", "ed")] + ["GET users/al/repos"],
         {"/users/{user}", "/users/{user}/repos"},
     ),
     "verbs and words of their own are no values": (
-        [f"GET users/{name}" for name in ("al", "bo", "cy", "di", "me", "search", "export")],
+        [f"GET users/{name}" for name in ("al", "bo", "cy", "di", "ed", "me", "search", "export")],
         {"/users/{user}", "/users/me", "/users/search", "/users/export"},
     ),
     "names that are used in another way are no values": (
-        [f"GET users/{name}" for name in ("al", "bo", "cy", "di")] + ["PUT users/quota"],
+        [f"GET users/{name}" for name in ("al", "bo", "cy", "di", "ed")] + ["PUT users/quota"],
         {"/users/{user}", "/users/quota"},
     ),
     "collections at the top are no values": (
         [f"GET v1/{name}" for name in ANIMALS],
         {f"/v1/{name}" for name in ANIMALS},
     ),
-    "a dozen below a singular": (
-        [f"GET repo/{chr(97 + n)}x" for n in range(12)], {"/repo/{repo}"},
+    "two dozen below a singular": (
+        [f"GET repo/{chr(97 + n)}x" for n in range(24)], {"/repo/{repo}"},
+    ),
+    "what stands below an id is no value": (
+        [f"GET accounts/1/{name}" for name in PARTS],
+        {f"/accounts/{{account}}/{n}" for n in PARTS},
+    ),
+    "plurals are collections, also below a plural": (
+        [f"GET references/{name}" for name in ANIMALS],
+        {f"/references/{name}" for name in ANIMALS},
+    ),
+    "a long text without a digit, beside ids": (
+        ["GET orders/17", "GET orders/aBcDeFgHiJkLmNoPqR"], {"/orders/{order}"},
+    ),
+    "a long verb beside ids": (
+        ["GET orders/17", "GET orders/findByCustomerAndStatus"],
+        {"/orders/{order}", "/orders/findByCustomerAndStatus"},
     ),
     "names at two levels": (
-        [f"GET teams/{team}/members/{who}" for team in ("ta", "tb", "tc", "td")
+        [f"GET teams/{team}/members/{who}" for team in ("ta", "tb", "tc", "td", "te")
          for who in ("ma", "mb")],
         {"/teams/{team}/members/ma", "/teams/{team}/members/mb"},
     ),
