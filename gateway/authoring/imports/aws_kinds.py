@@ -41,6 +41,8 @@ _ACCESS = re.compile(
     r"|(?:login|user) profile|mfa device|delegated admin(?:istrator)?|iam roles?|instance profile"
     r"|network acl|security group(?: ingress| egress)?|(?:serial console )?ssh public key"
 )
+_PLAIN = frozenset({"sqs.CreateQueue", "sns.CreateTopic", "es.CreateElasticsearchDomain"})
+"""Filed under permissions because a policy can be given along; what they do is make a thing."""
 _OTHER_MEMBERS = frozenset({"glue", "personalize-events", "mailmanager"})
 """Services whose members, users and rulesets are data."""
 _ALSO_NO_MESSAGES = frozenset({"send", "post", "publish"})
@@ -87,7 +89,7 @@ def _kind(model: Model, operation: ModelOperation, level: str | None, words: lis
     first = verb_in(words) or words[0]
     if is_read and first not in _ACTS:
         return Kind.READ
-    if level == PERMISSIONS:
+    if level == PERMISSIONS and f"{model.name}.{operation.name}" not in _PLAIN:
         return Kind.ADMIN
     if words[0] == "schedule":
         return Kind.DELETE if "deletion" in words else Kind.EXECUTE
