@@ -8,8 +8,8 @@ deprecated, not in beta, the shortest, the first. The others are its aliases.
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from gateway.authoring.imports.kinds import KIND_BY_VERB
 from gateway.authoring.imports.names import derived_action, singular, words_of
@@ -34,7 +34,6 @@ _NEVER_RECORDED = re.compile(
 )
 """Members of bodies that are keys, codes, whole certificates or numbers of accounts, by names that
 `secrets` doesn't know: they say too much about a person, or nothing to a rule."""
-_AMOUNT = re.compile(r"(?:^|_)amount(?:_|$)")
 _VARIABLE = re.compile(r"\{\w+\}")
 
 
@@ -87,20 +86,6 @@ def act_words(path: Sequence[str], method: str, *, nouns: int = 2) -> tuple[str,
         verbs = 1 + next((i for i, word in enumerate(kept) if word not in _HOW), 0)
         return (*kept[:verbs], *things, *without_repetition(things, kept[verbs:]))
     return ("get", *things, *words)
-
-
-def in_minor_units(calls: Iterable[SdkCall]) -> Iterator[SdkCall]:
-    """The calls of a provider whose amounts are integers of minor units, typed as money."""
-    for call in calls:
-        fields = [
-            replace(field, type="money_minor")
-            if field.type == "integer" and _AMOUNT.search(field.name)
-            else replace(field, type="currency")
-            if field.type == "text" and field.name == "currency"
-            else field
-            for field in call.fields
-        ]
-        yield replace(call, fields=tuple(fields))
 
 
 def _parts(name: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""Groq's API of model inference, from the source of its Python SDK."""
+"""Groq, from its Python SDK. Operations are the SDK's paths (`chat.completions.create`)."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from gateway.authoring.imports.sdk_calls import read_sdk_calls
-from gateway.authoring.imports.sdk_judgement import Judgement
-from gateway.authoring.imports.sdk_rows import sdk_rows, without_aliases
+from gateway.authoring.imports.calls import Judgement, row_of
+from gateway.authoring.imports.stainless import calls_of
 from gateway.canonicalize.catalog.file import NewSection, Source
 
 PROVIDER = "groq"
@@ -21,15 +20,22 @@ SOURCES = (
         "cb1518f823423d4e52445859eb7d2918a927794cec12f8d5e50d9161e3690fc8",
     ),
 )
-READS: Mapping[str, str] = {}
-"""Groq reads by GET alone."""
+HOSTS = ("api.groq.com",)
 JUDGEMENT = Judgement(
-    reads=READS,
-    # A model runs: it acts on nothing, and costs money.
-    executes=re.compile(r"(?:completions|embeddings|speech|transcriptions|translations)\.create$"),
+    executes=re.compile(r"(?:completions|embeddings|transcriptions|translations|speech)\.create$"),
+    actions={
+        "chat.completions.create": "create_completion",
+        "embeddings.create": "create_embedding",
+        "audio.transcriptions.create": "create_transcription",
+        "audio.speech.create": "create_speech",
+        "files.create": "upload_file",
+        "models.list": "list_model",
+    },
+    posts_act=True,
 )
 
 
 def sections(folders: Mapping[str, Path]) -> list[NewSection]:
-    calls = without_aliases(PROVIDER, read_sdk_calls(folders["groq"], "groq", "Groq"))
-    return [NewSection(PROVIDER, sdk_rows(calls, JUDGEMENT))]
+    """One section: every resource of the client."""
+    calls = calls_of(folders["groq"], "groq", "Groq")
+    return [NewSection("groq", [row_of(call, JUDGEMENT) for call in calls], HOSTS)]

@@ -1,4 +1,6 @@
-"""Increase's banking API, from the source of its Python SDK; amounts are minor units."""
+"""Increase, from its Python SDK. Operations are the SDK's paths (`wire_transfers.create`); amounts
+are minor units of the account's currency.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +8,9 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from gateway.authoring.imports.sdk_calls import read_sdk_calls
-from gateway.authoring.imports.sdk_judgement import Judgement
-from gateway.authoring.imports.sdk_rows import in_minor_units, sdk_rows, without_aliases
+from gateway.authoring.imports.calls import Judgement, row_of
+from gateway.authoring.imports.stainless import calls_of
 from gateway.canonicalize.catalog.file import NewSection, Source
-from gateway.model.action import Kind
 
 PROVIDER = "increase"
 SOURCES = (
@@ -22,30 +22,42 @@ SOURCES = (
         "9f3d13b27125a2e012ee24427f1ea357c9daee240381d77b018b7d5ae715570a",
     ),
 )
-READS: Mapping[str, str] = {}
-"""Increase reads by GET alone."""
+HOSTS = (
+    "api.increase.com",
+    "sandbox.increase.com",
+)
 JUDGEMENT = Judgement(
-    reads=READS,
-    acts={
-        "increase.pending_transactions.release": Kind.EXECUTE,
-        "increase.simulations.pending_transactions.release_inbound_funds_hold": Kind.EXECUTE,
-        "increase.inbound_ach_transfers.transfer_return": Kind.EXECUTE,
-    },
-    admin=re.compile(r"\.oauth_\w+\.|\.event_subscriptions\.|\.cards\.update_pin$"),
-    credentials=re.compile(
-        r"\.oauth_tokens\.create$|\.cards\.(?:details|create_details_\w+)$"
-        r"|event_subscriptions\.create$|entity_onboarding_sessions\.create$"
+    admin=re.compile(
+        r"^(?:oauth_\w+|event_subscriptions|entities|beneficial_owner\w*|entity_beneficial_owners"
+        r"|digital_wallet_tokens|programs|supplemental_documents|entity_onboarding_sessions)"
+        r"\.(?!retrieve|list)"
     ),
+    sends=re.compile(r"^lockbox\w*\.send$"),
+    executes=re.compile(
+        r"^simulations\.|\.(?:approve|cancel|submit|reverse|mail|stop_payment|transfer_return)$"
+        r"|^pending_transactions\.release$|^card_disputes\.submit_\w+$"
+    ),
+    credentials=re.compile(r"^oauth_tokens\.create$|^cards\.(?:details|create_details_iframe)$"),
     irreversible=re.compile(
-        r"(?:transfers|requests_for_payment|check_deposits|drawdown_requests)\.create$"
-        r"|\.(?:approve|close|reverse|stop_payment|decline|return_|transfer_return|withdraw)$"
-        r"|\.(?:cancel|archive)$"
+        r"_transfers?\.(?:create|approve)$|^card_payouts\.create$|^check_transfers\.|\.mail$"
+        r"|^accounts\.close$|^physical_cards\.create$|real_time_payments_\w+\.create$"
+        r"|^card_push_transfers\.|^swift_transfers\.|^fednow_transfers\."
     ),
-    reversible=re.compile(r"\.simulations\."),
+    actions={
+        "ach_transfers.create": "create_transfer",
+        "account_transfers.create": "create_transfer",
+        "wire_transfers.create": "create_transfer",
+        "check_transfers.create": "create_transfer",
+        "real_time_payments_transfers.create": "create_transfer",
+        "fednow_transfers.create": "create_transfer",
+        "swift_transfers.create": "create_transfer",
+        "card_push_transfers.create": "create_payout",
+    },
+    posts_act=True,
 )
 
 
 def sections(folders: Mapping[str, Path]) -> list[NewSection]:
-    calls = read_sdk_calls(folders["increase"], "increase", "Increase")
-    named = without_aliases(PROVIDER, in_minor_units(calls))
-    return [NewSection(PROVIDER, sdk_rows(named, JUDGEMENT))]
+    """One section: every resource of the client."""
+    calls = calls_of(folders["increase"], "increase", "Increase")
+    return [NewSection("increase", [row_of(call, JUDGEMENT) for call in calls], HOSTS)]
