@@ -154,6 +154,14 @@ _CRUD = frozenset(
     }
 )  # fmt: skip
 """Verbs that noun-first names end with: `issueCreate`, `orderCancel`."""
+_NOUNS_TOO = frozenset(
+    {
+        "release", "tag", "link", "schedule", "request", "process", "export", "record", "track",
+        "post", "test", "build", "run", "star", "block", "watch", "vote", "fork", "copy", "import",
+        "commit", "call", "reply", "order", "transfer", "charge", "refund", "match",
+    }
+)  # fmt: skip
+"""First words that may be the noun of a verb at the end: `releaseSync`."""
 _PLAINLY_FIRST = frozenset(
     {
         "create", "add", "update", "delete", "remove", "get", "set", "list", "send", "edit",
@@ -167,7 +175,8 @@ _PLAINLY_FIRST = frozenset(
 def verb_first(name: str) -> list[str]:
     """The words of a name, its verb in front: `issueCreate` is `[create, issue]`."""
     words = words_of(name[:NAME_CHARS_MAX])
-    if len(words) > 1 and words[-1] in _CRUD and words[0] not in _PLAINLY_FIRST:
+    verbs = KIND_BY_VERB if words and words[0] in _NOUNS_TOO else _CRUD
+    if len(words) > 1 and words[-1] in verbs and words[0] not in _PLAINLY_FIRST:
         return [words[-1], *words[:-1]]
     if not words or words[0] in KIND_BY_VERB:
         return words

@@ -252,6 +252,7 @@ NAMES: dict[str, list[str]] = {
     "orderEditCommit": ["commit", "order", "edit"],
     "create_update": ["create", "update"],
     "collectionAddProducts": ["add", "collection", "products"],
+    "releaseSync": ["sync", "release"],
     "viewer": ["viewer"],
 }
 
