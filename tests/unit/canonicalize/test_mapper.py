@@ -12,7 +12,7 @@ from gateway.content import mappers_dir
 from gateway.enforce.refusal_shapes import STYLES
 from gateway.model.action import Kind
 from gateway.model.errors import ConfigurationError, Problem
-from tests.unit.canonicalize.requests import SHOP, load_text
+from tests.unit.canonicalize.requests import load_text
 
 HEAD = """apiVersion: checkrein/v1
 kind: Mapper
