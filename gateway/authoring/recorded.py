@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Final
 
 from gateway.authoring.imports.described import Described, RowRules, row_of
-from gateway.authoring.imports.kinds import KIND_BY_VERB, verb_of
+from gateway.authoring.imports.kinds import KIND_BY_VERB, derived_kind, verb_of
 from gateway.authoring.imports.names import singular, words_of
 from gateway.authoring.imports.params import Field, param_name
 from gateway.authoring.observed import Call
@@ -29,14 +29,12 @@ _DECIDE_CENTS: Final = "decide: right if these are cents; else `money_decimal` w
 
 _MONEY: Final = re.compile(r"(?:^|_)(?:amount|total|price|fee|sum|balance|cost)$")
 _PREFIXES: Final = frozenset({"api", "rest", "apis"})
-_ACTING_GETS: Final = frozenset(
-    {
-        "logout", "login", "signin", "signout", "callback", "unsubscribe", "confirm", "activate",
-        "verify", "token", "authorize", "approve", "reject", "cancel", "delete", "remove", "reset",
-        "trigger", "run", "execute", "send", "webhook", "enable", "disable", "connect",
-    }
-)  # fmt: skip
-"""Words in a GET's path that make it doubtful that it only reads."""
+_ACTING_WORDS: Final = frozenset(
+    {"signin", "signout", "callback", "confirm", "token", "authorize", "webhook", "unsubscribe"}
+)
+"""Words in a GET's path, besides verbs, that make it doubtful that it only reads."""
+_READS_BY_POST: Final = frozenset({"search", "list", "find", "lookup"})
+"""Verbs at the end of a POST's path that are believed to read; `/notifications/7/read` is not."""
 _TYPES: Final = {"boolean": "boolean", "integer": "integer", "list": "list"}
 
 
@@ -85,8 +83,10 @@ def _entry(call: Call, is_collection: bool) -> Proposed:
     if row.target_type in _PREFIXES:
         row = replace(row, target_type="")
     remark = ""
-    if row.kind is Kind.READ and not _ACTING_GETS.isdisjoint(_literal_words(call)):
+    if row.kind is Kind.READ and call.method == "GET" and _may_act(call):
         row, remark = replace(row, kind=Kind.UNKNOWN), _DECIDE_GET
+    elif row.kind is Kind.READ and call.method == "POST" and verb not in _READS_BY_POST:
+        row = replace(row, kind=Kind.UNKNOWN)
     family = "graphql" if call.is_graphql else "jsonrpc" if call.is_rpc else ""
     if family in FAMILIES:
         # Its acts bring their own kinds and params.
@@ -97,8 +97,14 @@ def _entry(call: Call, is_collection: bool) -> Proposed:
     return Proposed(row, remark, remarks)
 
 
-def _literal_words(call: Call) -> set[str]:
-    return {word for mark in call.marks if not is_variable(mark) for word in words_of(mark)}
+def _may_act(call: Call) -> bool:
+    """Whether a GET's path says that it acts: `/revoke/{id}`, `/createGroup`, `/auth.revoke`."""
+    literals = [mark for mark in call.marks if not is_variable(mark)]
+    for mark in literals[-2:]:
+        words = words_of(mark)
+        if derived_kind(words, "GET") is not Kind.READ or not _ACTING_WORDS.isdisjoint(words):
+            return True
+    return False
 
 
 def _nouns_and_verb(call: Call, is_collection: bool) -> tuple[list[str], str]:
@@ -116,7 +122,8 @@ def _nouns_and_verb(call: Call, is_collection: bool) -> tuple[list[str], str]:
     nouns = [singular(word) for word in last if word.isalpha()] or ["thing"]
     match call.method:
         case "GET":
-            is_list = ends_fixed and (is_collection or nouns[-1] != last[-1])
+            is_plural = bool(last) and nouns[-1] != last[-1]
+            is_list = ends_fixed and (is_collection or is_plural)
             return nouns, "list" if is_list else "get"
         case "PUT" | "PATCH":
             return nouns, "update"

@@ -164,6 +164,27 @@ def test_entries(text: str, wire: str, expected: dict[str, object]) -> None:
     assert {key: entry.get(key) for key in expected} == expected
 
 
+KINDS = {
+    "GET /orders": "read", "GET /releases": "read", "GET /": "read", "GET /_": "read",
+    "GET /orders/7/revoke": "unknown", "GET /revoke/7": "unknown", "GET /createGroup": "unknown",
+    "GET /auth.revoke": "unknown", "GET /oauth/callback": "unknown", "GET /users.list": "read",
+    "POST /orders/search": "read", "POST /notifications/7/read": "unknown",
+    "POST /orders/7/count": "unknown", "POST /orders/7/pay": "execute", "PUT /orders/7": "update",
+    "POST /orders": "unknown", "POST /": "unknown", "DELETE /": "delete",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("line", "kind"), KINDS.items(), ids=KINDS)
+def test_kinds(line: str, kind: str) -> None:
+    """What may act is no read: a GET that is named like an act, a POST of a doubtful verb."""
+    found = Observed()
+    method, path = line.split()
+    found.add(asked(method, path), 200)
+    ((_, entry),) = operations(text_of(draft_of_recording(found).proposal)).items()
+
+    assert entry["kind"] == kind
+
+
 def test_what_a_person_has_to_decide_is_said(text: str, observed: Observed) -> None:
     """Every line that is unsure has a comment, and only those."""
     unsure = [line for line in text.splitlines()[1:] if "decide:" in line]
