@@ -17,7 +17,7 @@ from gateway.canonicalize.ambiguity import AmbiguityError
 from gateway.canonicalize.aws_entries import entries_of, find_aws, index_of, needed_sections
 from gateway.canonicalize.catalog.index import hosts_of
 from gateway.canonicalize.catalog_names import action_names, operation_names
-from gateway.canonicalize.expand import expand
+from gateway.canonicalize.expand import TEXTS, expand
 from gateway.canonicalize.expand.acts import Resolve
 from gateway.canonicalize.grpc import grpc_action, grpc_operation
 from gateway.canonicalize.hosts import HostMap
@@ -242,9 +242,9 @@ def _act(
 ) -> Canonical:
     """What a request means that matched an entry."""
     # The winner's own conditions may have parsed the body already; the rest is lazy.
-    reader.check_method()
-    reader.captured = winner.captured
     operation = winner.operation
+    reader.check_method(is_text=operation.expand in TEXTS)
+    reader.captured = winner.captured
     if operation.expand:
         actions = expand(operation, reader, resolve, site.main.names)
     else:

@@ -119,8 +119,9 @@ class RequestReader:
             raise AmbiguityError(ambiguity.ENCODING, "the body is compressed")
         return self.request.body
 
-    def check_method(self) -> None:
+    def check_method(self, *, is_text: bool = False) -> None:
         """Refuse method overrides in the query and the form, and a GET that carries a body.
+        `is_text`: the server takes the body for text, whatever its content type.
 
         Raises:
             AmbiguityError: `ambiguous_method`, `ambiguous_body`, or of the part that is bad.
@@ -132,6 +133,8 @@ class RequestReader:
             return
         if method in ("GET", "HEAD"):
             raise AmbiguityError(ambiguity.BODY, "servers differ on the body of a GET")
+        if is_text:
+            return
         if self.media is MediaType.FORM or (
             self.media is MediaType.MULTIPART and _names_method(body)
         ):

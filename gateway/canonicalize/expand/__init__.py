@@ -51,6 +51,8 @@ _EXPANDERS: Mapping[str, Callable[[Call], tuple[Action, ...]]] = {
 }
 FAMILIES = frozenset(_EXPANDERS)
 """What `expand` may name."""
+TEXTS = frozenset({"sql_clickhouse", "sql_trino"})
+"""Families whose servers take the body for text, though curl calls it a form."""
 
 _NOTHING: NamedActs = MappingProxyType({})
 
