@@ -157,7 +157,7 @@ def sections(folders: Mapping[str, Path]) -> list[NewSection]:
     for call in _items_by_path() if "drives" in found else ():
         found[_section_of(call.template)].append(row_of(call, JUDGEMENT))
     return [
-        NewSection(name or "functions", rows, HOSTS, {"within": [name.lower()]} if name else {})
+        NewSection(name or "called", rows, HOSTS, {"within": [name.lower()]} if name else {})
         for name, rows in sorted(found.items())
     ]
 
