@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import parse_qsl
 
@@ -20,7 +20,7 @@ _METHODS = {
     "_get": "GET", "_post": "POST", "_put": "PUT", "_patch": "PATCH", "_delete": "DELETE",
     "_get_api_list": "GET",
 }  # fmt: skip
-_TEMPLATE_FUNCTIONS = frozenset({"path_template", "maybe_transform", "deepcopy_with_paths"})
+_ALIAS = re.compile(r"PropertyInfo\([^)]*\balias='([^']+)'")
 _TEXTS = frozenset({"str", "Literal", "datetime", "date"})
 _LISTS = frozenset({"List", "list", "SequenceNotStr", "Sequence", "Iterable"})
 
@@ -74,7 +74,13 @@ def _resource_calls(
                 yield from _resource_calls(modules, below, (*path, node.name))
         elif "overload" not in decorators and not is_client:
             is_deprecated = any("deprecated" in text for text in decorators)
-            yield from _calls_of(node, (*path, node.name), is_deprecated)
+            for call, shape in _calls_of(node, (*path, node.name), is_deprecated):
+                spelled = _wire_names(modules, owner.module, shape)
+                fields = (
+                    replace(field, name=spelled.get(field.name, field.name))
+                    for field in call.fields
+                )
+                yield replace(call, fields=tuple(fields))
 
 
 def _resource_of(
@@ -91,7 +97,8 @@ def _resource_of(
 
 def _calls_of(
     node: ast.FunctionDef, path: tuple[str, ...], is_deprecated: bool
-) -> Iterator[SdkCall]:
+) -> Iterator[tuple[SdkCall, str]]:
+    """The calls, each with the class that describes its body."""
     annotations = _annotations(node)
     is_json = not _sets_content_type(node)
     seen: set[tuple[str, str]] = set()
@@ -108,7 +115,8 @@ def _calls_of(
                 seen.add((method, template))
                 bare, _, fixed = template.partition("?")
                 pairs = tuple(sorted(parse_qsl(fixed)))
-                yield SdkCall(path, method, bare, fields, pairs, has_json, is_deprecated)
+                found = SdkCall(path, method, bare, fields, pairs, has_json, is_deprecated)
+                yield found, _shape_of(keywords.get("body"))
 
 
 def _annotations(node: ast.FunctionDef) -> dict[str, ast.expr | None]:
@@ -222,6 +230,36 @@ def _body_fields(
             return tuple(fields)
         case _:
             return ()
+
+
+def _shape_of(body: ast.expr | None) -> str:
+    """`order_params.OrderParams` in `maybe_transform({...}, order_params.OrderParams)`."""
+    match body:
+        case ast.Call(args=[_, ast.IfExp(body=shape)]) | ast.Call(args=[_, shape]):
+            return ast.unparse(shape)
+        case _:
+            return ""
+
+
+def _wire_names(modules: Modules, module: str, shape: str) -> dict[str, str]:
+    """The members whose name on the wire is not that of the argument: `to` is sent as `To`."""
+    try:
+        found = modules.find_class(module, shape) if shape else None
+    except LookupError:
+        found = None
+    if found is None:
+        return {}
+    names: dict[str, str] = {}
+    for base in found.node.bases:
+        if isinstance(base, ast.Name):
+            names |= _wire_names(modules, found.module, base.id)
+    for member in found.node.body:
+        match member:
+            case ast.AnnAssign(target=ast.Name(id=name), annotation=annotation):
+                alias = _ALIAS.search(ast.unparse(annotation))
+                if alias is not None:
+                    names[name] = alias.group(1)
+    return names
 
 
 def type_of(annotation: ast.expr | None) -> str | None:

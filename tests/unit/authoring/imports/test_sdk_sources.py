@@ -354,3 +354,36 @@ def test_hubspot_apis_of_node(tmp_path: Path) -> None:
     assert list(read_hubspot_node_calls(folder)) == [
         SdkCall(("crm", "lists", "lists_api", "get_by_id"), "GET", "/crm/v3/lists/{listId}")
     ]
+
+
+def test_members_have_their_names_on_the_wire(tmp_path: Path) -> None:
+    """What an argument is called in Python is not what is sent, where the SDK's types say so."""
+    written(
+        tmp_path,
+        {
+            "shop/types/__init__.py": "",
+            "shop/types/order_params.py": """
+                class Address(TypedDict):
+                    post_code: Annotated[str, PropertyInfo(alias="postCode")]
+                class OrderParams(Address):
+                    to: Required[Annotated[str, PropertyInfo(alias="To")]]
+                    at: Annotated[str, PropertyInfo(format="iso8601")]
+                """,
+        },
+    )
+
+    (call,) = shop(
+        tmp_path,
+        dedent(
+            """
+            from ..types import order_params
+
+            class Orders:
+                def create(self, *, to: str, at: str, post_code: str):
+                    return self._post("/orders", body=maybe_transform(
+                        {"to": to, "at": at, "post_code": post_code}, order_params.OrderParams))
+            """
+        ),
+    )
+
+    assert [field.name for field in call.fields] == ["To", "at", "postCode"]
