@@ -90,7 +90,7 @@ def test_the_index_is_that_of_the_files() -> None:
     is_fresh = (mappers_dir() / "catalogs" / "index.json").read_bytes() == index_of(mappers_dir())
 
     # Not compared in the assertion: the difference of two such files takes minutes to show.
-    assert is_fresh, "run `checkrein mappers import catalogs --index`"
+    assert is_fresh, "run `checkrein mappers import index`"
 
 
 @functools.cache

@@ -138,3 +138,22 @@ def test_the_schema_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     """For editors."""
     assert run("schema") == 0
     assert json.loads(capsys.readouterr().out)["title"] == "Checkrein mapper"
+
+
+def test_the_index_of_an_own_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is missing, made, and then the same; an edited mapper makes it differ."""
+    mapper = tmp_path / "shop.yaml"
+    mapper.write_text(
+        "apiVersion: checkrein/v1\nkind: Mapper\nmetadata: {name: shop}\n"
+        "spec: {provider: shop, hosts: [shop.test], operations: {GET /a: get_a}}\n"
+    )
+    states = []
+    for change, arguments in (
+        (False, ["--check"]), (False, []), (False, ["--check"]), (True, ["--check"]),
+    ):  # fmt: skip
+        if change:
+            mapper.write_text(mapper.read_text().replace("get_a", "get_b"))
+        status = run("import", "index", tmp_path, *arguments)
+        states.append((status, lines_of(capsys)[0]["state"]))
+
+    assert states == [(1, "missing"), (0, "written"), (0, "same"), (1, "differs")]
