@@ -15,7 +15,7 @@ from gateway.cli.mappers.map_lines import map_command
 
 @click.group(
     epilog="""\b
-Your own API, in ten minutes:
+Example, your own API in ten minutes:
   checkrein mappers import har recording.har -o shop.yaml
   checkrein mappers check shop.yaml
   checkrein mappers test shop.yaml
