@@ -319,3 +319,67 @@ def test_what_sqlite_would_write_is_never_a_read(text: str) -> None:
 
     if all(one.kind is Kind.READ for one in actions):
         assert not sqlite_writes(text)
+
+
+# --- hostile sizes --------------------------------------------------------------------------------
+
+MEGABYTE = 1_000_000
+HOSTILE: dict[str, tuple[str, str, Callable[[], bytes]]] = {
+    "a deep GraphQL document": (
+        "graphql", "application/graphql", lambda: b"{a" * 100_000 + b"}" * 100_000,
+    ),
+    "a wide one": ("graphql", "application/graphql", lambda: b"{" + b"a " * 120_000 + b"}"),
+    "fragments that spread two of the next": (
+        "graphql", "application/graphql",
+        lambda: b"{...F0}" + b"".join(
+            b"fragment F%d on T{...F%d ...F%d}" % (n, n + 1, n + 1) for n in range(800)
+        ) + b"fragment F800 on T{a}",
+    ),
+    "an open block string": ("graphql", "application/graphql", lambda: b'{a(b:"""' + b'"' * 99_999),
+    "backslashes in a string": (
+        "graphql", "application/graphql", lambda: b'{a(b:"' + b"\\" * 99_999,
+    ),
+    "a number without end": ("graphql", "application/graphql", lambda: b"{a(b:" + b"9" * 99_999),
+    "a megabyte of comments": ("graphql", "application/graphql", lambda: b"#\n" * MEGABYTE),
+    "SQL of quotes": ("sql_trino", "text/plain", lambda: b"'" * 250_001),
+    "SQL of slashes and stars": ("sql_trino", "text/plain", lambda: b"/*" * 100_000),
+    "SQL of dollars": ("sql_trino", "text/plain", lambda: b"$a$b" * 60_000),
+    "SQL of parentheses": ("sql_trino", "text/plain", lambda: b"select " + b"(" * 200_000),
+    "SQL of nested arrays": (
+        "sql_trino", "text/plain", lambda: b"select " + b"ARRAY[" * 40 + b"1" + b"]" * 40,
+    ),
+    "SQL of nested conditions": (
+        "sql_trino", "text/plain",
+        lambda: b"delete from t where " + b"(a=1 or " * 40 + b"1" + b")" * 40,
+    ),
+    "SQL of a long chain": (
+        "sql_trino", "text/plain", lambda: b"delete from t where a=1" + b" or a=1" * 480,
+    ),
+    "SQL of spaces": ("sql_trino", "text/plain", lambda: b"insert into t" + b" " * 250_000 + b"!"),
+    "an insert of names without end": (
+        "sql_clickhouse", "text/plain", lambda: b"insert into " + b"a." * 120_000,
+    ),
+    "a bulk of lines": ("elasticsearch_bulk", "text/plain", lambda: b"{}\n" * MEGABYTE),
+    "a multipart body of delimiters": (
+        "google_batch", "multipart/mixed; boundary=b", lambda: b"--b\r\n" * MEGABYTE,
+    ),
+    "a part of headers": (
+        "google_batch", "multipart/mixed; boundary=b",
+        lambda: b"--b\r\n" + b"a: b\r\n" * 200_000 + b"\r\n\r\n--b--",
+    ),
+    "a part that almost ends, often": (
+        "google_batch", "multipart/mixed; boundary=b",
+        lambda: b"--b\r\n\r\n" + b"\r\n--" * 200_000 + b"\r\n--b--",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("family", "media", "make"), HOSTILE.values(), ids=HOSTILE)
+def test_hostile_bodies_end(family: str, media: str, make: Callable[[], bytes]) -> None:
+    """Large and tangled bodies are acts or a refusal, and never only reads."""
+    try:
+        found = acts(family, make(), media=media)
+    except AmbiguityError:
+        return
+
+    assert {one.kind for one in found} - {Kind.READ} or family == "graphql"

@@ -74,7 +74,7 @@ def actions_of(call: Call, act: Act) -> tuple[Action, ...]:
         inner = call.reader.within(act.arguments)
         found = first_that_holds((Candidate(entry, ()) for entry in entries), inner)
         if found is not None:
-            return extract(found.operation, inner)
+            return found.entry.extractor.actions(inner)
     params, missing = params_of(act.arguments)
     kind = raised_kind(act.kind, act.words)
     irreversible = kind in (Kind.DELETE, Kind.SEND) or act.words[:1] in (["delete"], ["remove"])

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from gateway.canonicalize.expand import sql_functions
 from gateway.canonicalize.expand.acts import Call, own_action
 from gateway.canonicalize.expand.sql_text import (
+    CUT_TOKENS_MAX,
     DEPTH_MAX,
     SQL_CHARS_MAX,
     SqlText,
@@ -51,8 +52,11 @@ def sql_actions(call: Call, texts: Sequence[str], dialect: str) -> tuple[Action,
     """The acts of SQL texts. `dialect` is sqlglot's name, or empty for an unknown one."""
     deeds: list[Deed] = []
     room, count = SQL_TOKENS_MAX, 0
+    chars, tokens = SQL_CHARS_MAX, CUT_TOKENS_MAX
     for text in texts:
-        cut_text = cut(text, dialect) if len(text) <= SQL_CHARS_MAX else None
+        chars -= len(text)
+        cut_text = cut(text, dialect, tokens) if chars >= 0 else None
+        tokens -= cut_text.size if cut_text is not None else 0
         if cut_text is None or not cut_text.is_whole or not cut_text.statements:
             deeds.append(_UNREAD)
             count += 1

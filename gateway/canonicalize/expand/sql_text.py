@@ -62,12 +62,14 @@ class Statement:
 @dataclass(frozen=True, slots=True)
 class SqlText:
     """`is_plain`: every server cuts the text into these statements and these words.
-    `is_whole` is false where it can't be cut at all, `depth` is of parentheses."""
+    `is_whole` is false where it can't be cut at all, `depth` is of parentheses, and `size` is how
+    many tokens were looked at."""
 
     statements: tuple[Statement, ...]
     is_plain: bool
     is_whole: bool
     depth: int
+    size: int
 
 
 class _Cutter:
@@ -118,9 +120,9 @@ class _Cutter:
 WORDS_KEPT = 8
 
 
-def cut(text: str, dialect: str) -> SqlText:
-    """Cut a text of at most `SQL_CHARS_MAX` into statements. `dialect` is empty where the server's
-    one is not known."""
+def cut(text: str, dialect: str, room: int = CUT_TOKENS_MAX) -> SqlText:
+    """Cut a text of at most `SQL_CHARS_MAX` and `room` tokens into statements. `dialect` is empty
+    where the server's one is not known."""
     cutter = _Cutter(text, dialect)
     depth = deepest = position = total = 0
     previous = ""
@@ -130,19 +132,19 @@ def cut(text: str, dialect: str) -> SqlText:
         kind, piece = found.lastgroup or "", found.group()
         position = found.end()
         total += 1
-        if total > CUT_TOKENS_MAX:
-            return SqlText((), False, False, deepest)
+        if total > room:
+            return SqlText((), False, False, deepest, total)
         if kind == "space":
             previous = ""
             continue
         if kind == "dollar":
             position = text.find(piece, position) + len(piece)
             if position < found.end() + len(piece):
-                return SqlText((), False, False, deepest)
+                return SqlText((), False, False, deepest, total)
             cutter.is_plain = cutter.is_plain and dialect in _DOLLAR_QUOTES
         elif kind == "sign" and (piece in "'\"`" or (piece == "*" and previous == "/")):
             # A quote or a comment that never ends.
-            return SqlText((), False, False, deepest)
+            return SqlText((), False, False, deepest, total)
         elif kind == "open":
             depth += 1
             deepest = max(deepest, depth)
@@ -152,7 +154,7 @@ def cut(text: str, dialect: str) -> SqlText:
             cutter.end(found.start())
             cutter.start, depth = position, 0
             if len(cutter.statements) > STATEMENTS_MAX:
-                return SqlText((), False, False, deepest)
+                return SqlText((), False, False, deepest, total)
             continue
         if kind == "end":
             cutter.is_plain = False
@@ -161,7 +163,7 @@ def cut(text: str, dialect: str) -> SqlText:
         cutter.note(kind, piece)
         previous = piece if kind in ("sign", "open") else ""
     cutter.end(len(text))
-    return SqlText(tuple(cutter.statements), cutter.is_plain, depth == 0, deepest)
+    return SqlText(tuple(cutter.statements), cutter.is_plain, depth == 0, deepest, total)
 
 
 def _slashes(dialect: str) -> bool:

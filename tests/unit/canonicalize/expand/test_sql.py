@@ -281,6 +281,15 @@ def test_what_is_too_much_is_unknown(text: str) -> None:
     assert seen(sql(text)) == UNREAD
 
 
+def test_many_texts_share_the_bounds_of_one() -> None:
+    """A batch of large texts is read no further than one of them."""
+    text = "SELECT 1" + ", 1" * 7_000
+    small = {"query": "SELECT 1"}
+    actions = acts("sql_neon", {"queries": [small, *[{"query": text}] * 50, small]})
+
+    assert seen(actions) == [("read", "select", "", False), *UNREAD]
+
+
 def test_a_large_insert_is_still_an_insert() -> None:
     """Where every server cuts a text alike, its first words are enough to say what it writes."""
     text = "INSERT INTO t VALUES " + ", ".join(["(1, 'delete')"] * 2_000)
