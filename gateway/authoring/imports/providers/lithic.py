@@ -1,5 +1,5 @@
-"""Lithic, from its Python SDK. Operations are the SDK's paths (`cards.create`). What it calls tokens
-are ids, and called so here.
+"""Lithic, from its Python SDK. Operations are the SDK's paths (`cards.create`). What it calls
+tokens are ids, and called so here.
 """
 
 from __future__ import annotations
