@@ -196,12 +196,10 @@ def _report(draft: Draft, target: Path | None) -> None:
     epilog="""\b
 Examples:
   checkrein mappers import catalogs                    all of them, anew
-  checkrein mappers import catalogs --index            after an edit of a shipped mapper
   checkrein mappers import catalogs stripe --check     is the shipped one what it should be?
 """
 )
 @click.argument("names", nargs=-1, metavar="[NAME]...")
-@click.option("--index", "only_index", is_flag=True, help="Only the index; after a mapper's edit.")
 @click.option("--check", "only_check", is_flag=True, help="Write nothing; exit 1 on a difference.")
 @cache_option
 @click.option(
@@ -211,7 +209,6 @@ Examples:
 @json_option
 def catalogs(
     names: tuple[str, ...],
-    only_index: bool,
     only_check: bool,
     cache: Path | None,
     folder: Path | None,
@@ -236,7 +233,7 @@ def catalogs(
         )
     place = (folder or mappers_dir()) / "catalogs"
     differ = 0
-    for name in () if only_index else names or known:
+    for name in names or known:
         if not output.as_json and sys.stderr.isatty():
             click.echo(f"{name} ...", err=True)
         data = made(name, cache)
@@ -258,7 +255,6 @@ Examples:
 @click.argument(
     "folder", required=False, type=click.Path(exists=True, file_okay=False, path_type=Path)
 )
-@click.option("--index", "only_index", is_flag=True, help="Only the index; after a mapper's edit.")
 @click.option("--check", "only_check", is_flag=True, help="Write nothing; exit 1 on a difference.")
 @json_option
 def index(folder: Path | None, only_check: bool, json_wanted: bool) -> int:

@@ -132,10 +132,6 @@ def test_catalogs_are_made_and_checked(
     assert run("import", "catalogs", "--check", *place) == 1
     assert lines_of(capsys)[0]["state"] == "differs"
     assert run("import", "catalogs", "nobody", *place) == 2
-    capsys.readouterr()
-    (tmp_path / "a.yaml").write_text(over("GET /y: get_y"))
-    assert run("import", "catalogs", "--index", *place) == 0
-    assert [line["state"] for line in lines_of(capsys)] == ["written"]
 
 
 def test_the_schema_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
