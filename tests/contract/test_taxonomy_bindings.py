@@ -89,9 +89,6 @@ MISSING = {
 ONE_CURRENCY = {"increase", "lithic"}
 """Providers that move dollars only, and so name no currency."""
 
-NOBODY_YET = {"upsert_vector", "generate_video"}
-"""Names that no shipped provider has."""
-
 
 @dataclass(frozen=True, slots=True)
 class Binding:
@@ -226,7 +223,7 @@ def test_names_are_shared(taxonomy: Taxonomy, bindings: list[Binding]) -> None:
             providers[binding.action].add(binding.provider)
 
     assert sum(len(found) >= 2 for found in providers.values()) >= 100
-    assert taxonomy.actions.keys() - providers.keys() == NOBODY_YET
+    assert taxonomy.actions.keys() - providers.keys() == set()
 
 
 @pytest.mark.parametrize("action", PROVIDERS_OF)
