@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -41,8 +41,8 @@ class Call:
     count: int = 0
     statuses: set[int] = field(default_factory=set)
     fields: dict[str, Counter[str]] = field(default_factory=dict)
-    is_graphql: bool = False
-    is_rpc: bool = False
+    family: str = ""
+    """What carries the acts of its bodies (`graphql`, `jsonrpc`, `mcp`), as far as that shows."""
 
     @property
     def template(self) -> str:
@@ -52,8 +52,7 @@ class Call:
         """Take in what is known of the same call."""
         self.count += other.count
         self.statuses |= other.statuses
-        self.is_graphql |= other.is_graphql
-        self.is_rpc |= other.is_rpc
+        self.family = self.family or other.family
         for name, types in other.fields.items():
             if name in self.fields or len(self.fields) < FIELDS_MAX:
                 self.fields.setdefault(name, Counter()).update(types)
@@ -86,10 +85,7 @@ class Observed:
         call.statuses.add(status)
         found = _fields(request, raw_query)
         call.join(Call(call.method, call.marks, fields=found))
-        names = found.keys()
-        if "body.query" in names and (segments[-1] == "graphql" or "body.variables" in names):
-            call.is_graphql = True
-        call.is_rpc |= {"body.jsonrpc", "body.method"} <= names
+        call.family = call.family or _family(request, segments[-1], found.keys())
 
     def add_path(self, host: str, method: str, path: str) -> None:
         """Take in a call of which only method and path are known."""
@@ -119,6 +115,14 @@ class Observed:
             marks = paths[call.marks]
             joined.setdefault((call.method, marks), Call(call.method, marks)).join(call)
         return sorted(joined.values(), key=lambda call: (call.template, call.method))
+
+
+def _family(request: HttpRequest, last: str, names: Collection[str]) -> str:
+    if "body.query" in names and (last == "graphql" or "body.variables" in names):
+        return "graphql"
+    if "body.jsonrpc" in names and "body.method" in names:
+        return "mcp" if last == "mcp" or b"mcp-protocol-version" in request.fields else "jsonrpc"
+    return ""
 
 
 # --- fields ---------------------------------------------------------------------------------------
@@ -164,7 +168,7 @@ def _take(found: dict[str, Counter[str]], place: str, name: str, kind: str) -> N
 
 
 def _json_type(value: object) -> str:
-    """The type of a JSON value; empty for objects, and for lists of anything but text."""
+    """The type of a JSON value; empty for lists of anything but text."""
     match value:
         case bool():
             return "boolean"
@@ -179,6 +183,8 @@ def _json_type(value: object) -> str:
             return "list"
         case None:
             return "null"
+        case Mapping():
+            return "object"
         case _:
             return ""
 

@@ -87,10 +87,9 @@ def _entry(call: Call, is_collection: bool) -> Proposed:
         row, remark = replace(row, kind=Kind.UNKNOWN), _DECIDE_GET
     elif row.kind is Kind.READ and call.method == "POST" and verb not in _READS_BY_POST:
         row = replace(row, kind=Kind.UNKNOWN)
-    family = "graphql" if call.is_graphql else "jsonrpc" if call.is_rpc else ""
-    if family in FAMILIES:
+    if call.family in FAMILIES:
         # Its acts bring their own kinds and params.
-        return Proposed(replace(row, kind=Kind.UNKNOWN, params={}, expand=family))
+        return Proposed(replace(row, kind=Kind.UNKNOWN, params={}, expand=call.family))
     if row.kind is Kind.UNKNOWN:
         remark = remark or _DECIDE_KIND
     row, remarks = _with_money(row, call)
@@ -157,7 +156,12 @@ def _name(call: Call, verb: str) -> str:
 def _field(call: Call, address: str, types: Counter[str]) -> Field | None:
     place, _, name = address.partition(".")
     kinds = set(types) - {"null"}
-    if not kinds or not param_name(name) or (place == "query" and call.method == "GET"):
+    if (
+        not kinds
+        or "object" in kinds
+        or not param_name(name)
+        or (place == "query" and call.method == "GET")
+    ):
         return None
     kind = _TYPES.get(next(iter(kinds)), "text") if len(kinds) == 1 else "text"
     return Field(name, address, kind, required=types.total() >= call.count)

@@ -23,6 +23,7 @@ _VALUES: Final[Mapping[str, object]] = {
 _BODIES: Final[Mapping[str, Mapping[str, object]]] = {
     "graphql": {"query": "{ viewer { id } }"},
     "jsonrpc": {"jsonrpc": "2.0", "id": 1, "method": "ping"},
+    "mcp": {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "get_thing"}},
 }
 """Bodies that carry an act, by the family that reads them."""
 

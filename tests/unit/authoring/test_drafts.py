@@ -194,13 +194,25 @@ def test_what_a_person_has_to_decide_is_said(text: str, observed: Observed) -> N
     assert sum("money_minor" in line for line in unsure) == 1
 
 
-def test_graphql_is_expanded(tmp_path: Path) -> None:
-    """A GraphQL endpoint reads the acts in its bodies, and its own test shows one."""
+CALL = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "delete_shop"}}
+FAMILIES: dict[str, tuple[str, dict[str, object], str]] = {
+    "GraphQL by its path": ("/graphql", {"query": "{ a }"}, "graphql"),
+    "GraphQL by its variables": ("/api", {"query": "{ a }", "variables": {"a": 1}}, "graphql"),
+    "JSON-RPC": ("/rpc", CALL, "jsonrpc"),
+    "MCP by its path": ("/mcp", CALL, "mcp"),
+}
+
+
+@pytest.mark.parametrize(("path", "body", "family"), FAMILIES.values(), ids=FAMILIES)
+def test_bodies_that_carry_acts(
+    path: str, body: dict[str, object], family: str, tmp_path: Path
+) -> None:
+    """Such an endpoint reads the acts in its bodies, and its own test shows one."""
     found = Observed()
-    found.add(asked("POST", "/graphql", {"query": "{ a }", "variables": {}}), 200)
+    found.add(asked("POST", path, body), 200)
     text = text_of(draft_of_recording(found).proposal)
 
-    assert operations(text)["POST /graphql"]["expand"] == "graphql"
+    assert operations(text)[f"POST {path}"]["expand"] == family
     assert [result.differences for result in run_tests(loaded(text, tmp_path))] == [()]
 
 
