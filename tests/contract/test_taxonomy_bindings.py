@@ -24,7 +24,16 @@ from gateway.content import mappers_dir
 from gateway.model.action import Kind
 
 PROVIDERS_OF = {
-    "send_email": {"aws", "google", "msgraph", "sendgrid", "resend", "hubspot"},
+    "send_email": {
+        "aws",
+        "google",
+        "msgraph",
+        "sendgrid",
+        "resend",
+        "hubspot",
+        "mailgun",
+        "postmark",
+    },
     "send_message": {"slack", "twilio", "msgraph", "discord", "telegram", "google", "aws"},
     "create_refund": {"stripe", "paypal", "square", "adyen", "shopify"},
     "create_payout": {"stripe", "paypal", "adyen"},
@@ -33,15 +42,15 @@ PROVIDERS_OF = {
     "delete_database": {"aws", "google", "azure", "cloudflare"},
     "create_access_key": {"aws", "google", "msgraph", "sendgrid", "cloudflare", "datadog"},
     "grant_role": {"aws", "google", "azure", "github", "kubernetes", "msgraph"},
-    "merge_pull_request": {"github", "aws"},
-    "delete_repository": {"github", "aws"},
+    "merge_pull_request": {"github", "gitlab", "aws"},
+    "delete_repository": {"github", "gitlab", "aws"},
     "rotate_secret": {"aws", "azure"},
     "invite_user": {"slack", "github", "openai", "anthropic", "sendgrid", "msgraph", "cloudflare"},
     "execute_sql": {"aws", "google", "cloudflare", "databricks"},
     "create_dns_record": {"cloudflare", "google", "azure"},
     "create_incident": {"pagerduty", "datadog", "aws"},
     "create_issue": {"github", "jira", "linear"},
-    "create_ticket": {"hubspot", "jira", "aws"},
+    "create_ticket": {"zendesk", "intercom", "hubspot", "jira", "aws"},
 }
 """Names that a policy's author reaches for first, and who must be meant by them."""
 
