@@ -7,12 +7,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from gateway.cli.api import Api
+from gateway.cli.approval_answer import resolve
 from gateway.cli.approval_card import sentence, show_card
-from gateway.cli.approvals import WATCH_SECONDS, resolve
 from gateway.cli.failures import CommandError, Interrupted
 from gateway.cli.output import Output, complain
 from gateway.cli.signals import SignalQueue
 from gateway.cli.terminal import forget_typed, read_keys, read_line, single_keys
+
+WATCH_SECONDS = 1.0
+"""How often a watcher looks: a reviewer doesn't notice a second, the server doesn't notice one
+question a second."""
 
 Approval = dict[str, Any]
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import getpass
 import uuid
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -17,10 +16,6 @@ if TYPE_CHECKING:
     from gateway.cli.output import Output
 
 _STATES = ("PENDING", "APPROVED", "DENIED", "EXPIRED", "CANCELLED", "CONSUMED", "LAPSED")
-
-WATCH_SECONDS = 1.0
-"""How often a watcher looks: a reviewer doesn't notice a second, the server doesn't notice one
-question a second."""
 
 LIST_COUNT_MAX = 500
 PREFIX_CHARACTERS_MIN = 4
@@ -149,23 +144,6 @@ def watch(data_dir_path: Path | None, json_wanted: bool) -> None:
             watch_terminal(api, out, signals)
 
 
-def resolve(api: Api, approval_id: str, resolution: str, reason: str | None) -> dict[str, Any]:
-    """Send an answer; returns the approval as it then is."""
-    body: dict[str, object] = {"resolution": resolution, "resolvedBy": answering_person()}
-    if reason:
-        body["reason"] = reason
-    approval: dict[str, Any] = api.post(f"/v1/approvals/{approval_id}/resolve", body)["approval"]
-    return approval
-
-
-def answering_person() -> str:
-    """Who is said to have answered: the user here. The server notes the key beside it."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return "unknown"
-
-
 def find_id(api: Api, text: str) -> str:
     """The whole id that the text means.
 
@@ -195,6 +173,7 @@ def find_id(api: Api, text: str) -> str:
 def _answer(
     text: str, resolution: str, reason: str | None, data_dir_path: Path | None, json_wanted: bool
 ) -> None:
+    from gateway.cli.approval_answer import resolve
     from gateway.cli.approval_card import sentence
 
     api, out = _open(data_dir_path, json_wanted)

@@ -13,8 +13,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from gateway.cli.approval_answer import resolve
 from gateway.cli.approval_card import show_card
-from gateway.cli.approvals import resolve
 from gateway.cli.audit import report_json, show_report
 from gateway.cli.audit_table import show_decisions
 from gateway.cli.demo.stage import Stage, agent_process, set_up
