@@ -150,7 +150,11 @@ class Canonicalizer:
         site = lazy.site
         if site.select is Select.AWS:
             return all(map(site.has, _needed(site, request)))
-        return not site.waiting or not site.waits_for(_segments_of(request))
+        if not site.waiting:
+            return True
+        # As the bytes are: what is percent-encoded would be read in the act, late but rightly.
+        path = request.target.partition(b"?")[0].decode("latin-1")
+        return not site.waits_for(path.split("/"))
 
     def load_for(self, request: HttpRequest) -> None:
         """Read what this request needs; for a thread beside the event loop.

@@ -149,7 +149,7 @@ class PathTrie:
                         break
                     node, position = child, position + 1
                     continue
-                ways = _ways(node, segments, position, captured)
+                ways = _ways(node, segments, position, captured, keys)
                 if child is not None:
                     ways.append((child, position + 1, captured))
                 if not ways:
@@ -199,13 +199,18 @@ _FOLDED_STEPS_MAX = 10_000
 
 
 def _ways(
-    node: _Node, segments: Sequence[str], position: int, captured: tuple[str, ...]
+    node: _Node,
+    segments: Sequence[str],
+    position: int,
+    captured: tuple[str, ...],
+    keys: Sequence[str] = (),
 ) -> list[Way]:
-    """The ways through variables, the least specific first."""
+    """The ways through variables, the least specific first. `keys` are the segments as literals
+    are compared; without them, every end of a greedy variable is a way."""
     segment = segments[position]
     ways: list[Way] = []
     if node.greedy is not None and segments[-1]:
-        ways += _greedy_ways(node.greedy, segments, position, captured)
+        ways += _greedy_ways(node.greedy, segments, position, captured, keys)
     if node.ends is not None:
         rest = "/".join(segments[position:])
         for suffix, child in node.ends.items():
@@ -228,9 +233,14 @@ def _ways(
 
 
 def _greedy_ways(
-    node: _Node, segments: Sequence[str], position: int, captured: tuple[str, ...]
+    node: _Node,
+    segments: Sequence[str],
+    position: int,
+    captured: tuple[str, ...],
+    keys: Sequence[str],
 ) -> list[Way]:
-    """Everything that is left, or, where the template goes on, every shorter piece as well."""
+    """Everything that is left, or, where the template goes on, every shorter piece as well, if
+    what comes behind it can."""
     count = len(segments)
     ways: list[Way] = []
     if node.methods:
@@ -239,6 +249,7 @@ def _greedy_ways(
         ways += [
             (node, end, (*captured, "/".join(segments[position:end])))
             for end in range(position + 1, count)
+            if not keys or node.has_variables or keys[end] in node.literals
         ]
     return ways
 

@@ -85,10 +85,9 @@ class Site:
 
     def waits_for(self, segments: Sequence[str]) -> list[str]:
         """The sections that a path needs and that are not read yet."""
-        if not self.waiting:
-            return []
-        names = {n: None for part in segments for n in self.waiting.get(part.lower(), ())}
-        return [name for name in names if name not in self._sections]
+        waiting = self.waiting
+        found = [literal for part in segments if (literal := part.lower()) in waiting]
+        return [name for literal in found for name in waiting.get(literal, ())] if found else found
 
     def load_within(self, segments: Sequence[str]) -> None:
         """Read what `waits_for` names. A path without the literal can't match an entry of such a
@@ -98,10 +97,14 @@ class Site:
             CatalogError: the catalog is damaged.
         """
         for name in self.waits_for(segments):
-            for part in self.parts:
-                if name in part.sections:
-                    self.equal += _rows(self.main, part, name)
-            self._sections[name] = self.main
+            if name not in self._sections:
+                for part in self.parts:
+                    if name in part.sections:
+                        self.equal += _rows(self.main, part, name)
+                self._sections[name] = self.main
+        for literal in {part.lower() for part in segments} & self.waiting.keys():
+            if all(name in self._sections for name in self.waiting.get(literal, ())):
+                self.waiting.pop(literal, None)
 
     def load_all(self) -> None:
         """Read every section that waits, as a check does."""
