@@ -131,8 +131,9 @@ def _recording_command(name: str, what: str, example: str) -> None:
     ):  # fmt: skip
         command = decorate(command)
     help_text = (
-        f"Propose a mapper from {what}.\n\nNames, places and types are written, and no value of "
-        "the recording: no header, no cookie, no token. `-` reads standard input."
+        f"Propose a mapper from {what}.\n\nWords of paths, names of fields and their types are "
+        "written, and nothing else of the recording: no header, no cookie, no id, no value. Read "
+        "the words of paths over before you share it. `-` reads standard input."
     )
     import_group.command(name=name, help=help_text, epilog=f"Example: {example}")(command)
 
