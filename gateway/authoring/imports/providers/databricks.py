@@ -56,7 +56,7 @@ JUDGEMENT = Judgement(
     ),
     credentials=re.compile(
         r"^tokens\.create$|token_management\.create_obo_token$|service_principal_secrets\w*\.create$"
-        r"|^secrets\.get_secret$|\.generate_temporary_\w+|recipients\.(?:create|rotate_token)$"
+        r"|^secrets(?:_uc)?\.get_secret$|published_dashboard_token_info$|\.generate_temporary_\w+|recipients\.(?:create|rotate_token)$"
         r"|\.retrieve_token$|\.generate_\w*credentials?$|custom_app_integration\.create$"
         r"|\.generate_download_full_query_result$"
     ),

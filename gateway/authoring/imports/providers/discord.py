@@ -48,7 +48,9 @@ JUDGEMENT = Judgement(
         r"|applicationCommandPermission\w*|guildIncidentActions|channelRecipient"
         r"|guildMFA|currentApplication)\.(?!get)"
     ),
-    credentials=re.compile(r"^(?:channelWebhooks\.post|oauth2TokenExchange\.post)$"),
+    credentials=re.compile(
+        r"^(?:channelWebhooks\.(?:post|get)|guildWebhooks\.get|webhook\.get|oauth2TokenExchange\.post)$"
+    ),
     irreversible=re.compile(r"^(?:guildPrune|channelBulkDelete|guildBulkBan)\.post$"),
     reversible=re.compile(
         r"(?:Reactions?|Pin|guildBan|threadMembers|Follow\w*|guildMemberRole|channelRecipient)"

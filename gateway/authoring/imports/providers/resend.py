@@ -29,7 +29,7 @@ JUDGEMENT = Judgement(
     admin=re.compile(r"^(?:ApiKeys|OAuthGrants|Webhooks|Domains)\."),
     sends=re.compile(r"^(?:Emails|Batch|Broadcasts|Events)\.send$"),
     executes=re.compile(r"^Domains\.verify$|^DomainClaims\."),
-    credentials=re.compile(r"^ApiKeys\.create$|^Webhooks\.create$"),
+    credentials=re.compile(r"^ApiKeys\.create$|^Webhooks\.(?:create|get)$"),
     reversible=re.compile(r"^(?:ContactSegments|Domains)\.verify$"),
     actions={
         "Emails.send": "send_email",

@@ -35,7 +35,7 @@ JUDGEMENT = Judgement(
     ),
     sends=re.compile(r"\.publish$"),
     credentials=re.compile(
-        r"^o_auth\.obtain_token|update_signature_key$|^mobile\.|^webhooks\.subscriptions\.create$"
+        r"^o_auth\.obtain_token|update_signature_key$|^mobile\.|^webhooks\.subscriptions\.(?:create|get|list)$"
         r"|^devices\.codes\.create$"
     ),
     irreversible=re.compile(

@@ -43,7 +43,8 @@ JUDGEMENT = Judgement(
         r"|^ai\.(?:assistants\.chat$|openai\.|anthropic\.|typesafe\.|summarize$|audio\.)"
     ),
     credentials=re.compile(
-        r"^telephony_credentials\.create_token$|integration_secrets\.create$|oauth\.token$"
+        r"^telephony_credentials\.(?:create\w*|retrieve|list)$|integration_secrets\.create$|oauth\.token$"
+        r"|^(?:credential_connections|mobile_push_credentials)\.(?:create|retrieve|list)$"
         r"|^sim_cards\.get_activation_code$|^wireguard_peers\.retrieve_config$"
         r"|^storage\.buckets\.create_presigned_url$"
     ),

@@ -43,7 +43,7 @@ JUDGEMENT = Judgement(
     ),
     executes=re.compile(r"^(?:verify|promote|rollback|deploy|request|update\w*DataCache)"),
     credentials=re.compile(
-        r"createAuthToken|createEdgeConfigToken|ProtectionBypass|exchangeSsoToken|getProjectEnv$"
+        r"createAuthToken|getProjectToken|createEdgeConfigToken|ProtectionBypass|exchangeSsoToken|getProjectEnv$"
         r"|filterProjectEnvs|createWebhook|getEdgeConfigToken|ArtifactToken|createApiKey"
     ),
     irreversible=re.compile(r"^(?:buy|purchase|renew|transferIn|cancel|deleteTeam)"),

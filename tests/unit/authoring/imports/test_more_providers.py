@@ -181,6 +181,9 @@ SECRETS: dict[str, tuple[str, str]] = {
     "an Elasticsearch key": ("elasticsearch", "security.create_api_key"),
     "a Resend key": ("resend", "ApiKeys.create"),
     "Square's OAuth": ("square", "o_auth.obtain_token"),
+    "a webhook of Discord, whose address is enough to post": ("discord", "channelWebhooks.get"),
+    "a token of a Vercel project": ("vercel", "getProjectToken"),
+    "the SIP passwords of Telnyx": ("telnyx", "telephony_credentials.retrieve"),
     "a temporary link of Dropbox": ("dropbox", "filesGetTemporaryLink"),
 }  # fmt: skip
 
