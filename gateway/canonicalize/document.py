@@ -17,6 +17,8 @@ from gateway.model.errors import Problem
 FILE_BYTES_MAX = 2_000_000
 """The largest shipped mapper has 60 KB; a file of megabytes is no file that a person reviews."""
 NODES_MAX = 200_000
+COMPARED_MAX = 2_000
+"""How many names are all compared with a wrong one."""
 
 Node = yaml.nodes.Node
 
@@ -191,8 +193,13 @@ def mapping(value: object) -> Mapping[str, object]:
 
 def nearest(name: str, names: Collection[str]) -> str:
     """The help for an unknown name: the nearest right one, or all of them."""
-    close = difflib.get_close_matches(name, list(names), n=1)
+    candidates = list(names)
+    if len(candidates) > COMPARED_MAX:
+        # A catalog's operations: comparing with each takes seconds, and a slip of the fingers
+        # seldom changes the beginning.
+        candidates = [one for one in names if one[:3] == name[:3] and abs(len(one) - len(name)) < 6]
+    close = difflib.get_close_matches(name, candidates, n=1)
     if close:
         return f"did you mean `{close[0]}`?"
-    shown = sorted(names)
+    shown = sorted(names) if len(names) <= COMPARED_MAX else []
     return "use one of " + ", ".join(f"`{item}`" for item in shown[:20]) if shown else ""

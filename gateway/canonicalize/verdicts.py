@@ -18,9 +18,6 @@ from gateway.canonicalize.selectors import Select
 from gateway.canonicalize.site import Part, Site, compile_line
 from gateway.model.errors import Problem
 
-NAMES_COMPARED_MAX = 4_000
-"""Comparing a wrong name with each of these takes some 50 ms, and every host of a catalog asks."""
-
 
 def problems_of(site: Site, files: Collection[Path]) -> list[Problem]:
     """All problems of a site that one of these files has a part in."""
@@ -92,8 +89,8 @@ def _override_problems(site: Site, part: Part) -> Iterator[Problem]:
     # Sections with hosts of their own make sites of their own: what is missing here may be there.
     names = _load_names(part.catalog.path, part.catalog.digest)
     for name in overrides.keys() - names:
-        help_text = nearest(name, names) if len(names) < NAMES_COMPARED_MAX else ""
         message = f"the catalog `{part.mapper.extends}` has no operation `{name}`"
+        help_text = _load_nearest(part.catalog.path, part.catalog.digest, name)
         yield Problem(part.mapper.file, overrides[name][0].line, 1, message, help_text)
 
 
@@ -104,3 +101,9 @@ def _load_names(path: Path, _digest: str) -> frozenset[str]:
     return frozenset(
         orjson.loads(line)[0] for name in catalog.sections for line in load_section(catalog, name)
     )
+
+
+@functools.lru_cache(maxsize=256)
+def _load_nearest(path: Path, digest: str, name: str) -> str:
+    """The help for a wrong name, found once and not again for each host of the catalog."""
+    return nearest(name, _load_names(path, digest))
