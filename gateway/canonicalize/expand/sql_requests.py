@@ -196,7 +196,7 @@ EXPANDERS: Mapping[str, Expander] = {
 
 DIALECTS: Mapping[str, tuple[str, ...]] = {
     "sql_bigquery_query": ("bigquery",), "sql_bigquery_job": ("bigquery",),
-    "sql_athena": ("athena",), "sql_rds_data": ("postgres", "mysql"),
+    "sql_athena": ("trino",), "sql_rds_data": ("postgres", "mysql"),
     "sql_redshift_data": ("redshift",), "sql_snowflake": ("snowflake",),
     "sql_databricks": ("databricks",), "sql_neon": ("postgres",),
     "sql_clickhouse": ("clickhouse",), "sql_d1": ("sqlite",),

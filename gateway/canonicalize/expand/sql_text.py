@@ -20,6 +20,10 @@ STATEMENTS_MAX = 100
 DEPTH_MAX = 48
 """Parentheses within each other. Written queries have some ten."""
 
+COUNTED_MAX = {"[": 40, "join": 48, "select": 250}
+"""Pieces of a text that sqlglot parses in more than linear time: 600 subscripts take it two
+seconds, 200 joins a third of one. A text with more counts as too deep."""
+
 _TOKEN = re.compile(
     r"""
     (?P<space>\s+)
@@ -125,6 +129,7 @@ def cut(text: str, dialect: str, room: int = CUT_TOKENS_MAX) -> SqlText:
     where the server's one is not known."""
     cutter = _Cutter(text, dialect)
     depth = deepest = position = total = 0
+    left = dict(COUNTED_MAX)
     previous = ""
     while position < len(text):
         found = _TOKEN.match(text, position)
@@ -137,6 +142,10 @@ def cut(text: str, dialect: str, room: int = CUT_TOKENS_MAX) -> SqlText:
         if kind == "space":
             previous = ""
             continue
+        counted = piece.lower() if kind in ("word", "open") else ""
+        if counted in left:
+            left[counted] -= 1
+            deepest = max(deepest, DEPTH_MAX + 1) if left[counted] < 0 else deepest
         if kind == "dollar":
             position = text.find(piece, position) + len(piece)
             if position < found.end() + len(piece):
@@ -179,7 +188,7 @@ _ACTING = re.compile(
 )
 
 
-_CALLED = re.compile(r"([A-Za-z_][A-Za-z0-9_$]{0,63})\s{0,8}\(")
+_CALLED = re.compile(r"(?<![A-Za-z0-9_$])([A-Za-z_][A-Za-z0-9_$]{0,63})\s{0,8}\(")
 
 
 def acting_words(text: str) -> set[str]:

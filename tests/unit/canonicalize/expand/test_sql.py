@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from gateway.canonicalize.expand import sql_functions
+from gateway.canonicalize.expand.sql_requests import DIALECTS as DIALECTS_OF
+from gateway.canonicalize.expand.sql_tree import UnreadableSqlError, parse
 from gateway.model.action import Action
 from tests.unit.canonicalize.expand.calls import acts
 
@@ -270,6 +272,7 @@ BOUNDS: dict[str, str] = {
     "more tokens than are parsed": "SELECT 1" + ", 1" * 2_000,
     "parentheses without end": "SELECT " + "(" * 1_000 + "1" + ")" * 1_000,
     "arrays that sqlglot goes over and over": "SELECT " + "ARRAY[" * 30 + "1" + "]" * 30,
+    "subscripts that sqlglot copies again and again": "SELECT a" + "[1]" * 300,
     "many statements": "SELECT 1;" * 200,
     "signs without end": "SELECT " + "- " * 1_500 + "1",
 }
@@ -279,6 +282,16 @@ BOUNDS: dict[str, str] = {
 def test_what_is_too_much_is_unknown(text: str) -> None:
     """A statement that isn't read to its end is never a read."""
     assert seen(sql(text)) == UNREAD
+
+
+@pytest.mark.parametrize(
+    "dialect", sorted({name for names in DIALECTS_OF.values() for name in names})
+)
+def test_the_steps_of_every_dialect_are_counted(dialect: str) -> None:
+    """A dialect whose parser hands on to another one would run without a bound."""
+    assert parse("SELECT a FROM t WHERE b = 1", dialect, 8)
+    with pytest.raises(UnreadableSqlError):
+        parse("SELECT a" + " + a" * 1_000, dialect, 1)
 
 
 def test_many_texts_share_the_bounds_of_one() -> None:
