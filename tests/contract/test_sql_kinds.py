@@ -9,6 +9,7 @@ import asyncpg
 import pytest
 
 from controlplane.store.embedded import EmbeddedPostgres, Role
+from gateway.canonicalize.expand.sql_functions import PURE
 from gateway.model.action import Kind
 from tests.support.database import connect_as
 from tests.unit.canonicalize.expand.calls import acts
@@ -147,3 +148,32 @@ async def test_what_we_call_a_read_runs_for_a_reader(
 
     assert await refused_code(postgres_server, database, text) == ""
     assert kinds == {Kind.READ}
+
+
+VOLATILE_BUT_READING = {
+    "clock_timestamp", "currval", "gen_random_uuid", "lastval", "pg_blocking_pids",
+    "pg_current_wal_lsn", "pg_database_size", "pg_indexes_size", "pg_is_in_recovery",
+    "pg_last_wal_receive_lsn", "pg_last_wal_replay_lsn", "pg_last_xact_replay_timestamp",
+    "pg_lock_status", "pg_partition_ancestors", "pg_partition_tree", "pg_relation_size",
+    "pg_sequence_last_value", "pg_table_size", "pg_tablespace_size", "pg_total_relation_size",
+    "random", "random_normal", "timeofday", "uuidv4", "uuidv7",
+}  # fmt: skip
+"""They give another value each time, and change nothing."""
+
+
+async def test_what_is_called_pure_is_not_volatile(
+    postgres_server: EmbeddedPostgres, database: str
+) -> None:
+    """Postgres marks functions that may change something; ours are none of them, but for those
+    that are listed."""
+    connection = await connect_as(postgres_server, Role.SUPERUSER, database)
+    try:
+        rows = await connection.fetch(
+            "SELECT DISTINCT proname FROM pg_catalog.pg_proc WHERE provolatile = 'v'"
+            " AND pronamespace = 'pg_catalog'::regnamespace"
+        )
+    finally:
+        await connection.close()
+
+    assert len(rows) > 100
+    assert {row["proname"] for row in rows} & PURE <= VOLATILE_BUT_READING

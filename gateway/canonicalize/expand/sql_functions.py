@@ -95,7 +95,15 @@ _REDSHIFT = """
     can_json_parse getdate charindex strtol convert_timezone nvl2 len
     get_array_length get_object_length json_size object_keys trunc dexp dlog1 dlog10
 """
-PURE = frozenset((_PG_INQUIRIES + _PG_OTHERS + _MYSQL + _REDSHIFT).split())
+_POSTGRES = frozenset((_PG_INQUIRIES + _PG_OTHERS).split())
+_PURE_IN = {
+    "postgres": _POSTGRES,
+    "": _POSTGRES,
+    "redshift": _POSTGRES | frozenset(_REDSHIFT.split()),
+    "mysql": frozenset(_MYSQL.split()),
+}
+"""By dialect, because a name that is built in on one server is a user's on another."""
+PURE = frozenset().union(*_PURE_IN.values())
 
 USER_FUNCTIONS_WRITE = frozenset({"postgres", "redshift", "mysql", ""})
 """Dialects whose user functions, called in a SELECT, may change anything."""
@@ -132,7 +140,7 @@ def acts(name: str, dialect: str, *, schema: str = "", is_table: bool = False) -
     name = name.lower()
     if name in ACTING or is_users(schema):
         return True
-    if name in PURE:
+    if name in _PURE_IN.get(dialect, PURE):
         return False
     if is_table and dialect == "snowflake":
         return not schema and name not in _TABLE_FUNCTIONS

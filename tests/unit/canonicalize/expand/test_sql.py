@@ -74,6 +74,9 @@ STATEMENTS: dict[str, tuple[str, Expected]] = {
     "a user's function named like a known one": (
         "SELECT app.lower('x')", [("execute", "select", "", False)],
     ),
+    "a user's function named like one of another server": (
+        "SELECT conv(1, 2, 3)", [("execute", "select", "", False)],
+    ),
     "known functions read": (
         "SELECT lower(a), now(), count(*), jsonb_build_object('a', 1), pg_size_pretty(1) FROM t",
         [("read", "select", "t", False)],
@@ -250,6 +253,7 @@ DIALECTS: dict[str, tuple[str, str, Expected]] = {
     "a row put over another": (
         "sqlite", "REPLACE INTO t VALUES (1)", [("update", "replace", "t", False)],
     ),
+    "a known function": ("mysql", "SELECT conv(1, 2, 3)", [("read", "select", "", False)]),
     "a comment that runs": ("mysql", "SELECT 1 /*! ; DELETE FROM t */", UNREAD),
     "a hash that begins a comment": ("mysql", "SELECT 1 # '\n; DELETE FROM t; -- '", UNREAD),
     "dashes that begin none": ("mysql", "SELECT 2--1; DELETE FROM t", UNREAD),
