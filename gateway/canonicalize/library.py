@@ -15,6 +15,7 @@ from pathlib import Path
 from gateway.canonicalize.catalog.file import CatalogFile, load_catalog, load_digest
 from gateway.canonicalize.catalog.index import Index, Listing, load_index
 from gateway.canonicalize.mapper import Mapper, load_mapper
+from gateway.canonicalize.taxonomy import TAXONOMY_FILE
 from gateway.content import mappers_dir
 from gateway.model.errors import ConfigurationError, Problem
 
@@ -22,8 +23,6 @@ FILES_MAX = 2_000
 """More files than this in a mapper folder is a mistaken folder."""
 CATALOGS = "catalogs"
 """The folder beside mapper files that holds their catalogs and the index."""
-OTHER_FILES = frozenset({"actions.yaml"})
-"""YAML files of a mapper folder that are no mappers: the taxonomy of actions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +95,7 @@ def _load_file_names(paths: Iterable[Path], problems: list[Problem]) -> list[Pat
     files: list[Path] = []
     for path in paths:
         if path.is_dir():
-            found = [one for one in sorted(path.glob("*.yaml")) if one.name not in OTHER_FILES]
+            found = [one for one in sorted(path.glob("*.yaml")) if one.name != TAXONOMY_FILE]
             if not found:
                 problems.append(Problem(str(path), 0, 0, "the folder has no `*.yaml` file"))
             files += found

@@ -107,7 +107,7 @@ CALLS: dict[str, tuple[HttpRequest, str]] = {
             "POST", "https://api.openai.com/v1/chat/completions",
             {"model": "gpt-4o", "messages": [{"role": "user", "content": WORDS}]},
         ),
-        "chat.completions.create",
+        "openai.chat.completions.create",
     ),
     "google, DELETE": (
         build_request("DELETE", "https://storage.googleapis.com/storage/v1/b/bucket/o/key"),
@@ -117,7 +117,7 @@ CALLS: dict[str, tuple[HttpRequest, str]] = {
         build_request(
             "DELETE", "https://api.cloudflare.com/client/v4/zones/z1/dns_records/r1"
         ),
-        "dns.records.delete",
+        "cloudflare.dns.records.delete",
     ),
     "kubernetes, DELETE": (
         build_request(

@@ -12,10 +12,12 @@ from pathlib import Path
 import pytest
 
 from gateway.authoring.imports.rebuild import importer, importer_names, index_of
+from gateway.authoring.mappers import run_tests
 from gateway.canonicalize.canonicalizer import Canonicalizer
 from gateway.canonicalize.catalog.compiled import compile_row
 from gateway.canonicalize.catalog.file import CatalogFile, load_catalog, load_section
 from gateway.canonicalize.catalog.row import ACTION_NAME, SENSITIVE, Row, row_of
+from gateway.canonicalize.taxonomy import TAXONOMY_FILE
 from gateway.content import mappers_dir
 from gateway.model.action import Kind
 
@@ -101,3 +103,12 @@ def everything() -> Canonicalizer:
 def test_all_mappers_fit_their_catalogs() -> None:
     """No entry stands twice, no override is of nothing, all hosts have one owner."""
     assert [str(problem) for problem in everything().check()] == []
+
+
+def test_every_inline_test_passes() -> None:
+    """The tests inside the shipped mappers hold, and every file has some."""
+    results = run_tests(everything())
+
+    assert [result for result in results if result.differences] == []
+    files = {file.name for file in mappers_dir().glob("*.yaml")} - {TAXONOMY_FILE}
+    assert {Path(result.test.file).name for result in results} == files

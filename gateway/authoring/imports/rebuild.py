@@ -14,7 +14,7 @@ from gateway.authoring.imports.agreement import agreed
 from gateway.authoring.imports.sources import fetch
 from gateway.canonicalize.catalog.file import NewSection, Source, load_catalog, write_catalog
 from gateway.canonicalize.catalog.index import build_index
-from gateway.canonicalize.library import CATALOGS, OTHER_FILES
+from gateway.canonicalize.library import CATALOGS
 from gateway.canonicalize.mapper import load_mapper
 from gateway.canonicalize.taxonomy import TAXONOMY_FILE, load_taxonomy
 from gateway.content import mappers_dir
@@ -70,7 +70,7 @@ def index_of(folder: Path) -> bytes:
     catalogs = {name: load_catalog(path) for name, path in paths.items()}
     mappers, problems, digests = [], [], {}
     for path in sorted(folder.glob("*.yaml")):
-        if path.name in OTHER_FILES:
+        if path.name == TAXONOMY_FILE:
             continue
         mapper, found = load_mapper(path, catalogs)
         problems += found
