@@ -90,7 +90,7 @@ SELECT lower('A'), coalesce(NULL, 1), now(), count(*) FROM t
 SELECT jsonb_build_object('a', 1) -> 'a', to_json(1), array_to_json(ARRAY[1, 2])
 SELECT 'delete from t', "a" FROM t -- drop table t
 SELECT $$drop table t$$, 'it''s'
-SELECT row_number() OVER (PARTITION BY a ORDER BY a) FROM t
+SELECT row_number() OVER (PARTITION BY a ORDER BY a), ROW(1, 2), json_array(1) FROM t
 SELECT pg_size_pretty(pg_table_size('t')), has_table_privilege('t', 'SELECT'), pg_typeof(1)
 SELECT * FROM generate_series(1, 3) AS g, LATERAL (SELECT g + 1) AS h
 SELECT regexp_match('abc', 'b'), string_agg(a::text, ',') FROM t

@@ -74,7 +74,7 @@ _PG_OTHERS = """
     ts_headline ts_lexize ts_parse ts_rank ts_rank_cd tsrange tstzrange tsvector_to_array
     txid_current_snapshot unistr upper_inc upper_inf uuid_extract_timestamp uuid_extract_version
     websearch_to_tsquery width xml_is_well_formed xmlagg xmlcomment xmlexists xmltext xpath
-    xpath_exists clock_timestamp timeofday random random_normal gen_random_uuid uuidv4 uuidv7
+    xpath_exists row json_array xmlforest xmlconcat xmlpi clock_timestamp timeofday random random_normal gen_random_uuid uuidv4 uuidv7
     currval lastval uuid_generate_v1 uuid_generate_v4 l2_distance cosine_distance inner_product
     l1_distance vector_dims vector_norm similarity word_similarity unaccent digest hmac
     st_distance st_dwithin st_within st_contains st_intersects st_makepoint st_setsrid st_point
@@ -104,6 +104,34 @@ _PURE_IN = {
 }
 """By dialect, because a name that is built in on one server is a user's on another."""
 PURE = frozenset().union(*_PURE_IN.values())
+
+_POSTGRES_PARSED = frozenset(
+    """
+    Abs Acos Acosh And AnyValue Array ArrayAgg ArrayAppend ArrayConcat ArrayContainedBy
+    ArrayContainsAll ArrayPosition ArrayPrepend ArrayRemove ArrayReverse ArraySize ArraySort
+    ArrayToString Ascii Asin Asinh Atan Atan2 Atanh Avg BitLength BitwiseAndAgg BitwiseOrAgg
+    BitwiseXorAgg Case Cast Cbrt Ceil Chr Coalesce Collate Concat ConcatWs Corr Cos Cosh
+    CosineDistance Cot Count CovarPop CovarSamp CumeDist CurrentCatalog CurrentDatabase
+    CurrentDate CurrentSchema CurrentSchemas CurrentTime CurrentTimestamp CurrentUser
+    CurrentVersion Date DateAdd DateBin Decode DecodeCase Degrees DenseRank Encode
+    EuclideanDistance Exists Exp Explode ExplodingGenerateSeries Extract Factorial FirstValue
+    Floor Format Getbit Greatest GroupConcat Grouping Hex Host If Initcap JSONArrayAgg
+    JSONBContains JSONBContainsAnyTopKeys JSONBContainsTopKey JSONBExists JSONBExtract
+    JSONBExtractScalar JSONBObjectAgg JSONExtract JSONExtractScalar JSONObject JSONObjectAgg
+    JSONStripNulls JustifyDays JustifyHours JustifyInterval Lag LastValue Lead Least Left Length
+    Levenshtein Ln Localtime Localtimestamp Log LogicalAnd LogicalOr Lower MD5 MakeInterval Max
+    Min Mode Normalize NthValue Ntile Nullif Or Overlay Pad PercentRank PercentileCont
+    PercentileDisc Pi Pow Radians Rand Rank RegexpCount RegexpILike RegexpInstr RegexpLike
+    RegexpReplace RegexpSubstr RegrAvgx RegrAvgy RegrCount RegrIntercept RegrR2 RegrSlope RegrSxx
+    RegrSxy RegrSyy Repeat Replace Reverse Right Round RowNumber SHA2Digest SessionUser Sign Sin
+    Sinh SplitPart Sqrt StDistance StPoint StartsWith Stddev StddevPop StddevSamp StrPosition
+    StrToDate StrToTime StringToArray Substring Sum Tan Tanh Time TimeFromParts TimeToStr
+    Timestamp TimestampFromParts TimestampTrunc ToNumber Translate Trim Trunc UnixToTime Unnest
+    Upper Uuid Variance VariancePop WidthBucket XMLElement Xor
+    """.split()  # noqa: SIM905 - a list of 190 quoted words is harder to read
+)
+"""sqlglot's classes of what Postgres has built in, functions and grammar. A name that sqlglot knows
+from another server may be a user's here."""
 
 USER_FUNCTIONS_WRITE = frozenset({"postgres", "redshift", "mysql", ""})
 """Dialects whose user functions, called in a SELECT, may change anything."""
@@ -145,6 +173,12 @@ def acts(name: str, dialect: str, *, schema: str = "", is_table: bool = False) -
     if is_table and dialect == "snowflake":
         return not schema and name not in _TABLE_FUNCTIONS
     return dialect in USER_FUNCTIONS_WRITE or name.startswith(ACTING_PREFIXES)
+
+
+def is_foreign(parsed_as: str, dialect: str) -> bool:
+    """Whether a function that the parser knows, by its class there, is none of this server's own,
+    and so a user's."""
+    return dialect in ("postgres", "") and parsed_as not in _POSTGRES_PARSED
 
 
 def is_users(schema: str) -> bool:

@@ -228,4 +228,8 @@ def _acts(node: Node, dialect: str) -> bool:
     if isinstance(node, exp.Anonymous | exp.AnonymousAggFunc):
         is_table = isinstance(parent, exp.Table | exp.TableFromRows | exp.Lateral)
         return sql_functions.acts(node.name, dialect, schema=schema, is_table=is_table)
-    return sql_functions.is_users(schema) or node.sql_name().lower() in sql_functions.ACTING
+    return (
+        sql_functions.is_users(schema)
+        or sql_functions.is_foreign(type(node).__name__, dialect)
+        or node.sql_name().lower() in sql_functions.ACTING
+    )

@@ -77,6 +77,9 @@ STATEMENTS: dict[str, tuple[str, Expected]] = {
     "a user's function named like one of another server": (
         "SELECT conv(1, 2, 3)", [("execute", "select", "", False)],
     ),
+    "a user's function named like one that the parser knows from elsewhere": (
+        "SELECT unhex('a')", [("execute", "select", "", False)],
+    ),
     "known functions read": (
         "SELECT lower(a), now(), count(*), jsonb_build_object('a', 1), pg_size_pretty(1) FROM t",
         [("read", "select", "t", False)],
