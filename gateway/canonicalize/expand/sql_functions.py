@@ -74,7 +74,8 @@ _PG_OTHERS = """
     ts_headline ts_lexize ts_parse ts_rank ts_rank_cd tsrange tstzrange tsvector_to_array
     txid_current_snapshot unistr upper_inc upper_inf uuid_extract_timestamp uuid_extract_version
     websearch_to_tsquery width xml_is_well_formed xmlagg xmlcomment xmlexists xmltext xpath
-    xpath_exists row json_array xmlforest xmlconcat xmlpi clock_timestamp timeofday random random_normal gen_random_uuid uuidv4 uuidv7
+    xpath_exists row json_array xmlforest xmlconcat xmlpi
+    clock_timestamp timeofday random random_normal gen_random_uuid uuidv4 uuidv7
     currval lastval uuid_generate_v1 uuid_generate_v4 l2_distance cosine_distance inner_product
     l1_distance vector_dims vector_norm similarity word_similarity unaccent digest hmac
     st_distance st_dwithin st_within st_contains st_intersects st_makepoint st_setsrid st_point
