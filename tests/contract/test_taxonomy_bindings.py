@@ -16,7 +16,8 @@ import pytest
 from gateway.authoring.imports.names import singular
 from gateway.canonicalize.catalog.file import load_catalog, load_section
 from gateway.canonicalize.catalog.row import row_of
-from gateway.canonicalize.library import CATALOGS, OTHER_FILES
+from gateway.canonicalize.library import CATALOGS
+from gateway.canonicalize.taxonomy import TAXONOMY_FILE
 from gateway.canonicalize.mapper import Mapper, load_mapper
 from gateway.canonicalize.overrides import Override
 from gateway.canonicalize.taxonomy import TAXONOMY_FILE, Taxonomy, load_taxonomy, meaning_of
@@ -116,7 +117,7 @@ def load_bindings() -> Iterator[Binding]:
     folder = mappers_dir()
     catalogs = {path.stem: path for path in (folder / CATALOGS).glob("*.cat")}
     for path in sorted(folder.glob("*.yaml")):
-        if path.name in OTHER_FILES:
+        if path.name == TAXONOMY_FILE:
             continue
         mapper, problems = load_mapper(path, catalogs)
         assert mapper is not None, problems
