@@ -19,7 +19,7 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from gateway.admin import AdminSettings
-from gateway.canonicalize.taxonomy import TAXONOMY_FILE
+from gateway.canonicalize.authored.taxonomy import TAXONOMY_FILE
 from gateway.content import mappers_dir, policies_dir
 from gateway.control_client.settings import ControlSettings
 from gateway.enforce.destination import DestinationSettings

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 
 from gateway.authoring.observed import Observed
 from gateway.authoring.recordings.traffic import Entry, Recorded, Unread, Written
-from gateway.canonicalize.ambiguity import AmbiguityError
 from gateway.canonicalize.canonicalizer import Canonicalizer
+from gateway.canonicalize.request.ambiguity import AmbiguityError
 from gateway.canonicalize.site import Site
 from gateway.model.action import Kind
 

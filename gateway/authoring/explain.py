@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from gateway.authoring.mappers import canonical_as_json
-from gateway.canonicalize.ambiguity import AmbiguityError
+from gateway.canonicalize.authored.operation import Condition, Operation, ParamType, Presence
+from gateway.canonicalize.authored.template import Form, form_of
 from gateway.canonicalize.canonicalizer import Canonicalizer, Finding
 from gateway.canonicalize.matcher import Candidate
-from gateway.canonicalize.operation import Condition, Operation, ParamType, Presence
-from gateway.canonicalize.template import Form, form_of
+from gateway.canonicalize.request.ambiguity import AmbiguityError
 from gateway.model.action import Action, Canonical
 from gateway.model.exchange import HttpRequest
 from gateway.record.redact import redact_params, redact_text

@@ -13,12 +13,12 @@ from typing import Any, NamedTuple
 import orjson
 
 from gateway.authoring.explain import target_source
+from gateway.canonicalize.authored.mapper import Mapper
+from gateway.canonicalize.authored.operation import Operation, Param, Presence
+from gateway.canonicalize.authored.overrides import Override
 from gateway.canonicalize.catalog.file import CatalogFile, load_section
 from gateway.canonicalize.catalog.row import line_of, row_of
 from gateway.canonicalize.library import load_library
-from gateway.canonicalize.mapper import Mapper
-from gateway.canonicalize.operation import Operation, Param, Presence
-from gateway.canonicalize.overrides import Override
 from gateway.model.errors import ConfigurationError
 
 _NOTHING: Mapping[str, Any] = {}

@@ -14,10 +14,10 @@ from typing import Final
 
 from gateway.authoring.recordings.traffic import RecordingError
 from gateway.authoring.segments import folded, is_variable, marked, template_of
-from gateway.canonicalize.ambiguity import AmbiguityError
-from gateway.canonicalize.bodies import DecimalText, MediaType
-from gateway.canonicalize.normalize import split_target
-from gateway.canonicalize.reader import RequestReader
+from gateway.canonicalize.request.ambiguity import AmbiguityError
+from gateway.canonicalize.request.bodies import DecimalText, MediaType
+from gateway.canonicalize.request.normalize import split_target
+from gateway.canonicalize.request.reader import RequestReader
 from gateway.model.exchange import HttpRequest
 
 PATHS_MAX: Final = 50_000

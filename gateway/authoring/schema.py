@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from gateway.canonicalize.authored.mapper import API_VERSION, ERROR_STYLES, EXPECTATIONS
+from gateway.canonicalize.authored.operation import ParamType, Place
 from gateway.canonicalize.expand import FAMILIES
-from gateway.canonicalize.mapper import API_VERSION, ERROR_STYLES, EXPECTATIONS
-from gateway.canonicalize.operation import ParamType, Place
 from gateway.canonicalize.selectors import Select
 from gateway.model.action import Kind
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import yaml
 
-from gateway.canonicalize.yaml_depth import is_too_deep
+from gateway.canonicalize.authored.yaml_depth import is_too_deep
 from gateway.model.errors import CheckreinError
 
 SPEC_BYTES_MAX: Final = 64_000_000

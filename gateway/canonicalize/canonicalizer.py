@@ -12,23 +12,28 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from gateway.canonicalize import ambiguity
-from gateway.canonicalize.ambiguity import AmbiguityError
-from gateway.canonicalize.aws_entries import entries_of, find_aws, index_of, needed_sections
+from gateway.canonicalize.authored.mapper import Mapper
+from gateway.canonicalize.authored.operation import Operation
 from gateway.canonicalize.catalog.index import hosts_of
-from gateway.canonicalize.catalog_names import action_names, operation_names
+from gateway.canonicalize.catalog.names import action_names, operation_names
 from gateway.canonicalize.expand import TEXTS, expand
 from gateway.canonicalize.expand.acts import Resolve
 from gateway.canonicalize.grpc import grpc_action, grpc_operation
 from gateway.canonicalize.hosts import HostMap
 from gateway.canonicalize.library import Library, MapperFile, load_library
-from gateway.canonicalize.mapper import Mapper
 from gateway.canonicalize.matcher import Candidate, first_that_holds
-from gateway.canonicalize.normalize import check_overrides, split_target
-from gateway.canonicalize.operation import Operation
-from gateway.canonicalize.reader import RequestReader
+from gateway.canonicalize.request import ambiguity
+from gateway.canonicalize.request.ambiguity import AmbiguityError
+from gateway.canonicalize.request.normalize import check_overrides, split_target
+from gateway.canonicalize.request.reader import RequestReader
 from gateway.canonicalize.selectors import Select
 from gateway.canonicalize.selectors.aws import AwsCall, select_aws
+from gateway.canonicalize.selectors.aws_entries import (
+    entries_of,
+    find_aws,
+    index_of,
+    needed_sections,
+)
 from gateway.canonicalize.site import LazySite, Part, Site, load_site
 from gateway.canonicalize.verdicts import problems_of
 from gateway.model.action import UNKNOWN_OPERATION, Action, Canonical, Kind, Target

@@ -12,8 +12,8 @@ import re
 from collections.abc import Sequence
 from types import MappingProxyType
 
-from gateway.canonicalize.kinds import derived_kind, raised_kind, sensitivity
-from gateway.canonicalize.naming import derived_action, singular, words_of
+from gateway.canonicalize.naming.kinds import derived_kind, raised_kind, sensitivity
+from gateway.canonicalize.naming.words import derived_action, singular, words_of
 from gateway.model.action import Action, Kind, Target
 
 NAME_CHARS_MAX = 300

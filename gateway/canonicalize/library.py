@@ -12,10 +12,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from gateway.canonicalize.authored.mapper import Mapper, load_mapper
+from gateway.canonicalize.authored.taxonomy import TAXONOMY_FILE
 from gateway.canonicalize.catalog.file import CatalogFile, load_catalog, load_digest
 from gateway.canonicalize.catalog.index import Index, Listing, load_index
-from gateway.canonicalize.mapper import Mapper, load_mapper
-from gateway.canonicalize.taxonomy import TAXONOMY_FILE
 from gateway.content import mappers_dir
 from gateway.model.errors import ConfigurationError, Problem
 

@@ -10,12 +10,12 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from gateway.canonicalize import ambiguity
-from gateway.canonicalize.ambiguity import AmbiguityError
-from gateway.canonicalize.extractor import Extractor
-from gateway.canonicalize.operation import Condition, Operation, Presence
-from gateway.canonicalize.reader import RequestReader
-from gateway.canonicalize.template import VARIABLE, Form, form_of, pattern_of
+from gateway.canonicalize.authored.operation import Condition, Operation, Presence
+from gateway.canonicalize.authored.template import VARIABLE, Form, form_of, pattern_of
+from gateway.canonicalize.request import ambiguity
+from gateway.canonicalize.request.ambiguity import AmbiguityError
+from gateway.canonicalize.request.extractor import Extractor
+from gateway.canonicalize.request.reader import RequestReader
 
 
 class Entry:

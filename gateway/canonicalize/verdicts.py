@@ -9,11 +9,11 @@ from pathlib import Path
 
 import orjson
 
+from gateway.canonicalize.authored.document import nearest
+from gateway.canonicalize.authored.mapper import Mapper
+from gateway.canonicalize.authored.overrides import Override
 from gateway.canonicalize.catalog.file import load_catalog, load_section
-from gateway.canonicalize.document import nearest
-from gateway.canonicalize.mapper import Mapper
 from gateway.canonicalize.matcher import Entry
-from gateway.canonicalize.overrides import Override
 from gateway.canonicalize.selectors import Select
 from gateway.canonicalize.site import Part, Site, compile_line
 from gateway.model.errors import Problem

@@ -13,11 +13,11 @@ import pytest
 
 from gateway.authoring.imports.rebuild import importer, importer_names, index_of
 from gateway.authoring.mappers import run_tests
+from gateway.canonicalize.authored.taxonomy import TAXONOMY_FILE
 from gateway.canonicalize.canonicalizer import Canonicalizer
 from gateway.canonicalize.catalog.compiled import compile_row
 from gateway.canonicalize.catalog.file import CatalogFile, load_catalog, load_section
 from gateway.canonicalize.catalog.row import ACTION_NAME, SENSITIVE, Row, row_of
-from gateway.canonicalize.taxonomy import TAXONOMY_FILE
 from gateway.content import mappers_dir
 from gateway.model.action import Kind
 

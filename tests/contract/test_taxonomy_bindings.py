@@ -14,13 +14,17 @@ from pathlib import Path
 import pytest
 
 from gateway.authoring.imports.names import singular
+from gateway.canonicalize.authored.mapper import Mapper, load_mapper
+from gateway.canonicalize.authored.overrides import Override
+from gateway.canonicalize.authored.taxonomy import (
+    TAXONOMY_FILE,
+    Taxonomy,
+    load_taxonomy,
+    meaning_of,
+)
 from gateway.canonicalize.catalog.file import load_catalog, load_section
 from gateway.canonicalize.catalog.row import row_of
 from gateway.canonicalize.library import CATALOGS
-from gateway.canonicalize.taxonomy import TAXONOMY_FILE
-from gateway.canonicalize.mapper import Mapper, load_mapper
-from gateway.canonicalize.overrides import Override
-from gateway.canonicalize.taxonomy import TAXONOMY_FILE, Taxonomy, load_taxonomy, meaning_of
 from gateway.content import mappers_dir
 from gateway.model.action import Kind
 

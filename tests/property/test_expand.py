@@ -14,10 +14,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from gateway.canonicalize.ambiguity import AmbiguityError
 from gateway.canonicalize.expand import FAMILIES
 from gateway.canonicalize.expand.graphql_document import Selections, parse_document
 from gateway.canonicalize.expand.graphql_tokens import TOKENS_MAX, GraphqlSyntaxError
+from gateway.canonicalize.request.ambiguity import AmbiguityError
 from gateway.model.action import Action, Kind
 from tests.unit.canonicalize.expand.calls import acts
 

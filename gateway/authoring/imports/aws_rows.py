@@ -16,7 +16,7 @@ from gateway.authoring.imports.params import Field, chosen_params, param_name
 from gateway.authoring.imports.wires import wire_of
 from gateway.canonicalize.catalog.file import NewSection
 from gateway.canonicalize.catalog.row import Row, RowParam
-from gateway.canonicalize.secrets import looks_secret
+from gateway.canonicalize.naming.secrets import looks_secret
 from gateway.canonicalize.selectors.aws_index import AWS_ERRORS, Protocol
 from gateway.model.action import Kind
 

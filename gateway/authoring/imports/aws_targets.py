@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from gateway.authoring.imports.aws_models import Member, ModelOperation
 from gateway.authoring.imports.names import singular, words_of
-from gateway.canonicalize.secrets import looks_secret
+from gateway.canonicalize.naming.secrets import looks_secret
 from gateway.model.action import Kind
 
 _ID_WORDS = frozenset(

@@ -13,7 +13,7 @@ from typing import Any
 
 from gateway.authoring.imports.names import singular
 from gateway.authoring.imports.wires import variable_name
-from gateway.canonicalize.secrets import looks_secret
+from gateway.canonicalize.naming.secrets import looks_secret
 
 _VARIABLE = re.compile(r"\{(\+?)([^{}]+)\}")
 _LITERAL = re.compile(r"[A-Za-z0-9_@$.:~-]+")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.canonicalize.kinds import (
+from gateway.canonicalize.naming.kinds import (
     KIND_BY_VERB,
     changes_access,
     derived_kind,

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from gateway.canonicalize.naming import derived_action, singular, words_of
+from gateway.canonicalize.naming.words import derived_action, singular, words_of
 
 __all__ = ["derived_action", "singular", "words_of"]

@@ -17,8 +17,8 @@ from gateway.authoring.imports.described import Described, RowRules, row_of
 from gateway.authoring.imports.kinds import verb_of
 from gateway.authoring.imports.names import words_of
 from gateway.authoring.imports.params import Field, fields_of_schema, type_of_schema
+from gateway.canonicalize.authored.template import TemplateError, split_template
 from gateway.canonicalize.catalog.row import Row
-from gateway.canonicalize.template import TemplateError, split_template
 
 PATHS_MAX = 20_000
 """Five times the largest published document."""

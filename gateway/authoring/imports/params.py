@@ -14,7 +14,7 @@ from typing import Any
 
 from gateway.authoring.imports.wires import variable_name
 from gateway.canonicalize.catalog.row import PARAM_NAME, RowParam
-from gateway.canonicalize.secrets import looks_secret
+from gateway.canonicalize.naming.secrets import looks_secret
 
 PARAMS_MAX = 8
 FIELDS_MAX = 400

@@ -12,11 +12,11 @@ from pathlib import Path
 from gateway.authoring.imports import providers
 from gateway.authoring.imports.agreement import agreed
 from gateway.authoring.imports.sources import fetch
+from gateway.canonicalize.authored.mapper import load_mapper
+from gateway.canonicalize.authored.taxonomy import TAXONOMY_FILE, load_taxonomy
 from gateway.canonicalize.catalog.file import NewSection, Source, load_catalog, write_catalog
 from gateway.canonicalize.catalog.index import build_index
 from gateway.canonicalize.library import CATALOGS
-from gateway.canonicalize.mapper import load_mapper
-from gateway.canonicalize.taxonomy import TAXONOMY_FILE, load_taxonomy
 from gateway.content import mappers_dir
 from gateway.model.errors import ConfigurationError
 

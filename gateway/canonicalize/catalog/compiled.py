@@ -8,14 +8,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from gateway.canonicalize.address import (
+from gateway.canonicalize.authored.address import (
     AddressError,
     parse_address,
     parse_addresses,
     parse_template,
 )
-from gateway.canonicalize.catalog.row import Row, RowParam
-from gateway.canonicalize.operation import (
+from gateway.canonicalize.authored.operation import (
     Address,
     Condition,
     Operation,
@@ -26,7 +25,8 @@ from gateway.canonicalize.operation import (
     TargetSpec,
     reads_body,
 )
-from gateway.canonicalize.template import split_template, variables_of
+from gateway.canonicalize.authored.template import split_template, variables_of
+from gateway.canonicalize.catalog.row import Row, RowParam
 from gateway.model.action import WitnessRead
 
 _CURRENCY = re.compile(r"[a-z]{3}")

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import orjson
 
+from gateway.canonicalize.authored.mapper import Mapper
 from gateway.canonicalize.catalog.file import CatalogError, CatalogFile
-from gateway.canonicalize.mapper import Mapper
 
 FORMAT = "checkrein-index/1"
 FILE = "index.json"

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
+from gateway.canonicalize.authored.operation import Operation
 from gateway.canonicalize.expand.acts import (
     Call,
     NamedActs,
@@ -30,8 +31,7 @@ from gateway.canonicalize.expand.mcp import expand_mcp
 from gateway.canonicalize.expand.postgrest import expand_postgrest
 from gateway.canonicalize.expand.sql_requests import DIALECTS
 from gateway.canonicalize.expand.sql_requests import EXPANDERS as SQL
-from gateway.canonicalize.operation import Operation
-from gateway.canonicalize.reader import RequestReader
+from gateway.canonicalize.request.reader import RequestReader
 from gateway.model.action import Action, Kind, Target
 
 _EXPANDERS: Mapping[str, Callable[[Call], tuple[Action, ...]]] = {

@@ -11,16 +11,22 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from gateway.canonicalize import ambiguity
-from gateway.canonicalize.ambiguity import AmbiguityError
-from gateway.canonicalize.bodies import DecimalText
-from gateway.canonicalize.extractor import ACTIONS_MAX, ITEMS_MAX, TEXT_CHARS_MAX, extract
-from gateway.canonicalize.kinds import KIND_BY_VERB, object_of, raised_kind, sensitivity, verb_of
+from gateway.canonicalize.authored.operation import Operation
 from gateway.canonicalize.matcher import Candidate, Entry, first_that_holds
-from gateway.canonicalize.naming import derived_action, words_of
-from gateway.canonicalize.operation import Operation
-from gateway.canonicalize.reader import RequestReader
-from gateway.canonicalize.secrets import looks_secret
+from gateway.canonicalize.naming.kinds import (
+    KIND_BY_VERB,
+    object_of,
+    raised_kind,
+    sensitivity,
+    verb_of,
+)
+from gateway.canonicalize.naming.secrets import looks_secret
+from gateway.canonicalize.naming.words import derived_action, words_of
+from gateway.canonicalize.request import ambiguity
+from gateway.canonicalize.request.ambiguity import AmbiguityError
+from gateway.canonicalize.request.bodies import DecimalText
+from gateway.canonicalize.request.extractor import ACTIONS_MAX, ITEMS_MAX, TEXT_CHARS_MAX, extract
+from gateway.canonicalize.request.reader import RequestReader
 from gateway.model.action import Action, Canonical, Kind, ParamValue, Target
 from gateway.model.exchange import HttpRequest
 

@@ -13,11 +13,11 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from gateway.canonicalize import ambiguity
-from gateway.canonicalize.ambiguity import AmbiguityError
 from gateway.canonicalize.expand.acts import Call, NotUnderstoodError, check_count
-from gateway.canonicalize.multipart import Part, parse_fields
-from gateway.canonicalize.reader import member
+from gateway.canonicalize.request import ambiguity
+from gateway.canonicalize.request.ambiguity import AmbiguityError
+from gateway.canonicalize.request.multipart import Part, parse_fields
+from gateway.canonicalize.request.reader import member
 from gateway.model.action import Action
 from gateway.model.exchange import HttpRequest
 

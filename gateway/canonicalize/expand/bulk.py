@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from gateway.canonicalize import ambiguity
-from gateway.canonicalize.ambiguity import AmbiguityError
-from gateway.canonicalize.bodies import parse_json
+from gateway.canonicalize.authored.template import variables_of
 from gateway.canonicalize.expand.acts import Call, NotUnderstoodError, check_count, own_action
-from gateway.canonicalize.reader import member
-from gateway.canonicalize.template import variables_of
+from gateway.canonicalize.request import ambiguity
+from gateway.canonicalize.request.ambiguity import AmbiguityError
+from gateway.canonicalize.request.bodies import parse_json
+from gateway.canonicalize.request.reader import member
 from gateway.model.action import Action, Kind, Target
 
 LINES_MAX = 10_000

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from gateway.canonicalize.expand.acts import Call, NotUnderstoodError, own_action
-from gateway.canonicalize.reader import member
+from gateway.canonicalize.request.reader import member
 from gateway.model.action import Action, Kind, Target
 
 _ACTS: Mapping[str, tuple[str, Kind]] = {

@@ -11,9 +11,6 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from gateway.canonicalize import ambiguity
-from gateway.canonicalize.ambiguity import AmbiguityError
-from gateway.canonicalize.bodies import MediaType, parse_json
 from gateway.canonicalize.expand.acts import (
     Act,
     Call,
@@ -34,8 +31,11 @@ from gateway.canonicalize.expand.graphql_document import (
     parse_document,
 )
 from gateway.canonicalize.expand.graphql_tokens import TOKENS_MAX, GraphqlSyntaxError
-from gateway.canonicalize.extractor import ACTIONS_MAX
-from gateway.canonicalize.reader import RequestReader, member
+from gateway.canonicalize.request import ambiguity
+from gateway.canonicalize.request.ambiguity import AmbiguityError
+from gateway.canonicalize.request.bodies import MediaType, parse_json
+from gateway.canonicalize.request.extractor import ACTIONS_MAX
+from gateway.canonicalize.request.reader import RequestReader, member
 from gateway.model.action import Action, Kind, Target
 
 BATCH_MAX = 100

@@ -9,15 +9,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from gateway.canonicalize import ambiguity
-from gateway.canonicalize.ambiguity import AmbiguityError
-from gateway.canonicalize.bodies import DecimalText
 from gateway.canonicalize.expand.graphql_tokens import (
     GraphqlSyntaxError,
     Token,
     string_value,
     tokens_of,
 )
+from gateway.canonicalize.request import ambiguity
+from gateway.canonicalize.request.ambiguity import AmbiguityError
+from gateway.canonicalize.request.bodies import DecimalText
 
 DEPTH_MAX = 64
 """Selections, lists and types within each other. Introspection, deeper than most, has 13."""

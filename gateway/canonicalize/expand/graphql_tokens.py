@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 
-from gateway.canonicalize import ambiguity
-from gateway.canonicalize.ambiguity import AmbiguityError
+from gateway.canonicalize.request import ambiguity
+from gateway.canonicalize.request.ambiguity import AmbiguityError
 
 DOCUMENT_CHARS_MAX = 262_144
 """Generated clients write documents of some tens of kilobytes."""

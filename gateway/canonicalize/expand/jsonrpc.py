@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from gateway.canonicalize import ambiguity
-from gateway.canonicalize.ambiguity import AmbiguityError
 from gateway.canonicalize.expand.acts import (
     NAME_CHARS_MAX,
     Act,
@@ -19,7 +17,9 @@ from gateway.canonicalize.expand.acts import (
     check_count,
     verb_first,
 )
-from gateway.canonicalize.reader import member
+from gateway.canonicalize.request import ambiguity
+from gateway.canonicalize.request.ambiguity import AmbiguityError
+from gateway.canonicalize.request.reader import member
 from gateway.model.action import Action, Kind
 
 CALLS_MAX = 100

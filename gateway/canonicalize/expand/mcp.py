@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from gateway.canonicalize import ambiguity
-from gateway.canonicalize.ambiguity import AmbiguityError
 from gateway.canonicalize.expand.acts import (
     NAME_CHARS_MAX,
     Act,
@@ -19,9 +17,11 @@ from gateway.canonicalize.expand.acts import (
     verb_first,
 )
 from gateway.canonicalize.expand.jsonrpc import expand_calls
-from gateway.canonicalize.kinds import KIND_BY_VERB, derived_kind
-from gateway.canonicalize.naming import words_of
-from gateway.canonicalize.reader import member
+from gateway.canonicalize.naming.kinds import KIND_BY_VERB, derived_kind
+from gateway.canonicalize.naming.words import words_of
+from gateway.canonicalize.request import ambiguity
+from gateway.canonicalize.request.ambiguity import AmbiguityError
+from gateway.canonicalize.request.reader import member
 from gateway.model.action import Action, Kind
 
 _METHODS: Mapping[str, tuple[str, Kind]] = {

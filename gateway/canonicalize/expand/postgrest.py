@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from gateway.canonicalize import ambiguity
-from gateway.canonicalize.ambiguity import AmbiguityError
 from gateway.canonicalize.expand.acts import Call, own_action
-from gateway.canonicalize.reader import RequestReader
+from gateway.canonicalize.request import ambiguity
+from gateway.canonicalize.request.ambiguity import AmbiguityError
+from gateway.canonicalize.request.reader import RequestReader
 from gateway.model.action import Action, Kind, ParamValue, Target
 
 _STATEMENTS: Mapping[str, tuple[str, Kind]] = {

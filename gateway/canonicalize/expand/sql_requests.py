@@ -8,12 +8,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 
-from gateway.canonicalize import ambiguity
-from gateway.canonicalize.ambiguity import AmbiguityError
-from gateway.canonicalize.bodies import MediaType
 from gateway.canonicalize.expand.acts import Call, NotUnderstoodError, own_action
 from gateway.canonicalize.expand.sql import ACTION, sql_actions
-from gateway.canonicalize.reader import RequestReader, member
+from gateway.canonicalize.request import ambiguity
+from gateway.canonicalize.request.ambiguity import AmbiguityError
+from gateway.canonicalize.request.bodies import MediaType
+from gateway.canonicalize.request.reader import RequestReader, member
 from gateway.model.action import Action, Kind, ParamValue, Target
 
 TEXTS_MAX = 100

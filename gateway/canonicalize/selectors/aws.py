@@ -10,12 +10,12 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gateway.canonicalize import ambiguity
-from gateway.canonicalize.ambiguity import AmbiguityError
-from gateway.canonicalize.bodies import MediaType
-from gateway.canonicalize.operation import Address, Place
-from gateway.canonicalize.pairs import Pairs
-from gateway.canonicalize.reader import RequestReader
+from gateway.canonicalize.authored.operation import Address, Place
+from gateway.canonicalize.request import ambiguity
+from gateway.canonicalize.request.ambiguity import AmbiguityError
+from gateway.canonicalize.request.bodies import MediaType
+from gateway.canonicalize.request.pairs import Pairs
+from gateway.canonicalize.request.reader import RequestReader
 from gateway.canonicalize.selectors.aws_index import (
     AWS_ERRORS,
     AwsIndex,

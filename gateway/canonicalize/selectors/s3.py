@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from itertools import chain, combinations
 from typing import Any
 
-from gateway.canonicalize import ambiguity
-from gateway.canonicalize.ambiguity import AmbiguityError
-from gateway.canonicalize.reader import RequestReader
+from gateway.canonicalize.request import ambiguity
+from gateway.canonicalize.request.ambiguity import AmbiguityError
+from gateway.canonicalize.request.reader import RequestReader
 from gateway.canonicalize.selectors.aws_hosts import Style
 
 SERVICE, BUCKET, OBJECT = "service", "bucket", "object"

@@ -7,11 +7,11 @@ import functools
 from collections.abc import Iterable, Mapping
 
 from gateway.authoring.requests import build_request
+from gateway.canonicalize.authored.operation import Operation
 from gateway.canonicalize.canonicalizer import Canonicalizer
 from gateway.canonicalize.catalog.file import load_catalog, load_section
 from gateway.canonicalize.catalog.row import Row, row_of
 from gateway.canonicalize.library import CATALOGS
-from gateway.canonicalize.operation import Operation
 from gateway.content import mappers_dir
 from gateway.model.exchange import HttpRequest
 

@@ -10,9 +10,9 @@ import stripe
 
 from gateway.authoring.imports.agreement import agreed
 from gateway.authoring.imports.rebuild import importer
+from gateway.canonicalize.authored.taxonomy import TAXONOMY_FILE, load_taxonomy
 from gateway.canonicalize.catalog.file import write_catalog
 from gateway.canonicalize.library import CATALOGS
-from gateway.canonicalize.taxonomy import TAXONOMY_FILE, load_taxonomy
 from gateway.content import mappers_dir
 
 INSTALLED = Path(stripe.__file__).parents[1]

@@ -18,8 +18,8 @@ from gateway.authoring.proposals import Proposal, ProposalError, provider_of, te
 from gateway.authoring.recordings.traffic import Recorded
 from gateway.authoring.requests import build_request
 from gateway.authoring.specs import SpecError, load_spec
+from gateway.canonicalize.authored.taxonomy import TAXONOMY_FILE, load_taxonomy
 from gateway.canonicalize.canonicalizer import Canonicalizer
-from gateway.canonicalize.taxonomy import TAXONOMY_FILE, load_taxonomy
 from gateway.content import mappers_dir
 from gateway.model.exchange import HttpRequest
 

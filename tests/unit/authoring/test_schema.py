@@ -10,9 +10,9 @@ import yaml
 from jsonschema import Draft202012Validator
 
 from gateway.authoring.schema import FILE, mapper_schema
+from gateway.canonicalize.authored.mapper import parse_mapper
+from gateway.canonicalize.authored.taxonomy import TAXONOMY_FILE
 from gateway.canonicalize.library import CATALOGS
-from gateway.canonicalize.taxonomy import TAXONOMY_FILE
-from gateway.canonicalize.mapper import parse_mapper
 from gateway.content import mappers_dir
 
 FILES = sorted(path for path in mappers_dir().glob("*.yaml") if path.name != TAXONOMY_FILE)

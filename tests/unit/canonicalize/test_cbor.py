@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.canonicalize import ambiguity
-from gateway.canonicalize.ambiguity import AmbiguityError
-from gateway.canonicalize.bodies import DecimalText
-from gateway.canonicalize.cbor import CBOR_DEPTH_MAX, CBOR_ITEMS_MAX, parse_cbor
+from gateway.canonicalize.request import ambiguity
+from gateway.canonicalize.request.ambiguity import AmbiguityError
+from gateway.canonicalize.request.bodies import DecimalText
+from gateway.canonicalize.request.cbor import CBOR_DEPTH_MAX, CBOR_ITEMS_MAX, parse_cbor
 
 READ = {
     "an empty object": ("a0", {}),

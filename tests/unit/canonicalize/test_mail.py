@@ -6,7 +6,7 @@ import base64
 
 import pytest
 
-from gateway.canonicalize.mail import (
+from gateway.canonicalize.request.mail import (
     RAW_CHARS_MAX,
     bare_addresses,
     raw_recipients,

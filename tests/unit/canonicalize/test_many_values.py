@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.canonicalize.address import AddressError, parse_address, parse_addresses
+from gateway.canonicalize.authored.address import AddressError, parse_address, parse_addresses
 from tests.unit.canonicalize.requests import FORM, JSON, load_text, shop
 
 MAIL = base64.b64encode(b"To: a@x.com\r\nSubject: hi\r\nFrom: b@x.com\r\n\r\n").decode()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from gateway.canonicalize.authored.template import TemplateError, split_template, variables_of
 from gateway.canonicalize.hosts import HostMap
 from gateway.canonicalize.matcher import Entry, PathTrie
-from gateway.canonicalize.template import TemplateError, split_template, variables_of
 
 TEMPLATES = (
     "/orders", "/orders/{id}", "/orders/search", "/orders/{id}:cancel", "/orders/{id}.json",

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from gateway.authoring.requests import build_request
-from gateway.canonicalize.ambiguity import AmbiguityError
-from gateway.canonicalize.multipart import parse_multipart
-from gateway.canonicalize.reader import RequestReader
+from gateway.canonicalize.request.ambiguity import AmbiguityError
+from gateway.canonicalize.request.multipart import parse_multipart
+from gateway.canonicalize.request.reader import RequestReader
 
 FORM = "multipart/form-data; boundary=b"
 

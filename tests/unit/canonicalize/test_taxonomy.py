@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from gateway.authoring.imports.names import singular
-from gateway.canonicalize.operation import ParamType
-from gateway.canonicalize.taxonomy import (
+from gateway.canonicalize.authored.operation import ParamType
+from gateway.canonicalize.authored.taxonomy import (
     TAXONOMY_FILE,
     ParamMeaning,
     Taxonomy,

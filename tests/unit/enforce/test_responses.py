@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from gateway.canonicalize.cbor import parse_cbor
+from gateway.canonicalize.request.cbor import parse_cbor
 from gateway.enforce import gate, responses
 from gateway.enforce.refusal_shapes import STYLES, Category
 from gateway.model.action import Action, Canonical, Kind, Target

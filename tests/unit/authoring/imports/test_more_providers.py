@@ -9,7 +9,7 @@ import pytest
 
 from gateway.canonicalize.catalog.file import load_catalog, load_section
 from gateway.canonicalize.catalog.row import Row, row_of
-from gateway.canonicalize.secrets import looks_secret
+from gateway.canonicalize.naming.secrets import looks_secret
 from gateway.content import mappers_dir
 from gateway.model.action import Kind
 

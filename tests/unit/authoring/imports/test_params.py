@@ -15,7 +15,7 @@ from gateway.authoring.imports.params import (
     fields_of_schema,
     type_of_schema,
 )
-from gateway.canonicalize.secrets import looks_secret
+from gateway.canonicalize.naming.secrets import looks_secret
 
 
 def plain(node: object) -> dict[str, Any]:

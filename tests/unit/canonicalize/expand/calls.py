@@ -6,11 +6,11 @@ import json
 from collections.abc import Mapping
 
 from gateway.authoring.requests import build_request
-from gateway.canonicalize.ambiguity import AmbiguityError
+from gateway.canonicalize.authored.operation import Operation, TargetSpec
 from gateway.canonicalize.expand import expand
-from gateway.canonicalize.normalize import split_target
-from gateway.canonicalize.operation import Operation, TargetSpec
-from gateway.canonicalize.reader import RequestReader
+from gateway.canonicalize.request.ambiguity import AmbiguityError
+from gateway.canonicalize.request.normalize import split_target
+from gateway.canonicalize.request.reader import RequestReader
 from gateway.model.action import Action, Canonical, Kind, Target
 from gateway.model.exchange import HttpRequest
 

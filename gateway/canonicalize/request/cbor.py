@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import struct
 
-from gateway.canonicalize import ambiguity
-from gateway.canonicalize.ambiguity import AmbiguityError
-from gateway.canonicalize.bodies import DecimalText
+from gateway.canonicalize.request import ambiguity
+from gateway.canonicalize.request.ambiguity import AmbiguityError
+from gateway.canonicalize.request.bodies import DecimalText
 from gateway.model.codec import INTEGER_MAX
 
 CBOR_DEPTH_MAX = 64

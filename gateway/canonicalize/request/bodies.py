@@ -13,9 +13,9 @@ from collections.abc import Mapping
 from enum import StrEnum
 from xml.etree.ElementTree import Element, ParseError, XMLParser
 
-from gateway.canonicalize import ambiguity
-from gateway.canonicalize.ambiguity import AmbiguityError
-from gateway.canonicalize.pairs import Pairs, parse_pairs
+from gateway.canonicalize.request import ambiguity
+from gateway.canonicalize.request.ambiguity import AmbiguityError
+from gateway.canonicalize.request.pairs import Pairs, parse_pairs
 from gateway.model.codec import INTEGER_MAX
 
 JSON_DEPTH_MAX = 64

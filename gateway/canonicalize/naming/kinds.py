@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
-from gateway.canonicalize.naming import singular
+from gateway.canonicalize.naming.words import singular
 from gateway.model.action import Kind
 
 _WORDS = {

@@ -10,12 +10,24 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
-from gateway.canonicalize import ambiguity
-from gateway.canonicalize.ambiguity import AmbiguityError
-from gateway.canonicalize.bodies import DecimalText, MediaType
-from gateway.canonicalize.mail import bare_addresses, raw_recipients, raw_sender, raw_subject
-from gateway.canonicalize.operation import EVERY, Address, Operation, Param, ParamType, Place
-from gateway.canonicalize.reader import RequestReader, json_values, reader_at, xml_texts
+from gateway.canonicalize.authored.operation import (
+    EVERY,
+    Address,
+    Operation,
+    Param,
+    ParamType,
+    Place,
+)
+from gateway.canonicalize.request import ambiguity
+from gateway.canonicalize.request.ambiguity import AmbiguityError
+from gateway.canonicalize.request.bodies import DecimalText, MediaType
+from gateway.canonicalize.request.mail import (
+    bare_addresses,
+    raw_recipients,
+    raw_sender,
+    raw_subject,
+)
+from gateway.canonicalize.request.reader import RequestReader, json_values, reader_at, xml_texts
 from gateway.model.action import Action, ParamValue, Target
 from gateway.model.codec import INTEGER_MAX
 

@@ -13,8 +13,8 @@ from collections.abc import Mapping
 from itertools import product
 from urllib.parse import unquote_to_bytes
 
-from gateway.canonicalize import ambiguity
-from gateway.canonicalize.ambiguity import AmbiguityError
+from gateway.canonicalize.request import ambiguity
+from gateway.canonicalize.request.ambiguity import AmbiguityError
 
 TARGET_BYTES_MAX = 16_384
 """Twice what common servers take; a longer one is nobody's honest request."""

@@ -12,9 +12,9 @@ from enum import StrEnum
 from pathlib import Path
 from types import MappingProxyType
 
+from gateway.canonicalize.authored.document import Document, Node
+from gateway.canonicalize.authored.operation import ParamType
 from gateway.canonicalize.catalog.row import ACTION_NAME, PARAM_NAME
-from gateway.canonicalize.document import Document, Node
-from gateway.canonicalize.operation import ParamType
 from gateway.model.action import Kind
 from gateway.model.errors import Problem
 from gateway.model.risk_class import RiskClass

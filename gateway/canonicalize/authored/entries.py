@@ -10,15 +10,14 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
-from gateway.canonicalize.address import (
+from gateway.canonicalize.authored.address import (
     AddressError,
     parse_address,
     parse_addresses,
     parse_template,
 )
-from gateway.canonicalize.document import Document, Node, elements, is_scalar, is_true
-from gateway.canonicalize.expand import FAMILIES
-from gateway.canonicalize.operation import (
+from gateway.canonicalize.authored.document import Document, Node, elements, is_scalar, is_true
+from gateway.canonicalize.authored.operation import (
     Address,
     Condition,
     Operation,
@@ -30,11 +29,12 @@ from gateway.canonicalize.operation import (
     Template,
     reads_body,
 )
-from gateway.canonicalize.secrets import looks_secret
+from gateway.canonicalize.authored.template import TemplateError, split_template, variables_of
+from gateway.canonicalize.expand import FAMILIES
+from gateway.canonicalize.naming.secrets import looks_secret
+from gateway.canonicalize.naming.verbs import kind_of
 from gateway.canonicalize.selectors import Select
 from gateway.canonicalize.selectors.s3 import S3_VARIABLES
-from gateway.canonicalize.template import TemplateError, split_template, variables_of
-from gateway.canonicalize.verbs import kind_of
 from gateway.model.action import Kind, WitnessRead
 
 ACT = "act "

@@ -10,13 +10,19 @@ import re
 from collections.abc import Callable, Mapping
 from xml.etree.ElementTree import Element
 
-from gateway.canonicalize import ambiguity
-from gateway.canonicalize.ambiguity import AmbiguityError
-from gateway.canonicalize.bodies import MediaType, media_type, parse_form, parse_json, parse_xml
-from gateway.canonicalize.cbor import parse_cbor
-from gateway.canonicalize.multipart import Part, form_of_parts, parse_multipart
-from gateway.canonicalize.operation import EVERY, Address, Place
-from gateway.canonicalize.pairs import Pairs, parse_pairs
+from gateway.canonicalize.authored.operation import EVERY, Address, Place
+from gateway.canonicalize.request import ambiguity
+from gateway.canonicalize.request.ambiguity import AmbiguityError
+from gateway.canonicalize.request.bodies import (
+    MediaType,
+    media_type,
+    parse_form,
+    parse_json,
+    parse_xml,
+)
+from gateway.canonicalize.request.cbor import parse_cbor
+from gateway.canonicalize.request.multipart import Part, form_of_parts, parse_multipart
+from gateway.canonicalize.request.pairs import Pairs, parse_pairs
 from gateway.model.exchange import HttpRequest
 
 _METHOD_FIELD = re.compile(rb"(?i)_method|method.override")

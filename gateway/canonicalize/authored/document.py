@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Mapping
 
 import yaml
 
-from gateway.canonicalize.yaml_depth import DEPTH_MAX, is_too_deep
+from gateway.canonicalize.authored.yaml_depth import DEPTH_MAX, is_too_deep
 from gateway.model.errors import Problem
 
 FILE_BYTES_MAX = 2_000_000

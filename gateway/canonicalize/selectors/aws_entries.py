@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from gateway.canonicalize import ambiguity
-from gateway.canonicalize.ambiguity import AmbiguityError
 from gateway.canonicalize.matcher import Candidate, first_that_holds
-from gateway.canonicalize.reader import RequestReader
+from gateway.canonicalize.request import ambiguity
+from gateway.canonicalize.request.ambiguity import AmbiguityError
+from gateway.canonicalize.request.reader import RequestReader
 from gateway.canonicalize.selectors.aws import AwsCall, needed_services, select_aws
 from gateway.canonicalize.selectors.aws_index import AwsIndex
 from gateway.canonicalize.site import Section, Site

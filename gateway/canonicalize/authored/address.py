@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from gateway.canonicalize.operation import EVERY, Address, Place, Template
+from gateway.canonicalize.authored.operation import EVERY, Address, Place, Template
 
 KEYS_MAX = 12
 """No API nests a value that a rule needs deeper."""

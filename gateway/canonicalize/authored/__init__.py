@@ -1,0 +1,1 @@
+"""What people write: mapper files, the taxonomy, addresses and templates -> compiled operations."""

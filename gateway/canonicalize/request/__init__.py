@@ -1,0 +1,1 @@
+"""What a request carries: path, query, body -> values, strictly; what is ambiguous is refused."""
