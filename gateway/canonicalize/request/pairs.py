@@ -229,7 +229,7 @@ def parse_pairs(text: str, code: str) -> Pairs:
         if not part:
             continue
         key, _, value = part.partition("=")
-        if is_encoded:
+        if is_encoded and ("%" in part or "+" in part):
             key, value = _decode(key, code), _decode(value, code)
             if _CONTROL.search(key) or "\x00" in value:
                 raise AmbiguityError(code, "a key or value with control characters")
