@@ -12,14 +12,14 @@ from dataclasses import replace
 from typing import Final
 
 from gateway.authoring.imports.described import Described, RowRules, row_of
-from gateway.authoring.imports.kinds import KIND_BY_VERB, derived_kind, verb_of
-from gateway.authoring.imports.names import singular, words_of
 from gateway.authoring.imports.params import Field, param_name
 from gateway.authoring.observed import Call
 from gateway.authoring.proposals import Proposed
 from gateway.authoring.segments import is_variable, is_version
 from gateway.canonicalize.catalog.row import Row, RowParam
 from gateway.canonicalize.expand import FAMILIES
+from gateway.canonicalize.naming.kinds import KIND_BY_VERB, derived_kind, verb_of
+from gateway.canonicalize.naming.words import singular, words_of
 from gateway.model.action import Kind
 
 _DECIDE_KIND: Final = "decide: create, update, delete, execute, send, admin, or read"

@@ -12,8 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from gateway.authoring.imports.kinds import KIND_BY_VERB
-from gateway.authoring.imports.names import singular, words_of
+from gateway.canonicalize.naming.kinds import KIND_BY_VERB
+from gateway.canonicalize.naming.words import singular, words_of
 from gateway.record.redact import redact_text
 
 VARIABLE: Final = "{}"

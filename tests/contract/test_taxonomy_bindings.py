@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 
-from gateway.authoring.imports.names import singular
 from gateway.canonicalize.authored.mapper import Mapper, load_mapper
 from gateway.canonicalize.authored.overrides import Override
 from gateway.canonicalize.authored.taxonomy import (
@@ -25,6 +24,7 @@ from gateway.canonicalize.authored.taxonomy import (
 from gateway.canonicalize.catalog.file import load_catalog, load_section
 from gateway.canonicalize.catalog.row import row_of
 from gateway.canonicalize.library import CATALOGS
+from gateway.canonicalize.naming.words import singular
 from gateway.content import mappers_dir
 from gateway.model.action import Kind
 

@@ -11,18 +11,18 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from gateway.authoring.imports.kinds import (
+from gateway.authoring.imports.params import PARAMS_MAX, Field, chosen_params
+from gateway.authoring.imports.targets import path_params, target_of
+from gateway.authoring.imports.wires import wire_of
+from gateway.canonicalize.catalog.row import Row, RowParam
+from gateway.canonicalize.naming.kinds import (
     KIND_BY_VERB,
     changes_access,
     derived_kind,
     sensitivity,
     verb_in,
 )
-from gateway.authoring.imports.names import derived_action, words_of
-from gateway.authoring.imports.params import PARAMS_MAX, Field, chosen_params
-from gateway.authoring.imports.targets import path_params, target_of
-from gateway.authoring.imports.wires import wire_of
-from gateway.canonicalize.catalog.row import Row, RowParam
+from gateway.canonicalize.naming.words import derived_action, words_of
 from gateway.model.action import Kind
 
 _NEVER = re.compile(r"(?!)")

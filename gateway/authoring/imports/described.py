@@ -10,7 +10,11 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from gateway.authoring.imports.kinds import (
+from gateway.authoring.imports.params import Field, chosen_params
+from gateway.authoring.imports.targets import path_params, target_of
+from gateway.authoring.imports.wires import wire_of
+from gateway.canonicalize.catalog.row import Row
+from gateway.canonicalize.naming.kinds import (
     KIND_BY_VERB,
     derived_kind,
     object_of,
@@ -18,11 +22,7 @@ from gateway.authoring.imports.kinds import (
     sensitivity,
     verb_of,
 )
-from gateway.authoring.imports.names import derived_action, singular, words_of
-from gateway.authoring.imports.params import Field, chosen_params
-from gateway.authoring.imports.targets import path_params, target_of
-from gateway.authoring.imports.wires import wire_of
-from gateway.canonicalize.catalog.row import Row
+from gateway.canonicalize.naming.words import derived_action, singular, words_of
 from gateway.model.action import Kind
 
 _VARIABLE = re.compile(r"\{[^{}]*\}")

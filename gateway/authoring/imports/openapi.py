@@ -14,11 +14,11 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from gateway.authoring.imports.described import Described, RowRules, row_of
-from gateway.authoring.imports.kinds import verb_of
-from gateway.authoring.imports.names import words_of
 from gateway.authoring.imports.params import Field, fields_of_schema, type_of_schema
 from gateway.canonicalize.authored.template import TemplateError, split_template
 from gateway.canonicalize.catalog.row import Row
+from gateway.canonicalize.naming.kinds import verb_of
+from gateway.canonicalize.naming.words import words_of
 
 PATHS_MAX = 20_000
 """Five times the largest published document."""

@@ -11,10 +11,10 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping, Sequence
 
-from gateway.authoring.imports.kinds import KIND_BY_VERB
-from gateway.authoring.imports.names import singular, words_of
 from gateway.canonicalize.catalog.row import RowParam
+from gateway.canonicalize.naming.kinds import KIND_BY_VERB
 from gateway.canonicalize.naming.secrets import looks_secret
+from gateway.canonicalize.naming.words import singular, words_of
 
 _VARIABLE = re.compile(r"\{([a-z][a-z0-9_]*)\+?\}")
 _VERSION = re.compile(r"v?[0-9][0-9.]*(?:(?:alpha|beta)[0-9]*)?|[0-9]{4}-[0-9]{2}-[0-9]{2}")

@@ -15,8 +15,8 @@ from zlib import crc32
 import botocore
 import pytest
 
-from gateway.authoring.imports.aws_levels import READS, Levels, level_of, load_levels
-from gateway.authoring.imports.aws_models import Model, load_models
+from gateway.authoring.imports.aws.levels import READS, Levels, level_of, load_levels
+from gateway.authoring.imports.aws.models import Model, load_models
 from gateway.model.action import Action, Kind
 from tests.contract.mappers_real_sdks.aws_calls import Way, call, client, services, session
 from tests.contract.mappers_real_sdks.drive_aws import (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.authoring.imports.names import singular, words_of
+from gateway.canonicalize.naming.words import singular, words_of
 from gateway.model.action import Kind
 from tests.contract.mappers_real_sdks.drive_twilio import every_call
 from tests.contract.mappers_real_sdks.sdk import canonicalizer

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from gateway.authoring.imports.names import singular
 from gateway.canonicalize.authored.operation import ParamType
 from gateway.canonicalize.authored.taxonomy import (
     TAXONOMY_FILE,
@@ -16,6 +15,7 @@ from gateway.canonicalize.authored.taxonomy import (
     meaning_of,
     parse_taxonomy,
 )
+from gateway.canonicalize.naming.words import singular
 from gateway.content import mappers_dir
 from gateway.model.action import Kind
 from gateway.model.risk_class import RiskClass

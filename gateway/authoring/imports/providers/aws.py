@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from gateway.authoring.imports.aws_levels import load_levels
-from gateway.authoring.imports.aws_models import load_models
-from gateway.authoring.imports.aws_rows import section_of
+from gateway.authoring.imports.aws.levels import load_levels
+from gateway.authoring.imports.aws.models import load_models
+from gateway.authoring.imports.aws.rows import section_of
 from gateway.canonicalize.catalog.file import NewSection, Source
 
 PROVIDER = "aws"

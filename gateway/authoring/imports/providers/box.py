@@ -11,9 +11,9 @@ from pathlib import Path
 
 from gateway.authoring.imports.described import Described, RowRules, row_of
 from gateway.authoring.imports.documents import raising, section_of
-from gateway.authoring.imports.names import words_of
 from gateway.authoring.imports.openapi import OpenApiOptions
 from gateway.canonicalize.catalog.file import NewSection, Source
+from gateway.canonicalize.naming.words import words_of
 from gateway.model.action import Kind
 
 PROVIDER = "box"

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from gateway.authoring.imports.described import Described, RowRules, row_of
-from gateway.authoring.imports.names import words_of
 from gateway.authoring.imports.params import Field
 from gateway.canonicalize.catalog.file import NewSection, Source
 from gateway.canonicalize.catalog.row import Row
+from gateway.canonicalize.naming.words import words_of
 from gateway.model.action import Kind
 
 PROVIDER = "datadog"

@@ -13,9 +13,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from gateway.authoring.imports.calls import Call, Judgement, kind_of, row_of
-from gateway.authoring.imports.names import singular
-from gateway.authoring.imports.python_source import template_of
+from gateway.authoring.imports.sdk.python_source import template_of
 from gateway.canonicalize.catalog.file import NewSection, Source
+from gateway.canonicalize.naming.words import singular
 from gateway.model.action import Kind
 
 PROVIDER = "elasticsearch"

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from gateway.authoring.imports.google_documents import DiscoveryDocument, Method
+from gateway.authoring.imports.google.documents import DiscoveryDocument, Method
 from gateway.authoring.imports.providers.google import sections_of
 from gateway.canonicalize.catalog.file import NewSection, Source
 

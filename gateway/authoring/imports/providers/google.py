@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from gateway.authoring.imports.google_documents import DiscoveryDocument, load_documents
-from gateway.authoring.imports.google_rows import document_rows
+from gateway.authoring.imports.google.documents import DiscoveryDocument, load_documents
+from gateway.authoring.imports.google.rows import document_rows
 from gateway.canonicalize.catalog.file import NewSection, Source
 from gateway.canonicalize.catalog.row import Row
 

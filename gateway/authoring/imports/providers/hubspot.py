@@ -9,14 +9,14 @@ import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from gateway.authoring.imports.names import words_of
-from gateway.authoring.imports.sdk_calls import SdkCall
-from gateway.authoring.imports.sdk_hubspot import read_hubspot_calls, read_hubspot_node_calls
-from gateway.authoring.imports.sdk_judgement import Judgement
-from gateway.authoring.imports.sdk_rows import NamedCall, act_words, judged_row, without_aliases
+from gateway.authoring.imports.sdk.hubspot import read_hubspot_calls, read_hubspot_node_calls
+from gateway.authoring.imports.sdk.judgement import Judgement
+from gateway.authoring.imports.sdk.python_calls import SdkCall
+from gateway.authoring.imports.sdk.rows import NamedCall, act_words, judged_row, without_aliases
 from gateway.authoring.imports.wires import wire_of
 from gateway.canonicalize.catalog.file import NewSection, Source
 from gateway.canonicalize.catalog.row import Row
+from gateway.canonicalize.naming.words import words_of
 from gateway.model.action import Kind
 
 PROVIDER = "hubspot"

@@ -6,8 +6,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from gateway.authoring.imports.kubernetes_rows import kubernetes_rows
-from gateway.authoring.imports.kubernetes_source import load_calls
+from gateway.authoring.imports.kubernetes.rows import kubernetes_rows
+from gateway.authoring.imports.kubernetes.source import load_calls
 from gateway.canonicalize.catalog.file import NewSection, Source
 
 PROVIDER = "kubernetes"

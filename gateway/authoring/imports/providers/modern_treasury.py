@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from gateway.authoring.imports.calls import Judgement, row_of
-from gateway.authoring.imports.stainless import calls_of
+from gateway.authoring.imports.sdk.stainless import calls_of
 from gateway.canonicalize.catalog.file import NewSection, Source
 from gateway.canonicalize.catalog.row import RowParam
 from gateway.model.action import Kind

@@ -6,9 +6,9 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from gateway.authoring.imports.sdk_judgement import Judgement
-from gateway.authoring.imports.sdk_notion import read_notion_calls
-from gateway.authoring.imports.sdk_rows import sdk_rows, without_aliases
+from gateway.authoring.imports.sdk.judgement import Judgement
+from gateway.authoring.imports.sdk.notion import read_notion_calls
+from gateway.authoring.imports.sdk.rows import sdk_rows, without_aliases
 from gateway.canonicalize.catalog.file import NewSection, Source
 from gateway.model.action import Kind
 

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from gateway.authoring.imports.sdk_calls import read_sdk_calls
-from gateway.authoring.imports.sdk_judgement import Judgement
-from gateway.authoring.imports.sdk_rows import sdk_rows, without_aliases
+from gateway.authoring.imports.sdk.judgement import Judgement
+from gateway.authoring.imports.sdk.python_calls import read_sdk_calls
+from gateway.authoring.imports.sdk.rows import sdk_rows, without_aliases
 from gateway.canonicalize.catalog.file import NewSection, Source
 from gateway.model.action import Kind
 

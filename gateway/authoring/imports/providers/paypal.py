@@ -13,9 +13,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from gateway.authoring.imports.calls import Call, Judgement, row_of
-from gateway.authoring.imports.names import words_of
 from gateway.canonicalize.catalog.file import NewSection, Source
 from gateway.canonicalize.catalog.row import RowParam
+from gateway.canonicalize.naming.words import words_of
 from gateway.model.action import Kind
 
 PROVIDER = "paypal"

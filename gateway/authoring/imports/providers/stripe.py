@@ -7,9 +7,9 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from gateway.authoring.imports.sdk_judgement import Judgement
-from gateway.authoring.imports.sdk_rows import sdk_rows, without_aliases
-from gateway.authoring.imports.sdk_stripe import read_stripe_calls
+from gateway.authoring.imports.sdk.judgement import Judgement
+from gateway.authoring.imports.sdk.rows import sdk_rows, without_aliases
+from gateway.authoring.imports.sdk.stripe import read_stripe_calls
 from gateway.canonicalize.catalog.file import NewSection, Source
 from gateway.model.action import Kind
 

@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from gateway.authoring.imports.calls import API_VERSION, Call, Judgement, row_of
-from gateway.authoring.imports.names import words_of
 from gateway.canonicalize.catalog.file import NewSection, Source
 from gateway.canonicalize.catalog.row import RowParam
+from gateway.canonicalize.naming.words import words_of
 from gateway.model.action import Kind
 
 PROVIDER = "vercel"

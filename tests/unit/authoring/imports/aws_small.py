@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from gateway.authoring.imports.aws_models import Model, load_models
-from gateway.authoring.imports.aws_rows import section_of
+from gateway.authoring.imports.aws.models import Model, load_models
+from gateway.authoring.imports.aws.rows import section_of
 from gateway.canonicalize.catalog.row import Row
 
 SHAPES: Mapping[str, Any] = {

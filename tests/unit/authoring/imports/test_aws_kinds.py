@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from gateway.authoring.imports.aws_kinds import judge
-from gateway.authoring.imports.aws_models import Model, ModelOperation
+from gateway.authoring.imports.aws.kinds import judge
+from gateway.authoring.imports.aws.models import Model, ModelOperation
 from gateway.model.action import Kind
 from tests.unit.authoring.imports.aws_small import model, row
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from gateway.authoring.imports.gitbeaker import GitLabCall
-from gateway.authoring.imports.gitbeaker import calls_of as gitlab_calls
-from gateway.authoring.imports.typescript_calls import TypeScriptCall
-from gateway.authoring.imports.typescript_calls import calls_of as typescript_calls
+from gateway.authoring.imports.sdk.gitbeaker import GitLabCall
+from gateway.authoring.imports.sdk.gitbeaker import calls_of as gitlab_calls
+from gateway.authoring.imports.sdk.typescript_calls import TypeScriptCall
+from gateway.authoring.imports.sdk.typescript_calls import calls_of as typescript_calls
 
 TYPESCRIPT = """
 export async function getThing(client: Client, parameters: GetThing): Promise<Thing> {

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from gateway.authoring.imports.described import Described, RowRules, row_of
-from gateway.authoring.imports.names import words_of
 from gateway.authoring.imports.params import Field
+from gateway.canonicalize.naming.words import words_of
 from gateway.model.action import Kind
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gateway.authoring.imports import fern, stainless
+from gateway.authoring.imports.sdk import fern, stainless
 from gateway.canonicalize.catalog.row import RowParam
 
 RAW_CLIENT = """

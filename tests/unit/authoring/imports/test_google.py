@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from gateway.authoring.imports.google_documents import DiscoveryDocument, Method, load_documents
-from gateway.authoring.imports.google_kinds import can_be_undone, google_kind, google_sensitivity
-from gateway.authoring.imports.google_wires import google_wires
-from gateway.authoring.imports.google_words import google_action
+from gateway.authoring.imports.google.documents import DiscoveryDocument, Method, load_documents
+from gateway.authoring.imports.google.kinds import can_be_undone, google_kind, google_sensitivity
+from gateway.authoring.imports.google.wires import google_wires
+from gateway.authoring.imports.google.words import google_action
 from gateway.authoring.imports.providers.google import section_hosts, sections_of
 from gateway.canonicalize.catalog.row import Row
 from gateway.model.action import Kind

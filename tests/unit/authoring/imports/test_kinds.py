@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.authoring.imports.kinds import (
+from gateway.canonicalize.naming.kinds import (
     KIND_BY_VERB,
     changes_access,
     derived_kind,
@@ -16,7 +16,7 @@ from gateway.authoring.imports.kinds import (
     raised_kind,
     sensitivity,
 )
-from gateway.authoring.imports.names import words_of
+from gateway.canonicalize.naming.words import words_of
 from gateway.model.action import Kind
 
 KINDS = {

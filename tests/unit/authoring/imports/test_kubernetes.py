@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.authoring.imports.kubernetes_rows import kubernetes_rows
-from gateway.authoring.imports.kubernetes_source import load_calls
+from gateway.authoring.imports.kubernetes.rows import kubernetes_rows
+from gateway.authoring.imports.kubernetes.source import load_calls
 from gateway.canonicalize.catalog.row import Row
 from gateway.model.action import Kind
 

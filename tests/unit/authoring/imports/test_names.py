@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.authoring.imports.names import derived_action, singular, words_of
+from gateway.canonicalize.naming.words import derived_action, singular, words_of
 
 WORDS = {
     "camel case with acronyms": ("AttachDBInstance", "attach db instance"),

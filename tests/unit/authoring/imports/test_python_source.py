@@ -7,7 +7,7 @@ import ast
 import pytest
 
 from gateway.authoring.imports.params import Field
-from gateway.authoring.imports.python_source import annotations_of, field_of, template_of
+from gateway.authoring.imports.sdk.python_source import annotations_of, field_of, template_of
 
 TEMPLATES = {
     '"/things"': "/things",

@@ -6,9 +6,9 @@ import re
 
 import pytest
 
-from gateway.authoring.imports.sdk_calls import SdkCall, SdkField
-from gateway.authoring.imports.sdk_judgement import Judgement
-from gateway.authoring.imports.sdk_rows import (
+from gateway.authoring.imports.sdk.judgement import Judgement
+from gateway.authoring.imports.sdk.python_calls import SdkCall, SdkField
+from gateway.authoring.imports.sdk.rows import (
     act_words,
     never_recorded,
     sdk_rows,

@@ -8,12 +8,12 @@ from textwrap import dedent
 
 import pytest
 
-from gateway.authoring.imports.sdk_calls import SdkCall, SdkField, read_sdk_calls
-from gateway.authoring.imports.sdk_hubspot import read_hubspot_calls, read_hubspot_node_calls
-from gateway.authoring.imports.sdk_modules import Modules
-from gateway.authoring.imports.sdk_notion import read_notion_calls
-from gateway.authoring.imports.sdk_slack import read_slack_methods
-from gateway.authoring.imports.sdk_stripe import read_stripe_calls
+from gateway.authoring.imports.sdk.hubspot import read_hubspot_calls, read_hubspot_node_calls
+from gateway.authoring.imports.sdk.modules import Modules
+from gateway.authoring.imports.sdk.notion import read_notion_calls
+from gateway.authoring.imports.sdk.python_calls import SdkCall, SdkField, read_sdk_calls
+from gateway.authoring.imports.sdk.slack import read_slack_methods
+from gateway.authoring.imports.sdk.stripe import read_stripe_calls
 
 CLIENT = """
     from ._compat import cached_property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gateway.authoring.imports.aws_models import Model, ModelOperation
+from gateway.authoring.imports.aws.models import Model, ModelOperation
 from gateway.canonicalize.selectors.s3 import BUCKET, COPY, OBJECT, S3_VARIABLES, SERVICE
 
 _BY_HOST = frozenset({"ListDirectoryBuckets", "WriteGetObjectResponse"})

@@ -11,14 +11,14 @@ import re
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from gateway.authoring.imports.kinds import KIND_BY_VERB
-from gateway.authoring.imports.names import derived_action, singular, words_of
 from gateway.authoring.imports.params import PARAMS_MAX, Field, chosen_params
-from gateway.authoring.imports.sdk_calls import SdkCall
-from gateway.authoring.imports.sdk_judgement import Judgement
+from gateway.authoring.imports.sdk.judgement import Judgement
+from gateway.authoring.imports.sdk.python_calls import SdkCall
 from gateway.authoring.imports.targets import path_params, target_of
 from gateway.authoring.imports.wires import wire_of
 from gateway.canonicalize.catalog.row import Row, RowParam
+from gateway.canonicalize.naming.kinds import KIND_BY_VERB
+from gateway.canonicalize.naming.words import derived_action, singular, words_of
 from gateway.model.action import Kind
 
 _HOW = frozenset({"batch", "bulk", "async", "beta"})

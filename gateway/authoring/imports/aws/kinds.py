@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
 
-from gateway.authoring.imports.aws_levels import PERMISSIONS, READS, TAGGING
-from gateway.authoring.imports.aws_models import Model, ModelOperation
-from gateway.authoring.imports.kinds import changes_access, derived_kind, verb_in
-from gateway.authoring.imports.names import words_of
+from gateway.authoring.imports.aws.levels import PERMISSIONS, READS, TAGGING
+from gateway.authoring.imports.aws.models import Model, ModelOperation
+from gateway.canonicalize.naming.kinds import changes_access, derived_kind, verb_in
+from gateway.canonicalize.naming.words import words_of
 from gateway.model.action import Kind
 
 _ACTS = frozenset(

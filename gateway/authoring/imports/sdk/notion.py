@@ -10,8 +10,8 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-from gateway.authoring.imports.sdk_calls import SdkCall
-from gateway.authoring.imports.sdk_modules import FoundClass, Modules
+from gateway.authoring.imports.sdk.modules import FoundClass, Modules
+from gateway.authoring.imports.sdk.python_calls import SdkCall
 
 
 def read_notion_calls(folder: Path) -> Iterator[SdkCall]:

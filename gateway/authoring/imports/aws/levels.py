@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from gateway.authoring.imports.aws_models import Model
+from gateway.authoring.imports.aws.models import Model
 
 READS = frozenset({"Read", "List"})
 TAGGING = "Tagging"

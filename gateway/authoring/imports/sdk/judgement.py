@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from gateway.authoring.imports.kinds import derived_kind
+from gateway.canonicalize.naming.kinds import derived_kind
 from gateway.model.action import Kind
 
 _NEVER = re.compile(r"(?!)")

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from gateway.authoring.imports.calls import Call
-from gateway.authoring.imports.names import singular, words_of
 from gateway.authoring.imports.params import Field
-from gateway.authoring.imports.sdk_calls import SdkCall, read_sdk_calls
+from gateway.authoring.imports.sdk.python_calls import SdkCall, read_sdk_calls
 from gateway.canonicalize.catalog.row import RowParam
+from gateway.canonicalize.naming.words import singular, words_of
 
 _VERBS = {"retrieve": "get", "edit": "update"}
 _MONEY = re.compile(r"^(?:amount|.*_amount)$")

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from gateway.authoring.imports.described import Described
-from gateway.authoring.imports.names import words_of
 from gateway.authoring.imports.params import Field
+from gateway.canonicalize.naming.words import words_of
 
 _CLASS = re.compile(
     r"^class (\w+?)(List|Context)\((?:ListResource|InstanceContext)\):", re.MULTILINE

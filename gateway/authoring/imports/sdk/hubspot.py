@@ -12,8 +12,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from gateway.authoring.imports.sdk_calls import SdkCall
-from gateway.authoring.imports.sdk_modules import FoundClass, Modules
+from gateway.authoring.imports.sdk.modules import FoundClass, Modules
+from gateway.authoring.imports.sdk.python_calls import SdkCall
 
 _DETAILED = "_with_http_info"
 _NODE = re.compile(

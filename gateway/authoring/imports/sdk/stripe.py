@@ -12,8 +12,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from gateway.authoring.imports.sdk_calls import SdkCall, SdkField, type_of
-from gateway.authoring.imports.sdk_modules import FoundClass, Modules
+from gateway.authoring.imports.sdk.modules import FoundClass, Modules
+from gateway.authoring.imports.sdk.python_calls import SdkCall, SdkField, type_of
 
 _REQUESTS = frozenset({"_request", "_request_stream", "request"})
 _WRAPPERS = frozenset({"NotRequired", "Required", "Optional"})

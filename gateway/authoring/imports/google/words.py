@@ -4,9 +4,9 @@
 
 from __future__ import annotations
 
-from gateway.authoring.imports.google_documents import Method
-from gateway.authoring.imports.kinds import KIND_BY_VERB
-from gateway.authoring.imports.names import derived_action, singular, words_of
+from gateway.authoring.imports.google.documents import Method
+from gateway.canonicalize.naming.kinds import KIND_BY_VERB
+from gateway.canonicalize.naming.words import derived_action, singular, words_of
 
 _RUN_TOGETHER = (
     "refund", "cancel", "request", "update", "create", "delete", "modify", "upload", "reject",

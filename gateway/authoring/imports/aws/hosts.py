@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from itertools import product
 from typing import Any
 
-from gateway.authoring.imports.aws_models import Model
+from gateway.authoring.imports.aws.models import Model
 from gateway.canonicalize.selectors.aws_hosts import read_host
 
 _MORE_HOSTS: Mapping[str, tuple[str, ...]] = {

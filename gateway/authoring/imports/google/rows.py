@@ -7,15 +7,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from gateway.authoring.imports.google_documents import DiscoveryDocument, Method
-from gateway.authoring.imports.google_kinds import (
+from gateway.authoring.imports.google.documents import DiscoveryDocument, Method
+from gateway.authoring.imports.google.kinds import (
     can_be_undone,
     google_kind,
     google_sensitivity,
     is_creation,
 )
-from gateway.authoring.imports.google_wires import GoogleWire, google_wires
-from gateway.authoring.imports.google_words import google_action, resource_nouns
+from gateway.authoring.imports.google.wires import GoogleWire, google_wires
+from gateway.authoring.imports.google.words import google_action, resource_nouns
 from gateway.authoring.imports.params import (
     Field,
     Resolve,

@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from gateway.authoring.imports.calls import Call
-from gateway.authoring.imports.names import singular, words_of
 from gateway.authoring.imports.params import Field
-from gateway.authoring.imports.python_source import annotations_of, field_of, template_of
+from gateway.authoring.imports.sdk.python_source import annotations_of, field_of, template_of
 from gateway.canonicalize.catalog.row import RowParam
+from gateway.canonicalize.naming.words import singular, words_of
 
 Objects = Callable[[str, str], Mapping[str, RowParam]]
 """What the importer knows of a body's member that is an object, by name and annotation."""

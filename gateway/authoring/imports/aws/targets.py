@@ -7,9 +7,9 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from gateway.authoring.imports.aws_models import Member, ModelOperation
-from gateway.authoring.imports.names import singular, words_of
+from gateway.authoring.imports.aws.models import Member, ModelOperation
 from gateway.canonicalize.naming.secrets import looks_secret
+from gateway.canonicalize.naming.words import singular, words_of
 from gateway.model.action import Kind
 
 _ID_WORDS = frozenset(

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from gateway.authoring.imports.params import Field
-from gateway.authoring.imports.sdk_calls import type_of
+from gateway.authoring.imports.sdk.python_calls import type_of
 
 _BOUND = re.compile(r"bindApiCall\w*\(this, '([A-Za-z]+(?:\.[A-Za-z0-9]+)+)'")
 COMMA = "list,"

@@ -10,10 +10,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from gateway.authoring.imports.kubernetes_source import KubernetesCall
-from gateway.authoring.imports.names import derived_action, singular, words_of
+from gateway.authoring.imports.kubernetes.source import KubernetesCall
 from gateway.authoring.imports.wires import wire_of
 from gateway.canonicalize.catalog.row import Row, RowParam
+from gateway.canonicalize.naming.words import derived_action, singular, words_of
 from gateway.model.action import Kind
 
 _KINDS = {

@@ -8,9 +8,9 @@ a GET always but for the reviewed ones that act.
 
 from __future__ import annotations
 
-from gateway.authoring.imports.google_documents import Method
-from gateway.authoring.imports.google_words import main_verb, method_words, resource_nouns
-from gateway.authoring.imports.kinds import KIND_BY_VERB
+from gateway.authoring.imports.google.documents import Method
+from gateway.authoring.imports.google.words import main_verb, method_words, resource_nouns
+from gateway.canonicalize.naming.kinds import KIND_BY_VERB
 from gateway.model.action import Kind
 
 

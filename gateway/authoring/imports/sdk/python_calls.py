@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import parse_qsl
 
-from gateway.authoring.imports.sdk_modules import FoundClass, Modules
+from gateway.authoring.imports.sdk.modules import FoundClass, Modules
 
 _METHODS = {
     "_get": "GET", "_post": "POST", "_put": "PUT", "_patch": "PATCH", "_delete": "DELETE",

@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from gateway.authoring.imports.names import singular
 from gateway.authoring.imports.wires import variable_name
 from gateway.canonicalize.naming.secrets import looks_secret
+from gateway.canonicalize.naming.words import singular
 
 _VARIABLE = re.compile(r"\{(\+?)([^{}]+)\}")
 _LITERAL = re.compile(r"[A-Za-z0-9_@$.:~-]+")

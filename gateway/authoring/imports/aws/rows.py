@@ -5,18 +5,18 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from gateway.authoring.imports.aws_hosts import host_keys, signing_names
-from gateway.authoring.imports.aws_kinds import judge
-from gateway.authoring.imports.aws_levels import Levels, level_of
-from gateway.authoring.imports.aws_models import Model, ModelOperation
-from gateway.authoring.imports.aws_s3 import s3_facts
-from gateway.authoring.imports.aws_targets import Target, target_of_operation
-from gateway.authoring.imports.names import derived_action, words_of
+from gateway.authoring.imports.aws.hosts import host_keys, signing_names
+from gateway.authoring.imports.aws.kinds import judge
+from gateway.authoring.imports.aws.levels import Levels, level_of
+from gateway.authoring.imports.aws.models import Model, ModelOperation
+from gateway.authoring.imports.aws.s3 import s3_facts
+from gateway.authoring.imports.aws.targets import Target, target_of_operation
 from gateway.authoring.imports.params import Field, chosen_params, param_name
 from gateway.authoring.imports.wires import wire_of
 from gateway.canonicalize.catalog.file import NewSection
 from gateway.canonicalize.catalog.row import Row, RowParam
 from gateway.canonicalize.naming.secrets import looks_secret
+from gateway.canonicalize.naming.words import derived_action, words_of
 from gateway.canonicalize.selectors.aws_index import AWS_ERRORS, Protocol
 from gateway.model.action import Kind
 

@@ -1,0 +1,1 @@
+"""botocore's models, endpoint rules and IAM's access levels -> rows."""

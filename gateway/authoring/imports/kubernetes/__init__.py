@@ -1,0 +1,1 @@
+"""The generated Python client of Kubernetes -> rows."""

@@ -1,0 +1,1 @@
+"""The source of providers' SDKs -> the calls that they send, and those -> rows."""
