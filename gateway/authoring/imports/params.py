@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway.authoring.imports.wires import variable_name
-from gateway.canonicalize.catalog.row import PARAM_NAME, RowParam
+from gateway.canonicalize.catalog.row import RowParam
 from gateway.canonicalize.naming.secrets import looks_secret
+from gateway.canonicalize.naming.words import PARAM_NAME
 
 PARAMS_MAX = 8
 FIELDS_MAX = 400

@@ -31,8 +31,9 @@ from gateway.canonicalize.authored.operation import (
 )
 from gateway.canonicalize.authored.template import TemplateError, split_template, variables_of
 from gateway.canonicalize.expand import FAMILIES
+from gateway.canonicalize.naming.kinds import kind_of_action
 from gateway.canonicalize.naming.secrets import looks_secret
-from gateway.canonicalize.naming.verbs import kind_of
+from gateway.canonicalize.naming.words import ACTION_NAME, PARAM_NAME
 from gateway.canonicalize.selectors import Select
 from gateway.canonicalize.selectors.s3 import S3_VARIABLES
 from gateway.model.action import Kind, WitnessRead
@@ -47,8 +48,6 @@ _BLOCK_KEYS = (
 )  # fmt: skip
 _ACT_NAME = re.compile(r"[A-Za-z0-9_./$:-]{1,256}")
 _PARAM_KEYS = ("from", "type", "currency", "separator")
-_ACTION = re.compile(r"[a-z][a-z0-9]*(?:_[a-z0-9]+)*")
-_PARAM_NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 
 
 class EntryReader:
@@ -155,7 +154,7 @@ class EntryReader:
             action = document.text(action_node, "the action")
         if not action:
             return None
-        if not _ACTION.fullmatch(action):
+        if not ACTION_NAME.fullmatch(action):
             document.fault(action_node, f"`{action}` is no action name", "write `verb_noun`")
         kind = self._kind(frame, action, fields.get("kind"), action_node)
         operation = document.text(fields.get("operation"), "the operation", frame.operation)
@@ -182,7 +181,7 @@ class EntryReader:
         if node is not None:
             kinds = [kind.value for kind in Kind]
             return Kind(self._document.choice(node, "kind", kinds, Kind.UNKNOWN))
-        kind = kind_of(action)
+        kind = kind_of_action(action)
         if kind is None:
             self._document.fault(
                 where,
@@ -248,7 +247,7 @@ class EntryReader:
         params = []
         for name, key_node, value in self._document.pairs(node, "params"):
             param = self._param(name, value, variables)
-            if not _PARAM_NAME.fullmatch(name):
+            if not PARAM_NAME.fullmatch(name):
                 self._document.fault(key_node, f"`{name}` is no param name")
             if param is None:
                 continue

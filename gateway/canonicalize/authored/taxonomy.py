@@ -14,7 +14,7 @@ from types import MappingProxyType
 
 from gateway.canonicalize.authored.document import Document, Node
 from gateway.canonicalize.authored.operation import ParamType
-from gateway.canonicalize.catalog.row import ACTION_NAME, PARAM_NAME
+from gateway.canonicalize.naming.words import ACTION_NAME, PARAM_NAME
 from gateway.model.action import Kind
 from gateway.model.errors import Problem
 from gateway.model.risk_class import RiskClass

@@ -7,7 +7,6 @@ Importers make rows; `compiled` turns the one that a request matches into an ope
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -19,8 +18,6 @@ from gateway.model.action import Kind
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
-ACTION_NAME = re.compile(r"[a-z][a-z0-9]*(?:_[a-z0-9]+)*")
-PARAM_NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 SENSITIVE = ("credentials",)
 """What a row can be marked with; `credentials`: it mints them, or sends secrets back."""
 

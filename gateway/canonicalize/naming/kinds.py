@@ -8,38 +8,55 @@ the authority or of a verb that means nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 from gateway.canonicalize.naming.words import singular
 from gateway.model.action import Kind
 
-_WORDS = {
-    Kind.READ: "get list read search find count describe retrieve lookup preview query view show"
-    " download head exists check validate verify compare explain estimate scan browse fetch",
-    Kind.CREATE: "create add register copy upload fork import open put insert new clone duplicate"
-    " provision allocate request ingest record track store comment make",
+_PLAIN = {
+    Kind.READ: "get list read search find count describe retrieve lookup preview",
+    Kind.CREATE: "create add register copy upload fork import open",
     Kind.UPDATE: "update set edit modify rename move mark close reopen archive unarchive enable"
-    " disable attach detach lock unlock merge pin unpin replace restore patch change configure tag"
-    " untag associate disassociate upsert save assign unassign apply reset rotate suspend resume"
-    " activate deactivate link unlink join leave follow unfollow star unstar subscribe unsubscribe"
-    " transfer dismiss block unblock unsuspend acknowledge resolve snooze mute unmute hide unhide"
-    " watch unwatch reorder reprioritize promote demote convert undelete overwrite toggle renew"
-    " extend increment decrement adjust vote unvote swap switch redact revert"
-    " resize unpublish ignore favorite unfavorite write downgrade",
-    Kind.DELETE: "delete remove terminate destroy purge drop deregister revoke unregister clear"
-    " truncate release erase wipe trash",
-    Kind.EXECUTE: "run execute start stop restart reboot cancel confirm capture finalize pay invoke"
-    " dispatch void rerun trigger complete submit retry approve reject accept decline deploy"
-    " rollback failover process generate compute export abort commit reverse redeem pause"
-    " exec connect proxy evaluate simulate test sync refresh render call redeliver rerequest"
-    " migrate upgrade rebuild reindex drain cordon resend replay launch calculate translate"
-    " transcribe ping exchange login logout build analyze"
-    " perform answer do escalate conclude print install uninstall",
-    Kind.SEND: "send post publish notify schedule reply forward broadcast dial",
-    Kind.ADMIN: "grant invite authorize impersonate",
+    " disable attach detach lock unlock merge pin unpin replace restore",
+    Kind.DELETE: "delete remove terminate destroy purge",
+    Kind.EXECUTE: "run execute start stop restart reboot cancel confirm capture finalize pay"
+    " invoke dispatch void rerun trigger complete",
+    Kind.SEND: "send post publish notify schedule",
+    Kind.ADMIN: "grant revoke invite",
 }
-KIND_BY_VERB = {word: kind for kind, words in _WORDS.items() for word in words.split()}
+"""Verbs that mean one thing everywhere: an author's action says its kind by them alone."""
+_WIDER = {
+    Kind.READ: "query view show download head exists check validate verify compare explain"
+    " estimate scan browse fetch",
+    Kind.CREATE: "put insert new clone duplicate provision allocate request ingest record track"
+    " store comment make",
+    Kind.UPDATE: "patch change configure tag untag associate disassociate upsert save assign"
+    " unassign apply reset rotate suspend resume activate deactivate link unlink join leave"
+    " follow unfollow star unstar subscribe unsubscribe transfer dismiss block unblock"
+    " unsuspend acknowledge resolve snooze mute unmute hide unhide watch unwatch reorder"
+    " reprioritize promote demote convert undelete overwrite toggle renew extend increment"
+    " decrement adjust vote unvote swap switch redact revert resize unpublish ignore"
+    " favorite unfavorite write downgrade",
+    Kind.DELETE: "drop deregister revoke unregister clear truncate release erase wipe trash",
+    Kind.EXECUTE: "submit retry approve reject accept decline deploy rollback failover process"
+    " generate compute export abort commit reverse redeem pause exec connect proxy evaluate"
+    " simulate test sync refresh render call redeliver rerequest migrate upgrade rebuild"
+    " reindex drain cordon resend replay launch calculate translate transcribe ping exchange"
+    " login logout build analyze perform answer do escalate conclude print install uninstall",
+    Kind.SEND: "reply forward broadcast dial",
+    Kind.ADMIN: "authorize impersonate",
+}
+"""Verbs that mean this in the names that providers give. They revoke tokens and sessions, which is
+a deletion; a person who writes `revoke_role` takes a permission back."""
+
+
+def _by_verb(table: Mapping[Kind, str]) -> dict[str, Kind]:
+    return {word: kind for kind, words in table.items() for word in words.split()}
+
+
+_KIND_BY_PLAIN_VERB = _by_verb(_PLAIN)
+KIND_BY_VERB = _KIND_BY_PLAIN_VERB | _by_verb(_WIDER)
 _PREFIXES = frozenset(
     {"batch", "bulk", "transact", "admin", "async", "bidi", "streaming", "mass", "multi", "force"}
 )
@@ -63,6 +80,11 @@ _LAST_READS = frozenset({"get", "list", "search", "describe", "lookup", "retriev
 """The only reading verbs that are believed as the last word of a name (`item_get`)."""
 _JOINTS = frozenset({"or", "and", "then"})
 _UNSPOILT = (Kind.READ, Kind.UNKNOWN)
+
+
+def kind_of_action(action: str) -> Kind | None:
+    """The kind that an author's action means by its verb alone, or None where that isn't plain."""
+    return _KIND_BY_PLAIN_VERB.get(action.partition("_")[0])
 
 
 def verb_in(words: Sequence[str]) -> str | None:

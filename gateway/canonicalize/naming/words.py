@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 
+ACTION_NAME = re.compile(r"[a-z][a-z0-9]*(?:_[a-z0-9]+)*")
+PARAM_NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _WORDS = re.compile(
     r"OAuth2?|GraphQL|GitHub|GitLab|IPv[46]|[A-Z]{2,}s(?![a-z])|[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+"
 )
@@ -64,4 +66,4 @@ def derived_action(verb: str, nouns: list[str]) -> str:
     """`delete`, `[bucket, policies]` -> `delete_bucket_policy`."""
     kept = [*nouns[:-1], singular(nouns[-1])] if nouns else []
     text = "_".join([verb, *kept])[:80].strip("_")
-    return text if re.fullmatch(r"[a-z][a-z0-9]*(?:_[a-z0-9]+)*", text) else "call_operation"
+    return text if ACTION_NAME.fullmatch(text) else "call_operation"
