@@ -90,6 +90,11 @@ def _spec(kinds: list[str]) -> Schema:
         },
         "prefix": {"type": "string", "pattern": "^/[^{]*$"},
         "ignoreCase": {"type": "boolean"},
+        "volatile": {
+            "type": "array",
+            "items": {"type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_-]{2,63}$"},
+            "description": "Keys of bodies whose values are new in each try.",
+        },
         "defaults": _object(
             {"params": {"enum": [place.value for place in Place if place is not Place.PATH]}}
         ),

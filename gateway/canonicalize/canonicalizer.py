@@ -26,6 +26,7 @@ from gateway.canonicalize.request import ambiguity
 from gateway.canonicalize.request.ambiguity import AmbiguityError
 from gateway.canonicalize.request.normalize import check_overrides, split_target
 from gateway.canonicalize.request.reader import RequestReader
+from gateway.canonicalize.request.stable import stable_body
 from gateway.canonicalize.selectors import Select
 from gateway.canonicalize.selectors.aws import AwsCall, select_aws
 from gateway.canonicalize.selectors.aws_entries import (
@@ -258,7 +259,8 @@ def _act(
         actions = expand(operation, reader, resolve, site.main.names)
     else:
         actions = winner.entry.extractor.actions(reader)
-    return Canonical(actions, site.provider, errors)
+    stable = stable_body(reader, site.volatile) if site.volatile else None
+    return Canonical(actions, site.provider, errors, stable_body=stable)
 
 
 def _refuse_batch(_request: HttpRequest) -> Canonical:

@@ -76,6 +76,8 @@ class Site:
     """`%2F` is a part of its segment for these servers (object names), and no separator."""
     takes_untyped_json: bool = False
     """A body without a content type is JSON for these servers."""
+    volatile: frozenset[str] = frozenset()
+    """Keys of bodies whose values don't belong to an act."""
     memory: dict[str, Any] = field(default_factory=dict)
     """What a selector computes once from the facts."""
     waiting: dict[str, list[str]] = field(default_factory=dict)
@@ -153,6 +155,7 @@ def load_site(parts: Sequence[Part]) -> Site:
         first.provider, first.errors, first.select, first.prefix, first.unmatched, tuple(parts),
         main, facts,
     )  # fmt: skip
+    site.volatile = frozenset().union(*(part.mapper.volatile for part in parts))
     if first.select is Select.AWS:
         return site
     site.keeps_slashes = _all_say(facts, "encoded_slash", "kept")

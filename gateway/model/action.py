@@ -78,7 +78,8 @@ class Canonical:
 
     `refused` is a lower-case code (`ambiguous_path`, `ambiguous_body`, `body_too_large`, ...) and
     `detail` its sentence; then `actions` is empty. `errors` names the provider's error shape, also
-    when refused, so that the agent's SDK can read the refusal.
+    when refused, so that the agent's SDK can read the refusal. `stable_body` is the body without
+    what the client makes up anew for each try, None where it has nothing of the kind.
     """
 
     actions: tuple[Action, ...]
@@ -86,6 +87,7 @@ class Canonical:
     errors: str
     refused: str | None = None
     detail: str = ""
+    stable_body: bytes | None = None
 
     @property
     def is_mutation(self) -> bool:
@@ -97,19 +99,21 @@ def action_digest(exchange: Exchange, canonical: Canonical) -> str:
 
     Covers agent, operations, scheme and authority, method, path, query and body; each part is
     length-prefixed, so that no two acts share a digest by moving bytes between parts. Headers are
-    left out: clients renew idempotency keys, dates and signatures on every try.
+    left out: clients renew idempotency keys, dates and signatures on every try; so are the tokens
+    in bodies that `stable_body` lacks.
     The body must be complete: an act whose body streams can't be approved.
     """
     request: HttpRequest = exchange.request
     assert request.body is not None, "an approval needs the whole body"
-    digest = hashlib.sha256(b"checkrein.action.v1")
+    stable = canonical.stable_body
+    digest = hashlib.sha256(b"checkrein.action.v1" if stable is None else b"checkrein.action.v1s")
     for part in (
         exchange.principal.agent.encode(),
         ",".join(action.operation for action in canonical.actions).encode(),
         f"{request.scheme}://{request.authority}".encode(),
         request.method.encode(),
         request.target,
-        request.body,
+        request.body if stable is None else stable,
     ):
         digest.update(len(part).to_bytes(8, "big"))
         digest.update(part)

@@ -29,9 +29,10 @@ ERROR_STYLES = frozenset(
 """The shapes of refusals that `enforce` can write; a test holds the two lists equal."""
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,62}")
 _HOST = re.compile(r"(?:\*[.-])?(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9-]{1,63}")
+_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{2,63}")
 _SPEC_KEYS = (
     "provider", "hosts", "extends", "errors", "select", "prefix", "defaults", "operations",
-    "unmatched", "tests", "ignoreCase",
+    "unmatched", "tests", "ignoreCase", "volatile",
 )  # fmt: skip
 
 
@@ -72,6 +73,7 @@ class Mapper:
     overrides: tuple[Override, ...]
     place: Place | None
     ignores_case: bool
+    volatile: frozenset[str]
     unmatched: Unmatched
     tests: tuple[MapperTest, ...]
 
@@ -143,6 +145,7 @@ def _parse_spec(document: Document, node: Node, name: str, catalogs: Collection[
         tuple(override for pair in named for override in read_override(document, *pair)),
         place,
         document.boolean(spec.get("ignoreCase"), "ignoreCase", False),
+        _volatile(document, spec.get("volatile")),
         _unmatched(document, spec.get("unmatched")),
         _tests(document, spec.get("tests")),
     )
@@ -179,6 +182,16 @@ def _default_place(document: Document, node: Node | None) -> Place | None:
         return None
     places = [place.value for place in Place if place is not Place.PATH]
     return Place(document.choice(defaults["params"], "place of params", places, Place.ANY))
+
+
+def _volatile(document: Document, node: Node | None) -> frozenset[str]:
+    names = document.texts(node, "volatile")
+    for name, item in names:
+        if not _KEY.fullmatch(name):
+            document.fault(
+                item, f"`{name}` is no key of a body", "write a key such as `ClientToken`"
+            )
+    return frozenset(name for name, _ in names)
 
 
 def _hosts(document: Document, node: Node | None) -> tuple[str, ...]:
