@@ -13,10 +13,10 @@ from gateway.authoring.imports.openapi import rows_of_openapi
 from gateway.authoring.observed import Observed
 from gateway.authoring.proposals import Proposal, ProposalError, Proposed, provider_of
 from gateway.authoring.recorded import entries_of
+from gateway.canonicalize.authored.choices import Select
 from gateway.canonicalize.authored.mapper import Unmatched
 from gateway.canonicalize.authored.taxonomy import TAXONOMY_FILE, load_taxonomy
 from gateway.canonicalize.catalog.file import NewSection
-from gateway.canonicalize.selectors import Select
 from gateway.canonicalize.site import Site
 from gateway.content import mappers_dir
 from gateway.model.action import Kind

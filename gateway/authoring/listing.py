@@ -17,7 +17,7 @@ from gateway.canonicalize.authored.mapper import Mapper
 from gateway.canonicalize.authored.operation import Operation, Param, Presence
 from gateway.canonicalize.authored.overrides import Override
 from gateway.canonicalize.catalog.file import CatalogFile, load_section
-from gateway.canonicalize.catalog.row import line_of, row_of
+from gateway.canonicalize.catalog.lines import line_of, row_of
 from gateway.canonicalize.library import load_library
 from gateway.model.errors import ConfigurationError
 

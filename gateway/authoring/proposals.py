@@ -17,8 +17,8 @@ from gateway.authoring import yaml_text as y
 from gateway.authoring.mappers import observed, request_of_test
 from gateway.authoring.samples import Sample, sample_of
 from gateway.canonicalize.authored.mapper import MapperTest
+from gateway.canonicalize.authored.row import Row, RowParam
 from gateway.canonicalize.canonicalizer import Canonicalizer
-from gateway.canonicalize.catalog.row import Row, RowParam
 from gateway.model.errors import CheckreinError, ConfigurationError
 
 LINE_CHARS_MAX: Final = 100

@@ -16,8 +16,8 @@ from gateway.authoring.imports.params import Field, param_name
 from gateway.authoring.observed import Call
 from gateway.authoring.proposals import Proposed
 from gateway.authoring.segments import is_variable, is_version
-from gateway.canonicalize.catalog.row import Row, RowParam
-from gateway.canonicalize.expand import FAMILIES
+from gateway.canonicalize.authored.choices import FAMILIES
+from gateway.canonicalize.authored.row import Row, RowParam
 from gateway.canonicalize.naming.kinds import KIND_BY_VERB, derived_kind, verb_of
 from gateway.canonicalize.naming.words import singular, words_of
 from gateway.model.action import Kind

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import urlencode
 
+from gateway.canonicalize.authored.row import Row
 from gateway.canonicalize.authored.template import VARIABLE
-from gateway.canonicalize.catalog.row import Row
 
 _VALUES: Final[Mapping[str, object]] = {
     "integer": 1, "boolean": True, "money_minor": 500, "money_decimal": "5.00", "currency": "eur",

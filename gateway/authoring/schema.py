@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from gateway.canonicalize.authored.choices import FAMILIES, Select
 from gateway.canonicalize.authored.mapper import API_VERSION, ERROR_STYLES, EXPECTATIONS
 from gateway.canonicalize.authored.operation import ParamType, Place
-from gateway.canonicalize.expand import FAMILIES
-from gateway.canonicalize.selectors import Select
 from gateway.model.action import Kind
 
 Schema = dict[str, Any]

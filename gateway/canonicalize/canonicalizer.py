@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from gateway.canonicalize.authored.choices import Select
 from gateway.canonicalize.authored.mapper import Mapper
 from gateway.canonicalize.authored.operation import Operation
 from gateway.canonicalize.catalog.index import hosts_of
@@ -27,7 +28,6 @@ from gateway.canonicalize.request.ambiguity import AmbiguityError
 from gateway.canonicalize.request.normalize import check_overrides, split_target
 from gateway.canonicalize.request.reader import RequestReader
 from gateway.canonicalize.request.stable import stable_body
-from gateway.canonicalize.selectors import Select
 from gateway.canonicalize.selectors.aws import AwsCall, select_aws
 from gateway.canonicalize.selectors.aws_entries import (
     entries_of,
@@ -63,7 +63,8 @@ class Canonicalizer:
     """Every mapper in use, indexed by host. Immutable; swapped whole when mappers change.
 
     Shipped mappers and their catalogs are read when their host is first called: `is_ready` tells
-    whether a request can be canonicalized without reading a file, `load_for` reads what it needs.
+    whether a request can be canonicalized without reading a file; otherwise `canonicalize` reads
+    what it needs, and belongs into a thread beside the event loop.
     """
 
     def __init__(self, sites: HostMap[LazySite], library: Library) -> None:
@@ -162,22 +163,6 @@ class Canonicalizer:
         path = request.target.partition(b"?")[0].decode("latin-1")
         return not site.waits_for(path.split("/"))
 
-    def load_for(self, request: HttpRequest) -> None:
-        """Read what this request needs; for a thread beside the event loop.
-
-        Raises:
-            CatalogError, ConfigurationError: a file can't be used.
-        """
-        lazy = self._sites.find(request.authority.host)
-        if lazy is None:
-            return
-        site = lazy.site
-        if site.select is Select.AWS:
-            for name in _needed(site, request):
-                site.section(name)
-        elif site.waiting:
-            site.load_within(_segments_of(request))
-
     # --- one request ------------------------------------------------------------------------------
 
     def canonicalize(self, request: HttpRequest) -> Canonical:
@@ -272,14 +257,6 @@ def _needed(site: Site, request: HttpRequest) -> tuple[str, ...]:
     query = request.target.partition(b"?")[2].decode("latin-1")
     try:
         return needed_sections(site, RequestReader(request, query))
-    except AmbiguityError:
-        return ()
-
-
-def _segments_of(request: HttpRequest) -> Sequence[str]:
-    """The segments of a request's path; none where it will be refused."""
-    try:
-        return split_target(request.target)[0]
     except AmbiguityError:
         return ()
 

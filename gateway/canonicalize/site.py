@@ -13,16 +13,16 @@ from typing import Any
 
 import orjson
 
+from gateway.canonicalize.authored.choices import Select
 from gateway.canonicalize.authored.mapper import Mapper, Unmatched
 from gateway.canonicalize.authored.operation import Operation
 from gateway.canonicalize.authored.overrides import Override
 from gateway.canonicalize.authored.template import split_template
 from gateway.canonicalize.catalog.compiled import compile_row, compile_when
 from gateway.canonicalize.catalog.file import CatalogFile, load_section, section_of
-from gateway.canonicalize.catalog.row import row_of
+from gateway.canonicalize.catalog.lines import row_of
 from gateway.canonicalize.expand import preload
 from gateway.canonicalize.matcher import Entry, PathTrie, entry_of, put_by_conditions
-from gateway.canonicalize.selectors import Select
 
 _NOTHING: Mapping[str, Any] = {}
 

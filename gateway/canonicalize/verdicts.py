@@ -9,12 +9,12 @@ from pathlib import Path
 
 import orjson
 
+from gateway.canonicalize.authored.choices import Select
 from gateway.canonicalize.authored.document import nearest
 from gateway.canonicalize.authored.mapper import Mapper
 from gateway.canonicalize.authored.overrides import Override
 from gateway.canonicalize.catalog.file import load_catalog, load_section
 from gateway.canonicalize.matcher import Entry
-from gateway.canonicalize.selectors import Select
 from gateway.canonicalize.site import Part, Site, compile_line
 from gateway.model.errors import Problem
 

@@ -63,7 +63,7 @@ def _loads() -> Table:
             canonicalizer = Canonicalizer.load([mappers_dir()])
             request = build_request("GET", f"https://{host}/")
             begun = time.perf_counter()
-            canonicalizer.load_for(request)
+            canonicalizer.canonicalize(request)
             times.append((time.perf_counter() - begun) * 1e3)
         table.add_row(host, f"{statistics.median(times):.1f} ({max(times):.1f})")
     return table

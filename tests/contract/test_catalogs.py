@@ -13,11 +13,12 @@ import pytest
 
 from gateway.authoring.imports.rebuild import importer, importer_names, index_of
 from gateway.authoring.mappers import run_tests
+from gateway.canonicalize.authored.row import SENSITIVE, Row
 from gateway.canonicalize.authored.taxonomy import TAXONOMY_FILE
 from gateway.canonicalize.canonicalizer import Canonicalizer
 from gateway.canonicalize.catalog.compiled import compile_row
 from gateway.canonicalize.catalog.file import CatalogFile, load_catalog, load_section
-from gateway.canonicalize.catalog.row import SENSITIVE, Row, row_of
+from gateway.canonicalize.catalog.lines import row_of
 from gateway.canonicalize.naming.words import ACTION_NAME
 from gateway.content import mappers_dir
 from gateway.model.action import Kind

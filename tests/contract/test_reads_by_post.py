@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from gateway.canonicalize.catalog.file import load_catalog, load_section
-from gateway.canonicalize.catalog.row import row_of
+from gateway.canonicalize.catalog.lines import row_of
 from gateway.content import mappers_dir
 from gateway.model.action import Kind
 

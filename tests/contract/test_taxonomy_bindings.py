@@ -22,7 +22,7 @@ from gateway.canonicalize.authored.taxonomy import (
     meaning_of,
 )
 from gateway.canonicalize.catalog.file import load_catalog, load_section
-from gateway.canonicalize.catalog.row import row_of
+from gateway.canonicalize.catalog.lines import row_of
 from gateway.canonicalize.library import CATALOGS
 from gateway.canonicalize.naming.words import singular
 from gateway.content import mappers_dir

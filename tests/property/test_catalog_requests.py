@@ -12,10 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.authoring.requests import MalformedRequestError, build_request
+from gateway.canonicalize.authored.row import Row
 from gateway.canonicalize.authored.template import VARIABLE
 from gateway.canonicalize.canonicalizer import Canonicalizer
 from gateway.canonicalize.catalog.file import load_catalog, load_section
-from gateway.canonicalize.catalog.row import Row, row_of
+from gateway.canonicalize.catalog.lines import row_of
 from gateway.content import mappers_dir
 from gateway.model.action import Kind
 from tests.property.test_canonicalize import RESPELLINGS

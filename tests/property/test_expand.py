@@ -14,7 +14,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from gateway.canonicalize.expand import FAMILIES
+from gateway.canonicalize.authored.choices import FAMILIES
 from gateway.canonicalize.expand.graphql_document import Selections, parse_document
 from gateway.canonicalize.expand.graphql_tokens import TOKENS_MAX, GraphqlSyntaxError
 from gateway.canonicalize.request.ambiguity import AmbiguityError

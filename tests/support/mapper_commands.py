@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from gateway.canonicalize.catalog.row import Row
+from gateway.canonicalize.authored.row import Row
 from gateway.cli.main import run_command
 from gateway.model.action import Kind
 

@@ -11,9 +11,9 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
+from gateway.canonicalize.authored.row import Row, RowParam
 from gateway.canonicalize.authored.taxonomy import NamedAction, ParamMeaning, Taxonomy, meaning_of
 from gateway.canonicalize.catalog.file import NewSection
-from gateway.canonicalize.catalog.row import Row, RowParam
 from gateway.canonicalize.naming.words import derived_action, words_of
 from gateway.model.action import Kind
 

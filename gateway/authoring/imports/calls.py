@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from gateway.authoring.imports.params import PARAMS_MAX, Field, chosen_params
 from gateway.authoring.imports.targets import path_params, target_of
 from gateway.authoring.imports.wires import wire_of
-from gateway.canonicalize.catalog.row import Row, RowParam
+from gateway.canonicalize.authored.row import Row, RowParam
 from gateway.canonicalize.naming.kinds import (
     KIND_BY_VERB,
     changes_access,

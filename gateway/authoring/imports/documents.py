@@ -9,8 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from gateway.authoring.imports.openapi import OpenApiOptions, rows_of_openapi
+from gateway.canonicalize.authored.row import Row
 from gateway.canonicalize.catalog.file import NewSection
-from gateway.canonicalize.catalog.row import Row
 from gateway.model.action import Kind
 
 Judge = Callable[[Row], Row]

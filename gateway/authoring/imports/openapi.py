@@ -15,8 +15,8 @@ from urllib.parse import unquote, urlsplit
 
 from gateway.authoring.imports.described import Described, RowRules, row_of
 from gateway.authoring.imports.params import Field, fields_of_schema, type_of_schema
+from gateway.canonicalize.authored.row import Row
 from gateway.canonicalize.authored.template import TemplateError, split_template
-from gateway.canonicalize.catalog.row import Row
 from gateway.canonicalize.naming.kinds import verb_of
 from gateway.canonicalize.naming.words import words_of
 

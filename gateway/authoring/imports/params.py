@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway.authoring.imports.wires import variable_name
-from gateway.canonicalize.catalog.row import RowParam
+from gateway.canonicalize.authored.row import RowParam
 from gateway.canonicalize.naming.secrets import looks_secret
 from gateway.canonicalize.naming.words import PARAM_NAME
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping, Sequence
 
-from gateway.canonicalize.catalog.row import RowParam
+from gateway.canonicalize.authored.row import RowParam
 from gateway.canonicalize.naming.kinds import KIND_BY_VERB
 from gateway.canonicalize.naming.secrets import looks_secret
 from gateway.canonicalize.naming.words import singular, words_of

@@ -16,6 +16,7 @@ from gateway.canonicalize.authored.address import (
     parse_addresses,
     parse_template,
 )
+from gateway.canonicalize.authored.choices import FAMILIES, Select
 from gateway.canonicalize.authored.document import Document, Node, elements, is_scalar, is_true
 from gateway.canonicalize.authored.operation import (
     Address,
@@ -29,13 +30,15 @@ from gateway.canonicalize.authored.operation import (
     Template,
     reads_body,
 )
-from gateway.canonicalize.authored.template import TemplateError, split_template, variables_of
-from gateway.canonicalize.expand import FAMILIES
+from gateway.canonicalize.authored.template import (
+    S3_VARIABLES,
+    TemplateError,
+    split_template,
+    variables_of,
+)
 from gateway.canonicalize.naming.kinds import kind_of_action
 from gateway.canonicalize.naming.secrets import looks_secret
 from gateway.canonicalize.naming.words import ACTION_NAME, PARAM_NAME
-from gateway.canonicalize.selectors import Select
-from gateway.canonicalize.selectors.s3 import S3_VARIABLES
 from gateway.model.action import Kind, WitnessRead
 
 ACT = "act "

@@ -11,11 +11,11 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
+from gateway.canonicalize.authored.choices import Select
 from gateway.canonicalize.authored.document import Document, Node, elements, nearest, plain
 from gateway.canonicalize.authored.entries import EntryReader
 from gateway.canonicalize.authored.operation import Operation, Place
 from gateway.canonicalize.authored.overrides import Override, read_override
-from gateway.canonicalize.selectors import Select
 from gateway.model.action import UNKNOWN_OPERATION, Kind
 from gateway.model.errors import Problem
 

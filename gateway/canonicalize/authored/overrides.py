@@ -11,11 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from gateway.canonicalize.authored.choices import FAMILIES
 from gateway.canonicalize.authored.document import Document, Node, elements, is_scalar, is_true
 from gateway.canonicalize.authored.entries import read_witness
 from gateway.canonicalize.authored.operation import ParamType
-from gateway.canonicalize.catalog.row import Row, RowParam
-from gateway.canonicalize.expand import FAMILIES
+from gateway.canonicalize.authored.row import Row, RowParam
 from gateway.canonicalize.naming.secrets import looks_secret
 from gateway.canonicalize.naming.words import ACTION_NAME, PARAM_NAME
 from gateway.model.action import Kind, WitnessRead

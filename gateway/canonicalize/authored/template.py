@@ -12,6 +12,8 @@ from enum import Enum
 VARIABLE = re.compile(r"\{([a-z][a-z0-9_]*)(\+?)\}")
 _LITERAL = r"[A-Za-z0-9_~!$&'()*+,;=:@. -]"
 _SEGMENT = re.compile(rf"(?:{_LITERAL}|\{{[a-z][a-z0-9_]*\+?\}})+")
+S3_VARIABLES = ("bucket", "key")
+"""Variables that entries of `s3.*` may address: every S3 request has them, without a template."""
 
 
 class Form(Enum):

@@ -25,8 +25,8 @@ from gateway.canonicalize.authored.operation import (
     TargetSpec,
     reads_body,
 )
+from gateway.canonicalize.authored.row import Row, RowParam
 from gateway.canonicalize.authored.template import split_template, variables_of
-from gateway.canonicalize.catalog.row import Row, RowParam
 from gateway.model.action import WitnessRead
 
 _CURRENCY = re.compile(r"[a-z]{3}")

@@ -17,7 +17,8 @@ from typing import Any
 
 import orjson
 
-from gateway.canonicalize.catalog.row import Row, line_of
+from gateway.canonicalize.authored.row import Row
+from gateway.canonicalize.catalog.lines import line_of
 from gateway.model.errors import CheckreinError
 
 FORMAT = "checkrein-catalog/1"

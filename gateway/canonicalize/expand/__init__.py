@@ -34,7 +34,7 @@ from gateway.canonicalize.expand.sql_requests import EXPANDERS as SQL
 from gateway.canonicalize.request.reader import RequestReader
 from gateway.model.action import Action, Kind, Target
 
-_EXPANDERS: Mapping[str, Callable[[Call], tuple[Action, ...]]] = {
+EXPANDERS: Mapping[str, Callable[[Call], tuple[Action, ...]]] = {
     "graphql": expand_graphql,
     "jsonrpc": expand_jsonrpc,
     "mcp": expand_mcp,
@@ -49,8 +49,7 @@ _EXPANDERS: Mapping[str, Callable[[Call], tuple[Action, ...]]] = {
     "postgrest": expand_postgrest,
     **SQL,
 }
-FAMILIES = frozenset(_EXPANDERS)
-"""What `expand` may name."""
+"""The reader of each of `FAMILIES`."""
 TEXTS = frozenset({"sql_clickhouse", "sql_trino"})
 """Families whose servers take the body for text, though curl calls it a form."""
 
@@ -70,7 +69,7 @@ def expand(
     """
     call = Call(operation, reader, resolve, named)
     try:
-        return check_count(_EXPANDERS[operation.expand](call))
+        return check_count(EXPANDERS[operation.expand](call))
     except NotUnderstoodError:
         target = Target(operation.target.type, "")
         return (own_action(call, operation.action, Kind.UNKNOWN, target, {}, reversible=False),)

@@ -19,8 +19,6 @@ from gateway.canonicalize.selectors.aws_hosts import Style
 SERVICE, BUCKET, OBJECT = "service", "bucket", "object"
 COPY = "copy-source"
 """Stands among the keys where the request names an object to copy from."""
-S3_VARIABLES = ("bucket", "key")
-"""Path variables that entries of `s3.*` may address."""
 
 _SIGNING = frozenset({"AWSAccessKeyId", "Signature", "Expires", "x-id"})
 """Keys of old signatures, and the SDKs' own name of the operation; S3 acts on none of them."""

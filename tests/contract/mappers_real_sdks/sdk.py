@@ -8,9 +8,10 @@ from collections.abc import Iterable, Mapping
 
 from gateway.authoring.requests import build_request
 from gateway.canonicalize.authored.operation import Operation
+from gateway.canonicalize.authored.row import Row
 from gateway.canonicalize.canonicalizer import Canonicalizer
 from gateway.canonicalize.catalog.file import load_catalog, load_section
-from gateway.canonicalize.catalog.row import Row, row_of
+from gateway.canonicalize.catalog.lines import row_of
 from gateway.canonicalize.library import CATALOGS
 from gateway.content import mappers_dir
 from gateway.model.exchange import HttpRequest

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from gateway.authoring.imports.agreement import agreed
+from gateway.canonicalize.authored.row import Row, RowParam
 from gateway.canonicalize.authored.taxonomy import Taxonomy, parse_taxonomy
 from gateway.canonicalize.catalog.file import NewSection
-from gateway.canonicalize.catalog.row import Row, RowParam
 from gateway.model.action import Kind
 
 TAXONOMY = b"""apiVersion: checkrein/v1

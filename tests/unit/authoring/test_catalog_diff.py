@@ -11,8 +11,8 @@ import pytest
 
 from gateway.authoring.catalog_diff import Change, compare
 from gateway.authoring.listing import Act, acts_of_catalog, acts_of_mappers
+from gateway.canonicalize.authored.row import Row, RowParam
 from gateway.canonicalize.catalog.file import NewSection, load_catalog, write_catalog
-from gateway.canonicalize.catalog.row import Row, RowParam
 from gateway.model.action import Kind
 
 ROW = Row(

@@ -156,6 +156,6 @@ def test_sections_are_read_when_they_are_needed() -> None:
     other = request("DELETE " + LAMBDA + "/2015-03-31/functions/f")
 
     assert not fresh.is_ready(first)
-    fresh.load_for(first)
+    fresh.canonicalize(first)
     assert fresh.is_ready(first)
     assert not fresh.is_ready(other)

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from gateway.authoring.requests import build_request
+from gateway.canonicalize.authored.row import Row, RowParam
 from gateway.canonicalize.canonicalizer import Canonicalizer
 from gateway.canonicalize.catalog.file import NewSection, write_catalog
-from gateway.canonicalize.catalog.row import Row, RowParam
 from gateway.model.action import Action, Kind
 from gateway.model.errors import ConfigurationError
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from gateway.authoring.requests import build_request
+from gateway.canonicalize.authored.row import Row
 from gateway.canonicalize.canonicalizer import Canonicalizer
 from gateway.canonicalize.catalog.file import NewSection, write_catalog
-from gateway.canonicalize.catalog.row import Row
 from gateway.model.action import Kind
 from gateway.model.exchange import HttpRequest
 
@@ -81,7 +81,7 @@ def test_a_request_is_ready_when_its_own_sections_are_read(canonicalizer: Canoni
     assert canonicalizer.is_ready(plain)
     assert not canonicalizer.is_ready(keys)
 
-    canonicalizer.load_for(keys)
+    canonicalizer.canonicalize(keys)
 
     assert canonicalizer.is_ready(keys)
     assert not canonicalizer.is_ready(request("PUT /a/roles/r1"))

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from gateway.canonicalize.authored.row import Row
 from gateway.canonicalize.catalog.file import NewSection, write_catalog
-from gateway.canonicalize.catalog.row import Row
 from gateway.cli.mappers import map_lines
 from gateway.model.action import Kind
 from tests.support.mapper_commands import (

@@ -11,8 +11,8 @@ import pytest
 
 from gateway.authoring.imports import rebuild
 from gateway.authoring.imports.rebuild import Importer
+from gateway.canonicalize.authored.row import Row
 from gateway.canonicalize.catalog.file import NewSection
-from gateway.canonicalize.catalog.row import Row
 from gateway.model.action import Kind
 from tests.support.mapper_commands import ROW, SHOP, lines_of, on_terminal, over, request_line, run
 

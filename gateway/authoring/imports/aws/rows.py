@@ -13,8 +13,8 @@ from gateway.authoring.imports.aws.s3 import s3_facts
 from gateway.authoring.imports.aws.targets import Target, target_of_operation
 from gateway.authoring.imports.params import Field, chosen_params, param_name
 from gateway.authoring.imports.wires import wire_of
+from gateway.canonicalize.authored.row import Row, RowParam
 from gateway.canonicalize.catalog.file import NewSection
-from gateway.canonicalize.catalog.row import Row, RowParam
 from gateway.canonicalize.naming.secrets import looks_secret
 from gateway.canonicalize.naming.words import derived_action, words_of
 from gateway.canonicalize.selectors.aws_index import AWS_ERRORS, Protocol

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from gateway.authoring.imports.aws.models import Model, ModelOperation
-from gateway.canonicalize.selectors.s3 import BUCKET, COPY, OBJECT, S3_VARIABLES, SERVICE
+from gateway.canonicalize.authored.template import S3_VARIABLES
+from gateway.canonicalize.selectors.s3 import BUCKET, COPY, OBJECT, SERVICE
 
 _BY_HOST = frozenset({"ListDirectoryBuckets", "WriteGetObjectResponse"})
 """Operations that their host tells, and no key."""

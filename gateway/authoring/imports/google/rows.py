@@ -24,7 +24,7 @@ from gateway.authoring.imports.params import (
     type_of_schema,
 )
 from gateway.authoring.imports.targets import path_params, target_of
-from gateway.canonicalize.catalog.row import Row, RowParam
+from gateway.canonicalize.authored.row import Row, RowParam
 from gateway.model.action import Kind
 
 _OUTPUT = ("Output only", "[Output Only]", "Output-only", "The output only")

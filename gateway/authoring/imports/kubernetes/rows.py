@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 
 from gateway.authoring.imports.kubernetes.source import KubernetesCall
 from gateway.authoring.imports.wires import wire_of
-from gateway.canonicalize.catalog.row import Row, RowParam
+from gateway.canonicalize.authored.row import Row, RowParam
 from gateway.canonicalize.naming.words import derived_action, singular, words_of
 from gateway.model.action import Kind
 

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from gateway.authoring.imports.calls import Call, Judgement, row_of
 from gateway.authoring.imports.sdk.python_source import template_of
+from gateway.canonicalize.authored.row import Row, RowParam
 from gateway.canonicalize.catalog.file import NewSection, Source
-from gateway.canonicalize.catalog.row import Row, RowParam
 from gateway.model.action import Kind
 
 PROVIDER = "adyen"

@@ -15,8 +15,8 @@ from pathlib import Path
 
 from gateway.authoring.imports.azure_packages import PACKAGES
 from gateway.authoring.imports.calls import Call, Judgement, row_of
+from gateway.canonicalize.authored.row import Row, RowParam
 from gateway.canonicalize.catalog.file import NewSection
-from gateway.canonicalize.catalog.row import Row, RowParam
 from gateway.canonicalize.naming.kinds import KIND_BY_VERB
 from gateway.canonicalize.naming.words import singular, words_of
 

@@ -16,8 +16,8 @@ from pathlib import Path
 
 from gateway.authoring.imports.described import Described, RowRules, row_of
 from gateway.authoring.imports.openapi import OpenApiOptions, rows_of_openapi
+from gateway.canonicalize.authored.row import Row, RowParam
 from gateway.canonicalize.catalog.file import NewSection, Source
-from gateway.canonicalize.catalog.row import Row, RowParam
 from gateway.canonicalize.naming.words import words_of
 from gateway.model.action import Kind
 

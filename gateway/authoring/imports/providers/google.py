@@ -12,8 +12,8 @@ from pathlib import Path
 
 from gateway.authoring.imports.google.documents import DiscoveryDocument, load_documents
 from gateway.authoring.imports.google.rows import document_rows
+from gateway.canonicalize.authored.row import Row
 from gateway.canonicalize.catalog.file import NewSection, Source
-from gateway.canonicalize.catalog.row import Row
 
 PROVIDER = "google"
 SOURCES = (

@@ -14,8 +14,8 @@ from gateway.authoring.imports.sdk.judgement import Judgement
 from gateway.authoring.imports.sdk.python_calls import SdkCall
 from gateway.authoring.imports.sdk.rows import NamedCall, act_words, judged_row, without_aliases
 from gateway.authoring.imports.wires import wire_of
+from gateway.canonicalize.authored.row import Row
 from gateway.canonicalize.catalog.file import NewSection, Source
-from gateway.canonicalize.catalog.row import Row
 from gateway.canonicalize.naming.words import words_of
 from gateway.model.action import Kind
 

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from gateway.authoring.imports.calls import Call, Judgement, row_of
+from gateway.canonicalize.authored.row import RowParam
 from gateway.canonicalize.catalog.file import NewSection, Source
-from gateway.canonicalize.catalog.row import RowParam
 from gateway.canonicalize.naming.words import singular, words_of
 from gateway.model.action import Kind
 

@@ -16,8 +16,8 @@ from urllib.parse import unquote
 
 from gateway.authoring.imports.calls import Call, Judgement, row_of
 from gateway.authoring.imports.params import Field
+from gateway.canonicalize.authored.row import Row, RowParam
 from gateway.canonicalize.catalog.file import NewSection, Source
-from gateway.canonicalize.catalog.row import Row, RowParam
 from gateway.canonicalize.naming.kinds import verb_in
 from gateway.canonicalize.naming.words import singular, words_of
 

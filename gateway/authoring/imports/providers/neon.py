@@ -12,8 +12,8 @@ import yaml
 
 from gateway.authoring.imports.described import RowRules
 from gateway.authoring.imports.openapi import OpenApiOptions, rows_of_openapi
+from gateway.canonicalize.authored.row import Row
 from gateway.canonicalize.catalog.file import NewSection, Source
-from gateway.canonicalize.catalog.row import Row
 from gateway.model.action import Kind
 
 PROVIDER = "neon"

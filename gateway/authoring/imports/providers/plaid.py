@@ -12,8 +12,8 @@ from pathlib import Path
 
 from gateway.authoring.imports.described import Described, RowRules, row_of
 from gateway.authoring.imports.params import Field
+from gateway.canonicalize.authored.row import Row
 from gateway.canonicalize.catalog.file import NewSection, Source
-from gateway.canonicalize.catalog.row import Row
 from gateway.canonicalize.naming.words import words_of
 from gateway.model.action import Kind
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from gateway.authoring.imports.calls import Call, Judgement, row_of
 from gateway.authoring.imports.params import Field
 from gateway.authoring.imports.sdk.python_source import annotations_of, field_of, template_of
+from gateway.canonicalize.authored.row import RowParam
 from gateway.canonicalize.catalog.file import NewSection, Source
-from gateway.canonicalize.catalog.row import RowParam
 from gateway.canonicalize.naming.words import singular, words_of
 
 PROVIDER = "resend"

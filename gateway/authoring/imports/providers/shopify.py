@@ -13,8 +13,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from gateway.authoring.imports.calls import API_VERSION, Call, Judgement, row_of
+from gateway.canonicalize.authored.row import RowParam
 from gateway.canonicalize.catalog.file import NewSection, Source
-from gateway.canonicalize.catalog.row import RowParam
 from gateway.canonicalize.naming.words import singular, words_of
 from gateway.model.action import Kind
 

@@ -14,8 +14,8 @@ from gateway.authoring.imports.params import Field, chosen_params
 from gateway.authoring.imports.sdk.judgement import Judgement
 from gateway.authoring.imports.sdk.rows import without_repetition
 from gateway.authoring.imports.sdk.slack import COMMA, read_slack_methods
+from gateway.canonicalize.authored.row import Row, RowParam
 from gateway.canonicalize.catalog.file import NewSection, Source
-from gateway.canonicalize.catalog.row import Row, RowParam
 from gateway.canonicalize.naming.kinds import KIND_BY_VERB
 from gateway.canonicalize.naming.words import derived_action, singular, words_of
 from gateway.model.action import Kind

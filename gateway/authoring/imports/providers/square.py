@@ -12,8 +12,8 @@ from pathlib import Path
 
 from gateway.authoring.imports.calls import Judgement, row_of
 from gateway.authoring.imports.sdk.fern import calls_of
+from gateway.canonicalize.authored.row import RowParam
 from gateway.canonicalize.catalog.file import NewSection, Source
-from gateway.canonicalize.catalog.row import RowParam
 from gateway.model.action import Kind
 
 PROVIDER = "square"

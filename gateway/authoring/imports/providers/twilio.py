@@ -16,8 +16,8 @@ from pathlib import Path
 from gateway.authoring.imports.described import RowRules, row_of
 from gateway.authoring.imports.openapi import OpenApiOptions, rows_of_openapi
 from gateway.authoring.imports.sdk.twilio_classes import resources_of
+from gateway.canonicalize.authored.row import Row
 from gateway.canonicalize.catalog.file import NewSection, Source
-from gateway.canonicalize.catalog.row import Row
 from gateway.model.action import Kind
 
 PROVIDER = "twilio"

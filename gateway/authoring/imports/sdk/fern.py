@@ -12,7 +12,7 @@ from pathlib import Path
 from gateway.authoring.imports.calls import Call
 from gateway.authoring.imports.params import Field
 from gateway.authoring.imports.sdk.python_source import annotations_of, field_of, template_of
-from gateway.canonicalize.catalog.row import RowParam
+from gateway.canonicalize.authored.row import RowParam
 from gateway.canonicalize.naming.words import singular, words_of
 
 Objects = Callable[[str, str], Mapping[str, RowParam]]

@@ -16,7 +16,7 @@ from gateway.authoring.imports.sdk.judgement import Judgement
 from gateway.authoring.imports.sdk.python_calls import SdkCall
 from gateway.authoring.imports.targets import path_params, target_of
 from gateway.authoring.imports.wires import wire_of
-from gateway.canonicalize.catalog.row import Row, RowParam
+from gateway.canonicalize.authored.row import Row, RowParam
 from gateway.canonicalize.naming.kinds import KIND_BY_VERB
 from gateway.canonicalize.naming.words import derived_action, singular, words_of
 from gateway.model.action import Kind

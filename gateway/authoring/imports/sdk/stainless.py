@@ -11,7 +11,7 @@ from pathlib import Path
 from gateway.authoring.imports.calls import Call
 from gateway.authoring.imports.params import Field
 from gateway.authoring.imports.sdk.python_calls import SdkCall, read_sdk_calls
-from gateway.canonicalize.catalog.row import RowParam
+from gateway.canonicalize.authored.row import RowParam
 from gateway.canonicalize.naming.words import singular, words_of
 
 _VERBS = {"retrieve": "get", "edit": "update"}

@@ -10,7 +10,7 @@ from typing import Any
 
 from gateway.authoring.imports.aws.models import Model, load_models
 from gateway.authoring.imports.aws.rows import section_of
-from gateway.canonicalize.catalog.row import Row
+from gateway.canonicalize.authored.row import Row
 
 SHAPES: Mapping[str, Any] = {
     "Text": {"type": "string"},

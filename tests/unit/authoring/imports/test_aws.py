@@ -10,7 +10,7 @@ import pytest
 from gateway.authoring.imports.aws.hosts import host_keys, signing_names
 from gateway.authoring.imports.aws.rows import section_of
 from gateway.authoring.imports.aws.s3 import s3_facts
-from gateway.canonicalize.catalog.row import RowParam
+from gateway.canonicalize.authored.row import RowParam
 from gateway.model.action import Kind
 from tests.unit.authoring.imports.aws_small import model, row
 

@@ -9,7 +9,7 @@ import pytest
 
 from gateway.authoring.imports.calls import Call, Judgement, row_of
 from gateway.authoring.imports.params import Field
-from gateway.canonicalize.catalog.row import Row, RowParam
+from gateway.canonicalize.authored.row import Row, RowParam
 from gateway.model.action import Kind
 
 JUDGEMENT = Judgement(

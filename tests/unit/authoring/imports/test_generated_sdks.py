@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from gateway.authoring.imports.sdk import fern, stainless
-from gateway.canonicalize.catalog.row import RowParam
+from gateway.canonicalize.authored.row import RowParam
 
 RAW_CLIENT = """
 class RawCardsClient:

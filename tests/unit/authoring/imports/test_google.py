@@ -14,7 +14,7 @@ from gateway.authoring.imports.google.kinds import can_be_undone, google_kind, g
 from gateway.authoring.imports.google.wires import google_wires
 from gateway.authoring.imports.google.words import google_action
 from gateway.authoring.imports.providers.google import section_hosts, sections_of
-from gateway.canonicalize.catalog.row import Row
+from gateway.canonicalize.authored.row import Row
 from gateway.model.action import Kind
 
 TOPIC = "^projects/[^/]+/topics/[^/]+$"

@@ -8,7 +8,7 @@ import pytest
 
 from gateway.authoring.imports.kubernetes.rows import kubernetes_rows
 from gateway.authoring.imports.kubernetes.source import load_calls
-from gateway.canonicalize.catalog.row import Row
+from gateway.canonicalize.authored.row import Row
 from gateway.model.action import Kind
 
 METHOD = """

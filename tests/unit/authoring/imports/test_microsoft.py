@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from gateway.authoring.imports.providers import azure, msgraph
+from gateway.canonicalize.authored.row import Row
 from gateway.canonicalize.catalog.file import NewSection
-from gateway.canonicalize.catalog.row import Row
 from gateway.model.action import Kind
 
 VM = "/subscriptions/{subscriptionId}/resourceGroups/{rg}/providers/Microsoft.Compute/vms/{vmName}"

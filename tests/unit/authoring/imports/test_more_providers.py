@@ -7,8 +7,9 @@ import re
 
 import pytest
 
+from gateway.canonicalize.authored.row import Row
 from gateway.canonicalize.catalog.file import load_catalog, load_section
-from gateway.canonicalize.catalog.row import Row, row_of
+from gateway.canonicalize.catalog.lines import row_of
 from gateway.canonicalize.naming.secrets import looks_secret
 from gateway.content import mappers_dir
 from gateway.model.action import Kind

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from gateway.authoring.imports.described import RowRules
 from gateway.authoring.imports.openapi import OpenApiImport, OpenApiOptions, rows_of_openapi
+from gateway.canonicalize.authored.row import Row
 from gateway.canonicalize.authored.template import split_template
-from gateway.canonicalize.catalog.row import Row, line_of, row_of
+from gateway.canonicalize.catalog.lines import line_of, row_of
 from gateway.model.action import Kind
 
 

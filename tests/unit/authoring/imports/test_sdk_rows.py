@@ -14,7 +14,7 @@ from gateway.authoring.imports.sdk.rows import (
     sdk_rows,
     without_aliases,
 )
-from gateway.canonicalize.catalog.row import Row, RowParam
+from gateway.canonicalize.authored.row import Row, RowParam
 from gateway.model.action import Kind
 
 

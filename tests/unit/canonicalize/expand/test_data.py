@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from gateway.canonicalize.expand import FAMILIES, preload
+from gateway.canonicalize.authored.choices import FAMILIES
+from gateway.canonicalize.expand import EXPANDERS, preload
 from tests.unit.canonicalize.expand.calls import acts, refusal, shown
 
 Shown = list[tuple[str, str, str]]
@@ -248,6 +249,11 @@ def test_clickhouse_puts_url_and_body_together(query: str, body: str, expected: 
     url = f"https://shop.test/{query.replace(';', '%3B')}"
 
     assert done("sql_clickhouse", body, url=url, media="text/plain") == expected
+
+
+def test_every_family_has_a_reader() -> None:
+    """What mappers may name is what can be read, no more and no less."""
+    assert EXPANDERS.keys() == FAMILIES
 
 
 def test_every_family_can_be_prepared() -> None:
