@@ -41,11 +41,24 @@ def _spellings(name: str) -> set[bytes]:
 
 
 _METHOD_HEADERS = frozenset().union(
-    *map(_spellings, ("x-http-method-override", "x-http-method", "x-method-override"))
-)
+    *map(
+        _spellings,
+        (
+            "x-http-method-override", "x-http-method", "x-method-override", "x-method",
+            "http-method-override", "x-original-method", "x-forwarded-method",
+        ),
+    )
+)  # fmt: skip
 _PATH_HEADERS = frozenset().union(
-    *map(_spellings, ("x-original-url", "x-rewrite-url", "x-original-uri", "x-forwarded-uri"))
-)
+    *map(
+        _spellings,
+        (
+            "x-original-url", "x-rewrite-url", "x-original-uri", "x-forwarded-uri",
+            "x-forwarded-path", "x-override-url", "x-http-destinationurl",
+            "x-http-path-override",
+        ),
+    )
+)  # fmt: skip
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "QUERY"})
 _OVERRIDES = _METHOD_HEADERS | _PATH_HEADERS
 

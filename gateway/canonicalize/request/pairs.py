@@ -23,9 +23,12 @@ SHAPE_CHARS_MAX = 2_000
 """Sets of keys that are remembered: agents repeat theirs, and a hostile one can only fill this."""
 
 METHOD_KEYS = frozenset(
-    {"_method", "x-http-method-override", "x_http_method_override", "$httpmethod"}
-)
-"""Keys that frameworks take for the method; the last is Google's."""
+    {
+        "_method", "x-http-method-override", "x_http_method_override", "$httpmethod",
+        "x-http-method", "x_http_method", "x-method-override", "x_method_override",
+    }
+)  # fmt: skip
+"""Keys that frameworks take for the method; `$httpmethod` is Google's."""
 HEADER_KEYS = {
     "$httpheaders": ambiguity.METHOD,
     "$ct": ambiguity.CONTENT_TYPE,
