@@ -158,7 +158,9 @@ def _read_tree(statement: Statement, dialect: str) -> tuple[list[Deed], tuple[st
 
 
 def _explained(statement: Statement, dialect: str, *, is_small: bool) -> list[Deed]:
-    """An explained statement does nothing, unless it is analysed: then it runs."""
+    """An explained statement does nothing, unless it is analysed: then it runs. What its functions
+    do may happen all the same: MySQL runs subqueries to plan them, ClickHouse asks the table
+    function's other side for its columns."""
     head = _EXPLAINED.match(statement.text)
     inner = cut(statement.text[head.end() :], dialect) if head is not None else None
     if inner is None or head is None or len(inner.statements) != 1:
@@ -172,7 +174,13 @@ def _explained(statement: Statement, dialect: str, *, is_small: bool) -> list[De
     if not is_known or not {"analyze", "analyse"}.isdisjoint(statement.words):
         return [_UNREAD]
     found, tables = _read_tree(one, dialect) if is_small else ([], ())
-    return [Deed("explain", Kind.READ, found[0].tables if found else tables, False)]
+    asks_afar = dialect == "clickhouse"
+    if asks_afar and not found and "(" in one.text:
+        return [_UNREAD]
+    acts = any(deed.kind is Kind.EXECUTE for deed in found)
+    acts = acts or (asks_afar and verb_of_words(one.words) not in READING_WORDS and "(" in one.text)
+    kind = Kind.EXECUTE if acts else Kind.READ
+    return [Deed("explain", kind, found[0].tables if found else tables, False)]
 
 
 _TO_STAGE = re.compile(r"(?is)\s*copy\s+into\s+['@]")

@@ -17,7 +17,7 @@ _ACTING = """
     filecluster remote remotesecure cluster clusterallreplicas mysql postgresql mongodb redis
     sqlite jdbc odbc executable azureblobstorage azureblobstoragecluster deltalake hudi iceberg
     input dictionary invoke net_http_post net_http_get system cron_schedule nextvalue
-    openrowset openquery opendatasource query
+    openrowset openquery opendatasource query generateserialid catboostevaluate
 """
 ACTING = frozenset(_ACTING.split())
 """By name alone, in whatever schema."""
