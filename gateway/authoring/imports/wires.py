@@ -38,3 +38,8 @@ def wire_of(method: str, template: str) -> tuple[str, dict[str, str]]:
     path = _VARIABLE.sub(renamed, path)
     path = "/" + "/".join(part for part in path.split("/") if part)
     return f"{method.upper()} {path}", names
+
+
+def shape_of(template: str) -> str:
+    """The template without its variables' names: two of one shape are sent alike."""
+    return re.sub(r"\{[^}]+\}", "{}", template)

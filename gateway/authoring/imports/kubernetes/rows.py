@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from gateway.authoring.imports.kubernetes.source import KubernetesCall
-from gateway.authoring.imports.wires import wire_of
+from gateway.authoring.imports.wires import shape_of, wire_of
 from gateway.canonicalize.authored.row import Row, RowParam
 from gateway.canonicalize.naming.words import derived_action, singular, words_of
 from gateway.model.action import Kind
@@ -68,7 +68,7 @@ def kubernetes_rows(calls: Iterable[KubernetesCall]) -> list[Row]:
     rows: dict[str, Row] = {}
     for call in sorted(calls, key=lambda one: one.operation):
         for row in (_row(call), *_watched(call)):
-            rows.setdefault(re.sub(r"\{\w+\}", "{}", row.wire), row)
+            rows.setdefault(shape_of(row.wire), row)
     return list(rows.values())
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from gateway.authoring.imports.calls import Call, Judgement, row_of
 from gateway.authoring.imports.params import Field
 from gateway.authoring.imports.sdk.python_source import annotations_of, field_of, template_of
+from gateway.authoring.imports.wires import shape_of
 from gateway.canonicalize.catalog.file import NewSection, Source
 from gateway.canonicalize.naming.words import singular, words_of
 from gateway.model.action import Kind
@@ -86,7 +87,7 @@ def sections(folders: Mapping[str, Path]) -> list[NewSection]:
     found: dict[tuple[str, str], Call] = {}
     for path in sorted((folder / "service").glob("*.py")):
         for call in _calls(path, names):
-            shape = re.sub(r"\{[^}]+\}", "{}", call.template)
+            shape = shape_of(call.template)
             found.setdefault((call.method, shape), call)
     return [NewSection("databricks", [row_of(call, JUDGEMENT) for call in found.values()], HOSTS)]
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from gateway.authoring.imports.calls import Call, Judgement, row_of
 from gateway.authoring.imports.sdk.fern import calls_of
+from gateway.authoring.imports.wires import shape_of
 from gateway.canonicalize.catalog.file import NewSection, Source
 from gateway.model.action import Kind
 
@@ -49,5 +50,5 @@ def sections(folders: Mapping[str, Path]) -> list[NewSection]:
         calls_of(folders["deepgram-sdk"] / "deepgram"), key=lambda call: "stream" in call.operation
     )
     for call in calls:
-        found.setdefault((call.method, re.sub(r"\{[^}]+\}", "{}", call.template)), call)
+        found.setdefault((call.method, shape_of(call.template)), call)
     return [NewSection("deepgram", [row_of(call, JUDGEMENT) for call in found.values()], HOSTS)]

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from gateway.authoring.imports.calls import API_VERSION, Call, Judgement, row_of
+from gateway.authoring.imports.wires import shape_of
 from gateway.canonicalize.authored.row import RowParam
 from gateway.canonicalize.catalog.file import NewSection, Source
 from gateway.canonicalize.naming.words import singular, words_of
@@ -116,7 +117,7 @@ def sections(folders: Mapping[str, Path]) -> list[NewSection]:
     path = folders["discord-api-types"] / "package" / "rest" / "v10" / "index.js"
     found: dict[tuple[str, str], Call] = {}
     for call in _calls(path.read_text().partition("exports.CDNRoutes = {")[0]):
-        shape = re.sub(r"\{[^}]+\}", "{}", call.template)
+        shape = shape_of(call.template)
         found.setdefault((call.method, shape), call)
     return [NewSection("discord", [row_of(call, JUDGEMENT) for call in found.values()], HOSTS)]
 

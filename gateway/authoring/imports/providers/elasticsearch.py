@@ -14,6 +14,7 @@ from pathlib import Path
 
 from gateway.authoring.imports.calls import Call, Judgement, kind_of, row_of
 from gateway.authoring.imports.sdk.python_source import template_of
+from gateway.authoring.imports.wires import shape_of
 from gateway.canonicalize.catalog.file import NewSection, Source
 from gateway.canonicalize.naming.words import singular
 from gateway.model.action import Kind
@@ -104,7 +105,7 @@ def sections(folders: Mapping[str, Path]) -> list[NewSection]:
     for path in sorted(folder.glob("*.py")):
         for call in _calls(path):
             for each in _methods(call):
-                shape = re.sub(r"\{[^}]+\}", "{}", each.template)
+                shape = shape_of(each.template)
                 found.setdefault((each.method, shape), each)
     rows = [row_of(call, JUDGEMENT) for call in found.values()]
     return [NewSection("elasticsearch", rows, HOSTS)]

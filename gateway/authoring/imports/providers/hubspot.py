@@ -13,7 +13,7 @@ from gateway.authoring.imports.sdk.hubspot import read_hubspot_calls, read_hubsp
 from gateway.authoring.imports.sdk.judgement import Judgement
 from gateway.authoring.imports.sdk.python_calls import SdkCall
 from gateway.authoring.imports.sdk.rows import NamedCall, act_words, judged_row, without_aliases
-from gateway.authoring.imports.wires import wire_of
+from gateway.authoring.imports.wires import shape_of, wire_of
 from gateway.canonicalize.authored.row import Row
 from gateway.canonicalize.catalog.file import NewSection, Source
 from gateway.canonicalize.naming.words import words_of
@@ -82,7 +82,7 @@ def sections(folders: Mapping[str, Path]) -> list[NewSection]:
 
 
 def _shape(call: SdkCall) -> str:
-    return re.sub(r"\{\w+\}", "{}", wire_of(call.method, call.template)[0])
+    return shape_of(wire_of(call.method, call.template)[0])
 
 
 def _reading(calls: Iterable[NamedCall]) -> Iterable[tuple[str, str]]:

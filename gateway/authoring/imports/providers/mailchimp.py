@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from gateway.authoring.imports.calls import Call, Judgement, row_of
+from gateway.authoring.imports.wires import shape_of
 from gateway.canonicalize.authored.row import RowParam
 from gateway.canonicalize.catalog.file import NewSection, Source
 from gateway.canonicalize.naming.words import singular, words_of
@@ -90,7 +91,7 @@ def sections(folders: Mapping[str, Path]) -> list[NewSection]:
     found: dict[tuple[str, str], Call] = {}
     for path in sorted(folder.glob("*Api.js")):
         for call in _calls(path):
-            shape = re.sub(r"\{[^}]+\}", "{}", call.template)
+            shape = shape_of(call.template)
             found.setdefault((call.method, shape), call)
     return [NewSection("mailchimp", [row_of(call, JUDGEMENT) for call in found.values()], HOSTS)]
 

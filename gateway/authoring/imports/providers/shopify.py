@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from gateway.authoring.imports.calls import API_VERSION, Call, Judgement, row_of
+from gateway.authoring.imports.wires import shape_of
 from gateway.canonicalize.authored.row import RowParam
 from gateway.canonicalize.catalog.file import NewSection, Source
 from gateway.canonicalize.naming.words import singular, words_of
@@ -99,7 +100,7 @@ def sections(folders: Mapping[str, Path]) -> list[NewSection]:
     for version in sorted(root.iterdir(), reverse=True):
         for path in sorted(version.glob("*.mjs")):
             for call in _calls(path.read_text()):
-                shape = re.sub(r"\{[^}]+\}", "{}", call.template)
+                shape = shape_of(call.template)
                 found.setdefault((call.method, shape, bool(call.when)), call)
     return [NewSection("shopify", [row_of(call, JUDGEMENT) for call in found.values()], HOSTS)]
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from gateway.authoring.imports.calls import API_VERSION, Call, Judgement, row_of
+from gateway.authoring.imports.wires import shape_of
 from gateway.canonicalize.authored.row import RowParam
 from gateway.canonicalize.catalog.file import NewSection, Source
 from gateway.canonicalize.naming.words import words_of
@@ -85,7 +86,7 @@ def sections(folders: Mapping[str, Path]) -> list[NewSection]:
     folder = folders["@vercel/sdk"] / "package" / "src" / "funcs"
     found: dict[tuple[str, str], Call] = {}
     for call in sorted(_calls(folder), key=lambda call: call.operation):
-        shape = re.sub(r"\{[^}]+\}", "{}", call.template)
+        shape = shape_of(call.template)
         found.setdefault((call.method, shape), call)
     return [NewSection("vercel", [row_of(call, JUDGEMENT) for call in found.values()], HOSTS)]
 

@@ -15,7 +15,7 @@ from gateway.authoring.imports.params import PARAMS_MAX, Field, chosen_params
 from gateway.authoring.imports.sdk.judgement import Judgement
 from gateway.authoring.imports.sdk.python_calls import SdkCall
 from gateway.authoring.imports.targets import path_params, target_of
-from gateway.authoring.imports.wires import wire_of
+from gateway.authoring.imports.wires import shape_of, wire_of
 from gateway.canonicalize.authored.row import Row, RowParam
 from gateway.canonicalize.naming.kinds import KIND_BY_VERB
 from gateway.canonicalize.naming.words import derived_action, singular, words_of
@@ -34,7 +34,6 @@ _NEVER_RECORDED = re.compile(
 )
 """Members of bodies that are keys, codes, whole certificates or numbers of accounts, by names that
 `secrets` doesn't know: they say too much about a person, or nothing to a rule."""
-_VARIABLE = re.compile(r"\{\w+\}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +51,7 @@ def without_aliases(
     """One call for each wire, in the order of the source; `preferred` names win in any case."""
     groups: dict[tuple[object, ...], list[SdkCall]] = {}
     for call in calls:
-        shape = _VARIABLE.sub("{}", call.template)
+        shape = shape_of(call.template)
         groups.setdefault((call.method, shape, call.query), []).append(call)
     named = []
     for group in groups.values():

@@ -11,6 +11,7 @@ from pathlib import Path
 from gateway.authoring.imports.calls import Call
 from gateway.authoring.imports.params import Field
 from gateway.authoring.imports.sdk.python_calls import SdkCall, read_sdk_calls
+from gateway.authoring.imports.wires import shape_of
 from gateway.canonicalize.authored.row import RowParam
 from gateway.canonicalize.naming.words import singular, words_of
 
@@ -25,7 +26,7 @@ def calls_of(folder: Path, package: str, client: str, *, prefix: str = "") -> li
     """
     found: dict[tuple[str, str], Call] = {}
     for call in read_sdk_calls(folder, package, client):
-        shape = re.sub(r"\{[^}]+\}", "{}", call.template)
+        shape = shape_of(call.template)
         if not call.is_deprecated or (call.method, shape) not in found:
             found.setdefault((call.method, shape), _call(call, prefix))
     return list(found.values())
