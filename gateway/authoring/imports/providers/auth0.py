@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from gateway.authoring.imports.described import Described, RowRules, row_of
+from gateway.authoring.imports.sdk.pieces import pieces_of
 from gateway.canonicalize.authored.row import Row
 from gateway.canonicalize.catalog.file import NewSection, Source
 from gateway.canonicalize.naming.words import words_of
@@ -56,10 +57,8 @@ def _calls(folder: Path) -> Iterator[Described]:
     for path in sorted(folder.rglob("client/Client.js")):
         place = [part for part in path.relative_to(folder).parts[:-2] if part != "resources"]
         source = path.read_text()
-        methods = list(_METHOD.finditer(source))
-        ends = [found.start() for found in methods[1:]]
-        for found, end in zip(methods, [*ends, len(source)], strict=False):
-            call = _CALL.search(source, found.end(), end)
+        for found, text in pieces_of(_METHOD, source):
+            call = _CALL.search(text)
             if call is not None:
                 template = _VARIABLE.sub(r"{\1}", call.group(1) or call.group(2))
                 name = ".".join([*place, found.group(1)])

