@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.authoring.imports.wires import variable_name, wire_of
+from gateway.authoring.imports.wires import shape_of, variable_name, wire_of
 
 WIRES = {
     "camel case": ("get", "/v1/{accountId}", "GET /v1/{account_id}"),
@@ -38,3 +38,18 @@ def test_original_names_lead_to_ours() -> None:
 def test_a_name_of_digits_gets_a_letter() -> None:
     """Variables begin with a letter, in any notation."""
     assert variable_name("2fa-code") == "v_2fa_code"
+
+
+SHAPES = {
+    "names of variables don't matter": ("/v1/{id}/{key+}", "/v1/{account_id}/{path+}", True),
+    "literals do": ("/v1/{id}/keys", "/v1/{id}/rows", False),
+    "a variable is no literal": ("/v1/{id}", "/v1/id", False),
+}
+
+
+@pytest.mark.parametrize("case", SHAPES)
+def test_templates_of_one_shape_are_sent_alike(case: str) -> None:
+    """Two methods of an SDK that send the same bytes are found by it."""
+    one, other, is_same = SHAPES[case]
+
+    assert (shape_of(one) == shape_of(other)) is is_same
