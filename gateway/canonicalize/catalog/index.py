@@ -44,11 +44,17 @@ class Index:
 
 
 def hosts_of(mapper: Mapper, catalog: CatalogFile | None) -> dict[str, tuple[str, ...]]:
-    """Every host pattern of a mapper with the names of the sections that are found there."""
+    """Every host pattern of a mapper with the names of the sections that are found there.
+
+    A mapper that has hosts, and none of the catalog's own, is for another installation of the
+    provider: the whole catalog is at its hosts, and at no other.
+    """
     hosts: dict[str, list[str]] = {pattern: [] for pattern in mapper.hosts}
     if catalog is not None:
+        own = {pattern for section in catalog.sections.values() for pattern in section.hosts}
+        is_elsewhere = bool(mapper.hosts) and own.isdisjoint(mapper.hosts)
         for section in catalog.sections.values():
-            for pattern in section.hosts or mapper.hosts:
+            for pattern in mapper.hosts if is_elsewhere else section.hosts or mapper.hosts:
                 hosts.setdefault(pattern, []).append(section.name)
     return {pattern: tuple(sections) for pattern, sections in hosts.items()}
 
