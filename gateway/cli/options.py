@@ -44,7 +44,8 @@ _STACK_OPTIONS: tuple[Callable[[Any], Any], ...] = (
         "mappers_paths",
         multiple=True,
         type=click.Path(exists=True, path_type=Path),
-        help="Mapper file or folder; repeatable. [default: the shipped mappers]",
+        help="Mapper file or folder, laid over the shipped mappers; one of the same file name "
+        "replaces the shipped one. Repeatable.",
     ),
     click.option(
         "--connect-to",

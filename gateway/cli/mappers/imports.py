@@ -184,10 +184,13 @@ def _report(draft: Draft, target: Path | None) -> None:
     if len(draft.problems) > PROBLEMS_SHOWN:
         complain(f"and {len(draft.problems) - PROBLEMS_SHOWN} more of the kind")
     for host, count in draft.left_out:
-        notes.say(f"left out: {count} requests to {host} (add `--host {host}`)", "dim")
+        requests = "1 request" if count == 1 else f"{count} requests"
+        notes.say(f"left out: {requests} to {host} (add `--host {host}`)", "dim")
     entries, undecided = len(draft.proposal.entries), draft.proposal.undecided
     where = f" in {target}" if target else ""
-    notes.say(f"{entries} operations{where}; {undecided} lines to decide on")
+    operations = "1 operation" if entries == 1 else f"{entries} operations"
+    lines = "1 line" if undecided == 1 else f"{undecided} lines"
+    notes.say(f"{operations}{where}; {lines} to decide on")
 
 
 # --- catalogs -------------------------------------------------------------------------------------
