@@ -20,8 +20,6 @@ def test_source_is_cut_where_a_pattern_begins(case: str) -> None:
     """A match has its own text and none of the next one's."""
     source, expected = SOURCES[case]
 
-    found = [
-        (match[1], text)
-        for match, text in pieces_of(re.compile(r"^def (\w)", re.MULTILINE), source)
-    ]
+    beginning = re.compile(r"^def (\w)", re.MULTILINE)
+    found = [(match[1], text) for match, text in pieces_of(beginning, source)]
     assert found == expected
