@@ -32,6 +32,7 @@ URLS_MAX = 200
 REFERENCES_MAX = 16
 """References that are followed one after the other; a cycle ends here."""
 
+_MARKS = str.maketrans("", "", "{}+*")  # what a path marks its variables with
 _METHODS = ("get", "head", "options", "post", "put", "patch", "delete")
 _READS = re.compile(r"(?:^|[^a-z])(?:read|readonly|read_only|view|list|get)(?:only)?(?:$|[^a-z])")
 _WRITES = re.compile(r"(?:^|[^a-z])(?:write|admin|manage|full|edit|delete|create|update)")
@@ -286,7 +287,7 @@ class _Reader:
                 self._names.add(name)
                 return name, name
             self._problem(f"`{method} {path[:80]}`", f"has the id `{name}` of another operation")
-        parts = [part.strip("{}+*") for part in path.split("/") if part]
+        parts = [part.translate(_MARKS) for part in path.split("/") if part]
         name = ".".join([self._provider, *parts, method.lower()])[:NAME_CHARS_MAX]
         self._names.add(name)
         return name, ""

@@ -99,6 +99,19 @@ def test_a_post_to_a_collection_creates() -> None:
     assert [row.kind for row in found] == [Kind.CREATE, Kind.READ]
 
 
+@pytest.mark.parametrize(
+    ("path", "operation"),
+    [
+        pytest.param("/v1/staff/{id}", "shop.v1.staff.id.put", id="a variable"),
+        pytest.param("/v1/staff/{id}:role", "shop.v1.staff.id:role.put", id="a verb behind it"),
+        pytest.param("/v1/staff/{id}.json", "shop.v1.staff.id.json.put", id="an ending behind it"),
+    ],
+)
+def test_a_name_made_of_a_path_has_no_braces(path: str, operation: str) -> None:
+    """Also where a variable is only a part of its segment."""
+    assert only({path: {"put": {}}}).operation == operation
+
+
 def test_a_whole_operation() -> None:
     """Name, wire, action, target and params of one operation with a body and a query."""
     row = only(
