@@ -126,6 +126,8 @@ _EXPLAINABLE = frozenset(
 def _deeds_of_statement(statement: Statement, dialect: str, *, is_small: bool) -> list[Deed]:
     words = statement.words
     verb = verb_of_words(words)
+    if dialect == "snowflake" and "->>" in statement.text:
+        return [_UNREAD]  # Its flow operator chains statements of any kind.
     if verb in ("explain", "describe", "desc"):
         return _explained(statement, dialect, is_small=is_small)
     if verb in ("show", "list", "ls"):

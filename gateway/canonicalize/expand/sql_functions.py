@@ -18,6 +18,7 @@ _ACTING = """
     sqlite jdbc odbc executable azureblobstorage azureblobstoragecluster deltalake hudi iceberg
     input dictionary invoke net_http_post net_http_get system cron_schedule nextvalue
     openrowset openquery opendatasource query generateserialid catboostevaluate
+    remote_query
 """
 ACTING = frozenset(_ACTING.split())
 """By name alone, in whatever schema."""

@@ -26,9 +26,10 @@ METHOD_KEYS = frozenset(
     {
         "_method", "x-http-method-override", "x_http_method_override", "$httpmethod",
         "x-http-method", "x_http_method", "x-method-override", "x_method_override",
+        "_httpmethod",
     }
 )  # fmt: skip
-"""Keys that frameworks take for the method; `$httpmethod` is Google's."""
+"""Keys that frameworks take for the method, Google and Salesforce among them."""
 HEADER_KEYS = {
     "$httpheaders": ambiguity.METHOD,
     "$ct": ambiguity.CONTENT_TYPE,

@@ -25,7 +25,7 @@ from gateway.canonicalize.request.multipart import Part, form_of_parts, parse_mu
 from gateway.canonicalize.request.pairs import Pairs, parse_pairs
 from gateway.model.exchange import HttpRequest
 
-_METHOD_FIELD = re.compile(rb"(?i)_method|method.override|x-http-method")
+_METHOD_FIELD = re.compile(rb"(?i)_method|method.override|x.http.method|_httpmethod")
 _IDENTITY = frozenset({b"", b"identity"})
 
 

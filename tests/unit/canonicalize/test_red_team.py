@@ -41,6 +41,10 @@ OVERRIDES: dict[str, tuple[str, Headers, str]] = {
     "the header's name as a parameter": (
         f"{REPO}?x-http-method=DELETE", (), "ambiguous_method",
     ),
+    "Salesforce's parameter": (
+        "https://x.my.salesforce.com/services/data/v60.0/sobjects/Account/1?_HttpMethod=DELETE", (),
+        "ambiguous_method",
+    ),
     "another header's name as a parameter": (
         f"{REPO}?X-Method-Override=DELETE", (), "ambiguous_method",
     ),
@@ -186,3 +190,21 @@ def test_a_configuration_snapshot_is_delivered_somewhere(shipped: Canonicalizer)
     (action,) = shipped.canonicalize(build_request("POST", url, headers, b"{}")).actions
 
     assert (action.operation, action.kind) == ("config.DeliverConfigSnapshot", Kind.EXECUTE)
+
+
+FLOWS = {
+    "a drop after a list": "show tables ->> drop table t",
+    "a delete after a query": "select 1 ->> delete from t",
+}
+
+
+@pytest.mark.parametrize("statement", FLOWS.values(), ids=FLOWS)
+def test_what_flows_from_a_read_is_no_read(shipped: Canonicalizer, statement: str) -> None:
+    """Snowflake's flow operator chains statements without a semicolon."""
+    url = "https://x.snowflakecomputing.com/api/v2/statements"
+    body = f'{{"statement": "{statement}"}}'.encode()
+    request = build_request("POST", url, [("content-type", "application/json")], body)
+
+    actions = shipped.canonicalize(request).actions
+
+    assert {action.kind for action in actions} == {Kind.UNKNOWN}
