@@ -96,6 +96,7 @@ _ACTING_SECONDS = frozenset(
         "upsert", "purge", "drop", "update", "edit", "modify", "rename", "move",
     }
 )  # fmt: skip
+_JOINTS = frozenset({"and", "or", "then", "plus"})
 
 
 def tool_kind(words: Sequence[str]) -> Kind:
@@ -112,6 +113,9 @@ def tool_kind(words: Sequence[str]) -> Kind:
         spoilt = frozenset(
             word for word in words if KIND_BY_VERB.get(word, Kind.READ) is not Kind.READ
         )
+    if kind is Kind.READ and not _JOINTS.isdisjoint(words):
+        # `estimate_and_buy`: whatever follows is an act of its own.
+        return Kind.UNKNOWN
     if kind is Kind.READ and spoilt:
         return acting_kind([next(word for word in words if word in spoilt)])
     return kind

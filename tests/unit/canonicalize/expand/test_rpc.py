@@ -49,6 +49,8 @@ KINDS: dict[str, str] = {
     "list_and_delete": "delete",
     "search_replace": "update",
     "read_write": "update",
+    "estimate_and_buy": "unknown",
+    "preview_then_ship": "unknown",
     "browser_click": "unknown",
     "github_get_and_delete": "delete",
     "notion-update-page": "update",
