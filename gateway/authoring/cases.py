@@ -13,7 +13,7 @@ from typing import Final
 
 from gateway.authoring.policies import InputError, Question, question_of, render
 from gateway.decide.bundle import Bundle
-from gateway.decide.document import (
+from gateway.decide.documents.document import (
     DocumentError,
     Fields,
     Item,
@@ -21,8 +21,8 @@ from gateway.decide.document import (
     Scalar,
     parse_documents,
 )
+from gateway.decide.documents.reader import Reader
 from gateway.decide.loader import CODE, load_bundle, policy_files
-from gateway.decide.reader import Reader
 from gateway.model.codec import JsonValue
 from gateway.model.decision import Mode
 from gateway.model.errors import ConfigurationError, Problem

@@ -14,7 +14,7 @@ from typing import Any, Final
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from gateway.decide.bundle import Bundle
-from gateway.decide.trace import PolicyTrace, trace
+from gateway.decide.rules.trace import PolicyTrace, trace
 from gateway.model.action import UNKNOWN_OPERATION, Action, Canonical, Kind, Target
 from gateway.model.codec import JsonValue
 from gateway.model.decision import Context, Decision, Mode

@@ -15,7 +15,7 @@ from gateway.cli.options import json_option
 if TYPE_CHECKING:
     from gateway.cli.output import Output
     from gateway.decide.bundle import Bundle
-    from gateway.decide.trace import PolicyTrace
+    from gateway.decide.rules.trace import PolicyTrace
     from gateway.model.errors import ConfigurationError
     from gateway.model.vocabulary import Vocabulary
 

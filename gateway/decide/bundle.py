@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from gateway.decide.engine import Engine
-from gateway.decide.index import Verdict
-from gateway.decide.policy import Policy, revision_of
 from gateway.decide.risk import UNREADABLE_RISK
+from gateway.decide.rules.engine import Engine
+from gateway.decide.rules.index import Verdict
+from gateway.decide.rules.policy import Policy, revision_of
 from gateway.model.action import Action, Canonical
 from gateway.model.decision import Context, Decision, Effect, Mode, ReasonCode, Risk
 

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Final
 
 from gateway.decide.bundle import Bundle
-from gateway.decide.document import FILE_CHARS_MAX, DocumentError, parse_documents
-from gateway.decide.policy import Condition, Policy
-from gateway.decide.reader import Reader
-from gateway.decide.schema import Schema
+from gateway.decide.documents.document import FILE_CHARS_MAX, DocumentError, parse_documents
+from gateway.decide.documents.reader import Reader
+from gateway.decide.documents.schema import Schema
+from gateway.decide.rules.policy import Condition, Policy
 from gateway.model.errors import ConfigurationError, Problem
 from gateway.model.vocabulary import Vocabulary
 

@@ -12,11 +12,11 @@ from cel_expr_python import cel
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.decide.checker import check
-from gateway.decide.parser import parse
-from gateway.decide.policy import make_condition
-from gateway.decide.semantics import Unresolved
-from gateway.decide.syntax import ConditionError
+from gateway.decide.conditions.checker import check
+from gateway.decide.conditions.parser import parse
+from gateway.decide.conditions.semantics import Unresolved
+from gateway.decide.conditions.syntax import ConditionError
+from gateway.decide.rules.policy import make_condition
 from tests.support.policy_world import act, who
 
 EXAMPLES = 400

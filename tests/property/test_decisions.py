@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from gateway.decide.bundle import Bundle
 from gateway.decide.loader import parse_policies
-from gateway.decide.policy import Policy, Rule
-from gateway.decide.trace import trace
+from gateway.decide.rules.policy import Policy, Rule
+from gateway.decide.rules.trace import trace
 from gateway.model.action import Action, Kind, Target
 from gateway.model.decision import ApprovalTerms, Context, Decision, Effect, Mode
 from gateway.model.errors import Problem

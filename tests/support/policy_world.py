@@ -7,7 +7,7 @@ from textwrap import dedent, indent
 
 from gateway.decide.bundle import Bundle
 from gateway.decide.loader import parse_policies
-from gateway.decide.policy import Policy
+from gateway.decide.rules.policy import Policy
 from gateway.model.action import Action, Kind, ParamValue, Target
 from gateway.model.decision import Context
 from gateway.model.errors import Problem

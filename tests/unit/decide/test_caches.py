@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.decide import engine
+from gateway.decide.rules import engine
 from gateway.model.decision import Mode
 from tests.support.policy_world import act, bundle_of, policy_text, who
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.decide.checker import check
-from gateway.decide.compiler import can_compile, compile_condition
-from gateway.decide.parser import parse
-from gateway.decide.syntax import ConditionError
+from gateway.decide.conditions.checker import check
+from gateway.decide.conditions.compiler import can_compile, compile_condition
+from gateway.decide.conditions.parser import parse
+from gateway.decide.conditions.syntax import ConditionError
 from gateway.model.vocabulary import Vocabulary
 
 SYNTAX = {

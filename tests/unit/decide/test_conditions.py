@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.decide.checker import check
-from gateway.decide.parser import parse
-from gateway.decide.policy import make_condition
-from gateway.decide.semantics import Unresolved
+from gateway.decide.conditions.checker import check
+from gateway.decide.conditions.parser import parse
+from gateway.decide.conditions.semantics import Unresolved
+from gateway.decide.rules.policy import make_condition
 from tests.support.policy_world import act, who
 
 PARAMS = {

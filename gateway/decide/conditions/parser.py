@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from gateway.decide.nearest import nearest_help
-from gateway.decide.scanner import INT64_MAX, Token, TokenKind, scan
-from gateway.decide.syntax import (
+from gateway.decide.conditions.scanner import INT64_MAX, Token, TokenKind, scan
+from gateway.decide.conditions.syntax import (
     CONDITION_DEPTH_MAX,
     LIST_ITEMS_MAX,
     Binary,
@@ -36,6 +35,7 @@ from gateway.decide.syntax import (
     Ternary,
     children,
 )
+from gateway.decide.nearest import nearest_help
 
 _RELATION: Final = 3
 _BINDING: Final = {

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-from gateway.decide.syntax import BinaryOp, Function
+from gateway.decide.conditions.syntax import BinaryOp, Function
 
 INT64_MIN: Final = -(2**63)
 INT64_MAX: Final = 2**63 - 1

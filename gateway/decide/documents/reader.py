@@ -10,9 +10,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from gateway.decide.document import Fields, Item, Items, Mark, Scalar, place_inside
+from gateway.decide.conditions.syntax import ConditionError
+from gateway.decide.documents.document import Fields, Item, Items, Mark, Scalar, place_inside
 from gateway.decide.nearest import nearest_help
-from gateway.decide.syntax import ConditionError
 from gateway.model.errors import Problem
 
 T = TypeVar("T")

@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, assert_never
 
-from gateway.decide import semantics
-from gateway.decide.facts import Fact, fact_of
-from gateway.decide.semantics import Unresolved
-from gateway.decide.syntax import (
+from gateway.decide.conditions import semantics
+from gateway.decide.conditions.facts import Fact, fact_of
+from gateway.decide.conditions.semantics import Unresolved
+from gateway.decide.conditions.syntax import (
     Binary,
     Call,
     Has,

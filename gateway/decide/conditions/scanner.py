@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 
-from gateway.decide.syntax import CONDITION_CHARS_MAX, ConditionError, Span
+from gateway.decide.conditions.syntax import CONDITION_CHARS_MAX, ConditionError, Span
 
 INT64_MAX = 2**63 - 1
 

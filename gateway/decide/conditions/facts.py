@@ -13,8 +13,8 @@ from enum import Enum
 from operator import attrgetter
 from typing import Final
 
-from gateway.decide.semantics import Unresolved
-from gateway.decide.syntax import Name, Node, Select
+from gateway.decide.conditions.semantics import Unresolved
+from gateway.decide.conditions.syntax import Name, Node, Select
 from gateway.model.action import Action, Kind
 from gateway.model.decision import Context
 

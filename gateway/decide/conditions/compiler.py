@@ -16,10 +16,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, NoReturn, assert_never
 
-from gateway.decide import semantics
-from gateway.decide.facts import Fact, ValueType, fact_of
-from gateway.decide.semantics import Unresolved
-from gateway.decide.syntax import (
+from gateway.decide.conditions import semantics
+from gateway.decide.conditions.facts import Fact, ValueType, fact_of
+from gateway.decide.conditions.semantics import Unresolved
+from gateway.decide.conditions.syntax import (
     EQUALITY,
     ORDERING,
     Binary,

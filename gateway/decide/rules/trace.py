@@ -10,14 +10,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from gateway.decide.index import (
+from gateway.decide.risk import Profile, amount_band
+from gateway.decide.rules.index import (
     deciding_order,
     mismatch_dynamic,
     mismatch_static,
     unreadable_field,
 )
-from gateway.decide.policy import Policy, Rule
-from gateway.decide.risk import Profile, amount_band
+from gateway.decide.rules.policy import Policy, Rule
 from gateway.model.action import Action
 from gateway.model.decision import Context, Effect
 

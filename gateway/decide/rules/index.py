@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from gateway.decide.compiler import Compiled
-from gateway.decide.facts import TARGET_ID
-from gateway.decide.policy import READERS, STATIC_FIELDS, Condition, MatchField, Policy, Rule
+from gateway.decide.conditions.compiler import Compiled
+from gateway.decide.conditions.facts import TARGET_ID
+from gateway.decide.rules.policy import READERS, STATIC_FIELDS, Condition, MatchField, Policy, Rule
 from gateway.model.action import Action
 from gateway.model.decision import ApprovalTerms, Context, Effect, Mode, ReasonCode
 

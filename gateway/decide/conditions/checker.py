@@ -11,9 +11,8 @@ from collections.abc import Set
 from dataclasses import dataclass, field
 from typing import Final, assert_never
 
-from gateway.decide.facts import FACTS, GROUPS, KINDS, ROOTS, ValueType, fact_of
-from gateway.decide.nearest import nearest_help
-from gateway.decide.syntax import (
+from gateway.decide.conditions.facts import FACTS, GROUPS, KINDS, ROOTS, ValueType, fact_of
+from gateway.decide.conditions.syntax import (
     EQUALITY,
     ORDERING,
     Binary,
@@ -35,6 +34,7 @@ from gateway.decide.syntax import (
     Ternary,
     path_of,
 )
+from gateway.decide.nearest import nearest_help
 from gateway.model.action import UNKNOWN_OPERATION
 from gateway.model.vocabulary import Vocabulary
 

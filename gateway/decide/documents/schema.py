@@ -11,14 +11,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from gateway.decide.checker import check, names_of
-from gateway.decide.document import Fields, Item, Items, Scalar
+from gateway.decide.conditions.checker import check, names_of
+from gateway.decide.conditions.parser import parse
+from gateway.decide.conditions.syntax import ConditionError
+from gateway.decide.documents.document import Fields, Item, Items, Scalar
+from gateway.decide.documents.reader import Reader
 from gateway.decide.nearest import nearest_help
-from gateway.decide.parser import parse
-from gateway.decide.patterns import Pattern, parse_pattern
-from gateway.decide.policy import Condition, Match, MatchField, Place, Policy, Rule, make_condition
-from gateway.decide.reader import Reader
-from gateway.decide.syntax import ConditionError
+from gateway.decide.rules.patterns import Pattern, parse_pattern
+from gateway.decide.rules.policy import (
+    Condition,
+    Match,
+    MatchField,
+    Place,
+    Policy,
+    Rule,
+    make_condition,
+)
 from gateway.model.decision import ApprovalTerms, Effect, Mode, ReasonCode
 from gateway.model.vocabulary import Vocabulary
 

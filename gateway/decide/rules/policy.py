@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from gateway.decide.compiler import Compiled, can_compile, compile_condition
-from gateway.decide.interpreter import Interpreted, interpret
-from gateway.decide.patterns import Pattern
-from gateway.decide.semantics import Unresolved
-from gateway.decide.syntax import Node
+from gateway.decide.conditions.compiler import Compiled, can_compile, compile_condition
+from gateway.decide.conditions.interpreter import Interpreted, interpret
+from gateway.decide.conditions.semantics import Unresolved
+from gateway.decide.conditions.syntax import Node
+from gateway.decide.rules.patterns import Pattern
 from gateway.model.action import Action
 from gateway.model.codec import JsonValue, canonical_json
 from gateway.model.decision import ApprovalTerms, Context, Effect, Mode

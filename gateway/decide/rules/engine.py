@@ -12,15 +12,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, TypeVar
 
-from gateway.decide.index import (
+from gateway.decide.risk import Profile, amount_band
+from gateway.decide.rules.index import (
     RANK_MAX,
     PolicyIndex,
     Section,
     Verdict,
     no_policy_verdict,
 )
-from gateway.decide.policy import Policy
-from gateway.decide.risk import Profile, amount_band
+from gateway.decide.rules.policy import Policy
 from gateway.model.action import Action
 from gateway.model.decision import Context, Decision, Effect, Risk
 

@@ -1,0 +1,1 @@
+"""What people write, in YAML or JSON -> checked values, or every problem with its place."""

@@ -1,0 +1,1 @@
+"""Checked policies -> an index, generated functions, and the verdict on one action."""
