@@ -13,7 +13,7 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from contextlib import AsyncExitStack
 from functools import partial
 from urllib.parse import urlsplit
@@ -25,14 +25,17 @@ from gateway.control_client.agents import Directory
 from gateway.control_client.approvals import ControlPlaneDesk
 from gateway.control_client.client import ControlPlaneClient
 from gateway.control_client.record_shipper import RecordShipper
+from gateway.counters.local import LocalLimits
 from gateway.decide.bundle import Bundle
 from gateway.decide.loader import load_bundle
 from gateway.enforce.destination import DestinationGuard
 from gateway.enforce.upstream import UpstreamPool
 from gateway.intercept.certificates import CertificateAuthority
 from gateway.intercept.listener import Listener
+from gateway.judge import Ruleset
 from gateway.model.errors import RecordError
 from gateway.model.record import GatewayEntry
+from gateway.model.stop import Stop
 from gateway.pipeline import Pipeline, World
 from gateway.record.recorder import Recorder
 from gateway.settings import GatewaySettings
@@ -60,6 +63,13 @@ class SystemClock:
 
     def monotonic(self) -> float:
         return time.monotonic()
+
+
+class NoStops:
+    """`ports.StopBoard` of a gateway that nobody can stop."""
+
+    def find(self, agent: str, run: str | None, providers: Iterable[str]) -> Stop | None:
+        return None
 
 
 class RandomIds:
@@ -139,8 +149,10 @@ async def _start(settings: GatewaySettings, stack: AsyncExitStack) -> dict[str, 
     stack.push_async_callback(upstream.close)
     desk = ControlPlaneDesk(client, settings.control, clock)
     new_id = RandomIds()
-    world = World(upstream, desk, directory, recorder, clock, new_id)
-    pipeline = Pipeline(settings.pipeline, settings.hold, canonicalizer, bundle, guard, world)
+    stops, limits = NoStops(), LocalLimits(clock)
+    world = World(upstream, desk, directory, stops, limits, recorder, clock, new_id)
+    ruleset = Ruleset(canonicalizer, bundle)
+    pipeline = Pipeline(settings.pipeline, settings.hold, ruleset, guard, world)
 
     listener = Listener(settings.intercept, pipeline, authority, clock, new_id)
     await _start_part(stack, listener.start(), partial(listener.drain, DRAIN_SECONDS_MAX))
@@ -183,7 +195,7 @@ def _checks(
     pipeline: Pipeline, recorder: Recorder, directory: Directory, shipper: RecordShipper
 ) -> dict[str, ReadyCheck]:
     def policy() -> str | None:
-        is_empty = pipeline.bundle.revision == Bundle.empty().revision
+        is_empty = pipeline.judge.ruleset.bundle.revision == Bundle.empty().revision
         return "no policy is loaded" if is_empty else None
 
     return {

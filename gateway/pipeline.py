@@ -10,22 +10,23 @@ untouched.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Final
 
 from gateway import telemetry
-from gateway.canonicalize.canonicalizer import Canonicalizer
-from gateway.decide.bundle import Bundle
 from gateway.enforce import gate, hold, responses
 from gateway.enforce.destination import DestinationGuard
-from gateway.model.action import Canonical, action_digest
+from gateway.judge import Judge, Judgement, Ruleset
+from gateway.model.action import Canonical
 from gateway.model.approval import Approval
-from gateway.model.decision import Context, Decision, Mode, Permit, ReasonCode
+from gateway.model.decision import Decision, Permit, ReasonCode
+from gateway.model.effect import Mode
 from gateway.model.errors import (
     AgentProtocolError,
     ApprovalError,
+    LimitError,
     RecordError,
     UpstreamError,
 )
@@ -44,7 +45,10 @@ from gateway.ports import (
     ApprovalAsk,
     ApprovalDesk,
     Clock,
+    LimitStore,
     RecordSink,
+    Sent,
+    StopBoard,
     TunnelVerdict,
     Upstream,
     Wire,
@@ -53,9 +57,9 @@ from gateway.ports import (
 log = logging.getLogger(__name__)
 
 
-LARGE_BODY_BYTES = 128 * 1024
-"""Larger bodies are read in a thread: ten megabytes of JSON take half a second, and nobody else's
-request waits for that."""
+REFUSED_BY_UPSTREAM: Final = frozenset(range(400, 500)) - {408, 409, 499}
+"""Statuses by which an upstream says that it did nothing. A conflict may be a repetition of what
+has been done, and after a timeout nobody knows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +69,8 @@ class World:
     upstream: Upstream
     desk: ApprovalDesk
     directory: AgentDirectory
+    stops: StopBoard
+    limits: LimitStore
     records: RecordSink
     clock: Clock
     new_id: Callable[[str], str]
@@ -87,26 +93,42 @@ class _Case:
 
     exchange: Exchange
     channel: AgentChannel
-    canonical: Canonical
-    decision: Decision
     decision_id: str
-    digest: str | None
+    judgement: Judgement
+
+    @property
+    def canonical(self) -> Canonical:
+        return self.judgement.canonical
+
+    @property
+    def decision(self) -> Decision:
+        return self.judgement.decision
+
+    @property
+    def token(self) -> str:
+        """What it took of limits; "" for nothing."""
+        reserved = self.judgement.reserved
+        return "" if reserved is None else reserved.token
 
 
 class Pipeline:
-    """The real `Governor`. One per gateway; `bundle`, `canonicalizer` may be swapped any time."""
+    """The real `Governor`. One per gateway; its judge's ruleset may be exchanged any time."""
 
     def __init__(
         self,
         settings: PipelineSettings,
         hold_settings: hold.HoldSettings,
-        canonicalizer: Canonicalizer,
-        bundle: Bundle,
+        ruleset: Ruleset,
         guard: DestinationGuard,
         world: World,
     ) -> None:
-        self.canonicalizer = canonicalizer
-        self.bundle = bundle
+        self.judge = Judge(
+            ruleset,
+            world.stops,
+            world.limits,
+            mode=settings.mode,
+            environment=settings.environment,
+        )
         self._settings = settings
         self._hold_settings = hold_settings
         self._guard = guard
@@ -170,64 +192,28 @@ class Pipeline:
     # --- one exchange -----------------------------------------------------------------------------
 
     async def govern(self, exchange: Exchange, channel: AgentChannel) -> None:
-        body = exchange.request.body
-        if self.canonicalizer.is_ready(exchange.request) and len(body or b"") <= LARGE_BODY_BYTES:
-            canonical = self._canonicalize(exchange)
-        else:
-            canonical = await asyncio.to_thread(self._canonicalize, exchange)
-        case = self._decide(exchange, channel, canonical)
+        decision_id = self._world.new_id("dec")
+        judgement = await self.judge.judge(exchange, decision_id)
+        case = _Case(exchange, channel, decision_id, judgement)
         telemetry.count_decision(case.decision)
         match gate.admit(exchange, case.decision, case.decision_id):
             case gate.Forward(permit):
                 await self._forward(case, permit, None)
             case gate.Refuse() as refuse:
+                await self._give_back(case)
                 await self._refuse_decided(case, refuse)
             case gate.Hold():
                 await self._hold(case)
-
-    def _canonicalize(self, exchange: Exchange) -> Canonical:
-        """Say what a request means; a fault of the mapper is a refusal. Slow at a provider's first
-        call, when its catalog is read, and for large bodies."""
-        try:
-            return self.canonicalizer.canonicalize(exchange.request)
-        except Exception:
-            log.exception("canonicalization failed", extra={"request_id": exchange.request_id})
-            telemetry.BUGS.inc()
-            return Canonical((), "unknown", "problem", "mapper_fault", "the mapper failed")
-
-    def _decide(self, exchange: Exchange, channel: AgentChannel, canonical: Canonical) -> _Case:
-        """Decide. A fault of the engine is a BLOCK; it never lets a request through."""
-        principal = exchange.principal
-        context = Context(
-            principal.agent,
-            principal.run,
-            exchange.received_at,
-            principal.labels,
-            self._settings.environment,
-        )
-        bundle = self.bundle
-        try:
-            if canonical.refused is None:
-                decision = bundle.decide(canonical.actions, context, self._settings.mode)
-            else:
-                decision = bundle.refuse(canonical, context)
-        except Exception:
-            log.exception("decision failed", extra={"request_id": exchange.request_id})
-            telemetry.BUGS.inc()
-            decision = bundle.fault()
-        digest = None
-        if exchange.request.body is not None:
-            digest = action_digest(exchange, canonical)
-        decision_id = self._world.new_id("dec")
-        return _Case(exchange, channel, canonical, decision, decision_id, digest)
 
     async def _forward(self, case: _Case, permit: Permit, approval: Approval | None) -> None:
         try:
             await self._record_intent(case, approval)
         except RecordError as error:
+            await self._give_back(case)
             self._refuse_unrecorded(case, error)
             return
         if case.channel.is_gone:
+            await self._give_back(case)
             self._conclude(case, Outcome.NOT_SENT, code="agent_gone", approval=approval)
             return
         started = self._world.clock.monotonic()
@@ -247,6 +233,27 @@ class Pipeline:
                 approval,
             )
         )
+        if case.token:
+            await self._settle(case, sent)
+
+    async def _settle(self, case: _Case, sent: Sent) -> None:
+        """Say to the counters what became of an act. What may have happened counts."""
+        if sent.outcome is Outcome.NOT_SENT or sent.status in REFUSED_BY_UPSTREAM:
+            await self._give_back(case)
+            return
+        try:
+            await self._world.limits.settle(case.token)
+        except LimitError as error:
+            # It stays in flight, and so it counts.
+            log.warning("limit not settled", extra={"code": error.code})
+
+    async def _give_back(self, case: _Case) -> None:
+        if not case.token:
+            return
+        try:
+            await self._world.limits.release(case.token)
+        except LimitError as error:
+            log.warning("limit not released", extra={"code": error.code})
 
     async def _record_intent(self, case: _Case, approval: Approval | None) -> None:
         entry = self._decision_entry(case, sends=True, approval=approval)
@@ -271,9 +278,13 @@ class Pipeline:
             except ApprovalError as error:
                 log.warning("approval unavailable", extra={"code": error.code})
                 self._refuse(case, gate.Refuse(ReasonCode.APPROVAL_UNAVAILABLE, error.message))
+            except LimitError as error:
+                log.warning("counters unavailable", extra={"code": error.code})
+                refuse = gate.Refuse(ReasonCode.LIMIT_STORE_UNAVAILABLE, error.message)
+                self._refuse(case, refuse)
 
     async def _hold_in_place(self, case: _Case) -> None:
-        desk, digest = self._world.desk, case.digest
+        desk, digest = self._world.desk, case.judgement.digest
         assert digest is not None
         try:
             await self._world.records.append_durably(self._decision_entry(case, sends=False))
@@ -292,13 +303,28 @@ class Pipeline:
             return
         refuse = gate.answer(approval)
         if refuse is not None:
+            if refuse.code != ReasonCode.APPROVAL_PENDING:
+                await self._give_back(case)
             self._refuse(case, refuse, approval)
             return
-        consumed = await desk.consume(approval.approval_id, digest, case.decision_id)
+        await self._release(case, approval, digest)
+
+    async def _release(self, case: _Case, approval: Approval, digest: str) -> None:
+        """Use an approval, once, and send what it was given for."""
+        stop = self.judge.stop_of(case.exchange, case.canonical)
+        if stop is not None:
+            self._refuse(case, gate.stopped(stop), approval)
+            return
+        # Before the approval is used: what the counters won't take must not use it up.
+        if case.token and not await self._world.limits.start(case.token):
+            self._refuse(case, gate.already_used(approval), approval)
+            return
+        consumed = await self._world.desk.consume(approval.approval_id, digest, case.decision_id)
         match gate.release(case.exchange, case.decision_id, digest, consumed):
             case gate.Forward(permit):
                 await self._forward(case, permit, consumed)
             case gate.Refuse() as refuse:
+                await self._give_back(case)
                 self._refuse(case, refuse, approval)
 
     # --- refusals and records ---------------------------------------------------------------------
@@ -344,9 +370,10 @@ class Pipeline:
             case.decision_id,
             case.exchange,
             case.canonical,
+            case.judgement.context,
             case.decision,
             sends,
-            case.digest,
+            case.judgement.digest,
             approval,
         )
 

@@ -6,7 +6,7 @@ the fake and the real adapter both pass. Only `app.py` knows which adapter stand
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
@@ -16,7 +16,9 @@ from gateway.model.approval import Approval
 from gateway.model.decision import Decision, Permit
 from gateway.model.errors import AgentProtocolError
 from gateway.model.exchange import Authority, Exchange, Principal, Response, ResponseHead
+from gateway.model.limit import LimitClaim, Reserved
 from gateway.model.record import Entry, Outcome
+from gateway.model.stop import Stop
 
 
 class Clock(Protocol):
@@ -252,6 +254,50 @@ class AgentDirectory(Protocol):
 
     async def authenticate(self, agent: str, key: str) -> Principal | None:
         """The principal (without a run) for these credentials; constant time in the key."""
+        ...
+
+
+class StopBoard(Protocol):
+    """The kill switch, as this gateway knows it. Asked for every request: it does no I/O."""
+
+    def find(self, agent: str, run: str | None, providers: Iterable[str]) -> Stop | None:
+        """The stop that such a request falls under; the widest, where there are several."""
+        ...
+
+
+class LimitStore(Protocol):
+    """The counters of limits. Exact whoever else asks at the same time; every method raises
+    `LimitError` when the counters can't be reached.
+
+    A reservation is *held* (it lapses by itself, because nothing was sent), then *in flight*
+    (it counts until somebody says that nothing was sent), then settled or released.
+    """
+
+    async def reserve(
+        self, owner: str, claims: Sequence[LimitClaim], now: int, lapses_at: int | None
+    ) -> Reserved:
+        """Read every counter, and take all that is claimed or nothing.
+
+        Nothing is taken where an enforced limit whose effect is BLOCK is exceeded; otherwise all
+        is, above a maximum too, since a person may agree to it. While a reservation of the same
+        `owner` is held or in flight, its token and its first readings are given again, and nothing
+        more is taken. `now` and `lapses_at` are microseconds since the Unix epoch, UTC; without
+        `lapses_at` it is in flight at once.
+        """
+        ...
+
+    async def start(self, token: str) -> bool:
+        """Put a held reservation in flight: it is about to be sent. False when it is no longer
+        held (it lapsed, or another request of the same owner has taken it)."""
+        ...
+
+    async def settle(self, token: str) -> None:
+        """It may have happened: it counts for as long as the window lasts. Unknown tokens and
+        repeated calls do nothing."""
+        ...
+
+    async def release(self, token: str) -> None:
+        """Nothing was sent: give it back. Unknown tokens and repeated calls do nothing."""
         ...
 
 

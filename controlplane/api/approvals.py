@@ -28,7 +28,7 @@ from controlplane.store.approvals import ApprovalRow, NewApproval
 from gateway.model.action import Kind
 from gateway.model.approval import ApprovalEvent, ApprovalState
 from gateway.model.codec import JsonValue, canonical_json
-from gateway.model.decision import Mode
+from gateway.model.effect import Mode
 
 LIST_COUNT_MAX = 500
 TIMEOUT_SECONDS_MAX = 30 * 24 * 3600

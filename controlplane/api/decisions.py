@@ -12,7 +12,7 @@ from controlplane.api.routing import Call, answer, cursor_after, route
 from controlplane.auth import Permission
 from controlplane.services.decisions import DecisionView
 from gateway.model.codec import JsonValue
-from gateway.model.decision import Effect
+from gateway.model.effect import Effect
 
 LIST_COUNT_MAX = 500
 

@@ -12,7 +12,7 @@ from controlplane.api.routing import Call, answer, route
 from controlplane.auth import Permission
 from controlplane.store.records import RecordFilter, RecordRow
 from gateway.model.codec import JsonValue
-from gateway.model.decision import Effect
+from gateway.model.effect import Effect
 from gateway.model.record import EntryKind
 
 RECORD_COUNT_MAX = 1000

@@ -24,7 +24,7 @@ from gateway.decide.documents.document import (
 from gateway.decide.documents.reader import Reader
 from gateway.decide.loader import CODE, load_bundle, policy_files
 from gateway.model.codec import JsonValue
-from gateway.model.decision import Mode
+from gateway.model.effect import Mode
 from gateway.model.errors import ConfigurationError, Problem
 from gateway.model.vocabulary import Vocabulary
 

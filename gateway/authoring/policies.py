@@ -17,7 +17,8 @@ from gateway.decide.bundle import Bundle
 from gateway.decide.rules.trace import PolicyTrace, trace
 from gateway.model.action import UNKNOWN_OPERATION, Action, Canonical, Kind, Target
 from gateway.model.codec import JsonValue
-from gateway.model.decision import Context, Decision, Mode
+from gateway.model.decision import Context, Decision
+from gateway.model.effect import Mode
 
 LINE_BYTES_MAX: Final = 4 * 1024 * 1024
 """Of one line of JSON: more than the largest body that the gateway inspects makes of an action."""

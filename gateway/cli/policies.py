@@ -134,7 +134,7 @@ def explain(paths: tuple[Path, ...], action_json: str | None, json_wanted: bool)
     """Say why an action is decided as it is, and why by nothing else."""
     from gateway.authoring.policies import LINE_BYTES_MAX, InputError, parse_question, render
     from gateway.cli.output import Output
-    from gateway.model.decision import Mode
+    from gateway.model.effect import Mode
 
     out = Output(json_wanted=json_wanted)
     bundle = _load(paths)
@@ -180,7 +180,7 @@ def decide(paths: tuple[Path, ...], mode_name: str, _json_wanted: bool) -> None:
     """
     from gateway.authoring.policies import LINE_BYTES_MAX, decide_line
     from gateway.cli.output import Output
-    from gateway.model.decision import Mode
+    from gateway.model.effect import Mode
 
     out = Output(json_wanted=True)
     bundle, mode = _load(paths), Mode(mode_name)

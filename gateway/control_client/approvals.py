@@ -18,7 +18,7 @@ from gateway.control_client.settings import ControlSettings
 from gateway.model.action import Action, Canonical
 from gateway.model.approval import Approval, ApprovalState
 from gateway.model.codec import JsonValue
-from gateway.model.decision import ApprovalTerms
+from gateway.model.effect import ApprovalTerms
 from gateway.model.errors import ApprovalError, ControlPlaneError
 from gateway.ports import ApprovalAsk, Clock
 from gateway.record.line import action_json, actions_json, risk_json

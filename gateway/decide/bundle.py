@@ -15,7 +15,9 @@ from gateway.decide.rules.engine import Engine
 from gateway.decide.rules.index import Verdict
 from gateway.decide.rules.policy import Policy, revision_of
 from gateway.model.action import Action, Canonical
-from gateway.model.decision import Context, Decision, Effect, Mode, ReasonCode, Risk
+from gateway.model.decision import Context, Decision, ReasonCode, Risk
+from gateway.model.effect import Effect, Mode
+from gateway.model.stop import Stop
 
 # Reading a member of an enum costs more than the comparison.
 _MONITOR: Final = Mode.MONITOR
@@ -91,6 +93,12 @@ class Bundle:
         reason = _REFUSAL_REASONS.get(canonical.refused, ReasonCode.AMBIGUOUS_REQUEST)
         detail = canonical.detail or "the request can't be read in exactly one way"
         return self._block(reason, f"{canonical.refused}: {detail}", Mode.ENFORCE)
+
+    def stopped(self, stop: Stop) -> Decision:
+        """Block what the kill switch stops. In monitor mode too: somebody pulled it."""
+        whose = stop.scope.value if not stop.name else f"{stop.scope.value} `{stop.name}`"
+        message = f"{whose} is stopped by {stop.by}: {stop.reason}"
+        return self._block(ReasonCode.KILL_SWITCH, message, Mode.ENFORCE)
 
     def fault(self) -> Decision:
         """Block because the decision itself failed. Always available."""

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from gateway.model.approval import Approval, ApprovalState
-from gateway.model.decision import Decision, Effect, Permit, ReasonCode
+from gateway.model.decision import Decision, Permit, ReasonCode
+from gateway.model.effect import Effect
 from gateway.model.exchange import Exchange
+from gateway.model.stop import Stop
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,3 +120,8 @@ def already_used(approval: Approval) -> Refuse:
         "the approval for this action was used by another request",
         approval.approval_id,
     )
+
+
+def stopped(stop: Stop) -> Refuse:
+    """The kill switch was pulled while the request waited."""
+    return Refuse(ReasonCode.KILL_SWITCH, f"stopped by {stop.by}: {stop.reason}")

@@ -38,6 +38,9 @@ CATEGORIES: Mapping[str, Category] = {
     ReasonCode.UPSTREAM_FAILED: Category.UPSTREAM_FAILED,
     ReasonCode.OUTCOME_UNKNOWN: Category.OUTCOME_UNKNOWN,
     ReasonCode.GATEWAY_FAULT: Category.UNAVAILABLE,
+    ReasonCode.KILL_SWITCH: Category.BLOCKED,
+    ReasonCode.BUNDLE_STALE: Category.UNAVAILABLE,
+    ReasonCode.LIMIT_STORE_UNAVAILABLE: Category.UNAVAILABLE,
 }
 """Every reason code of our own. Those of policies are BLOCKED."""
 

@@ -4,30 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from types import MappingProxyType
 
-
-class Effect(StrEnum):
-    ALLOW = "ALLOW"
-    BLOCK = "BLOCK"
-    REQUIRE_APPROVAL = "REQUIRE_APPROVAL"
-
-    @property
-    def strictness(self) -> int:
-        """Order in which effects win where several apply: BLOCK over REQUIRE_APPROVAL over
-        ALLOW."""
-        return _STRICTNESS[self]
-
-
-_STRICTNESS = {Effect.ALLOW: 0, Effect.REQUIRE_APPROVAL: 1, Effect.BLOCK: 2}
-
-
-class Mode(StrEnum):
-    """MONITOR decides and records what would have happened, and lets the request pass."""
-
-    ENFORCE = "enforce"
-    MONITOR = "monitor"
+from gateway.model.effect import ApprovalTerms, Effect, Mode
+from gateway.model.limit import LimitClaim, LimitReading
 
 
 class ReasonCode:
@@ -50,6 +30,9 @@ class ReasonCode:
     UPSTREAM_FAILED = "UPSTREAM_FAILED"
     OUTCOME_UNKNOWN = "OUTCOME_UNKNOWN"
     GATEWAY_FAULT = "GATEWAY_FAULT"
+    KILL_SWITCH = "KILL_SWITCH"
+    BUNDLE_STALE = "BUNDLE_STALE"
+    LIMIT_STORE_UNAVAILABLE = "LIMIT_STORE_UNAVAILABLE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +54,16 @@ class Risk:
 
 
 @dataclass(frozen=True, slots=True)
-class ApprovalTerms:
-    """Who may answer, how many, and for how long the question stands."""
+class Watched:
+    """What a rule or policy in monitor mode would have done, where that is not what was done.
 
-    groups: tuple[str, ...] = ()
-    quorum: int = 1
-    timeout_seconds: int = 1800
-    witness_required: bool = False
+    `rule` is None where the policy's default speaks.
+    """
+
+    policy: str
+    rule: str | None
+    effect: Effect
+    reason_code: str
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,7 +71,9 @@ class Decision:
     """Effect and why. `policy` and `rule` are None where no rule decided.
 
     `unresolved` names the field that a condition could not read, where that made the rule match.
-    `revision` is the digest of the policy bundle that decided.
+    `revision` is the digest of the policy bundle that decided. `claims` are what the action takes
+    of limits, to be reserved before it is sent; `readings` what the counters said to them, once
+    they were asked. A limit that is exceeded has its id in `rule`.
     """
 
     effect: Effect
@@ -98,6 +86,20 @@ class Decision:
     mode: Mode = Mode.ENFORCE
     terms: ApprovalTerms | None = None
     unresolved: str | None = None
+    watched: tuple[Watched, ...] = ()
+    claims: tuple[LimitClaim, ...] = ()
+    readings: tuple[LimitReading, ...] = ()
+
+    @property
+    def obligations(self) -> tuple[str, ...]:
+        """What must be done before the request may go upstream, in that order: `approval`,
+        `witness`, and `limit:POLICY/ID` for each limit that it counts towards."""
+        terms = self.terms
+        return (
+            *(("approval",) if self.effect is Effect.REQUIRE_APPROVAL else ()),
+            *(("witness",) if terms is not None and terms.witness_required else ()),
+            *(f"limit:{claim.limit}" for claim in self.claims),
+        )
 
     @property
     def passes(self) -> bool:
@@ -109,7 +111,8 @@ class Decision:
 class Context:
     """What a decision may depend on beside the actions; recorded, so that it can be replayed.
 
-    `now` is microseconds since the Unix epoch, UTC.
+    `now` is microseconds since the Unix epoch, UTC. `labels` are the agent's. `run_state` is a word
+    of `RUN_STATES`, "" where there is no run.
     """
 
     agent: str
@@ -117,6 +120,11 @@ class Context:
     now: int
     labels: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     environment: str = ""
+    run_state: str = ""
+
+
+RUN_STATES = frozenset({"pending", "running", "completed", "failed", "cancelled"})
+"""States of a run; a run that nobody registered is `running`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,6 +84,12 @@ class ApprovalError(CheckreinError):
     retryable = True
 
 
+class LimitError(CheckreinError):
+    """The counters of limits can't be asked, so nobody knows what is left."""
+
+    retryable = True
+
+
 class RecordError(CheckreinError):
     """What is about to happen can't be made durable, so it must not happen."""
 

@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from gateway.model.action import Canonical
 from gateway.model.approval import Approval
-from gateway.model.decision import Decision
+from gateway.model.decision import Context, Decision
 from gateway.model.exchange import Authority, Exchange
 
 
@@ -41,14 +41,16 @@ class Outcome(StrEnum):
 class DecisionEntry:
     """A decision with everything that led to it. `sends` tells INTENT from DECISION.
 
-    `digest` is the action digest, None where the body streams. Written a second time with
-    `sends` once an approval was consumed: then `approval` says whose.
+    `context` is what the decision depended on beside the actions. `digest` is the action digest,
+    None where the body streams. Written a second time with `sends` once an approval was consumed:
+    then `approval` says whose.
     """
 
     at: int
     decision_id: str
     exchange: Exchange
     canonical: Canonical
+    context: Context
     decision: Decision
     sends: bool
     digest: str | None = None

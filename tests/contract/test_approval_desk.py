@@ -16,7 +16,7 @@ from gateway.control_client.client import ControlPlaneClient
 from gateway.control_client.settings import ControlSettings
 from gateway.model.action import Canonical
 from gateway.model.approval import ApprovalEvent, ApprovalState
-from gateway.model.decision import Effect
+from gateway.model.effect import Effect
 from gateway.model.errors import ApprovalError
 from gateway.ports import ApprovalAsk, ApprovalDesk
 from tests.support.control_plane import running_plane

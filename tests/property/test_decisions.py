@@ -14,7 +14,8 @@ from gateway.decide.loader import parse_policies
 from gateway.decide.rules.policy import Policy, Rule
 from gateway.decide.rules.trace import trace
 from gateway.model.action import Action, Kind, Target
-from gateway.model.decision import ApprovalTerms, Context, Decision, Effect, Mode
+from gateway.model.decision import Context, Decision
+from gateway.model.effect import ApprovalTerms, Effect, Mode
 from gateway.model.errors import Problem
 from tests.support.policy_world import policies_of, policy_text
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from gateway.model.action import Action, Canonical, Kind, ParamValue, Target
-from gateway.model.decision import Decision, Effect, Risk, RiskFactor
+from gateway.model.decision import Context, Decision, Risk, RiskFactor
+from gateway.model.effect import Effect
 from gateway.model.exchange import Authority, Exchange, HttpRequest, Principal
 from gateway.model.record import DecisionEntry, Outcome, OutcomeEntry
 
@@ -58,7 +59,14 @@ def an_intent(
 ) -> DecisionEntry:
     canonical = Canonical((action or an_action(),), "stripe", "stripe")
     return DecisionEntry(
-        AT, decision_id, exchange or an_exchange(), canonical, a_decision(), sends, "b" * 64
+        AT,
+        decision_id,
+        exchange or an_exchange(),
+        canonical,
+        Context("billing-bot", None, AT),
+        a_decision(),
+        sends,
+        "b" * 64,
     )
 
 

@@ -7,21 +7,24 @@ on, so that a test can say what came before what.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import cast
 
 from gateway.canonicalize.canonicalizer import Canonicalizer
+from gateway.counters.local import LocalLimits
 from gateway.decide.bundle import Bundle
 from gateway.enforce.destination import DestinationGuard, DestinationSettings
 from gateway.enforce.hold import HoldSettings
+from gateway.judge import Ruleset
 from gateway.model.action import Canonical
 from gateway.model.approval import Approval
 from gateway.model.decision import Permit
 from gateway.model.exchange import Authority, Exchange, HttpRequest, Principal, ResponseHead
 from gateway.model.record import DecisionEntry, Entry, Outcome, OutcomeEntry
+from gateway.model.stop import Stop
 from gateway.pipeline import Pipeline, PipelineSettings, World
-from gateway.ports import AgentChannel, ApprovalAsk, Sent, Wire
+from gateway.ports import AgentChannel, ApprovalAsk, LimitStore, Sent, Wire
 from tests.support.entries import an_exchange
 from tests.support.fake_channel import FakeChannel
 from tests.support.fake_desk import FakeDesk
@@ -86,6 +89,16 @@ class FakeDirectory:
         if (agent, key) != ("agent", "secret"):
             return None
         return Principal("agent", None, {"team": "x"})
+
+
+class FakeStops:
+    """`ports.StopBoard` with the stops that a test sets."""
+
+    def __init__(self) -> None:
+        self.stop: Stop | None = None
+
+    def find(self, agent: str, run: str | None, providers: Iterable[str]) -> Stop | None:
+        return self.stop
 
 
 class NotedRecords(FakeRecords):
@@ -162,17 +175,30 @@ class FakeWorld:
         self.records = NotedRecords(self.events.append)
         self.desk = NotedDesk(self.clock, self.events.append)
         self.bundle: Bundle = bundle_of(policy_text(self.rules))
+        self.stops = FakeStops()
+        self.limits: LimitStore = LocalLimits(self.clock)
         world = World(
-            self.upstream, self.desk, FakeDirectory(), self.records, self.clock, numbered_ids()
+            self.upstream,
+            self.desk,
+            FakeDirectory(),
+            self.stops,
+            self.limits,
+            self.records,
+            self.clock,
+            numbered_ids(),
         )
         self.pipeline = Pipeline(
             self.settings,
             self.hold_settings,
-            cast("Canonicalizer", self.canonicalizer),
-            self.bundle,
+            Ruleset(cast("Canonicalizer", self.canonicalizer), self.bundle),
             DestinationGuard(DestinationSettings(), set()),
             world,
         )
+
+    def swap(self, bundle: Bundle) -> None:
+        """Decide by another bundle from now on."""
+        judge = self.pipeline.judge
+        judge.ruleset = Ruleset(judge.ruleset.canonicalizer, bundle)
 
     @property
     def outcomes(self) -> list[tuple[str, str | None]]:

@@ -12,12 +12,14 @@ import pytest
 from gateway import telemetry
 from gateway.canonicalize.catalog.file import CatalogError
 from gateway.decide.bundle import Bundle
+from gateway.judge import LARGE_BODY_BYTES
 from gateway.model.action import Canonical
-from gateway.model.decision import Effect, Mode, Permit
+from gateway.model.decision import Permit
+from gateway.model.effect import Effect, Mode
 from gateway.model.errors import AgentProtocolError, RecordError, UpstreamError
 from gateway.model.exchange import Authority, Principal
 from gateway.model.record import Outcome, RefusalEntry, TunnelEntry
-from gateway.pipeline import LARGE_BODY_BYTES, PipelineSettings
+from gateway.pipeline import PipelineSettings
 from gateway.ports import Sent, TunnelVerdict
 from tests.support.fake_world import FakeWorld, govern, told
 from tests.support.policy_world import act
@@ -119,7 +121,7 @@ async def test_a_decision_that_fails_blocks(caplog: pytest.LogCaptureFixture) ->
         def decide(self, *_: object) -> None:  # type: ignore[override]
             raise RuntimeError("bug")
 
-    world.pipeline.bundle = Broken((), "r", None)  # type: ignore[arg-type]
+    world.swap(Broken((), "r", None))  # type: ignore[arg-type]
     channel = await govern(world)
     assert world.outcomes == [("refused", "POLICY_EVALUATION_FAILED")]
     assert "could not be evaluated" in told(channel)
@@ -172,7 +174,7 @@ async def test_a_bundle_may_be_swapped_between_requests() -> None:
     """The next request is decided by the new one."""
     world = FakeWorld(CHARGE)
     await govern(world)
-    world.pipeline.bundle = Bundle.empty()
+    world.swap(Bundle.empty())
     await govern(world)
     assert world.outcomes == [("executed", None), ("refused", "NO_POLICY")]
 

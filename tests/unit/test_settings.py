@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.model.decision import Mode
+from gateway.model.effect import Mode
 from gateway.model.errors import ConfigurationError
 from gateway.settings import OTHERS_NAMES, load_settings, setting_names
 

@@ -27,7 +27,8 @@ from gateway.decide.rules.policy import (
     Rule,
     make_condition,
 )
-from gateway.model.decision import ApprovalTerms, Effect, Mode, ReasonCode
+from gateway.model.decision import ReasonCode
+from gateway.model.effect import ApprovalTerms, Effect, Mode
 from gateway.model.vocabulary import Vocabulary
 
 API_VERSION: Final = "checkrein/v1"

@@ -22,7 +22,8 @@ from gateway.decide.rules.index import (
 )
 from gateway.decide.rules.policy import Policy
 from gateway.model.action import Action
-from gateway.model.decision import Context, Decision, Effect, Risk
+from gateway.model.decision import Context, Decision, Risk
+from gateway.model.effect import Effect
 
 # Reading a member of an enum costs more than the rest of a comparison.
 _ALLOW: Final = Effect.ALLOW

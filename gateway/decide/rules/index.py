@@ -15,7 +15,8 @@ from gateway.decide.conditions.compiler import Compiled
 from gateway.decide.conditions.facts import TARGET_ID
 from gateway.decide.rules.policy import READERS, STATIC_FIELDS, Condition, MatchField, Policy, Rule
 from gateway.model.action import Action
-from gateway.model.decision import ApprovalTerms, Context, Effect, Mode, ReasonCode
+from gateway.model.decision import Context, ReasonCode
+from gateway.model.effect import ApprovalTerms, Effect, Mode
 
 Guard = Callable[[Action, Context], str | None]
 """Tests what differs from call to call: target id, agent, labels, run, environment. None when the

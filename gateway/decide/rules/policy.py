@@ -19,7 +19,8 @@ from gateway.decide.conditions.syntax import Node
 from gateway.decide.rules.patterns import Pattern
 from gateway.model.action import Action
 from gateway.model.codec import JsonValue, canonical_json
-from gateway.model.decision import ApprovalTerms, Context, Effect, Mode
+from gateway.model.decision import Context
+from gateway.model.effect import ApprovalTerms, Effect, Mode
 
 LANGUAGE: Final = "checkrein/v1"
 """Version of the language: part of every revision, since it is part of what the rules mean."""

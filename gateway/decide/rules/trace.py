@@ -19,7 +19,8 @@ from gateway.decide.rules.index import (
 )
 from gateway.decide.rules.policy import Policy, Rule
 from gateway.model.action import Action
-from gateway.model.decision import Context, Effect
+from gateway.model.decision import Context
+from gateway.model.effect import Effect
 
 
 class Finding(StrEnum):

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from gateway.authoring.policies import LINE_BYTES_MAX, decide_line, parse_question
-from gateway.model.decision import Mode
+from gateway.model.effect import Mode
 from tests.support.policy_world import bundle_of, policy_text
 
 BUNDLE = bundle_of(

@@ -21,7 +21,7 @@ from gateway.control_client.client import ControlPlaneClient
 from gateway.control_client.settings import ControlSettings
 from gateway.model.action import Canonical, Target
 from gateway.model.approval import Approval, ApprovalState
-from gateway.model.decision import Effect
+from gateway.model.effect import Effect
 from gateway.model.errors import ApprovalError
 from gateway.ports import ApprovalAsk
 from tests.support.entries import AT, a_decision, an_action, an_exchange

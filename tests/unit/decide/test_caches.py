@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gateway.decide.rules import engine
-from gateway.model.decision import Mode
+from gateway.model.effect import Mode
 from tests.support.policy_world import act, bundle_of, policy_text, who
 
 ALLOW_ALL = "- {id: all, priority: 5, effect: ALLOW, reason: ALL}"

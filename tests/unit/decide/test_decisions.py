@@ -6,7 +6,7 @@ import pytest
 
 from gateway.decide.bundle import Bundle
 from gateway.model.action import Canonical
-from gateway.model.decision import ApprovalTerms, Effect, Mode
+from gateway.model.effect import ApprovalTerms, Effect, Mode
 from tests.support.policy_world import act, bundle_of, policy_text, who
 
 ALLOW_ALL = "- {id: all, priority: 5, effect: ALLOW, reason: ALL}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gateway.decide.documents.schema import NOT_YET_ENFORCED
-from gateway.model.decision import ApprovalTerms, Effect, Mode
+from gateway.model.effect import ApprovalTerms, Effect, Mode
 from gateway.model.vocabulary import Vocabulary
 from tests.support.policy_world import policies_of, policy_text, problems_of
 

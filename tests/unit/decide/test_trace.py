@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gateway.decide.rules.trace import Finding, trace
-from gateway.model.decision import Effect, Mode
+from gateway.model.effect import Effect, Mode
 from tests.support.policy_world import act, bundle_of, policy_text, who
 
 RULES = """

@@ -8,7 +8,8 @@ import pytest
 
 from gateway.enforce import gate
 from gateway.model.approval import Approval, ApprovalState
-from gateway.model.decision import Effect, Mode, Permit
+from gateway.model.decision import Permit
+from gateway.model.effect import Effect, Mode
 from tests.support.entries import a_decision, an_exchange
 
 DIGEST = "d" * 64

@@ -13,7 +13,8 @@ from gateway.canonicalize.request.cbor import parse_cbor
 from gateway.enforce import gate, responses
 from gateway.enforce.refusal_shapes import STYLES, Category
 from gateway.model.action import Action, Canonical, Kind, Target
-from gateway.model.decision import Decision, Effect, ReasonCode, Risk
+from gateway.model.decision import Decision, ReasonCode, Risk
+from gateway.model.effect import Effect
 from gateway.model.exchange import Response
 from gateway.model.record import Outcome
 from gateway.ports import Sent

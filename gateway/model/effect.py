@@ -1,0 +1,39 @@
+"""What a rule can say, whether it is done or only written down, and on which terms a person is
+asked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Effect(StrEnum):
+    ALLOW = "ALLOW"
+    BLOCK = "BLOCK"
+    REQUIRE_APPROVAL = "REQUIRE_APPROVAL"
+
+    @property
+    def strictness(self) -> int:
+        """Order in which effects win where several apply: BLOCK over REQUIRE_APPROVAL over
+        ALLOW."""
+        return _STRICTNESS[self]
+
+
+_STRICTNESS = {Effect.ALLOW: 0, Effect.REQUIRE_APPROVAL: 1, Effect.BLOCK: 2}
+
+
+class Mode(StrEnum):
+    """MONITOR decides and records what would have happened, and lets the request pass."""
+
+    ENFORCE = "enforce"
+    MONITOR = "monitor"
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalTerms:
+    """Who may answer, how many, and for how long the question stands."""
+
+    groups: tuple[str, ...] = ()
+    quorum: int = 1
+    timeout_seconds: int = 1800
+    witness_required: bool = False

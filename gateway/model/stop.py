@@ -1,0 +1,28 @@
+"""The kill switch: what is stopped at once, whatever the policies say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class StopScope(StrEnum):
+    """What a stop is of. EVERYTHING has no name."""
+
+    AGENT = "agent"
+    RUN = "run"
+    PROVIDER = "provider"
+    EVERYTHING = "everything"
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """One stop in force. `at` is microseconds since the Unix epoch, UTC; `reason` is shown to the
+    agent and `by` is who pulled the switch."""
+
+    stop_id: str
+    scope: StopScope
+    name: str
+    reason: str
+    by: str
+    at: int
