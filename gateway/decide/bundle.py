@@ -59,14 +59,16 @@ class Bundle:
             key = (verdict, unresolved)
             decision = kept.get(key)
             if decision is None:
-                decision = kept[key] = self._decision(verdict, standing.risk, unresolved, mode)
+                decision = kept[key] = self._decision(
+                    verdict, standing.assessed.risk, unresolved, mode
+                )
             return decision
         if not actions:
             return self._block(ReasonCode.NO_RULE_MATCHED, "the request holds no action", mode)
         rulings = [self._engine.rule_on(action, context) for action in actions]
         # `max` keeps the first of equals, so the order of the request breaks ties.
         verdict, _, unresolved = max(rulings, key=lambda ruling: ruling[0].rank)
-        risk = max((ruling[1].risk for ruling in rulings), key=lambda each: each.score)
+        risk = max((ruling[1].assessed.risk for ruling in rulings), key=lambda each: each.score)
         return self._decision(verdict, risk, unresolved, mode)
 
     def _decision(self, verdict: Verdict, risk: Risk, unresolved: str, mode: Mode) -> Decision:

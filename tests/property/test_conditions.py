@@ -12,6 +12,7 @@ from cel_expr_python import cel
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.decide.assessment import Assessment
 from gateway.decide.conditions.checker import check
 from gateway.decide.conditions.parser import parse
 from gateway.decide.conditions.semantics import Unresolved
@@ -138,10 +139,10 @@ def our_answers(text: str, params: dict[str, Any]) -> tuple[object, object] | No
     action, context = act("x", params=params), who("me")
     condition = make_condition(text, node)
     try:
-        fast: object = condition.compiled(params, action, context, 20)
+        fast: object = condition.compiled(params, action, context, Assessment.of_score(20))
     except Exception:
         fast = "gave up"
-    return fast, condition.holds(action, context, 20)
+    return fast, condition.holds(action, context, Assessment.of_score(20))
 
 
 @given(CONDITIONS, PARAMS)
@@ -210,4 +211,4 @@ def test_no_text_makes_the_parser_raise_anything_else(text: str) -> None:
         return
     errors = check(node)
     if not errors:
-        make_condition(text, node).holds(act(), who(), 0)
+        make_condition(text, node).holds(act(), who(), Assessment.of_score(0))

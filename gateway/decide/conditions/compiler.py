@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, NoReturn, assert_never
 
+from gateway.decide.assessment import Assessment
 from gateway.decide.conditions import semantics
 from gateway.decide.conditions.facts import Fact, ValueType, fact_of
 from gateway.decide.conditions.semantics import Unresolved
@@ -44,8 +45,8 @@ from gateway.decide.conditions.syntax import (
 from gateway.model.action import Action, ParamValue
 from gateway.model.decision import Context
 
-Compiled = Callable[[Mapping[str, ParamValue], Action, Context, int], bool]
-"""Takes params, action, context and score. Raises anything where it has no answer."""
+Compiled = Callable[[Mapping[str, ParamValue], Action, Context, Assessment], bool]
+"""Takes params, action, context and assessment. Raises anything where it has no answer."""
 
 _SET_ITEMS_MIN = 4
 """From how many texts on a set is faster to look into than a row of comparisons."""
@@ -118,7 +119,7 @@ def can_compile(node: Node) -> bool:
 
 def compile_condition(node: Node) -> Compiled:
     """Compile a checked condition for which `can_compile` holds."""
-    source = f"lambda p, a, c, s: {_Writer().condition(node)}"
+    source = f"lambda p, a, c, r: {_Writer().condition(node)}"
     code = compile(source, "<condition>", "eval")
     # The source is our own, written from the checked tree; see the module's docstring.
     function: Compiled = eval(code, {"__builtins__": {}, **_HELPERS})  # noqa: S307

@@ -13,6 +13,7 @@ from enum import Enum
 from operator import attrgetter
 from typing import Final
 
+from gateway.decide.assessment import Assessment
 from gateway.decide.conditions.semantics import Unresolved
 from gateway.decide.conditions.syntax import Name, Node, Select
 from gateway.model.action import Action, Kind
@@ -35,13 +36,13 @@ class ValueType(Enum):
     ANY = "any value"
 
 
-Read = Callable[[Action, Context, int], object]
+Read = Callable[[Action, Context, Assessment], object]
 
 
 @dataclass(frozen=True, slots=True)
 class Fact:
     """`source` is the Python expression for the value, over `p` (params), `a` (action), `c`
-    (context) and `s` (score); `read` gives the same. `item` is the type of a map's values."""
+    (context) and `r` (assessment); `read` gives the same. `item` is the type of a map's values."""
 
     type: ValueType
     source: str
@@ -51,12 +52,12 @@ class Fact:
 
 def _of_action(attribute: str, of_type: ValueType) -> Fact:
     get = attrgetter(attribute)
-    return Fact(of_type, f"a.{attribute}", lambda action, _context, _score: get(action))
+    return Fact(of_type, f"a.{attribute}", lambda action, _context, _assessed: get(action))
 
 
 def _of_context(attribute: str, of_type: ValueType, item: ValueType = ValueType.ANY) -> Fact:
     get = attrgetter(attribute)
-    return Fact(of_type, f"c.{attribute}", lambda _action, context, _score: get(context), item)
+    return Fact(of_type, f"c.{attribute}", lambda _action, context, _assessed: get(context), item)
 
 
 def _read_target_id(action: Action) -> str:
@@ -66,7 +67,7 @@ def _read_target_id(action: Action) -> str:
 
 
 FACTS: Final[Mapping[str, Fact]] = {
-    "params": Fact(ValueType.MAP, "p", lambda action, _context, _score: action.params),
+    "params": Fact(ValueType.MAP, "p", lambda action, _context, _assessed: action.params),
     "action": _of_action("action", ValueType.TEXT),
     "provider": _of_action("provider", ValueType.TEXT),
     "operation": _of_action("operation", ValueType.TEXT),
@@ -75,19 +76,21 @@ FACTS: Final[Mapping[str, Fact]] = {
     "target.id": Fact(
         ValueType.TEXT,
         f"(a.target.id if not a.missing or {TARGET_ID!r} not in a.missing else _give_up())",
-        lambda action, _context, _score: _read_target_id(action),
+        lambda action, _context, _assessed: _read_target_id(action),
     ),
     "reversible": _of_action("reversible", ValueType.BOOL),
     "sensitive": Fact(
         ValueType.TEXT,
         '(a.sensitive or "")',
-        lambda action, _context, _score: action.sensitive or "",
+        lambda action, _context, _assessed: action.sensitive or "",
     ),
     "agent.id": _of_context("agent", ValueType.TEXT),
     "agent.labels": _of_context("labels", ValueType.MAP, ValueType.TEXT),
     "run": _of_context("run", ValueType.ANY),  # null where the agent names none
     "environment": _of_context("environment", ValueType.TEXT),
-    "risk.score": Fact(ValueType.INT, "s", lambda _action, _context, score: score),
+    "risk.score": Fact(
+        ValueType.INT, "r.risk.score", lambda _action, _context, assessed: assessed.risk.score
+    ),
 }
 
 GROUPS: Final[Mapping[str, tuple[str, ...]]] = {

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, assert_never
 
+from gateway.decide.assessment import Assessment
 from gateway.decide.conditions import semantics
 from gateway.decide.conditions.facts import Fact, fact_of
 from gateway.decide.conditions.semantics import Unresolved
@@ -45,17 +46,17 @@ milliseconds, whatever list the agent sends. Beyond it the condition can't be ev
 class _Scope:
     """What one evaluation reads, and what it has used up."""
 
-    __slots__ = ("action", "context", "iterations", "score", "variables")
+    __slots__ = ("action", "assessed", "context", "iterations", "variables")
 
-    def __init__(self, action: Action, context: Context, score: int) -> None:
+    def __init__(self, action: Action, context: Context, assessed: Assessment) -> None:
         self.action = action
         self.context = context
-        self.score = score
+        self.assessed = assessed
         self.variables: dict[str, object] = {}
         self.iterations = 0
 
 
-Interpreted = Callable[[Action, Context, int], "bool | Unresolved"]
+Interpreted = Callable[[Action, Context, Assessment], "bool | Unresolved"]
 
 _Step = Callable[[_Scope], object]
 """Gives a node's value, or the `Unresolved` that it is."""
@@ -67,9 +68,9 @@ def interpret(node: Node) -> Interpreted:
     step = _truth(node)
     deep = Unresolved(subject_of(node))
 
-    def holds(action: Action, context: Context, score: int) -> bool | Unresolved:
+    def holds(action: Action, context: Context, assessed: Assessment) -> bool | Unresolved:
         try:
-            answer = step(_Scope(action, context, score))
+            answer = step(_Scope(action, context, assessed))
         except RecursionError:
             # Two values of the request, nested as deeply as its parser allows, were compared.
             return deep
@@ -117,7 +118,7 @@ def _step(node: Node) -> _Step:
 def _read(fact: Fact) -> _Step:
     def step(scope: _Scope) -> object:
         try:
-            return fact.read(scope.action, scope.context, scope.score)
+            return fact.read(scope.action, scope.context, scope.assessed)
         except Unresolved as unresolved:
             return unresolved
 

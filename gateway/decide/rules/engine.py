@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, TypeVar
 
+from gateway.decide.assessment import Assessment
 from gateway.decide.risk import Profile, amount_band
 from gateway.decide.rules.index import (
     RANK_MAX,
@@ -51,10 +52,10 @@ class Standing:
     """The risk of calls of one operation in one band, and the decisions made on them so far: at
     most one for each rule and each field that the rule's condition reads."""
 
-    __slots__ = ("enforced", "monitored", "risk")
+    __slots__ = ("assessed", "enforced", "monitored")
 
     def __init__(self, risk: Risk) -> None:
-        self.risk = risk
+        self.assessed = Assessment(risk)
         self.enforced: dict[tuple[Verdict, str], Decision] = {}
         self.monitored: dict[tuple[Verdict, str], Decision] = {}
 
@@ -155,11 +156,11 @@ class Engine:
             view = self._view(context.agent)
         operation = view.operation(action)
         standing = operation.standing(action, context)
-        score = standing.risk.score
+        assessed = standing.assessed
         best: Verdict | None = None
         best_unresolved = ""
         for section in operation.sections:
-            verdict, unresolved = _decide_section(section, action, context, score)
+            verdict, unresolved = _decide_section(section, action, context, assessed)
             if best is None or verdict.rank > best.rank:
                 best, best_unresolved = verdict, unresolved
                 if verdict.rank == RANK_MAX:
@@ -182,7 +183,7 @@ class Engine:
 
 
 def _decide_section(
-    section: Section, action: Action, context: Context, score: int
+    section: Section, action: Action, context: Context, assessed: Assessment
 ) -> tuple[Verdict, str]:
     """The verdict, and the field that made its rule match unread ("" when none did)."""
     params = action.params
@@ -196,12 +197,12 @@ def _decide_section(
         if compiled is None:
             return verdict, subject
         try:
-            if compiled(params, action, context, score):
+            if compiled(params, action, context, assessed):
                 return verdict, subject
         except Exception:
             # INVARIANT(slow path): the compiled form gave up; the interpreter knows.
             assert condition is not None
-            answer = condition.holds(action, context, score)
+            answer = condition.holds(action, context, assessed)
             if answer is True:
                 return verdict, subject
             if answer is not False and verdict.effect is not _ALLOW:

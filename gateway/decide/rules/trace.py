@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from gateway.decide.assessment import Assessment
 from gateway.decide.risk import Profile, amount_band
 from gateway.decide.rules.index import (
     deciding_order,
@@ -63,16 +64,18 @@ class PolicyTrace:
 
 def trace(policies: Sequence[Policy], action: Action, context: Context) -> list[PolicyTrace]:
     """Explain what each policy says about one action."""
-    score = Profile(action).risk(context.environment, amount_band(action)).score
-    return [_trace_policy(policy, action, context, score) for policy in policies]
+    assessed = Assessment(Profile(action).risk(context.environment, amount_band(action)))
+    return [_trace_policy(policy, action, context, assessed) for policy in policies]
 
 
-def _trace_policy(policy: Policy, action: Action, context: Context, score: int) -> PolicyTrace:
+def _trace_policy(
+    policy: Policy, action: Action, context: Context, assessed: Assessment
+) -> PolicyTrace:
     if not policy.applies_to(context.agent):
         return PolicyTrace(policy.name, False, policy.default_effect, ())
     effect, traces, is_open = policy.default_effect, [], True
     for rule in sorted(policy.rules, key=deciding_order):
-        finding, field = _find(rule, action, context, score)
+        finding, field = _find(rule, action, context, assessed)
         if finding is Finding.DECIDES:
             if is_open:
                 effect, is_open = rule.effect, False
@@ -82,7 +85,9 @@ def _trace_policy(policy: Policy, action: Action, context: Context, score: int) 
     return PolicyTrace(policy.name, True, effect, tuple(traces))
 
 
-def _find(rule: Rule, action: Action, context: Context, score: int) -> tuple[Finding, str | None]:
+def _find(
+    rule: Rule, action: Action, context: Context, assessed: Assessment
+) -> tuple[Finding, str | None]:
     """What comes of one rule by itself; DECIDES when it matches."""
     if not rule.enabled:
         return Finding.DISABLED, None
@@ -94,7 +99,7 @@ def _find(rule: Rule, action: Action, context: Context, score: int) -> tuple[Fin
         return Finding.CONDITION_UNRESOLVED, unread
     if rule.condition is None:
         return Finding.DECIDES, unread
-    answer = rule.condition.holds(action, context, score)
+    answer = rule.condition.holds(action, context, assessed)
     if isinstance(answer, bool):
         return (Finding.DECIDES, unread) if answer else (Finding.CONDITION_FALSE, None)
     subject = unread or answer.subject or "the condition"

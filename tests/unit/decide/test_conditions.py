@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from gateway.decide.assessment import Assessment
 from gateway.decide.conditions.checker import check
 from gateway.decide.conditions.parser import parse
 from gateway.decide.conditions.semantics import Unresolved
@@ -143,10 +144,10 @@ def _both(text: str, action=ACTION) -> tuple[object, object]:
     assert check(node) == (), text
     condition = make_condition(text, node)
     try:
-        fast: object = condition.compiled(action.params, action, CONTEXT, 20)
+        fast: object = condition.compiled(action.params, action, CONTEXT, Assessment.of_score(20))
     except Exception:
         fast = "gave up"
-    return fast, condition.holds(action, CONTEXT, 20)
+    return fast, condition.holds(action, CONTEXT, Assessment.of_score(20))
 
 
 @pytest.mark.parametrize("text", TRUE.values(), ids=TRUE.keys())
