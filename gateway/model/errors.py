@@ -55,6 +55,10 @@ class ConfigurationError(CheckreinError):
         super().__init__(code, "\n".join(str(problem) for problem in self.problems))
 
 
+class BundleError(CheckreinError):
+    """A bundle is not one that may be used: `bundle.signature`, `bundle.malformed` and others."""
+
+
 class AgentProtocolError(CheckreinError):
     """The agent's bytes are not one well-formed request. The connection closes after the answer.
 
