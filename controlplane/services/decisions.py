@@ -16,7 +16,8 @@ from gateway.model.codec import JsonValue
 @dataclass(frozen=True, slots=True)
 class DecisionView:
     """One decision and what became of it. `outcome` is None while that is open. Where a request
-    had several actions, the first one stands in the flat fields and all are in `actions`."""
+    had several actions, the first one stands in the flat fields and all are in `actions`.
+    `watched` is what rules in monitor mode would have done, `limits` what the counters said."""
 
     record_id: int
     decision_id: str
@@ -38,6 +39,10 @@ class DecisionView:
     reason_code: JsonValue
     message: JsonValue
     risk: JsonValue
+    unresolved: JsonValue
+    watched: JsonValue
+    limits: JsonValue
+    obligations: JsonValue
     approval_id: str | None
     approval_status: str | None
     outcome: JsonValue
@@ -98,6 +103,10 @@ def _view(row: DecisionRow) -> DecisionView:
         reason_code=line.get("reason_code"),
         message=line.get("message"),
         risk=line.get("risk"),
+        unresolved=line.get("unresolved"),
+        watched=line.get("watched") or [],
+        limits=line.get("limits") or [],
+        obligations=line.get("obligations") or [],
         approval_id=approval_id,
         approval_status=row.approval_status if approval_id == asked else None,
         outcome=outcome.get("outcome"),

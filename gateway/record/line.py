@@ -25,6 +25,7 @@ from gateway.model.record import (
     RefusalEntry,
     TunnelEntry,
 )
+from gateway.record.evidence import altered_fields, context_json, verdict_json
 from gateway.record.redact import redact_params, redact_target, redact_text
 
 Fields = dict[str, JsonValue]
@@ -64,7 +65,7 @@ def _decision(entry: DecisionEntry) -> Fields:
     request, principal = exchange.request, exchange.principal
     path, query_digest = redact_target(request.target)
     body = request.body
-    return {
+    fields: Fields = {
         "kind": EntryKind.INTENT if entry.sends else EntryKind.DECISION,
         "at": time_text(entry.at),
         "decision_id": entry.decision_id,
@@ -90,18 +91,31 @@ def _decision(entry: DecisionEntry) -> Fields:
         "risk": risk_json(decision.risk),
         "revision": decision.revision,
         "approval": _approval(entry.approval),
+        "context": context_json(entry.context),
     }
+    if len(entry.canonical.actions) > ACTIONS_MAX:
+        fields["actions_total"] = len(entry.canonical.actions)
+    fields.update(verdict_json(decision))
+    return fields
 
 
 def actions_json(canonical: Canonical) -> list[JsonValue]:
-    """The actions as they may be shown: params and target redacted."""
-    return [action_json(action) for action in canonical.actions[:ACTIONS_MAX]]
+    """The actions as they may be shown: params and target redacted. An action names its provider
+    where that is not the request's."""
+    shown: list[JsonValue] = []
+    for action in canonical.actions[:ACTIONS_MAX]:
+        fields = action_json(action)
+        if action.provider != canonical.provider:
+            fields["provider"] = _known_short(action.provider)
+        shown.append(fields)
+    return shown
 
 
 def action_json(action: Action) -> Fields:
-    """One action as it may be shown: params and target redacted."""
+    """One action as it may be shown: params and target redacted. `altered` names the fields that
+    are not shown as they were."""
     target = action.target
-    return {
+    fields: Fields = {
         "operation": _known(action.operation),
         "action": _known_short(action.action),
         "kind": action.kind,
@@ -110,6 +124,15 @@ def action_json(action: Action) -> Fields:
         "missing": sorted(map(_known, action.missing)) if action.missing else [],
         "reversible": action.reversible,
     }
+    unreadable: frozenset[str] = getattr(action, "unreadable", frozenset())
+    if unreadable:
+        fields["unreadable"] = sorted(map(_known, unreadable))
+    if action.sensitive is not None:
+        fields["sensitive"] = _known_short(action.sensitive)
+    altered = altered_fields(action, fields)
+    if altered:
+        fields["altered"] = altered
+    return fields
 
 
 def risk_json(risk: Risk) -> Fields:

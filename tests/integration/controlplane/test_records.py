@@ -195,7 +195,11 @@ async def test_a_decision_is_told_with_what_became_of_it(client: Client):
     }  # fmt: skip
     used = {"id": approval["approvalId"], "state": "CONSUMED"}
     entries = [
-        {**common, "kind": "intent", "effect": "ALLOW", "decision_id": "dec-open"},
+        {**common, "kind": "intent", "effect": "ALLOW", "decision_id": "dec-open",
+         "watched": [{"policy": "p", "rule": "w", "effect": "BLOCK", "reason_code": "W"}],
+         "limits": [{"limit": "p/l", "key": "agent:teller", "used": 1, "amount": 1, "max": 5,
+                     "exceeded": False}],
+         "obligations": ["limit:p/l"], "unresolved": "params.x"},
         {**common, "kind": "decision", "effect": "REQUIRE_APPROVAL", "decision_id": "dec-held"},
         {**common, "kind": "intent", "effect": "REQUIRE_APPROVAL", "decision_id": "dec-held",
          "approval": used},
@@ -212,6 +216,10 @@ async def test_a_decision_is_told_with_what_became_of_it(client: Client):
     assert held["target"] == {"type": "t", "id": "i"}
     assert held["params"] == {"n": 1}
     assert (still_open["outcome"], still_open["approvalId"]) == (None, None)
+    assert (held["watched"], held["limits"], held["unresolved"]) == ([], [], None)
+    assert [one["rule"] for one in still_open["watched"]] == ["w"]
+    assert [one["used"] for one in still_open["limits"]] == [1]
+    assert (still_open["obligations"], still_open["unresolved"]) == (["limit:p/l"], "params.x")
     page = (await client.call("GET", "/v1/decisions?agent=teller&limit=1")).body
     rest = await client.call("GET", f"/v1/decisions?agent=teller&cursor={page['nextCursor']}")
     assert [one["decisionId"] for one in rest.body["decisions"]] == ["dec-open"]
