@@ -19,8 +19,8 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from gateway.admin import AdminSettings
-from gateway.canonicalize.authored.taxonomy import TAXONOMY_FILE
-from gateway.content import mappers_dir, policies_dir
+from gateway.canonicalize.library import load_paths_over_shipped
+from gateway.content import policies_dir
 from gateway.control_client.settings import ControlSettings
 from gateway.enforce.destination import DestinationSettings
 from gateway.enforce.hold import HoldSettings
@@ -82,15 +82,8 @@ class GatewaySettings:
 
     @property
     def mapper_paths(self) -> tuple[Path, ...]:
-        """The operator's files first, then the shipped ones; a file of the same name replaces the
-        shipped one, so that a provider can be mapped anew without a copy of all others."""
-        given = _paths(self.files.mappers)
-        files = [
-            file for path in given for file in (path.glob("*.yaml") if path.is_dir() else [path])
-        ]
-        names = {file.name for file in files} | {TAXONOMY_FILE}
-        shipped = sorted(mappers_dir().glob("*.yaml"))
-        return (*given, *(file for file in shipped if file.name not in names))
+        """See `load_paths_over_shipped`."""
+        return load_paths_over_shipped(_paths(self.files.mappers))
 
 
 def setting_names() -> tuple[str, ...]:

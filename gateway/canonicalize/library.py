@@ -91,6 +91,15 @@ def load_library(paths: Iterable[Path]) -> tuple[Library, list[Problem]]:
     return Library(files, catalogs), problems
 
 
+def load_paths_over_shipped(given: Sequence[Path]) -> tuple[Path, ...]:
+    """The operator's files and folders first, then the shipped files; one of the same name
+    replaces the shipped one, so that a provider can be mapped anew without a copy of all others."""
+    files = [file for path in given for file in (path.glob("*.yaml") if path.is_dir() else [path])]
+    names = {file.name for file in files} | {TAXONOMY_FILE}
+    shipped = sorted(mappers_dir().glob("*.yaml"))
+    return (*given, *(file for file in shipped if file.name not in names))
+
+
 def _load_file_names(paths: Iterable[Path], problems: list[Problem]) -> list[Path]:
     files: list[Path] = []
     for path in paths:
