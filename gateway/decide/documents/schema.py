@@ -17,7 +17,7 @@ from gateway.decide.conditions.syntax import ConditionError
 from gateway.decide.documents.document import Fields, Item, Items, Scalar
 from gateway.decide.documents.reader import Reader
 from gateway.decide.nearest import nearest_help
-from gateway.decide.rules.patterns import Pattern, parse_pattern
+from gateway.decide.patterns import Pattern, parse_pattern
 from gateway.decide.rules.policy import (
     Condition,
     Match,

@@ -16,7 +16,7 @@ from gateway.decide.conditions.compiler import Compiled, can_compile, compile_co
 from gateway.decide.conditions.interpreter import Interpreted, interpret
 from gateway.decide.conditions.semantics import Unresolved
 from gateway.decide.conditions.syntax import Node
-from gateway.decide.rules.patterns import Pattern
+from gateway.decide.patterns import Pattern
 from gateway.model.action import Action
 from gateway.model.codec import JsonValue, canonical_json
 from gateway.model.decision import Context
