@@ -36,7 +36,7 @@ def load_bundle(paths: Sequence[Path], vocabulary: Vocabulary | None = None) -> 
     sources = [
         (str(path), text)
         for path in policy_files(paths, problems)
-        if (text := _load_text(path, problems)) is not None
+        if (text := load_text(path, problems)) is not None
     ]
     policies = parse_policies(sources, vocabulary, problems)
     if not policies and not problems:
@@ -109,7 +109,8 @@ def _is_policy_file(path: Path) -> bool:
     )
 
 
-def _load_text(path: Path, problems: list[Problem]) -> str | None:
+def load_text(path: Path, problems: list[Problem]) -> str | None:
+    """The text of a file; None where it can't be read, which is added to `problems`."""
     try:
         with path.open("rb") as file:
             # Four bytes a character at most; what is longer is refused by its length below.
