@@ -79,7 +79,7 @@ def load_library(paths: Iterable[Path]) -> tuple[Library, list[Problem]]:
     files: list[MapperFile] = []
     indexes: dict[Path, Index] = {}
     folders = [mappers_dir()]
-    for path in _load_file_names(paths, problems):
+    for path in load_mapper_files(paths, problems):
         folder = path.parent
         if folder not in indexes:
             indexes[folder] = load_index(folder / CATALOGS)
@@ -100,7 +100,8 @@ def load_paths_over_shipped(given: Sequence[Path]) -> tuple[Path, ...]:
     return (*given, *(file for file in shipped if file.name not in names))
 
 
-def _load_file_names(paths: Iterable[Path], problems: list[Problem]) -> list[Path]:
+def load_mapper_files(paths: Iterable[Path], problems: list[Problem]) -> list[Path]:
+    """The mapper files that paths name: files, and the `*.yaml` of folders."""
     files: list[Path] = []
     for path in paths:
         if path.is_dir():
