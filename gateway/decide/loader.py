@@ -10,16 +10,22 @@ from pathlib import Path
 from typing import Final
 
 from gateway.decide.bundle import Bundle
-from gateway.decide.documents.document import FILE_CHARS_MAX, DocumentError, parse_documents
+from gateway.decide.documents.document import (
+    FILE_CHARS_MAX,
+    DocumentError,
+    Item,
+    parse_documents,
+)
 from gateway.decide.documents.reader import Reader
 from gateway.decide.documents.schema import Schema
+from gateway.decide.documents.seed_rules import is_seed_document, policy_document
 from gateway.decide.rules.policy import Condition, Policy
 from gateway.model.errors import ConfigurationError, Problem
 from gateway.model.vocabulary import Vocabulary
 
 CODE: Final = "policy.invalid"
 
-_SUFFIXES: Final = frozenset({".yaml", ".yml"})
+_SUFFIXES: Final = frozenset({".yaml", ".yml", ".json"})
 _CASES_SUFFIX: Final = ".cases"
 """`starter.cases.yaml` holds the cases of `starter.yaml`, and is no policy."""
 
@@ -59,7 +65,7 @@ def parse_policies(
         reader = Reader(file, text, problems)
         schema = Schema(reader, vocabulary or Vocabulary(), conditions)
         try:
-            found = [schema.policy(document) for document in parse_documents(text, file)]
+            found = [_policy(schema, document) for document in parse_documents(text, file)]
         except DocumentError as error:
             problems.append(error.problem)
             continue
@@ -68,6 +74,15 @@ def parse_policies(
         policies.extend(policy for policy in found if policy is not None)
     _complain_of_namesakes(policies, problems)
     return policies
+
+
+def _policy(schema: Schema, document: Item) -> Policy | None:
+    if not is_seed_document(document):
+        return schema.policy(document)
+    translated = policy_document(schema.reader, document)
+    # Its names are those of tools, which their servers choose: no mapper lists them.
+    free = Schema(schema.reader, Vocabulary(), schema.conditions)
+    return None if translated is None else free.policy(translated)
 
 
 def _complain_of_namesakes(policies: Iterable[Policy], problems: list[Problem]) -> None:
