@@ -16,6 +16,7 @@ from gateway.decide.conditions.compiler import Compiled, can_compile, compile_co
 from gateway.decide.conditions.interpreter import Interpreted, interpret
 from gateway.decide.conditions.semantics import Unresolved
 from gateway.decide.conditions.syntax import Node
+from gateway.decide.limits.window import Window
 from gateway.decide.patterns import Pattern
 from gateway.model.action import Action
 from gateway.model.codec import JsonValue, canonical_json
@@ -117,6 +118,55 @@ class Rule:
     place: Place
 
 
+class Per(StrEnum):
+    """Whose counter a limit keeps: one for each agent, run or target, or one for all."""
+
+    AGENT = "agent"
+    RUN = "run"
+    TARGET = "target"
+    ORGANISATION = "organisation"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Limit:
+    """How much of what fits may happen within a window. `sum` is the path of the param that is
+    added up, below `params`; None counts the actions. `terms` is set exactly when the effect is
+    REQUIRE_APPROVAL."""
+
+    id: str
+    match: Match
+    condition: Condition | None
+    sum: tuple[str, ...] | None
+    per: Per
+    window: Window
+    max: int
+    effect: Effect
+    reason: str
+    message: str
+    terms: ApprovalTerms | None
+    mode: Mode
+    enabled: bool
+    place: Place
+
+    @property
+    def sum_text(self) -> str:
+        """The path as it is written; "" for a count."""
+        return "" if self.sum is None else ".".join(("params", *self.sum))
+
+    @property
+    def may_mix_currencies(self) -> bool:
+        """Whether it seems to add up money without asking in which currency it is."""
+        if self.sum is None or not any(word in self.sum[-1].lower() for word in _MONEY_WORDS):
+            return False
+        asked = "" if self.condition is None else self.condition.text.lower()
+        return "currency" not in asked
+
+
+_MONEY_WORDS: Final = (
+    "amount", "price", "total", "cost", "fee", "value", "balance", "money",
+)  # fmt: skip
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Policy:
     """`scope` None means every agent."""
@@ -127,6 +177,7 @@ class Policy:
     default_effect: Effect
     rules: tuple[Rule, ...]
     place: Place
+    limits: tuple[Limit, ...] = ()
 
     def applies_to(self, agent: str) -> bool:
         return self.scope is None or self.scope.matches(agent)
@@ -161,28 +212,58 @@ def _content_of(policy: Policy) -> JsonValue:
         "rules": [
             _content_of_rule(rule) for rule in sorted(policy.rules, key=lambda rule: rule.id)
         ],
+        "limits": [
+            _content_of_limit(limit) for limit in sorted(policy.limits, key=lambda limit: limit.id)
+        ],
+    }
+
+
+def _content_of_limit(limit: Limit) -> JsonValue:
+    return {
+        "id": limit.id,
+        **_content_of_match(limit.match),
+        "when": None if limit.condition is None else limit.condition.text,
+        "sum": limit.sum,
+        "per": limit.per.value,
+        "window": str(limit.window),
+        "max": limit.max,
+        "effect": limit.effect.value,
+        "reason": limit.reason,
+        "message": limit.message,
+        "approval": _content_of_terms(limit.terms),
+        "mode": limit.mode.value,
+        "enabled": limit.enabled,
     }
 
 
 def _content_of_rule(rule: Rule) -> JsonValue:
-    match, terms = rule.match, rule.terms
     return {
         "id": rule.id,
         "priority": rule.priority,
-        "match": {field.value: pattern.texts for field, pattern in match.fields},
-        "labels": {name: pattern.texts for name, pattern in match.labels},
-        "reversible": match.reversible,
+        **_content_of_match(rule.match),
         "when": None if rule.condition is None else rule.condition.text,
         "effect": rule.effect.value,
         "reason": rule.reason,
         "message": rule.message,
         "enabled": rule.enabled,
-        "approval": None
-        if terms is None
-        else {
-            "groups": terms.groups,
-            "quorum": terms.quorum,
-            "timeoutSeconds": terms.timeout_seconds,
-            "witnessRequired": terms.witness_required,
-        },
+        "approval": _content_of_terms(rule.terms),
+    }
+
+
+def _content_of_match(match: Match) -> dict[str, JsonValue]:
+    return {
+        "match": {field.value: pattern.texts for field, pattern in match.fields},
+        "labels": {name: pattern.texts for name, pattern in match.labels},
+        "reversible": match.reversible,
+    }
+
+
+def _content_of_terms(terms: ApprovalTerms | None) -> JsonValue:
+    if terms is None:
+        return None
+    return {
+        "groups": terms.groups,
+        "quorum": terms.quorum,
+        "timeoutSeconds": terms.timeout_seconds,
+        "witnessRequired": terms.witness_required,
     }
