@@ -1,0 +1,1 @@
+"""`checkrein policies`: one file for each command; no rule of deciding stands here."""

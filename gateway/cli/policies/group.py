@@ -1,0 +1,33 @@
+"""The group of all `checkrein policies` commands."""
+
+from __future__ import annotations
+
+import click
+
+from gateway.cli.policies.cases import test
+from gateway.cli.policies.check import check
+from gateway.cli.policies.decide import decide
+from gateway.cli.policies.explain import explain
+
+
+@click.group(
+    epilog="""\b
+Before you switch a policy on:
+  checkrein policies check mine.yaml              what is wrong, and what can never happen
+  checkrein policies test mine.yaml --coverage    its cases, and the rules that no case tries
+
+\b
+When it is switched on:
+  checkrein policies explain mine.yaml --action '{"provider":"stripe",...}'
+  checkrein mappers map < requests.jsonl | checkrein policies decide mine.yaml
+"""
+)
+def policies() -> None:
+    """Say what agents may do: the policies that decide every action.
+
+    Without a path, a command looks at the policies that travel with Checkrein.
+    """
+
+
+for _command in (check, test, explain, decide):
+    policies.add_command(_command)
