@@ -76,6 +76,7 @@ def _masked(action: Action) -> dict[str, object]:
         "reversible": action.reversible,
         "sensitive": action.sensitive,
         "missing": sorted(action.missing),
+        "unreadable": sorted(action.unreadable),
     }
 
 

@@ -134,4 +134,5 @@ def action_as_json(action: Action) -> dict[str, object]:
         "reversible": action.reversible,
         "sensitive": action.sensitive,
         "missing": sorted(action.missing),
+        "unreadable": sorted(action.unreadable),
     }

@@ -56,6 +56,8 @@ class _ActionInput(BaseModel):
     reversible: bool = True
     sensitive: str | None = None
     missing: list[str] = Field(default_factory=list)
+    unreadable: list[str] | None = None
+    """What older versions wrote has none: then all that is missing may be there."""
 
     def action_value(self) -> Action:
         return Action(
@@ -67,7 +69,8 @@ class _ActionInput(BaseModel):
             self.params,
             self.reversible,
             self.sensitive,
-            frozenset(self.missing),
+            frozenset(self.missing) | frozenset(self.unreadable or ()),
+            frozenset(self.missing if self.unreadable is None else self.unreadable),
         )
 
 

@@ -14,7 +14,7 @@ from types import MappingProxyType
 
 from gateway.canonicalize.naming.kinds import derived_kind, raised_kind, sensitivity
 from gateway.canonicalize.naming.words import derived_action, singular, words_of
-from gateway.model.action import Action, Kind, Target
+from gateway.model.action import ANY_PARAM, Action, Kind, Target
 
 NAME_CHARS_MAX = 300
 """A longer name is no service's; the longest of Google's has some 120."""
@@ -38,7 +38,7 @@ _CREDENTIALS = frozenset(
 _IMPERSONATES = frozenset({"GenerateAccessToken", "GenerateIdToken", "SignBlob", "SignJwt"})
 _ONE_BY_ONE = MappingProxyType({"AccessSecretVersion": Kind.READ, "TestIamPermissions": Kind.READ})
 """Reads of Google whose verbs read nowhere else."""
-_UNREAD_TARGET = frozenset({"target.id"})
+_UNREAD = frozenset({"target.id", ANY_PARAM})
 
 
 def grpc_operation(path: str, content_type: str) -> str | None:
@@ -69,7 +69,8 @@ def grpc_action(operation: str, provider: str, *, is_known_host: bool) -> Action
         Target(_target_type(words), ""),
         reversible=kind not in (Kind.DELETE, Kind.SEND),
         sensitive="credentials" if marked else None,
-        missing=_UNREAD_TARGET,
+        missing=_UNREAD,
+        unreadable=_UNREAD,
     )
 
 

@@ -17,6 +17,9 @@ _NO_PARAMS: Mapping[str, ParamValue] = MappingProxyType({})
 
 UNKNOWN_OPERATION = "unknown"
 
+ANY_PARAM = "*"
+"""In `Action.unreadable`: more came than could be named."""
+
 
 class Kind(StrEnum):
     """What sort of act it is. What can't be told is UNKNOWN, never READ."""
@@ -52,7 +55,9 @@ class Action:
     """One act. `operation` is the provider's name for it, `action` the provider-neutral one.
 
     `missing` names declared params that the request did not carry or that could not be read as
-    their type; a condition on one of them can't be evaluated.
+    their type; a condition on one of them can't be evaluated. `unreadable` are those of them that
+    are there, or may be: of the others it is certain that they are not. `ANY_PARAM` among them:
+    params of any other name may be there too.
     """
 
     provider: str
@@ -64,6 +69,7 @@ class Action:
     reversible: bool = True
     sensitive: str | None = None
     missing: frozenset[str] = frozenset()
+    unreadable: frozenset[str] = frozenset()
     witness: WitnessRead | None = None
 
     @property

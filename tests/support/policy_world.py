@@ -23,6 +23,7 @@ def act(
     operation: str | None = None,
     target: tuple[str, str] = ("charge", "ch_1"),
     missing: tuple[str, ...] = (),
+    unreadable: tuple[str, ...] | None = None,
     reversible: bool = True,
     sensitive: str | None = None,
 ) -> Action:
@@ -35,7 +36,8 @@ def act(
         params or {},
         reversible,
         sensitive,
-        frozenset(missing),
+        frozenset(missing) | frozenset(unreadable or ()),
+        frozenset(missing if unreadable is None else unreadable),
     )
 
 

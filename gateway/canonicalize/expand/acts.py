@@ -27,7 +27,7 @@ from gateway.canonicalize.request.ambiguity import AmbiguityError
 from gateway.canonicalize.request.bodies import DecimalText
 from gateway.canonicalize.request.extractor import ACTIONS_MAX, ITEMS_MAX, TEXT_CHARS_MAX, extract
 from gateway.canonicalize.request.reader import RequestReader
-from gateway.model.action import Action, Canonical, Kind, ParamValue, Target
+from gateway.model.action import ANY_PARAM, Action, Canonical, Kind, ParamValue, Target
 from gateway.model.exchange import HttpRequest
 
 PARAMS_MAX = 32
@@ -81,7 +81,7 @@ def actions_of(call: Call, act: Act) -> tuple[Action, ...]:
         found = first_that_holds((Candidate(entry, ()) for entry in entries), inner)
         if found is not None:
             return found.entry.extractor.actions(inner)
-    params, missing = params_of(act.arguments)
+    params, unreadable = params_of(act.arguments)
     kind = raised_kind(act.kind, act.words)
     irreversible = kind in (Kind.DELETE, Kind.SEND) or act.words[:1] in (["delete"], ["remove"])
     sensitive = sensitivity(kind, act.words) or None
@@ -93,7 +93,7 @@ def actions_of(call: Call, act: Act) -> tuple[Action, ...]:
     return tuple(
         Action(
             call.operation.provider, act.operation, action, kind, target, params,
-            not irreversible, sensitive, missing,
+            not irreversible, sensitive, unreadable, unreadable,
         )
         for target in targets_of(act.arguments, act.words)
     )  # fmt: skip
@@ -121,6 +121,7 @@ def own_action(
         reversible,
         call.operation.sensitive,
         frame.missing - {"target.id"} if frame is not None else frozenset(),
+        frame.unreadable - {"target.id"} if frame is not None else frozenset(),
     )
 
 
@@ -227,21 +228,25 @@ def params_of(
     arguments: Mapping[str, object],
 ) -> tuple[Mapping[str, ParamValue], frozenset[str]]:
     """Scalars and lists of scalars by name, one level of nesting joined by `_`; and the names of
-    those that can't be given: too long, or two keys of one name."""
+    those that are there and can't be given: null, too long, nested deeper, secret, two keys of one
+    name, or more than are kept."""
     found: dict[str, ParamValue] = {}
-    missing: set[str] = set()
+    unreadable: set[str] = set()
     for name, value in _flat(arguments):
-        if not name or name in _NOT_PARAMS or looks_secret(name):
+        if not name or name in _NOT_PARAMS:
             continue
-        plain = plain_value(value)
+        plain = _MISSING if looks_secret(name) else plain_value(value)
         if name in found or plain is _MISSING:
-            missing.add(name)
+            unreadable.add(name)
             found.pop(name, None)
-        elif name not in missing:
+        elif name not in unreadable:
             found[name] = plain  # type: ignore[assignment]
     kept = sorted(found)[:PARAMS_MAX]
-    absent = frozenset(sorted(missing)[:PARAMS_MAX])
-    return MappingProxyType({name: found[name] for name in kept}), absent
+    unreadable.update(found.keys() - set(kept))
+    named = sorted(unreadable)[:PARAMS_MAX]
+    if len(named) < len(unreadable):
+        named.append(ANY_PARAM)
+    return MappingProxyType({name: found[name] for name in kept}), frozenset(named)
 
 
 def weight_of(arguments: Mapping[str, object]) -> int:
@@ -263,12 +268,12 @@ def _flat(arguments: Mapping[str, object]) -> list[tuple[str, object]]:
             prefix = "" if key in _UNWRAPPED else f"{name}_"
             secret = looks_secret(name)
             for inner_key, inner in value.items():
-                if secret or looks_secret(inner_key) or isinstance(inner, Mapping):
-                    continue
-                flat.append((f"{prefix}{param_name(inner_key)}"[:64], inner))
-        elif not looks_secret(key):
-            flat.append((name, value))
-    return [(name, value) for name, value in flat if not _is_opaque(value)]
+                hidden = secret or looks_secret(inner_key)
+                inner_name = f"{prefix}{param_name(inner_key)}"[:64]
+                flat.append((inner_name, None if hidden else inner))
+        else:
+            flat.append((name, None if looks_secret(key) else value))
+    return flat
 
 
 def _is_opaque(value: object) -> bool:
@@ -279,7 +284,9 @@ def _is_opaque(value: object) -> bool:
 
 
 def plain_value(value: object) -> object:
-    """A scalar or list as a param carries it, or a mark that it is too long."""
+    """A scalar or list as a param carries it, or a mark that it is none, or too long."""
+    if _is_opaque(value):
+        return _MISSING
     if isinstance(value, list):
         items = [plain_value(item) for item in value[:ITEMS_MAX]]
         return _MISSING if len(value) > ITEMS_MAX or _MISSING in items else items
@@ -335,7 +342,7 @@ def _candidates(
     lists: dict[str, list[str]] = {}
     doubled: set[str] = set()
     for name, value in _flat(arguments):
-        if name in _NOT_TARGETS or isinstance(value, bool):
+        if name in _NOT_TARGETS or isinstance(value, bool) or _is_opaque(value):
             continue
         if name in ids or name in lists:
             doubled.add(name)

@@ -1,7 +1,7 @@
 """Turns a matched operation and its request into actions: target, typed params, what is missing.
 
-A declared param that is absent or not of its type goes to `missing`; nothing is guessed, rounded
-or cut short.
+A declared param that is absent or not of its type goes to `missing`, and to `unreadable` unless it
+is certainly absent; nothing is guessed, rounded or cut short.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from gateway.canonicalize.request.mail import (
     raw_sender,
     raw_subject,
 )
+from gateway.canonicalize.request.presence import may_be_there
 from gateway.canonicalize.request.reader import RequestReader, json_values, reader_at, xml_texts
 from gateway.model.action import Action, ParamValue, Target
 from gateway.model.codec import INTEGER_MAX
@@ -62,15 +63,20 @@ class Extractor:
     """Reads the values of one operation. Made once for an operation, so that a request pays for
     its values and not for the choice of how each is read."""
 
-    __slots__ = ("_each", "_has_target", "_id", "_operation", "_params")
+    __slots__ = ("_each", "_id", "_operation", "_params", "_places")
 
     def __init__(self, operation: Operation) -> None:
         self._operation = operation
         self._params = [(param.name, _param_reader(param)) for param in operation.params]
         target = operation.target
-        self._has_target = target.id is not None or target.each is not None
         self._id = None if target.id is None else _id_reader(target.id.parts)
         self._each = target.each
+        self._places = {param.name: (param.address, *param.more) for param in operation.params}
+        if target.id is not None:
+            parts = target.id.parts
+            self._places[TARGET_ID] = tuple(part for part in parts if isinstance(part, Address))
+        elif target.each is not None:
+            self._places[TARGET_ID] = (target.each,)
 
     def actions(self, reader: RequestReader) -> tuple[Action, ...]:
         """Build the actions of a request that matched the operation.
@@ -93,11 +99,15 @@ class Extractor:
         else:
             ids = self._ids(reader)
             is_whole = all(ids)
-        if self._has_target and not is_whole:
+        if TARGET_ID in self._places and not is_whole:
             missing.append(TARGET_ID)
         frozen = MappingProxyType(params)
-        absent = frozenset(missing) if missing else _NOTHING
-        return tuple([self._action(one, frozen, absent) for one in ids])
+        absent = unreadable = _NOTHING
+        if missing:
+            absent = frozenset(missing)
+            places = self._places
+            unreadable = frozenset([name for name in missing if may_be_there(reader, places[name])])
+        return tuple([self._action(one, frozen, absent, unreadable) for one in ids])
 
     def _ids(self, reader: RequestReader) -> tuple[str, ...]:
         if self._each is None:
@@ -108,7 +118,11 @@ class Extractor:
         return tuple(ids)
 
     def _action(
-        self, target_id: str, params: Mapping[str, ParamValue], missing: frozenset[str]
+        self,
+        target_id: str,
+        params: Mapping[str, ParamValue],
+        missing: frozenset[str],
+        unreadable: frozenset[str],
     ) -> Action:
         operation = self._operation
         return Action(
@@ -121,6 +135,7 @@ class Extractor:
             operation.reversible,
             operation.sensitive,
             missing,
+            unreadable,
             operation.witness,
         )
 

@@ -134,6 +134,13 @@ class Pairs:
                 raise AmbiguityError(self.code, f"an element of `{name}` is there twice")
         return texts if found.keys else None
 
+    def may_hold(self, name: str) -> bool:
+        """Whether anything is called so, or like an element or a part of it."""
+        return name in self.values or (
+            not self._shape.is_plain
+            and any(key.startswith((f"{name}[", f"{name}.")) for key in self.values)
+        )
+
     def _list_keys(self, name: str) -> _ListKeys:
         notations: dict[str, list[tuple[int, str]]] = {}
         for key in self.values:

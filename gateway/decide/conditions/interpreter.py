@@ -35,7 +35,7 @@ from gateway.decide.conditions.syntax import (
     path_of,
     subject_of,
 )
-from gateway.model.action import Action
+from gateway.model.action import ANY_PARAM, Action
 from gateway.model.decision import Context
 
 ITERATIONS_MAX: Final = 1_000
@@ -187,6 +187,7 @@ def _has(node: Has) -> _Step:
     path = path_of(node)
     fault = Unresolved(path or field)
     param = None if path is None else path.removeprefix("params.")
+    is_param = path_of(node.operand) == "params"
 
     def step(scope: _Scope) -> object:
         value = operand(scope)
@@ -196,8 +197,12 @@ def _has(node: Has) -> _Step:
             return fault
         if field in value:
             return True
-        # What was declared and could not be read: nobody can say that it is not there.
-        return fault if param in scope.action.missing else False
+        # What may be there and could not be read: nobody can say that it is not there.
+        unreadable = scope.action.unreadable
+        may_be = bool(unreadable) and (
+            param in unreadable or (is_param and ANY_PARAM in unreadable)
+        )
+        return fault if may_be else False
 
     return step
 

@@ -104,11 +104,12 @@ def test_calls_that_give_secrets_are_marked(rpc: str, kind: Kind) -> None:
     assert (action.kind, action.sensitive) == (kind, "credentials")
 
 
-def test_the_target_is_known_to_be_unread() -> None:
-    """So a condition on it can't be evaluated, and a rule that blocks matches."""
+def test_target_and_params_are_known_to_be_unread() -> None:
+    """So no condition on them can be evaluated, and a rule that blocks matches."""
     action = grpc_action(f"{STORAGE}/DeleteBucket", "google", is_known_host=True)
 
-    assert (action.target.id, action.missing, dict(action.params)) == ("", {"target.id"}, {})
+    assert (action.target.id, dict(action.params)) == ("", {})
+    assert action.missing == action.unreadable == {"target.id", "*"}
 
 
 @given(st.text(max_size=80), st.text(max_size=40))
