@@ -118,7 +118,11 @@ class Question:
 
     def explain(self, bundle: Bundle) -> list[list[PolicyTrace]]:
         """For each action, what each policy says about it."""
-        return [trace(bundle.policies, action, self.context) for action in self.canonical.actions]
+        actions = self.canonical.actions
+        return [
+            trace(bundle.policies, action, self.context, bundle.risks, len(actions))
+            for action in actions
+        ]
 
 
 def parse_question(line: bytes) -> Question:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import Final, TypeVar
 
 from gateway.decide.assessment import Assessment
-from gateway.decide.risk import Profile, amount_band
+from gateway.decide.risk.model import Key, RiskModel
 from gateway.decide.rules.index import (
     RANK_MAX,
     PolicyIndex,
@@ -23,7 +23,7 @@ from gateway.decide.rules.index import (
 )
 from gateway.decide.rules.policy import Policy
 from gateway.model.action import Action
-from gateway.model.decision import Context, Decision, Risk
+from gateway.model.decision import Context, Decision
 from gateway.model.effect import Effect
 
 # Reading a member of an enum costs more than the rest of a comparison.
@@ -38,8 +38,8 @@ from agents (tools of an MCP server): the oldest entry makes room. One takes abo
 AGENTS_CACHED_MAX: Final = 10_000
 """Agents whose set of policies is kept. Names come from the directory, not from requests."""
 
-STANDINGS_KEPT_MAX: Final = 64
-"""Bands of amounts times environments, of which a gateway has one; a replay may have many."""
+STANDINGS_KEPT_MAX: Final = 256
+"""Of one operation: the bands of its risk, of which few combinations come up."""
 
 _OperationKey = tuple[str, str, str, str, str, bool, str | None]
 
@@ -54,8 +54,8 @@ class Standing:
 
     __slots__ = ("assessed", "enforced", "monitored")
 
-    def __init__(self, risk: Risk) -> None:
-        self.assessed = Assessment(risk)
+    def __init__(self, assessed: Assessment) -> None:
+        self.assessed = assessed
         self.enforced: dict[tuple[Verdict, str], Decision] = {}
         self.monitored: dict[tuple[Verdict, str], Decision] = {}
 
@@ -65,17 +65,17 @@ class Operation:
 
     __slots__ = ("_like", "_profile", "_standings", "sections")
 
-    def __init__(self, like: Action, sections: tuple[Section, ...]) -> None:
+    def __init__(self, like: Action, sections: tuple[Section, ...], risks: RiskModel) -> None:
         self._like = like
         self.sections = sections
-        self._profile = Profile(like)
-        self._standings: dict[tuple[str, int], Standing] = {}
+        self._profile = risks.profile(like)
+        self._standings: dict[Key, Standing] = {}
 
-    def standing(self, action: Action, context: Context) -> Standing:
-        key = (context.environment, amount_band(action))
+    def standing(self, action: Action, context: Context, actions: int) -> Standing:
+        key = self._profile.key(action, context, actions)
         standing = self._standings.get(key)
         if standing is None:
-            standing = Standing(self._profile.risk(*key))
+            standing = Standing(self._profile.assess(key))
             if len(self._standings) < STANDINGS_KEPT_MAX:
                 self._standings[key] = standing
         return standing
@@ -96,8 +96,9 @@ class Operation:
 class _View:
     """The policies that one agent, or several alike, is under."""
 
-    def __init__(self, indexes: Sequence[PolicyIndex]) -> None:
+    def __init__(self, indexes: Sequence[PolicyIndex], risks: RiskModel) -> None:
         self._indexes = indexes
+        self._risks = risks
         self._by_name: dict[str, Operation] = {}
         self._by_key: dict[_OperationKey, Operation] = {}
 
@@ -120,7 +121,7 @@ class _View:
 
     def _gather(self, action: Action) -> Operation:
         sections = tuple(index.section_for(action) for index in self._indexes)
-        return Operation(action, sections or (Section((), no_policy_verdict()),))
+        return Operation(action, sections or (Section((), no_policy_verdict()),), self._risks)
 
 
 def _key_of(action: Action) -> _OperationKey:
@@ -143,19 +144,20 @@ def _make_room(cache: dict[_Key, Operation]) -> None:
 class Engine:
     """Policies, compiled. Its answers depend on its arguments and on nothing else."""
 
-    def __init__(self, policies: Sequence[Policy]) -> None:
+    def __init__(self, policies: Sequence[Policy], risks: RiskModel) -> None:
+        self._risks = risks
         ordered = sorted(policies, key=lambda policy: policy.name)
         self._indexes = tuple(PolicyIndex(policy) for policy in ordered)
         self._views: dict[tuple[str, ...], _View] = {}
         self._views_by_agent: dict[str, _View] = {}
 
-    def rule_on(self, action: Action, context: Context) -> Ruling:
-        """Decide one action."""
+    def rule_on(self, action: Action, context: Context, actions: int = 1) -> Ruling:
+        """Decide one action of a request that has so many."""
         view = self._views_by_agent.get(context.agent)
         if view is None:
             view = self._view(context.agent)
         operation = view.operation(action)
-        standing = operation.standing(action, context)
+        standing = operation.standing(action, context, actions)
         assessed = standing.assessed
         best: Verdict | None = None
         best_unresolved = ""
@@ -177,7 +179,7 @@ class Engine:
             self._views.clear()
         view = self._views.get(names)
         if view is None:
-            view = self._views[names] = _View(indexes)
+            view = self._views[names] = _View(indexes, self._risks)
         self._views_by_agent[agent] = view
         return view
 

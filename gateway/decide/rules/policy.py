@@ -12,12 +12,15 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from gateway.decide.baseline import Baseline
 from gateway.decide.conditions.compiler import Compiled, can_compile, compile_condition
 from gateway.decide.conditions.interpreter import Interpreted, interpret
 from gateway.decide.conditions.semantics import Unresolved
 from gateway.decide.conditions.syntax import Node
 from gateway.decide.limits.window import Window
+from gateway.decide.organisation import Organisation
 from gateway.decide.patterns import Pattern
+from gateway.decide.risk.scheme import SCHEME
 from gateway.model.action import Action
 from gateway.model.codec import JsonValue, canonical_json
 from gateway.model.decision import Context
@@ -193,13 +196,23 @@ def _left_to_the_interpreter(*_: object) -> bool:
     raise Unresolved
 
 
-def revision_of(policies: Iterable[Policy]) -> str:
-    """Digest of what the policies mean, as 64 hexadecimal digits.
+def revision_of(
+    policies: Iterable[Policy],
+    organisation: Organisation | None = None,
+    baseline: Baseline | None = None,
+) -> str:
+    """Digest of all that may change a decision, as 64 hexadecimal digits.
 
     Neither the order of files and rules nor comments and spelling change it.
     """
     ordered = sorted(policies, key=lambda policy: policy.name)
-    content = {"language": LANGUAGE, "policies": [_content_of(policy) for policy in ordered]}
+    content: dict[str, JsonValue] = {
+        "language": LANGUAGE,
+        "risk": SCHEME,
+        "policies": [_content_of(policy) for policy in ordered],
+        "organisation": None if organisation is None else organisation.content(),
+        "baseline": None if baseline is None else baseline.content(),
+    }
     return hashlib.sha256(b"checkrein.bundle.v1\n" + canonical_json(content)).hexdigest()
 
 

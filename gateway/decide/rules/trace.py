@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from gateway.decide.assessment import Assessment
-from gateway.decide.risk import Profile, amount_band
+from gateway.decide.risk.model import RiskModel
 from gateway.decide.rules.index import (
     deciding_order,
     mismatch_dynamic,
@@ -62,9 +62,15 @@ class PolicyTrace:
         return next(found, None)
 
 
-def trace(policies: Sequence[Policy], action: Action, context: Context) -> list[PolicyTrace]:
-    """Explain what each policy says about one action."""
-    assessed = Assessment(Profile(action).risk(context.environment, amount_band(action)))
+def trace(
+    policies: Sequence[Policy],
+    action: Action,
+    context: Context,
+    risks: RiskModel | None = None,
+    actions: int = 1,
+) -> list[PolicyTrace]:
+    """Explain what each policy says about one action of a request that has so many."""
+    assessed = (risks or RiskModel()).assess(action, context, actions)
     return [_trace_policy(policy, action, context, assessed) for policy in policies]
 
 

@@ -1,0 +1,86 @@
+"""Measures a call by what its agent usually does, as one of a few bands."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from gateway.decide.baseline import NO_CURRENCY, Baseline, Usual
+from gateway.decide.risk.readings import NOTHING, currency_of
+from gateway.decide.risk.scheme import (
+    ABOVE,
+    AMOUNT_UNREADABLE,
+    BEYOND,
+    BEYOND_TIMES,
+    FAR_ABOVE,
+    FAR_ABOVE_TIMES,
+    FEW_DAYS,
+    FIRST_USE,
+    HOURS_KNOWN_FROM_DAYS,
+    NO_BASELINE,
+    ORDINARY,
+    SELDOM,
+    SELDOM_BELOW,
+    UNKNOWN_AGENT,
+    UNKNOWN_CURRENCY,
+    UNUSUAL_HOUR,
+    USUAL,
+    USUAL_HOUR,
+)
+from gateway.model.action import Action
+from gateway.model.decision import Context
+
+Deviation = tuple[int, int, int]
+"""The bands of history, amount and hour; NOTHING where there is nothing to measure."""
+
+UNMEASURED: Final[Deviation] = (NO_BASELINE, NOTHING, NOTHING)
+
+_HOUR: Final = 3_600_000_000
+_NOBODY: Final[Mapping[str, Usual]] = MappingProxyType({})
+
+
+class Habits:
+    """A baseline, arranged by action."""
+
+    __slots__ = ("_agents", "_by_action", "snapshot")
+
+    def __init__(self, baseline: Baseline) -> None:
+        self.snapshot = baseline.snapshot
+        self._agents = frozenset(baseline.agents)
+        self._by_action: defaultdict[str, dict[str, Usual]] = defaultdict(dict)
+        for agent, actions in baseline.agents.items():
+            for name, usual in actions.items():
+                self._by_action[name][agent] = usual
+
+    def of_action(self, name: str) -> Mapping[str, Usual]:
+        """What each agent usually does by this action."""
+        return self._by_action.get(name, _NOBODY)
+
+    def deviation(
+        self, usual: Usual | None, action: Action, context: Context, size: int, *, has_amount: bool
+    ) -> Deviation:
+        """Measure one call. `size` is its amount without sign, NOTHING where it has none that can
+        be read."""
+        if usual is None:
+            return (FIRST_USE if context.agent in self._agents else UNKNOWN_AGENT, NOTHING, NOTHING)
+        history = SELDOM if usual.count < SELDOM_BELOW else USUAL
+        amount = _amount(usual, action, size) if has_amount else NOTHING
+        if usual.days < HOURS_KNOWN_FROM_DAYS:
+            return history, amount, FEW_DAYS
+        is_usual = context.now // _HOUR % 24 in usual.hours
+        return history, amount, USUAL_HOUR if is_usual else UNUSUAL_HOUR
+
+
+def _amount(usual: Usual, action: Action, size: int) -> int:
+    if size == NOTHING:
+        return AMOUNT_UNREADABLE
+    most = usual.amounts.get(currency_of(action) or NO_CURRENCY)
+    if most is None:
+        return UNKNOWN_CURRENCY
+    if size <= most:
+        return ORDINARY
+    if size <= most * FAR_ABOVE_TIMES:
+        return ABOVE
+    return FAR_ABOVE if size <= most * BEYOND_TIMES else BEYOND

@@ -1,0 +1,271 @@
+"""Scores a call: an integer from 0 to 100, as the sum of named factors, and its vector.
+
+Additive and capped, whole numbers only, so that the same input has the same score everywhere and
+for ever. The score decides nothing: a rule may test it. Whatever a call can vary is reduced to a
+key of a few bands, so that every risk there is can be made once and kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import accumulate
+from types import MappingProxyType
+from typing import Final
+
+from gateway.decide.assessment import FACTOR_NAMES, PARTS, Assessment
+from gateway.decide.baseline import Baseline, Usual
+from gateway.decide.organisation import Organisation
+from gateway.decide.risk import scheme
+from gateway.decide.risk.classes import NAMED, TYPICAL_CLASS
+from gateway.decide.risk.deviation import UNMEASURED, Habits
+from gateway.decide.risk.hours import WorkingClock
+from gateway.decide.risk.labels import LabelShelf, TargetLabels
+from gateway.decide.risk.readings import (
+    AMOUNT,
+    AMOUNT_BAND_UNREADABLE,
+    COUNT,
+    FLAT,
+    NOTHING,
+    RECIPIENTS,
+    amount_band,
+    breadth_band,
+    currency_of,
+    may_have,
+    recipients_band,
+)
+from gateway.model.action import UNKNOWN_OPERATION, Action, Kind, Target
+from gateway.model.decision import Context, Risk, RiskFactor
+from gateway.model.risk_class import RiskClass
+
+Key = tuple[str, int, int, int, int, tuple[str, ...], int, int, int]
+"""Environment; bands of amount, breadth, recipients and hours; labels of the target; bands of
+history, amount and hour against the baseline."""
+
+LABELS_SHOWN_MAX: Final = 8
+
+_ORDER: Final = list(RiskClass)
+_AMOUNT: Final = scheme.factors_of("context.amount", scheme.AMOUNT_BANDS)
+_BREADTH: Final = scheme.factors_of("context.breadth", scheme.BREADTH_BANDS)
+_RECIPIENTS: Final = scheme.factors_of("context.recipients", scheme.RECIPIENT_BANDS)
+_HOURS: Final = scheme.factors_of("context.hours", scheme.HOUR_BANDS)
+_HISTORY: Final = scheme.factors_of("deviation.history", scheme.HISTORY_BANDS)
+_AMOUNT_DEVIATION: Final = scheme.factors_of("deviation.amount", scheme.AMOUNT_DEVIATION_BANDS)
+_HOUR_DEVIATION: Final = scheme.factors_of("deviation.hour", scheme.HOUR_DEVIATION_BANDS)
+
+Factors = tuple[RiskFactor, ...]
+
+
+class RiskModel:
+    """The scheme with what an organisation and a baseline tell it. Its answers depend on its
+    arguments and on nothing else; what it keeps only makes them quicker."""
+
+    def __init__(
+        self, organisation: Organisation | None = None, baseline: Baseline | None = None
+    ) -> None:
+        self.organisation = organisation or Organisation("")
+        self.habits = None if baseline is None else Habits(baseline)
+        hours = self.organisation.working_hours
+        self.clock = None if hours is None else WorkingClock(hours)
+        self.shelf = LabelShelf()
+
+    def profile(self, like: Action) -> Profile:
+        """The risk of one operation, of which `like` is a call."""
+        return Profile(self, like)
+
+    def assess(self, action: Action, context: Context, actions: int = 1) -> Assessment:
+        """Assess one call of a request with so many actions."""
+        profile = self.profile(action)
+        return profile.assess(profile.key(action, context, actions))
+
+    def class_of(self, action: Action) -> tuple[RiskClass, str]:
+        """The class of an action, and where it is known from."""
+        own = self.organisation.risk_classes.get(action.action)
+        if own is not None:
+            return own, f"{own}, says the organisation"
+        typical = TYPICAL_CLASS[action.kind]
+        kind, named = NAMED.get(action.action, (None, typical))
+        if kind is action.kind:
+            return named, named.value
+        # Tools bring names of their own: a harmless name must not make an act of another kind so.
+        worst = max(named, typical, key=_ORDER.index)
+        return worst, f"{worst}, as usual for {action.kind}: the action has no class"
+
+
+class Profile:
+    """What is the same for every call of one operation."""
+
+    __slots__ = (
+        "_clock",
+        "_context",
+        "_habits",
+        "_labels",
+        "_labels_fixed",
+        "_model",
+        "_operation",
+        "_rows",
+        "_scales",
+    )  # fmt: skip
+
+    def __init__(self, model: RiskModel, like: Action) -> None:
+        self._model = model
+        self._clock = model.clock
+        self._scales = model.organisation.amount_scales
+        self._operation = _capped(_operation_factors(model, like), scheme.OPERATION_MAX)
+        self._context = _unknown_operation(like)
+        covering = [each for each in model.organisation.target_labels if each.covers(like)]
+        self._labels = TargetLabels(covering, model.shelf)
+        self._labels_fixed = self._labels.fixed
+        self._habits = model.habits
+        self._rows: Mapping[str, Usual] = (
+            {} if model.habits is None else model.habits.of_action(like.action)
+        )
+
+    def key(self, action: Action, context: Context, actions: int = 1) -> Key:
+        """All that the risk of a call depends on. Equal keys have equal risks."""
+        params, missing = action.params, action.missing
+        amount = params.get(AMOUNT)
+        size = NOTHING
+        if type(amount) is int:
+            size = amount if amount >= 0 else -amount
+            band = amount_band(
+                size // self._scales.get(currency_of(action), 1) if self._scales else size
+            )
+        else:
+            is_absent = amount is None and not (missing and may_have(action, AMOUNT))
+            band = NOTHING if is_absent else AMOUNT_BAND_UNREADABLE
+        breadth = 0
+        if actions != 1 or action.unreadable or COUNT in params:
+            breadth = breadth_band(action, actions)
+        else:
+            for value in params.values():
+                if type(value) not in FLAT:
+                    breadth = breadth_band(action, actions)
+                    break
+        recipients = params.get(RECIPIENTS)
+        towards = NOTHING
+        if recipients is not None or (missing and may_have(action, RECIPIENTS)):
+            towards = recipients_band(recipients, self._model.organisation.domains)
+        labels = self._labels_fixed
+        if labels is None:
+            labels = self._labels.of(action)
+        clock, habits = self._clock, self._habits
+        hours = scheme.HOURS_UNSTATED if clock is None else clock.band(context.now)
+        history, amount_deviation, hour_deviation = UNMEASURED
+        if habits is not None:
+            usual = self._rows.get(context.agent)
+            history, amount_deviation, hour_deviation = habits.deviation(
+                usual, action, context, size, has_amount=band != NOTHING
+            )
+        return (
+            context.environment, band, breadth, towards, hours, labels,
+            history, amount_deviation, hour_deviation,
+        )  # fmt: skip
+
+    def assess(self, key: Key) -> Assessment:
+        """The risk of every call with this key."""
+        environment, band, breadth, towards, hours, labels, *deviation = key
+        history, amount_deviation, hour_deviation = deviation
+        context = _present(
+            *self._context,
+            *_environment_factors(environment),
+            _at(_AMOUNT, band),
+            _at(_BREADTH, breadth),
+            _at(_RECIPIENTS, towards),
+            _at(_HOURS, hours),
+        )
+        measured = _present(
+            self._history(history),
+            _at(_AMOUNT_DEVIATION, amount_deviation),
+            _at(_HOUR_DEVIATION, hour_deviation),
+        )
+        parts = {
+            "operation": self._operation,
+            "target": (_target_factor(self._model.organisation.sensitivity, labels),),
+            "context": _capped(context, scheme.CONTEXT_MAX),
+            "deviation": _capped(measured, scheme.DEVIATION_MAX),
+        }
+        points = {name: sum(each.points for each in parts[name]) for name in PARTS}
+        factors = tuple(factor for each in parts.values() for factor in each)
+        by_name = dict.fromkeys(FACTOR_NAMES, 0) | {each.name: each.points for each in factors}
+        vector = "/".join(f"{name[0].upper()}:{points[name]}" for name in points)
+        risk = Risk(sum(points.values()), factors, f"{scheme.SCHEME}/{vector}")
+        return Assessment(risk, labels, MappingProxyType(points), MappingProxyType(by_name))
+
+    def _history(self, band: int) -> RiskFactor:
+        factor = _HISTORY[band]
+        if self._habits is None:
+            return factor
+        shown = f"{factor.observed} (baseline {self._habits.snapshot})"
+        return RiskFactor(factor.name, factor.points, shown)
+
+
+def _operation_factors(model: RiskModel, action: Action) -> Factors:
+    risk_class, shown = model.class_of(action)
+    is_final = action.is_mutation and not action.reversible
+    return _present(
+        RiskFactor("operation.kind", scheme.KIND_POINTS[action.kind], action.kind.value),
+        RiskFactor("operation.class", scheme.CLASS_POINTS[risk_class], shown),
+        RiskFactor("operation.irreversible", scheme.IRREVERSIBLE_POINTS, "can't be undone")
+        if is_final
+        else None,
+        RiskFactor("operation.sensitive", scheme.SENSITIVE_POINTS, action.sensitive)
+        if action.sensitive is not None
+        else None,
+    )
+
+
+def _unknown_operation(action: Action) -> Factors:
+    if action.operation != UNKNOWN_OPERATION and action.kind is not Kind.UNKNOWN:
+        return ()
+    points = scheme.UNKNOWN_OPERATION_POINTS
+    return (RiskFactor("context.operation", points, "not known to a mapper"),)
+
+
+def _environment_factors(environment: str) -> Factors:
+    name = "context.environment"
+    if not environment:
+        return (RiskFactor(name, scheme.UNSTATED_ENVIRONMENT_POINTS, "not stated"),)
+    if environment.lower() in scheme.PRODUCTION_NAMES:
+        return (RiskFactor(name, scheme.PRODUCTION_POINTS, environment),)
+    return ()
+
+
+def _target_factor(sensitivity: Mapping[str, int], labels: Sequence[str]) -> RiskFactor:
+    """The most sensitive label counts."""
+    name = "target.sensitivity"
+    known = [sensitivity[label] for label in labels if label in sensitivity]
+    shown = ", ".join(labels[:LABELS_SHOWN_MAX])
+    if known:
+        return RiskFactor(name, max(known), shown)
+    return RiskFactor(name, scheme.UNCLASSIFIED_POINTS, shown or "not classified")
+
+
+def _at(factors: Factors, band: int) -> RiskFactor | None:
+    return None if band == NOTHING else factors[band]
+
+
+def _present(*factors: RiskFactor | None) -> Factors:
+    """Without those that say nothing: no factor is shown that adds no points of its own."""
+    return tuple(factor for factor in factors if factor is not None and factor.points)
+
+
+def _capped(factors: Factors, points_max: int) -> Factors:
+    """Cut the last factors so that together they stay within `points_max`."""
+    totals: Iterable[int] = accumulate(factor.points for factor in factors)
+    if all(total <= points_max for total in totals):
+        return factors
+    left, capped = points_max, []
+    for factor in factors:
+        points = min(factor.points, left)
+        left -= points
+        capped.append(RiskFactor(factor.name, points, factor.observed))
+    return tuple(capped)
+
+
+_UNREADABLE: Final = Action(
+    UNKNOWN_OPERATION, UNKNOWN_OPERATION, UNKNOWN_OPERATION, Kind.UNKNOWN, Target("", ""),
+    reversible=False,
+)  # fmt: skip
+
+UNREADABLE_RISK: Final = RiskModel().assess(_UNREADABLE, Context("", None, 0)).risk
+"""The risk of a request that nobody can tell the meaning of."""
