@@ -1,0 +1,216 @@
+"""`/v1/bundles`: what all gateways run; `/v1/gateways`: what each of them runs."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from aiohttp import web
+from pydantic import Field
+
+from controlplane.api.parsing import (
+    Body,
+    Digest,
+    Name,
+    Query,
+    Text,
+    parse_body,
+    parse_query,
+    timestamp,
+)
+from controlplane.api.routing import Call, answer, cursor_after, route
+from controlplane.auth import Permission
+from controlplane.faults import ControlFault, Fault
+from controlplane.services.bundle_check import BundleFiles
+from controlplane.services.bundles import Published
+from controlplane.services.gateways import Fleet
+from controlplane.store.bundles import BundleRow
+from controlplane.store.gateways import GatewayRow
+from gateway.decide.envelope import DOCUMENTS_MAX, MAPPERS_MAX, PAYLOAD_BYTES_MAX, NamedText
+from gateway.model.codec import INTEGER_MAX, JsonValue
+
+PUBLISH_BYTES_MAX = PAYLOAD_BYTES_MAX * 3 // 2
+"""A full bundle, with room for other spellings of its JSON."""
+
+LIST_COUNT_MAX = 500
+
+Number = Annotated[int, Field(ge=0, le=INTEGER_MAX)]
+
+
+class FileBody(Body):
+    name: str
+    text: str
+
+
+class PublishBody(Body):
+    documents: Annotated[list[FileBody], Field(max_length=DOCUMENTS_MAX)]
+    mappers: Annotated[list[FileBody], Field(default_factory=list, max_length=MAPPERS_MAX)]
+    comment: Text | None = None
+    dryRun: bool = False
+
+
+class ActivateBody(Body):
+    comment: Text | None = None
+
+
+class ListQuery(Query):
+    before: Number | None = None
+    limit: Annotated[int, Field(ge=1, le=LIST_COUNT_MAX)] = 50
+
+
+class CurrentQuery(Query):
+    sequence: Number = 0
+    waitSeconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0
+    gatewayId: Name | None = None
+    running: Digest | None = None
+
+
+class NoQuery(Query):
+    pass
+
+
+async def publish(call: Call) -> web.Response:
+    body = await parse_body(call.http, PublishBody, PUBLISH_BYTES_MAX)
+    files = BundleFiles(_texts(body.documents), _texts(body.mappers))
+    published = await call.services.bundles.publish(
+        call.caller, files, body.comment, is_dry_run=body.dryRun
+    )
+    return _published(published)
+
+
+async def activate(call: Call) -> web.Response:
+    body = await parse_body(call.http, ActivateBody)
+    sequence = _sequence(call.http)
+    return _published(await call.services.bundles.activate(call.caller, sequence, body.comment))
+
+
+async def list_(call: Call) -> web.Response:
+    query = parse_query(call.http, ListQuery)
+    rows = await call.services.bundles.list(call.caller, query.before, query.limit)
+    last = rows[-1].sequence if rows else None
+    return answer(
+        {
+            "bundles": [_render(row) for row in rows],
+            "nextCursor": cursor_after(len(rows), query.limit, last),
+        }
+    )
+
+
+async def show(call: Call) -> web.Response:
+    parse_query(call.http, NoQuery)
+    shown = await call.services.bundles.show(call.caller, _sequence(call.http))
+    content = shown.content
+    return answer(
+        {
+            "bundle": {
+                **_render(shown.row),
+                "isVerified": content is not None,
+                "documents": None if content is None else _render_texts(content.documents),
+                "mappers": None if content is None else _render_texts(content.mappers),
+            }
+        }
+    )
+
+
+async def key(call: Call) -> web.Response:
+    parse_query(call.http, NoQuery)
+    found = call.services.bundles.key()
+    return answer({"keyId": found.key_id, "publicKey": found.public_text})
+
+
+async def current(call: Call) -> web.Response:
+    query = parse_query(call.http, CurrentQuery)
+    if query.gatewayId is not None:
+        await call.services.gateways.note(
+            call.caller, query.gatewayId, query.sequence, query.running
+        )
+    found = await call.services.bundles.current(
+        call.caller, query.sequence, query.waitSeconds, call.is_gone
+    )
+    sealed = found.sealed
+    return answer(
+        {
+            "sequence": found.sequence,
+            "payload": None if sealed is None else sealed.payload,
+            "signature": None if sealed is None else sealed.signature,
+            "keyId": None if sealed is None else sealed.row.key_id,
+        }
+    )
+
+
+async def gateways(call: Call) -> web.Response:
+    parse_query(call.http, NoQuery)
+    fleet = await call.services.gateways.list(call.caller)
+    newest = fleet.newest
+    return answer(
+        {
+            "gateways": [_render_gateway(fleet, one) for one in fleet.gateways],
+            "current": None
+            if newest is None
+            else {"sequence": newest.sequence, "revision": newest.revision},
+        }
+    )
+
+
+ROUTES = (
+    route("POST", "/v1/bundles", publish, Permission.POLICY_WRITE, Permission.ADMIN),
+    route("GET", "/v1/bundles", list_, Permission.POLICY_READ, Permission.ADMIN),
+    route(
+        "GET", "/v1/bundles/key", key,
+        Permission.GATEWAY, Permission.POLICY_READ, Permission.ADMIN,
+    ),
+    route("GET", "/v1/bundles/current", current, Permission.GATEWAY),
+    route("GET", "/v1/bundles/{sequence}", show, Permission.POLICY_READ, Permission.ADMIN),
+    route(
+        "POST", "/v1/bundles/{sequence}/activate", activate,
+        Permission.POLICY_WRITE, Permission.ADMIN,
+    ),
+    route("GET", "/v1/gateways", gateways, Permission.POLICY_READ, Permission.ADMIN),
+)  # fmt: skip
+
+
+def _sequence(request: web.Request) -> int:
+    """The number in the path. What is no number names nothing."""
+    text = request.match_info["sequence"]
+    if not text.isascii() or not text.isdecimal() or len(text) > len(str(INTEGER_MAX)):
+        raise ControlFault(Fault.NOT_FOUND, "there is no bundle with this number")
+    return int(text)
+
+
+def _texts(files: list[FileBody]) -> tuple[NamedText, ...]:
+    return tuple(NamedText(one.name, one.text) for one in files)
+
+
+def _published(published: Published) -> web.Response:
+    row = published.row
+    body: JsonValue = {
+        "bundle": None if row is None else _render(row),
+        "isNew": published.is_new,
+    }
+    return answer(body, 201 if published.is_new else 200)
+
+
+def _render(row: BundleRow) -> dict[str, JsonValue]:
+    return {
+        "sequence": row.sequence,
+        "revision": row.revision,
+        "createdAt": timestamp(row.created_at),
+        "createdBy": row.created_by,
+        "comment": row.comment,
+        "keyId": row.key_id,
+        "isCurrent": row.is_current,
+    }
+
+
+def _render_texts(texts: tuple[NamedText, ...]) -> JsonValue:
+    return [{"name": one.name, "text": one.text} for one in texts]
+
+
+def _render_gateway(fleet: Fleet, gateway: GatewayRow) -> dict[str, JsonValue]:
+    return {
+        "gatewayId": gateway.gateway_id,
+        "sequence": gateway.sequence,
+        "revision": gateway.revision,
+        "isUpToDate": fleet.is_up_to_date(gateway),
+        "runningSince": timestamp(gateway.running_since),
+        "lastSeenAt": timestamp(gateway.last_seen_at),
+    }

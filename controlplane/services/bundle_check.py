@@ -1,0 +1,183 @@
+"""Says whether the files of a bundle can be used, by the loaders that the gateways use.
+
+Turns named texts into the revision of their policies, or into every problem with its place. What
+passes here is what gateways will run, so nothing is checked here that isn't checked there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from controlplane.faults import ControlFault, Fault
+from gateway.canonicalize.canonicalizer import Canonicalizer
+from gateway.canonicalize.catalog.file import CatalogError
+from gateway.canonicalize.library import load_paths_over_shipped
+from gateway.decide.bundle import Bundle
+from gateway.decide.envelope import (
+    DOCUMENTS_MAX,
+    MAPPERS_MAX,
+    PAYLOAD_BYTES_MAX,
+    BundleContent,
+    NamedText,
+    is_bundle_name,
+)
+from gateway.decide.loader import parse_policies
+from gateway.model.codec import JsonValue, canonical_json
+from gateway.model.errors import ConfigurationError, Problem
+from gateway.model.vocabulary import Vocabulary
+
+PROBLEMS_SHOWN_MAX = 500
+"""More would be a wall of text in an answer; the count of all of them stands beside."""
+
+VOCABULARIES_KEPT_MAX = 4
+"""One is half a second of work and some megabytes; an operator publishes one set of mappers."""
+
+
+@dataclass(frozen=True, slots=True)
+class BundleFiles:
+    """What somebody wants to publish."""
+
+    documents: tuple[NamedText, ...]
+    mappers: tuple[NamedText, ...] = ()
+
+    @classmethod
+    def of(cls, content: BundleContent) -> BundleFiles:
+        return cls(content.documents, content.mappers)
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """Files that can be used. The two digests are equal when, and only when, gateways would
+    decide and map the same."""
+
+    files: BundleFiles
+    revision: str
+    mappers_digest: str
+
+
+class BundleChecker:
+    """Checks bundles; keeps the newest vocabularies. Slow, and for one thread at a time."""
+
+    def __init__(self) -> None:
+        self._vocabularies: dict[str, Vocabulary] = {}
+
+    def check(self, files: BundleFiles) -> Checked:
+        """Load everything as a gateway would.
+
+        Raises:
+            ControlFault: BUNDLE_INVALID, with `problems`.
+        """
+        _check_shape(files)
+        problems: list[Problem] = []
+        digest = _digest(files.mappers)
+        vocabulary = self._vocabulary(digest, files.mappers, problems)
+        sources = [(one.name, one.text) for one in files.documents]
+        policies = parse_policies(sources, vocabulary, problems)
+        if not policies and not problems:
+            problems.append(Problem("documents", 0, 0, "there is no policy in this bundle"))
+        if problems:
+            raise invalid_bundle(problems)
+        return Checked(files, Bundle.of(policies).revision, digest)
+
+    def _vocabulary(
+        self, digest: str, mappers: Sequence[NamedText], problems: list[Problem]
+    ) -> Vocabulary | None:
+        """What these mappers over the shipped ones can produce; None where they can't be used, so
+        that the policies are still looked at, but not their names."""
+        found = self._vocabularies.get(digest)
+        if found is None:
+            found = load_vocabulary(mappers, problems)
+            if found is not None:
+                while len(self._vocabularies) >= VOCABULARIES_KEPT_MAX:
+                    del self._vocabularies[next(iter(self._vocabularies))]
+                self._vocabularies[digest] = found
+        return found
+
+
+def load_vocabulary(mappers: Sequence[NamedText], problems: list[Problem]) -> Vocabulary | None:
+    """Load mappers laid over the shipped ones; their problems name them without a folder."""
+    # The loader reads files: a bundle's mappers become some for as long as it reads.
+    with tempfile.TemporaryDirectory(prefix="checkrein-mappers-") as name:
+        folder = Path(name)
+        paths = [folder / one.name for one in mappers]
+        for path, one in zip(paths, mappers, strict=True):
+            path.write_text(one.text, encoding="utf-8")
+        try:
+            return Canonicalizer.load(load_paths_over_shipped(paths)).vocabulary()
+        except ConfigurationError as error:
+            problems += [_without_folder(problem, f"{folder}/") for problem in error.problems]
+        except CatalogError as error:
+            problems.append(Problem("mappers", 0, 0, error.message))
+    return None
+
+
+def invalid_bundle(problems: Iterable[Problem]) -> ControlFault:
+    """The fault that carries what is wrong with a bundle."""
+    ordered = sorted(set(problems))
+    count = len(ordered)
+    shown: list[JsonValue] = [
+        {
+            "file": one.file,
+            "line": one.line,
+            "column": one.column,
+            "message": one.message,
+            "help": one.help,
+        }
+        for one in ordered[:PROBLEMS_SHOWN_MAX]
+    ]
+    noun = "problem" if count == 1 else "problems"
+    return ControlFault(
+        Fault.BUNDLE_INVALID,
+        f"the bundle has {count} {noun}; nothing is published",
+        {"problems": shown, "problemCount": count},
+    )
+
+
+def _check_shape(files: BundleFiles) -> None:
+    """What makes looking into the files pointless, or dangerous."""
+    problems: list[Problem] = []
+    for kind, texts, count_max in (
+        ("documents", files.documents, DOCUMENTS_MAX),
+        ("mappers", files.mappers, MAPPERS_MAX),
+    ):
+        if len(texts) > count_max:
+            problems.append(Problem(kind, 0, 0, f"there are more than {count_max} files"))
+        names: set[str] = set()
+        for one in texts:
+            if not is_bundle_name(one.name):
+                help_text = "a plain file name of letters, digits, `.`, `_`, `-` that ends in .yaml"
+                message = f"a file of a bundle can't be named `{one.name[:120]}`"
+                problems.append(Problem(kind, 0, 0, message, help_text))
+            elif one.name.casefold() in names:
+                problems.append(Problem(one.name, 0, 0, f"two {kind} have this name"))
+            names.add(one.name.casefold())
+            if not _is_unicode(one.text):
+                problems.append(Problem(one.name, 0, 0, "its text is not valid Unicode"))
+    if sum(len(one.text) for one in (*files.documents, *files.mappers)) > PAYLOAD_BYTES_MAX:
+        message = f"the files hold more than {PAYLOAD_BYTES_MAX} characters together"
+        problems.append(Problem("documents", 0, 0, message))
+    if problems:
+        raise invalid_bundle(problems)
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _without_folder(problem: Problem, folder: str) -> Problem:
+    file, message = (text.replace(folder, "") for text in (problem.file, problem.message))
+    return Problem(file, problem.line, problem.column, message, problem.help.replace(folder, ""))
+
+
+def _digest(mappers: Iterable[NamedText]) -> str:
+    """The same for the same mappers, in whatever order they came."""
+    named: dict[str, JsonValue] = {one.name: one.text for one in mappers}
+    return hashlib.sha256(b"checkrein.mappers.v1\n" + canonical_json(named)).hexdigest()
