@@ -36,11 +36,18 @@ class AdminSettings:
 
 
 class AdminListener:
-    """Serves `/healthz`, `/readyz` and `/metrics`."""
+    """Serves `/healthz`, `/readyz` and `/metrics`. `notes` are told with readiness and don't take
+    it away: what somebody should see about a gateway that does its work."""
 
-    def __init__(self, settings: AdminSettings, checks: Mapping[str, ReadyCheck]) -> None:
+    def __init__(
+        self,
+        settings: AdminSettings,
+        checks: Mapping[str, ReadyCheck],
+        notes: Mapping[str, ReadyCheck] | None = None,
+    ) -> None:
         self._settings = settings
         self._checks = checks
+        self._notes = notes or {}
         self._runner: web.AppRunner | None = None
         self.port = 0
 
@@ -87,8 +94,9 @@ class AdminListener:
         return web.json_response({"status": "ok"})
 
     async def _readyz(self, _request: web.Request) -> web.Response:
-        failing = {name: text for name, check in self._checks.items() if (text := check())}
-        body = {"status": "unready" if failing else "ready", "failing": failing}
+        failing, notes = _said(self._checks), _said(self._notes)
+        status = "unready" if failing else "ready"
+        body = {"status": status, "failing": failing, "notes": notes}
         return web.json_response(body, status=503 if failing else 200)
 
     async def _metrics(self, _request: web.Request) -> web.Response:
@@ -96,6 +104,10 @@ class AdminListener:
         if self._settings.metrics_also:
             text += await _fetch_metrics(self._settings.metrics_also)
         return web.Response(body=text, headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+
+def _said(checks: Mapping[str, ReadyCheck]) -> dict[str, str]:
+    return {name: text for name, check in checks.items() if (text := check())}
 
 
 async def _fetch_metrics(url: str) -> bytes:

@@ -13,7 +13,7 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 from urllib.parse import urlsplit
@@ -25,6 +25,7 @@ from gateway.control_client.agents import Directory
 from gateway.control_client.approvals import ControlPlaneDesk
 from gateway.control_client.client import ControlPlaneClient
 from gateway.control_client.record_shipper import RecordShipper
+from gateway.control_client.stops import Stops, describe
 from gateway.counters.local import LocalLimits
 from gateway.decide.bundle import Bundle
 from gateway.decide.loader import load_bundle
@@ -63,13 +64,6 @@ class SystemClock:
 
     def monotonic(self) -> float:
         return time.monotonic()
-
-
-class NoStops:
-    """`ports.StopBoard` of a gateway that nobody can stop."""
-
-    def find(self, agent: str, run: str | None, providers: Iterable[str]) -> Stop | None:
-        return None
 
 
 class RandomIds:
@@ -142,6 +136,7 @@ async def _start(settings: GatewaySettings, stack: AsyncExitStack) -> dict[str, 
     own_addresses.update(await _addresses_of(settings.control.api_url))
     directory = Directory(client, settings.control, settings.data_dir / "agents.json", clock)
     await _start_part(stack, directory.start(), directory.stop)
+    stops = Stops(client, settings.control, settings.data_dir / "stops.json")
     shipper = RecordShipper(client, recorder, settings.control)
     await _start_part(stack, shipper.start(), partial(_stop_shipping, shipper))
 
@@ -149,16 +144,20 @@ async def _start(settings: GatewaySettings, stack: AsyncExitStack) -> dict[str, 
     stack.push_async_callback(upstream.close)
     desk = ControlPlaneDesk(client, settings.control, clock)
     new_id = RandomIds()
-    stops, limits = NoStops(), LocalLimits(clock)
+    limits = LocalLimits(clock)
     world = World(upstream, desk, directory, stops, limits, recorder, clock, new_id)
     ruleset = Ruleset(canonicalizer, bundle)
     pipeline = Pipeline(settings.pipeline, settings.hold, ruleset, guard, world)
+    stops.on_change = partial(_obey_stops, pipeline, recorder, clock)
+    await _start_part(stack, stops.start(), stops.stop)
 
     listener = Listener(settings.intercept, pipeline, authority, clock, new_id)
     await _start_part(stack, listener.start(), partial(listener.drain, DRAIN_SECONDS_MAX))
     stack.callback(pipeline.stop_holding)
     own_addresses.add(listener.address)
-    admin = AdminListener(settings.admin, _checks(pipeline, recorder, directory, shipper))
+    notes = {"stops": stops.describe, "stops_on_disk": lambda: stops.fault}
+    checks = _checks(pipeline, recorder, directory, shipper)
+    admin = AdminListener(settings.admin, checks, notes)
     await _start_part(stack, admin.start(), admin.stop)
     own_addresses.add(admin.address)
 
@@ -204,6 +203,19 @@ def _checks(
         "agents": lambda: None if directory.is_ready else "no directory of agents is known",
         "shipping": lambda: f"records are not taken: {shipper.alarm}" if shipper.alarm else None,
     }
+
+
+def _obey_stops(
+    pipeline: Pipeline,
+    recorder: Recorder,
+    clock: SystemClock,
+    came: Sequence[Stop],
+    lifted: Sequence[Stop],
+) -> None:
+    pipeline.obey_stops()
+    for event, stops in (("stop_in_force", came), ("stop_lifted", lifted)):
+        for stop in stops:
+            _note(recorder, clock, event, describe(stop))
 
 
 async def _addresses_of(url: str) -> list[tuple[str, int]]:

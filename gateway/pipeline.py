@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from gateway import telemetry
@@ -28,7 +28,6 @@ from gateway.model.errors import (
     ApprovalError,
     LimitError,
     RecordError,
-    UpstreamError,
 )
 from gateway.model.exchange import Authority, Exchange, Principal
 from gateway.model.record import (
@@ -37,8 +36,8 @@ from gateway.model.record import (
     Outcome,
     OutcomeEntry,
     RefusalEntry,
-    TunnelEntry,
 )
+from gateway.model.stop import Stop
 from gateway.ports import (
     AgentChannel,
     AgentDirectory,
@@ -53,6 +52,7 @@ from gateway.ports import (
     Upstream,
     Wire,
 )
+from gateway.tunnels import Tunnels
 
 log = logging.getLogger(__name__)
 
@@ -135,11 +135,22 @@ class Pipeline:
         self._world = world
         self._room = hold.HoldRoom(hold_settings)
         self._passthrough = frozenset(settings.passthrough_hosts)
-        self._tunnels: dict[Wire, TunnelEntry] = {}
+        self._tunnels = Tunnels(
+            world.upstream, world.records, world.stops, world.clock, world.new_id
+        )
 
     def stop_holding(self) -> None:
         """Answer all that is parked, now and from now on, as still pending: the gateway stops."""
-        self._room.closing.set()
+        self._room.close()
+
+    def obey_stops(self) -> None:
+        """End at once what a stop that has just come applies to: tunnels are cut, and what waits
+        for a person is refused. New requests ask by themselves, and so does what is on its way out.
+        """
+        self._tunnels.cut_stopped()
+        self._room.end(
+            lambda place: self.judge.stop_of(place.exchange, place.canonical) is not None
+        )
 
     # --- before an exchange -----------------------------------------------------------------------
 
@@ -152,35 +163,17 @@ class Pipeline:
 
     def admit_tunnel(self, principal: Principal, authority: Authority) -> TunnelVerdict:
         self._guard.check_authority(authority, self._settings.ports_allowed)
-        if authority.host in self._passthrough:
-            return TunnelVerdict.PASSTHROUGH
-        return TunnelVerdict.INTERCEPT
+        if authority.host not in self._passthrough:
+            # Stopped or not: inside, the agent's SDK can be told in its provider's own words.
+            return TunnelVerdict.INTERCEPT
+        self._tunnels.check(principal)
+        return TunnelVerdict.PASSTHROUGH
 
     async def open_tunnel(self, principal: Principal, authority: Authority) -> Wire:
-        tunnel_id = self._world.new_id("tun")
-        entry = TunnelEntry(self._world.clock.now(), tunnel_id, principal.agent, authority)
-        await self._world.records.append_durably(entry)
-        permit = gate.pass_through(tunnel_id)
-        try:
-            wire = await self._world.upstream.open_tunnel(permit, authority)
-        except UpstreamError:
-            self._append_afterwards(self._tunnel_end(entry, 0, 0))
-            raise
-        self._tunnels[wire] = entry
-        return wire
+        return await self._tunnels.open(principal, authority)
 
     def note_tunnel_closed(self, upstream: Wire, sent_bytes: int, received_bytes: int) -> None:
-        entry = self._tunnels.pop(upstream)
-        self._append_afterwards(self._tunnel_end(entry, sent_bytes, received_bytes))
-
-    def _tunnel_end(self, entry: TunnelEntry, sent_bytes: int, received_bytes: int) -> TunnelEntry:
-        return replace(
-            entry,
-            at=self._world.clock.now(),
-            closed=True,
-            sent_bytes=sent_bytes,
-            received_bytes=received_bytes,
-        )
+        self._tunnels.note_closed(upstream, sent_bytes, received_bytes)
 
     def note_refusal(
         self, error: AgentProtocolError, agent: str | None, authority: Authority | None
@@ -217,7 +210,9 @@ class Pipeline:
             self._conclude(case, Outcome.NOT_SENT, code="agent_gone", approval=approval)
             return
         started = self._world.clock.monotonic()
-        sent = await self._world.upstream.send(permit, case.exchange, case.channel)
+        sent = await self._world.upstream.send(
+            permit, case.exchange, case.channel, lambda: self._stop_of(case)
+        )
         if not sent.began:
             case.channel.respond(responses.upstream_failed(case.canonical, sent, case.decision_id))
         self._append_afterwards(
@@ -235,6 +230,9 @@ class Pipeline:
         )
         if case.token:
             await self._settle(case, sent)
+
+    def _stop_of(self, case: _Case) -> Stop | None:
+        return self.judge.stop_of(case.exchange, case.canonical)
 
     async def _settle(self, case: _Case, sent: Sent) -> None:
         """Say to the counters what became of an act. What may have happened counts."""
@@ -263,9 +261,9 @@ class Pipeline:
             self._world.records.append(entry)
 
     async def _hold(self, case: _Case) -> None:
-        agent = case.exchange.principal.agent
-        with self._room.place(agent) as has_place, telemetry.HELD.track_inprogress():
-            if not has_place:
+        waiting = self._room.place(case.exchange, case.canonical)
+        with waiting as place, telemetry.HELD.track_inprogress():
+            if place is None:
                 refuse = gate.Refuse(
                     ReasonCode.HOLDS_FULL,
                     "too many requests of this agent wait for approval",
@@ -274,7 +272,7 @@ class Pipeline:
                 await self._refuse_decided(case, refuse)
                 return
             try:
-                await self._hold_in_place(case)
+                await self._hold_in_place(case, place)
             except ApprovalError as error:
                 log.warning("approval unavailable", extra={"code": error.code})
                 self._refuse(case, gate.Refuse(ReasonCode.APPROVAL_UNAVAILABLE, error.message))
@@ -283,7 +281,7 @@ class Pipeline:
                 refuse = gate.Refuse(ReasonCode.LIMIT_STORE_UNAVAILABLE, error.message)
                 self._refuse(case, refuse)
 
-    async def _hold_in_place(self, case: _Case) -> None:
+    async def _hold_in_place(self, case: _Case, place: hold.Place) -> None:
         desk, digest = self._world.desk, case.judgement.digest
         assert digest is not None
         try:
@@ -293,15 +291,18 @@ class Pipeline:
             return
         ask = ApprovalAsk(case.decision_id, digest, case.exchange, case.canonical, case.decision)
         approval = await desk.ask(ask)
+        if self._stop_of(case) is not None:
+            place.ended.set()  # it came before there was a place to end
         seconds_max = self._hold_settings.hold_seconds_max
         approval = await hold.wait_for_answer(
-            desk, approval, case.channel, self._world.clock, seconds_max, self._room.closing
+            desk, approval, case.channel, self._world.clock, seconds_max, place.ended
         )
         if case.channel.is_gone:
             # Nobody would read the answer. The approval stays, for the same action sent again.
             self._conclude(case, Outcome.NOT_SENT, code="agent_gone", approval=approval)
             return
-        refuse = gate.answer(approval)
+        stop = self._stop_of(case)
+        refuse = gate.answer(approval) if stop is None else gate.stopped(stop)
         if refuse is not None:
             if refuse.code != ReasonCode.APPROVAL_PENDING:
                 await self._give_back(case)
@@ -311,10 +312,6 @@ class Pipeline:
 
     async def _release(self, case: _Case, approval: Approval, digest: str) -> None:
         """Use an approval, once, and send what it was given for."""
-        stop = self.judge.stop_of(case.exchange, case.canonical)
-        if stop is not None:
-            self._refuse(case, gate.stopped(stop), approval)
-            return
         # Before the approval is used: what the counters won't take must not use it up.
         if case.token and not await self._world.limits.start(case.token):
             self._refuse(case, gate.already_used(approval), approval)

@@ -6,7 +6,7 @@ the fake and the real adapter both pass. Only `app.py` knows which adapter stand
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
@@ -161,6 +161,8 @@ class Governor(Protocol):
 
         Raises:
             UpstreamError: it could not be connected.
+            RecordError: it could not be recorded, and was not opened.
+            AgentProtocolError: status 403, with a code, when it may not be any more.
         """
         ...
 
@@ -199,9 +201,20 @@ class Sent:
 class Upstream(Protocol):
     """The way out. Opens for a `Permit` and for nothing else."""
 
-    async def send(self, permit: Permit, exchange: Exchange, channel: AgentChannel) -> Sent:
+    async def send(
+        self,
+        permit: Permit,
+        exchange: Exchange,
+        channel: AgentChannel,
+        find_stop: Callable[[], Stop | None],
+    ) -> Sent:
         """Send the request, relay the answer to the channel, and say what became of it. Never
-        raises for what the network does; a cancelled send counts as sent."""
+        raises for what the network does; a cancelled send counts as sent.
+
+        INVARIANT(stop): `find_stop` is asked just before the first byte, and before every piece of
+        a body that streams; where it names a stop, nothing (more) is sent. What has left whole is
+        awaited, because its answer says what became of it.
+        """
         ...
 
     async def open_tunnel(self, permit: Permit, authority: Authority) -> Wire:

@@ -54,6 +54,9 @@ RECORD_ALARMS = Counter(
     ["code"],
     registry=REGISTRY,
 )
+STOPS = Gauge(
+    "checkrein_gateway_stops", "Stops of the kill switch that are in force.", registry=REGISTRY
+)
 UPSTREAM_SECONDS = Histogram(
     "checkrein_gateway_upstream_seconds",
     "From sending a request to the end of its answer.",

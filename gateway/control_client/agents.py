@@ -12,7 +12,6 @@ import hashlib
 import hmac
 import json
 import logging
-import os
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from gateway.control_client.client import ControlPlaneClient
+from gateway.control_client.kept_file import store_kept
 from gateway.control_client.retry import pauses
 from gateway.control_client.settings import ControlSettings
 from gateway.model.errors import ControlPlaneError
@@ -34,7 +34,6 @@ REFRESH_SECONDS_MIN: Final = 1.0
 control plane nothing."""
 REFRESH_WAIT_SECONDS_MAX: Final = 3.0
 FIRST_FETCH_SECONDS_MAX: Final = 3.0
-_FILE_MODE: Final = 0o600
 _NOBODYS_HASH: Final = hashlib.sha256(b"").digest()
 
 
@@ -163,7 +162,7 @@ class Directory:
         if before is None or before.revision != snapshot.revision:
             log.info("agents known", extra={"count": len(snapshot.agents)})
         try:
-            _store(self._cache_path, answer, snapshot.fetched_at)
+            await asyncio.to_thread(_store, self._cache_path, answer, snapshot.fetched_at)
         except OSError as error:
             log.warning("directory not kept on disk", extra={"detail": error.strerror})
 
@@ -209,10 +208,5 @@ def load_snapshot(path: Path) -> Snapshot | None:
 
 
 def _store(path: Path, answer: Mapping[str, Any], fetched_at: int) -> None:
-    """Keep the answer, atomically and readable for nobody else."""
-    temporary = path.with_name(path.name + ".new")
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
     kept = {"agents": answer["agents"], "revision": answer["revision"]}
-    with os.fdopen(os.open(temporary, flags, _FILE_MODE), "w", encoding="utf-8") as file:
-        json.dump({"fetched_at": fetched_at, "directory": kept}, file)
-    temporary.replace(path)
+    store_kept(path, json.dumps({"fetched_at": fetched_at, "directory": kept}))

@@ -19,6 +19,9 @@ from gateway.control_client.settings import ControlSettings
 from gateway.model.errors import ControlPlaneError
 
 _PLAIN_CONNECTIONS_MAX: Final = 16
+_FOLLOWING_CONNECTIONS_MAX: Final = 4
+"""One for each of agents, stops and bundles, and one to spare. They have a session of their own:
+however many held requests wait for answers, the kill switch doesn't wait for a connection."""
 _CODE_CHARS_MAX: Final = 64
 
 
@@ -36,7 +39,8 @@ class Rejected(ControlPlaneError):
 
 
 class ControlPlaneClient:
-    """One session with two connection pools: ordinary calls, and long polls that only wait.
+    """One session for calls and for the long polls of held requests, and one for following what
+    the control plane says to all gateways.
 
     Use inside a running event loop; `close` it at the end.
     """
@@ -47,12 +51,14 @@ class ControlPlaneClient:
         self._key = settings.load_key()
         self._polls = asyncio.Semaphore(settings.long_poll_count_max)
         self._session: aiohttp.ClientSession | None = None
+        self._following: aiohttp.ClientSession | None = None
 
     async def close(self) -> None:
         """Close every connection."""
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        for session in (self._session, self._following):
+            if session is not None:
+                await session.close()
+        self._session = self._following = None
 
     # --- approvals --------------------------------------------------------------------------------
 
@@ -105,7 +111,13 @@ class ControlPlaneClient:
         if not wait_seconds:
             return await self._call("GET", path)
         query = {"waitSeconds": str(wait_seconds), "revision": revision}
-        return await self._poll(path, query, wait_seconds)
+        return await self._follow(path, query, wait_seconds)
+
+    async def fetch_stops(self, revision: str = "", wait_seconds: int = 0) -> Mapping[str, Any]:
+        """What the kill switch stops; with a revision, as soon as there is another."""
+        query = {"waitSeconds": str(wait_seconds), "revision": revision} if wait_seconds else {}
+        seconds_max = self._settings.connect_seconds_max
+        return await self._follow("/v1/stops", query, wait_seconds, seconds_max)
 
     # --- transport --------------------------------------------------------------------------------
 
@@ -114,6 +126,23 @@ class ControlPlaneClient:
     ) -> Mapping[str, Any]:
         async with self._polls:
             return await self._call("GET", path, query=query, wait_seconds=wait_seconds)
+
+    async def _follow(
+        self,
+        path: str,
+        query: Mapping[str, str],
+        wait_seconds: float,
+        answer_seconds_max: float | None = None,
+    ) -> Mapping[str, Any]:
+        """Ask for something that concerns every request, never behind those of requests."""
+        settings = self._settings
+        if self._following is None:
+            self._following = self._open(_FOLLOWING_CONNECTIONS_MAX)
+        timeout = aiohttp.ClientTimeout(
+            total=wait_seconds + (answer_seconds_max or settings.control_seconds_max),
+            sock_connect=settings.connect_seconds_max,
+        )
+        return await self._exchange(self._following, "GET", path, timeout, query=query)
 
     async def _call(
         self,
@@ -130,33 +159,43 @@ class ControlPlaneClient:
             connect=settings.connect_seconds_max if not wait_seconds else None,
             sock_connect=settings.connect_seconds_max,
         )
+        if self._session is None:
+            self._session = self._open(_PLAIN_CONNECTIONS_MAX + settings.long_poll_count_max)
+        data = None if body is None else orjson.dumps(body)
+        return await self._exchange(self._session, method, path, timeout, query=query, data=data)
+
+    async def _exchange(
+        self,
+        session: aiohttp.ClientSession,
+        method: str,
+        path: str,
+        timeout: aiohttp.ClientTimeout,
+        *,
+        query: Mapping[str, str] | None = None,
+        data: bytes | None = None,
+    ) -> Mapping[str, Any]:
         try:
-            async with self._opened().request(
+            async with session.request(
                 method,
                 self._url + path,
                 params=query,
-                data=None if body is None else orjson.dumps(body),
+                data=data,
                 timeout=timeout,
                 allow_redirects=False,
             ) as response:
-                data = await self._read(response)
-                return _parse(response.status, data)
+                return _parse(response.status, await self._read(response))
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise _unreachable() from error
 
-    def _opened(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            settings = self._settings
-            limit = _PLAIN_CONNECTIONS_MAX + settings.long_poll_count_max
-            self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=limit, keepalive_timeout=15.0),
-                headers={"x-api-key": self._key, "content-type": "application/json"},
-                trust_env=False,
-                cookie_jar=aiohttp.DummyCookieJar(),
-                auto_decompress=False,
-                skip_auto_headers=("Accept-Encoding",),
-            )
-        return self._session
+    def _open(self, connections_max: int) -> aiohttp.ClientSession:
+        return aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=connections_max, keepalive_timeout=15.0),
+            headers={"x-api-key": self._key, "content-type": "application/json"},
+            trust_env=False,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
+            skip_auto_headers=("Accept-Encoding",),
+        )
 
     async def _read(self, response: aiohttp.ClientResponse) -> bytes:
         data = bytearray()

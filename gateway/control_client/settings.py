@@ -21,7 +21,9 @@ class ControlSettings:
     `directory_pause_seconds` parts two polls of the directory. `directory_stale_seconds_max`: how
     long agents known from the cache are let in while the control plane is gone. `ship_*` bound one
     batch of records, how long they gather, and how long a stop may still ship. `retry_seconds_max`
-    bounds the pause between tries of what nobody waits for.
+    bounds the pause between tries of what nobody waits for. `stop_poll_seconds` is the long poll
+    for the kill switch, shorter than others so that a connection that has died silently is
+    noticed soon; `stop_retry_seconds_max` keeps a stop within a second of the end of an outage.
     """
 
     api_url: str = ""
@@ -42,6 +44,8 @@ class ControlSettings:
     ship_gather_seconds: float = 0.1
     ship_drain_seconds_max: float = 1.5
     retry_seconds_max: float = 15.0
+    stop_poll_seconds: int = 5
+    stop_retry_seconds_max: float = 0.5
 
     def load_key(self) -> str:
         """The key itself; empty when none is configured, and then every call is rejected.

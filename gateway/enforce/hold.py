@@ -1,4 +1,5 @@
-"""Parks a request until a person answers, the limit passes, or the agent leaves.
+"""Parks a request until a person answers, the limit passes, the agent leaves, or it is told that
+it needn't wait any longer.
 
 It never sends anything and never decides: it returns what happened, and `gate` says what that
 means.
@@ -8,12 +9,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from gateway.model.action import Canonical
 from gateway.model.approval import Approval, ApprovalState
+from gateway.model.exchange import Exchange
 from gateway.ports import AgentChannel, ApprovalDesk, Clock
 
 
@@ -28,41 +31,64 @@ class HoldSettings:
     hold_count_max_per_agent: int = 50
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Place:
+    """Where one request is parked. Once `ended` is set it waits no longer; whoever set it knows
+    why."""
+
+    exchange: Exchange
+    canonical: Canonical
+    ended: asyncio.Event
+
+
 class HoldRoom:
-    """Counts the parked requests, so that an agent can't fill the gateway with them."""
+    """The parked requests, counted, so that an agent can't fill the gateway with them."""
 
     def __init__(self, settings: HoldSettings) -> None:
         self._settings = settings
         self._held: Counter[str] = Counter()
-        self._total = 0
-        self.closing = asyncio.Event()
-        """Set when the gateway stops: whoever is parked is told to ask again, instead of being
-        cut off."""
+        self._places: set[Place] = set()
+        self._is_closed = False
 
     @property
     def total(self) -> int:
-        return self._total
+        return len(self._places)
 
     @contextmanager
-    def place(self, agent: str) -> Iterator[bool]:
-        """Take a place while the block runs; yields False when there is none."""
-        settings = self._settings
+    def place(self, exchange: Exchange, canonical: Canonical) -> Iterator[Place | None]:
+        """Take a place while the block runs; yields None when there is none."""
+        settings, agent = self._settings, exchange.principal.agent
         free = (
-            self._total < settings.hold_count_max
+            len(self._places) < settings.hold_count_max
             and self._held[agent] < settings.hold_count_max_per_agent
         )
         if not free:
-            yield False
+            yield None
             return
-        self._total += 1
+        place = Place(exchange, canonical, asyncio.Event())
+        if self._is_closed:
+            place.ended.set()
+        self._places.add(place)
         self._held[agent] += 1
         try:
-            yield True
+            yield place
         finally:
-            self._total -= 1
+            self._places.remove(place)
             self._held[agent] -= 1
             if not self._held[agent]:
                 del self._held[agent]
+
+    def end(self, is_meant: Callable[[Place], bool]) -> None:
+        """Let the parked requests that are meant wait no longer."""
+        for place in self._places:
+            if is_meant(place):
+                place.ended.set()
+
+    def close(self) -> None:
+        """End all waiting, now and from now on: the gateway stops, and whoever is parked is told
+        to ask again instead of being cut off."""
+        self._is_closed = True
+        self.end(lambda _: True)
 
 
 async def wait_for_answer(
@@ -71,10 +97,10 @@ async def wait_for_answer(
     channel: AgentChannel,
     clock: Clock,
     seconds_max: float,
-    closing: asyncio.Event,
+    ended: asyncio.Event,
 ) -> Approval:
-    """Wait until the approval is answered, `seconds_max` have passed, the agent is gone or the
-    gateway is closing.
+    """Wait until the approval is answered, `seconds_max` have passed, the agent is gone or waiting
+    was ended.
 
     Returns the newest state seen; the caller looks at `channel.is_gone` itself.
 
@@ -84,10 +110,10 @@ async def wait_for_answer(
     deadline = clock.monotonic() + seconds_max
     enders: set[asyncio.Task[object]] = {
         asyncio.create_task(channel.wait_gone(), name="hold-agent-gone"),
-        asyncio.create_task(closing.wait(), name="hold-closing"),
+        asyncio.create_task(ended.wait(), name="hold-ended"),
     }
     try:
-        while approval.state is ApprovalState.PENDING and not (channel.is_gone or closing.is_set()):
+        while approval.state is ApprovalState.PENDING and not (channel.is_gone or ended.is_set()):
             left = deadline - clock.monotonic()
             if left <= 0:
                 break

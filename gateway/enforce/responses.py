@@ -117,7 +117,9 @@ def upstream_failed(canonical: Canonical, sent: Sent, decision_id: str) -> Respo
     style = _style(canonical)
     status, may_repeat = sent.error_status, False
     if sent.outcome is Outcome.NOT_SENT and status == STATUSES[Category.BLOCKED]:
-        category, reason = Category.BLOCKED, ReasonCode.DESTINATION_FORBIDDEN
+        is_stopped = sent.code == ReasonCode.KILL_SWITCH
+        reason = ReasonCode.KILL_SWITCH if is_stopped else ReasonCode.DESTINATION_FORBIDDEN
+        category = Category.BLOCKED
     elif sent.outcome is Outcome.NOT_SENT:
         category, reason = Category.UPSTREAM_FAILED, ReasonCode.UPSTREAM_FAILED
         may_repeat = True

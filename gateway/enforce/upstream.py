@@ -10,23 +10,28 @@ upstream ended its answer; everything between is UNKNOWN.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
 from gateway import telemetry
+from gateway.enforce import gate
 from gateway.enforce.connection import Connection, Deadlines, Ending, Turn
 from gateway.enforce.destination import DestinationGuard
 from gateway.enforce.http1_request import CHUNKED_END, SAFE_METHODS, chunk, request_head
 from gateway.enforce.http1_response import ResponseLimits
 from gateway.enforce.pool import ConnectionPool, Origin, PoolLimits
 from gateway.enforce.trust import make_upstream_context
-from gateway.model.decision import Permit
+from gateway.model.decision import Permit, ReasonCode
 from gateway.model.errors import AgentProtocolError, CheckreinError, UpstreamError
 from gateway.model.exchange import Authority, Exchange, HttpRequest
 from gateway.model.record import Outcome
+from gateway.model.stop import Stop
 from gateway.ports import AgentChannel, Clock, Sent, Wire, WireReceiver
 from gateway.wire.socket_wire import SocketWire, connect
 from gateway.wire.tls_wire import start_tls_client
+
+FindStop = Callable[[], Stop | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,15 +123,17 @@ class UpstreamPool:
         self._reused_count = 0
         self._opened_count = 0
 
-    async def send(self, permit: Permit, exchange: Exchange, channel: AgentChannel) -> Sent:
+    async def send(
+        self, permit: Permit, exchange: Exchange, channel: AgentChannel, find_stop: FindStop
+    ) -> Sent:
         assert permit.request_id == exchange.request_id, "a permit is for one request"
         request = exchange.request
         started = self._clock.monotonic()
         try:
             head = request_head(request)
-            sent = await self._attempt(exchange, channel, head)
+            sent = await self._attempt(exchange, channel, head, find_stop)
             if sent is None:
-                sent = await self._attempt(exchange, channel, head, is_second=True)
+                sent = await self._attempt(exchange, channel, head, find_stop, is_second=True)
             assert sent is not None, "only a first attempt may be repeated"
         except UpstreamError as error:
             # Nothing raises once a byte was handed over; from then on it is an `Ending`.
@@ -148,7 +155,13 @@ class UpstreamPool:
     # --- one request ------------------------------------------------------------------------------
 
     async def _attempt(
-        self, exchange: Exchange, channel: AgentChannel, head: bytes, *, is_second: bool = False
+        self,
+        exchange: Exchange,
+        channel: AgentChannel,
+        head: bytes,
+        find_stop: FindStop,
+        *,
+        is_second: bool = False,
     ) -> Sent | None:
         """Send on one connection. None means: it was a stale one, and the request may go again.
 
@@ -165,6 +178,12 @@ class UpstreamPool:
         if channel.is_gone:
             self._pool.give_back(connection)
             raise UpstreamError("agent_gone", "the agent is gone", sent=False)
+        stop = find_stop()
+        if stop is not None:
+            self._pool.give_back(connection)
+            raise UpstreamError(
+                ReasonCode.KILL_SWITCH, gate.stopped(stop).message, sent=False, status=403
+            )
         was_used = connection.uses > 0
         if was_used:
             self._reused_count += 1
@@ -177,7 +196,7 @@ class UpstreamPool:
         upload: asyncio.Task[None] | None = None
         try:
             if request.body is None:
-                upload = self._start_upload(connection, turn, request, head)
+                upload = self._start_upload(connection, turn, request, head, find_stop)
             elif len(request.body) <= _ONE_WRITE_BYTES_MAX:
                 connection.start(turn, request.method, head + request.body)
             else:
@@ -198,18 +217,25 @@ class UpstreamPool:
     # --- a body that streams ----------------------------------------------------------------------
 
     def _start_upload(
-        self, connection: Connection, turn: Turn, request: HttpRequest, head: bytes
+        self,
+        connection: Connection,
+        turn: Turn,
+        request: HttpRequest,
+        head: bytes,
+        find_stop: FindStop,
     ) -> asyncio.Task[None]:
         turn.is_uploading = True
         connection.start(turn, request.method, head)
         task = asyncio.create_task(
-            self._upload(connection, turn, request.body_bytes), name="upstream-upload"
+            self._upload(connection, turn, request.body_bytes, find_stop), name="upstream-upload"
         )
         # An answer before the end of the body: nobody wants the rest of it.
         turn.on_head = task.cancel
         return task
 
-    async def _upload(self, connection: Connection, turn: Turn, length: int | None) -> None:
+    async def _upload(
+        self, connection: Connection, turn: Turn, length: int | None, find_stop: FindStop
+    ) -> None:
         """Send the agent's body piece by piece, at the upstream's pace."""
         left = length
         try:
@@ -220,10 +246,13 @@ class UpstreamPool:
                     left -= len(data)
                     if left < 0:
                         raise AgentProtocolError("body.too_long", "the body exceeds its length")
+                _check_stop(find_stop)
                 connection.write(data if length is not None else chunk(data))
                 await connection.wait_drained()
             if left:
                 raise AgentProtocolError("body.too_short", "the body ended before its length")
+            if length is None:
+                _check_stop(find_stop)  # what is not ended is not whole
         except CheckreinError as error:
             connection.fail(error)
             return
@@ -306,6 +335,12 @@ class _Unclaimed:
     def wire_drained(self) -> None: ...
 
     def wire_lost(self, error: Exception | None) -> None: ...
+
+
+def _check_stop(find_stop: FindStop) -> None:
+    stop = find_stop()
+    if stop is not None:
+        raise AgentProtocolError(ReasonCode.KILL_SWITCH, gate.stopped(stop).message, 403)
 
 
 def _is_safe(request: HttpRequest) -> bool:

@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -45,6 +45,9 @@ class FakeControlPlane:
     lines: list[bytes] = field(default_factory=list)
     agents: list[dict[str, Any]] = field(default_factory=list)
     revision: str = "r1"
+    stops: list[dict[str, Any]] = field(default_factory=list)
+    stops_revision: int = 1
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
     arrived: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
@@ -66,7 +69,24 @@ class FakeControlPlane:
             return self._store(call.body)
         if call.path == "/v1/agents/directory":
             return web.json_response({"agents": self.agents, "revision": self.revision})
+        if call.path == "/v1/stops":
+            await self._until(lambda: call.query.get("revision") != str(self.stops_revision), call)
+            return web.json_response({"stops": self.stops, "revision": str(self.stops_revision)})
         return envelope(404, "NOT_FOUND")
+
+    def set_stops(self, *stops: dict[str, Any]) -> None:
+        """These are in force from now on; whoever waits for a change is told."""
+        self.stops = list(stops)
+        self.stops_revision += 1
+        self.changed.set()
+        self.changed = asyncio.Event()
+
+    async def _until(self, is_news: Callable[[], bool], call: Call) -> None:
+        """As a long poll does: answer when there is news, or when the time is over."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(float(call.query.get("waitSeconds", "0"))):
+                while not is_news():
+                    await self.changed.wait()
 
     async def _scripted(self, request: web.Request, what: Scripted) -> web.StreamResponse:
         match what:

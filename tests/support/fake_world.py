@@ -19,7 +19,7 @@ from gateway.enforce.hold import HoldSettings
 from gateway.judge import Ruleset
 from gateway.model.action import Canonical
 from gateway.model.approval import Approval
-from gateway.model.decision import Permit
+from gateway.model.decision import Permit, ReasonCode
 from gateway.model.exchange import Authority, Exchange, HttpRequest, Principal, ResponseHead
 from gateway.model.record import DecisionEntry, Entry, Outcome, OutcomeEntry
 from gateway.model.stop import Stop
@@ -64,7 +64,17 @@ class FakeUpstream:
         self.tunnel: Wire | Exception = FakeWire()
         self._note = note
 
-    async def send(self, permit: Permit, exchange: Exchange, channel: AgentChannel) -> Sent:
+    async def send(
+        self,
+        permit: Permit,
+        exchange: Exchange,
+        channel: AgentChannel,
+        find_stop: Callable[[], Stop | None],
+    ) -> Sent:
+        stop = find_stop()
+        if stop is not None:
+            code, why = ReasonCode.KILL_SWITCH, stop.reason
+            return Sent(Outcome.NOT_SENT, None, False, code=code, message=why, error_status=403)
         self._note("send")
         self.permits.append(permit)
         if self.sent is not None:
@@ -92,13 +102,14 @@ class FakeDirectory:
 
 
 class FakeStops:
-    """`ports.StopBoard` with the stops that a test sets."""
+    """`ports.StopBoard` with the stop that a test sets; of everybody, or of the agent `only`."""
 
     def __init__(self) -> None:
         self.stop: Stop | None = None
+        self.only = ""
 
     def find(self, agent: str, run: str | None, providers: Iterable[str]) -> Stop | None:
-        return self.stop
+        return self.stop if self.only in {"", agent} else None
 
 
 class NotedRecords(FakeRecords):

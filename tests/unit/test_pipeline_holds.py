@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import gc
+from contextlib import AbstractContextManager
 
 import pytest
 
-from gateway.enforce.hold import HoldRoom, HoldSettings
+from gateway.enforce.hold import HoldRoom, HoldSettings, Place
 from gateway.model.action import Canonical
 from gateway.model.approval import Approval, ApprovalEvent, ApprovalState
 from gateway.model.decision import Permit
 from gateway.model.errors import ApprovalError
+from tests.support.entries import an_exchange
 from tests.support.fake_channel import FakeChannel
 from tests.support.fake_world import FakeWorld, govern, told
 from tests.support.policy_world import act
@@ -197,7 +199,7 @@ async def test_a_cancelled_hold_ends_and_frees_its_place() -> None:
     assert world.pipeline._room.total == 0
     assert world.upstream.permits == []
     assert {each.get_name() for each in asyncio.all_tasks()}.isdisjoint(
-        {"hold-agent-gone", "hold-wait-answer", "hold-closing"}
+        {"hold-agent-gone", "hold-wait-answer", "hold-ended"}
     )
 
 
@@ -287,13 +289,17 @@ async def test_too_many_holds() -> None:
 def test_places_are_counted_by_agent_and_together() -> None:
     """Each bound holds by itself, and places come back."""
     room = HoldRoom(HoldSettings(hold_count_max=2, hold_count_max_per_agent=1))
-    with room.place("a") as first, room.place("a") as again, room.place("b") as other:
-        assert (first, again, other, room.total) == (True, False, True, 2)
-        with room.place("c") as beyond:
-            assert beyond is False
+
+    def place(agent: str) -> AbstractContextManager[Place | None]:
+        return room.place(an_exchange(agent=agent), CHARGE)
+
+    with place("a") as first, place("a") as again, place("b") as other:
+        assert (bool(first), again, bool(other), room.total) == (True, None, True, 2)
+        with place("c") as beyond:
+            assert beyond is None
     assert room.total == 0
-    with room.place("a") as anew:
-        assert anew is True
+    with place("a") as anew:
+        assert anew is not None
 
 
 async def test_a_stopping_gateway_answers_what_it_holds() -> None:

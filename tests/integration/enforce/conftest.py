@@ -14,6 +14,7 @@ from gateway.enforce.destination import DestinationGuard, DestinationSettings
 from gateway.enforce.upstream import UpstreamPool, UpstreamSettings
 from gateway.model.decision import Permit
 from gateway.model.exchange import Authority, Exchange, Header, HttpRequest, Principal
+from gateway.model.stop import Stop
 from gateway.ports import Sent
 from tests.support.fake_channel import FakeChannel
 from tests.support.pki import TestAuthority
@@ -37,6 +38,7 @@ class WayOut:
     def __init__(self, upstream: RawUpstream, pool: UpstreamPool) -> None:
         self.upstream = upstream
         self.pool = pool
+        self.stop: Stop | None = None
         self._sent = 0
 
     async def send(
@@ -62,7 +64,8 @@ class WayOut:
             {name.lower(): value for name, value in all_headers}, frozenset(), body, body_bytes,
         )  # fmt: skip
         exchange = Exchange(request_id, Principal(agent), request, 0)
-        sent = await self.pool.send(Permit(request_id, "dec_1"), exchange, channel)
+        permit = Permit(request_id, "dec_1")
+        sent = await self.pool.send(permit, exchange, channel, lambda: self.stop)
         return sent, channel
 
 

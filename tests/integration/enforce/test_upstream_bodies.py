@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 
 import pytest
 
 from gateway.model.errors import AgentProtocolError
 from gateway.model.record import Outcome
+from gateway.model.stop import Stop, StopScope
 from tests.integration.enforce.conftest import MakeWayOut
 from tests.support.fake_channel import FakeChannel
 from tests.support.raw_upstream import RawPeer, answer_each
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 PIECE = bytes(range(256)) * 256
+STOP = Stop("stop-1", StopScope.AGENT, "agent", "it runs wild", "ada", 0)
 
 
 @pytest.mark.parametrize("has_length", [True, False], ids=["with a length", "in chunks"])
@@ -88,6 +91,64 @@ async def test_early_answer_stops_the_upload(make_way_out: MakeWayOut) -> None:
     assert (sent.outcome, sent.status, bytes(channel.body)) == (Outcome.EXECUTED, 413, b"big")
     await asyncio.wait_for(way.upstream.ended.wait(), 5)
     assert way.pool._pool.open_count == 0
+
+
+@pytest.mark.parametrize("length", [None, 3 * len(PIECE)])
+async def test_a_stop_ends_an_upload_midway(make_way_out: MakeWayOut, length: int | None) -> None:
+    """No further byte leaves, the request never becomes whole, and what became of it is unknown."""
+    way = await make_way_out(answer_each(OK))
+
+    class Stopping(FakeChannel):
+        async def body_rest(self) -> AsyncIterator[bytes]:
+            yield PIECE
+            way.stop = STOP
+            yield PIECE
+            self.pieces_taken += 1
+
+    channel = Stopping()
+    sent, _ = await way.send("PUT", None, channel=channel, body_bytes=length)
+    assert (sent.outcome, sent.code, sent.error_status) == (Outcome.UNKNOWN, "KILL_SWITCH", 403)
+    assert channel.pieces_taken == 0
+    assert way.upstream.bodies == []
+
+
+async def test_a_stop_before_the_end_of_a_chunked_body(make_way_out: MakeWayOut) -> None:
+    """Without its last chunk the request is none, though all of its bytes have left."""
+    way = await make_way_out(answer_each(OK))
+
+    class Stopping(FakeChannel):
+        async def body_rest(self) -> AsyncIterator[bytes]:
+            yield PIECE
+            way.stop = STOP
+
+    sent, _ = await way.send("PUT", None, channel=Stopping(), body_bytes=None)
+    assert (sent.outcome, sent.code) == (Outcome.UNKNOWN, "KILL_SWITCH")
+    assert way.upstream.bodies == []
+
+
+async def test_what_has_left_whole_is_awaited(make_way_out: MakeWayOut) -> None:
+    """Its answer says what became of it; cutting it would only hide that."""
+    way = await make_way_out(answer_each(OK))
+
+    class Stopping(FakeChannel):
+        async def body_rest(self) -> AsyncIterator[bytes]:
+            yield PIECE
+            way.stop = STOP
+
+    sent, _ = await way.send("PUT", None, channel=Stopping(), body_bytes=len(PIECE))
+    assert (sent.outcome, sent.status) == (Outcome.EXECUTED, 200)
+
+
+async def test_a_stop_before_the_first_byte_sends_none(make_way_out: MakeWayOut) -> None:
+    """Asked once a connection is had, however long that took; the connection stays usable."""
+    way = await make_way_out(answer_each(OK))
+    way.stop = STOP
+    sent, _ = await way.send()
+    assert (sent.outcome, sent.code, sent.error_status) == (Outcome.NOT_SENT, "KILL_SWITCH", 403)
+    way.stop = None
+    sent, _ = await way.send()
+    assert sent.outcome is Outcome.EXECUTED
+    assert len(way.upstream.bodies) == 1
 
 
 BAD_BODIES = {
