@@ -38,7 +38,22 @@ Deviation = tuple[int, int, int]
 UNMEASURED: Final[Deviation] = (NO_BASELINE, NOTHING, NOTHING)
 
 _HOUR: Final = 3_600_000_000
-_NOBODY: Final[Mapping[str, Usual]] = MappingProxyType({})
+
+
+class Habit:
+    """What an agent usually does by one action, as far as it is the same for every call."""
+
+    __slots__ = ("amounts", "history", "hours")
+
+    def __init__(self, usual: Usual) -> None:
+        self.amounts = usual.amounts
+        self.history = SELDOM if usual.count < SELDOM_BELOW else USUAL
+        is_known = usual.days >= HOURS_KNOWN_FROM_DAYS
+        bands = [USUAL_HOUR if hour in usual.hours else UNUSUAL_HOUR for hour in range(24)]
+        self.hours = bands if is_known else [FEW_DAYS] * 24
+
+
+_NOBODY: Final[Mapping[str, Habit]] = MappingProxyType({})
 
 
 class Habits:
@@ -49,34 +64,30 @@ class Habits:
     def __init__(self, baseline: Baseline) -> None:
         self.snapshot = baseline.snapshot
         self._agents = frozenset(baseline.agents)
-        self._by_action: defaultdict[str, dict[str, Usual]] = defaultdict(dict)
+        self._by_action: defaultdict[str, dict[str, Habit]] = defaultdict(dict)
         for agent, actions in baseline.agents.items():
             for name, usual in actions.items():
-                self._by_action[name][agent] = usual
+                self._by_action[name][agent] = Habit(usual)
 
-    def of_action(self, name: str) -> Mapping[str, Usual]:
-        """What each agent usually does by this action."""
+    def of_action(self, name: str) -> Mapping[str, Habit]:
+        """The habit of each agent that does this."""
         return self._by_action.get(name, _NOBODY)
 
     def deviation(
-        self, usual: Usual | None, action: Action, context: Context, size: int, *, has_amount: bool
+        self, habit: Habit | None, action: Action, context: Context, size: int, has_amount: bool
     ) -> Deviation:
         """Measure one call. `size` is its amount without sign, NOTHING where it has none that can
         be read."""
-        if usual is None:
+        if habit is None:
             return (FIRST_USE if context.agent in self._agents else UNKNOWN_AGENT, NOTHING, NOTHING)
-        history = SELDOM if usual.count < SELDOM_BELOW else USUAL
-        amount = _amount(usual, action, size) if has_amount else NOTHING
-        if usual.days < HOURS_KNOWN_FROM_DAYS:
-            return history, amount, FEW_DAYS
-        is_usual = context.now // _HOUR % 24 in usual.hours
-        return history, amount, USUAL_HOUR if is_usual else UNUSUAL_HOUR
+        amount = _amount(habit, action, size) if has_amount else NOTHING
+        return habit.history, amount, habit.hours[context.now // _HOUR % 24]
 
 
-def _amount(usual: Usual, action: Action, size: int) -> int:
+def _amount(habit: Habit, action: Action, size: int) -> int:
     if size == NOTHING:
         return AMOUNT_UNREADABLE
-    most = usual.amounts.get(currency_of(action) or NO_CURRENCY)
+    most = habit.amounts.get(currency_of(action) or NO_CURRENCY)
     if most is None:
         return UNKNOWN_CURRENCY
     if size <= most:

@@ -36,9 +36,10 @@ class LabelShelf:
 
 
 class TargetLabels:
-    """The labels that targets of one operation can have."""
+    """The labels that targets of one operation can have. `fixed` are those of all of them, None
+    where the id makes a difference."""
 
-    __slots__ = ("_always", "_by_id", "_number", "_shelf")
+    __slots__ = ("_always", "_by_id", "_number", "_shelf", "fixed")
 
     def __init__(self, labels: Sequence[TargetLabel], shelf: LabelShelf) -> None:
         self._always = frozenset(each.label for each in labels if each.target_id is None)
@@ -48,11 +49,7 @@ class TargetLabels:
         self._shelf = shelf
         # A number is never given twice, so what is kept for one operation is never another's.
         self._number = next(shelf.numbers)
-
-    @property
-    def fixed(self) -> tuple[str, ...] | None:
-        """The labels of every target of the operation; None where the id makes a difference."""
-        return None if self._by_id else tuple(sorted(self._always))
+        self.fixed: tuple[str, ...] | None = None if self._by_id else tuple(sorted(self._always))
 
     def of(self, action: Action) -> tuple[str, ...]:
         """The labels of one target, sorted. An id that can't be read may be any: it has all."""

@@ -7,17 +7,18 @@ key of a few bands, so that every risk there is can be made once and kept.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import accumulate
 from types import MappingProxyType
 from typing import Final
 
 from gateway.decide.assessment import FACTOR_NAMES, PARTS, Assessment
-from gateway.decide.baseline import Baseline, Usual
+from gateway.decide.baseline import Baseline
 from gateway.decide.organisation import Organisation
 from gateway.decide.risk import scheme
 from gateway.decide.risk.classes import NAMED, TYPICAL_CLASS
-from gateway.decide.risk.deviation import UNMEASURED, Habits
+from gateway.decide.risk.deviation import UNMEASURED, Deviation, Habits
 from gateway.decide.risk.hours import WorkingClock
 from gateway.decide.risk.labels import LabelShelf, TargetLabels
 from gateway.decide.risk.readings import (
@@ -27,19 +28,22 @@ from gateway.decide.risk.readings import (
     FLAT,
     NOTHING,
     RECIPIENTS,
-    amount_band,
     breadth_band,
     currency_of,
     may_have,
     recipients_band,
 )
+from gateway.decide.risk.scheme import AMOUNT_STARTS
 from gateway.model.action import UNKNOWN_OPERATION, Action, Kind, Target
 from gateway.model.decision import Context, Risk, RiskFactor
 from gateway.model.risk_class import RiskClass
 
-Key = tuple[str, int, int, int, int, tuple[str, ...], int, int, int]
-"""Environment; bands of amount, breadth, recipients and hours; labels of the target; bands of
-history, amount and hour against the baseline."""
+Around = tuple[int, tuple[str, ...], Deviation]
+"""The band of hours, the labels of the target, and how far the call is from what is usual: the
+same for every call of an operation where an organisation and a baseline say nothing."""
+
+Key = tuple[str, int, int, int, Around]
+"""Environment; bands of amount, breadth and recipients; what is around."""
 
 LABELS_SHOWN_MAX: Final = 8
 
@@ -95,44 +99,46 @@ class Profile:
     """What is the same for every call of one operation."""
 
     __slots__ = (
+        "_around",
         "_clock",
         "_context",
+        "_domains",
         "_habits",
         "_labels",
-        "_labels_fixed",
-        "_model",
         "_operation",
         "_rows",
         "_scales",
-    )  # fmt: skip
+        "_sensitivity",
+    )
 
     def __init__(self, model: RiskModel, like: Action) -> None:
-        self._model = model
+        organisation, habits = model.organisation, model.habits
         self._clock = model.clock
-        self._scales = model.organisation.amount_scales
+        self._habits = habits
+        self._scales = organisation.amount_scales
+        self._domains = organisation.domains
+        self._sensitivity = organisation.sensitivity
         self._operation = _capped(_operation_factors(model, like), scheme.OPERATION_MAX)
         self._context = _unknown_operation(like)
-        covering = [each for each in model.organisation.target_labels if each.covers(like)]
+        covering = [each for each in organisation.target_labels if each.covers(like)]
         self._labels = TargetLabels(covering, model.shelf)
-        self._labels_fixed = self._labels.fixed
-        self._habits = model.habits
-        self._rows: Mapping[str, Usual] = (
-            {} if model.habits is None else model.habits.of_action(like.action)
-        )
+        self._rows = habits.of_action(like.action) if habits is not None else {}
+        self._around: Around | None = None
+        if self._clock is None and habits is None and self._labels.fixed is not None:
+            self._around = scheme.HOURS_UNSTATED, self._labels.fixed, UNMEASURED
 
     def key(self, action: Action, context: Context, actions: int = 1) -> Key:
         """All that the risk of a call depends on. Equal keys have equal risks."""
-        params, missing = action.params, action.missing
+        params, unread = action.params, action.missing
         amount = params.get(AMOUNT)
-        size = NOTHING
+        size = band = NOTHING
         if type(amount) is int:
             size = amount if amount >= 0 else -amount
-            band = amount_band(
-                size // self._scales.get(currency_of(action), 1) if self._scales else size
-            )
-        else:
-            is_absent = amount is None and not (missing and may_have(action, AMOUNT))
-            band = NOTHING if is_absent else AMOUNT_BAND_UNREADABLE
+            scales = self._scales
+            scale = scales.get(currency_of(action), 1) if scales else 1
+            band = bisect_right(AMOUNT_STARTS, size // scale)
+        elif amount is not None or (unread and may_have(action, AMOUNT)):
+            band = AMOUNT_BAND_UNREADABLE
         breadth = 0
         if actions != 1 or action.unreadable or COUNT in params:
             breadth = breadth_band(action, actions)
@@ -141,29 +147,27 @@ class Profile:
                 if type(value) not in FLAT:
                     breadth = breadth_band(action, actions)
                     break
-        recipients = params.get(RECIPIENTS)
         towards = NOTHING
-        if recipients is not None or (missing and may_have(action, RECIPIENTS)):
-            towards = recipients_band(recipients, self._model.organisation.domains)
-        labels = self._labels_fixed
+        if RECIPIENTS in params or (unread and may_have(action, RECIPIENTS)):
+            towards = recipients_band(params.get(RECIPIENTS), self._domains)
+        around = self._around
+        if around is None:
+            around = self._look_around(action, context, size, band != NOTHING)
+        return context.environment, band, breadth, towards, around
+
+    def _look_around(self, action: Action, context: Context, size: int, has_amount: bool) -> Around:
+        clock, habits, labels = self._clock, self._habits, self._labels.fixed
         if labels is None:
             labels = self._labels.of(action)
-        clock, habits = self._clock, self._habits
         hours = scheme.HOURS_UNSTATED if clock is None else clock.band(context.now)
-        history, amount_deviation, hour_deviation = UNMEASURED
-        if habits is not None:
-            usual = self._rows.get(context.agent)
-            history, amount_deviation, hour_deviation = habits.deviation(
-                usual, action, context, size, has_amount=band != NOTHING
-            )
-        return (
-            context.environment, band, breadth, towards, hours, labels,
-            history, amount_deviation, hour_deviation,
-        )  # fmt: skip
+        if habits is None:
+            return hours, labels, UNMEASURED
+        habit = self._rows.get(context.agent)
+        return hours, labels, habits.deviation(habit, action, context, size, has_amount)
 
     def assess(self, key: Key) -> Assessment:
         """The risk of every call with this key."""
-        environment, band, breadth, towards, hours, labels, *deviation = key
+        environment, band, breadth, towards, (hours, labels, deviation) = key
         history, amount_deviation, hour_deviation = deviation
         context = _present(
             *self._context,
@@ -180,7 +184,7 @@ class Profile:
         )
         parts = {
             "operation": self._operation,
-            "target": (_target_factor(self._model.organisation.sensitivity, labels),),
+            "target": (_target_factor(self._sensitivity, labels),),
             "context": _capped(context, scheme.CONTEXT_MAX),
             "deviation": _capped(measured, scheme.DEVIATION_MAX),
         }

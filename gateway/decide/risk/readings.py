@@ -57,10 +57,6 @@ def currency_of(action: Action) -> str:
     return currency.lower() if type(currency) is str else ""
 
 
-def amount_band(size: int) -> int:
-    return bisect_right(AMOUNT_STARTS, size)
-
-
 def breadth_band(action: Action, actions: int) -> int:
     """How many things a call is about: the longest list anywhere in its params, the number that
     `params.count` gives, or the number of actions in its request, whichever is the most."""
