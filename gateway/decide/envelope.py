@@ -222,7 +222,7 @@ def _parse(data: bytes) -> BundleContent:
 def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise ValueError("a key stands twice")
+        raise _malformed("a key stands twice")
     return found
 
 
