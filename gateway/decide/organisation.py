@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import tzinfo
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, Final
-from zoneinfo import ZoneInfo
 
 from gateway.decide.patterns import Pattern
 from gateway.model.action import Action
@@ -69,16 +69,17 @@ _READERS: Final = {
 @dataclass(frozen=True, slots=True)
 class WorkingHours:
     """When people are there: on `days` (0 is Monday), from one minute of the day until before
-    another, by the clocks of `zone`."""
+    another, by the clocks of `zone`, which is called `timezone`."""
 
-    zone: ZoneInfo
+    timezone: str
+    zone: tzinfo
     days: frozenset[int]
     from_minute: int
     to_minute: int
 
     def content(self) -> JsonValue:
         return {
-            "timezone": self.zone.key,
+            "timezone": self.timezone,
             "days": sorted(self.days),
             "fromMinute": self.from_minute,
             "toMinute": self.to_minute,

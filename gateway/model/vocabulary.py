@@ -1,15 +1,22 @@
-"""The names that the loaded mappers can produce: what policies are checked against."""
+"""The names that policies are checked against."""
 
 from __future__ import annotations
 
-from collections.abc import Set
-from dataclasses import dataclass
+from collections.abc import Mapping, Set
+from dataclasses import dataclass, field
+from types import MappingProxyType
 
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """Made by the canonicalizer, read by the policy loader. An empty set: any name may come."""
+    """What the loaded mappers can produce, and what the organisation says that there is. An empty
+    set: any name may come. So may any value of a label that has none here."""
 
     actions: Set[str] = frozenset()
     operations: Set[str] = frozenset()
     providers: Set[str] = frozenset()
+    environments: Set[str] = frozenset()
+    agent_labels: Mapping[str, Set[str]] = field(default_factory=lambda: MappingProxyType({}))
+    target_labels: Set[str] = frozenset()
+    approver_groups: Set[str] = frozenset()
+    reason_codes: Set[str] = frozenset()

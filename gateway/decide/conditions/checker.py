@@ -11,7 +11,8 @@ from collections.abc import Set
 from dataclasses import dataclass, field
 from typing import Final, assert_never
 
-from gateway.decide.conditions.facts import FACTS, GROUPS, KINDS, ROOTS, ValueType, fact_of
+from gateway.decide.conditions.facts import FACTS, GROUPS, ROOTS, ValueType, fact_of
+from gateway.decide.conditions.names import AGENT_LABELS, names_of, unknown_name
 from gateway.decide.conditions.syntax import (
     EQUALITY,
     ORDERING,
@@ -35,7 +36,6 @@ from gateway.decide.conditions.syntax import (
     path_of,
 )
 from gateway.decide.nearest import nearest_help
-from gateway.model.action import UNKNOWN_OPERATION
 from gateway.model.vocabulary import Vocabulary
 
 _ANY_VOCABULARY: Final = Vocabulary()
@@ -51,23 +51,6 @@ def check(node: Node, vocabulary: Vocabulary = _ANY_VOCABULARY) -> tuple[Conditi
     checker = _Checker(vocabulary)
     checker.condition(node)
     return tuple(checker.errors)
-
-
-def names_of(vocabulary: Vocabulary, fact: str) -> Set[str]:
-    """The known values of a fact such as `action`; empty when any value may come."""
-    match fact:
-        case "action":
-            names: Set[str] = vocabulary.actions
-        case "operation":
-            names = vocabulary.operations
-        case "provider":
-            names = vocabulary.providers
-        case "kind":
-            return KINDS
-        case _:
-            return frozenset()
-    # What no mapper knows still gets a name, and rules may be about it.
-    return names if not names or UNKNOWN_OPERATION in names else names | {UNKNOWN_OPERATION}
 
 
 @dataclass(slots=True)
@@ -153,6 +136,7 @@ class _Checker:
             self.fault(node, f"there is no `{written}` to read", nearest_help(written, names))
             return ValueType.ANY
         self.expect(operand, {ValueType.MAP}, f"`.{node.field}` reads a field of a map")
+        self._known_label(node, operand, node.field)
         parent = fact_of(operand)
         return ValueType.ANY if parent is None else parent.item
 
@@ -171,6 +155,8 @@ class _Checker:
             ValueType.MAP: {ValueType.TEXT},
         }.get(container, {ValueType.INT, ValueType.TEXT})
         self.expect(node.index, wanted, "an index is a position, or the name of a field")
+        if isinstance(node.index, Literal) and isinstance(node.index.value, str):
+            self._known_label(node, node.operand, node.index.value)
         parent = fact_of(node.operand)
         return ValueType.ANY if parent is None else parent.item
 
@@ -202,19 +188,26 @@ class _Checker:
 
     def _known_value(self, side: Node, other: Node) -> None:
         """Hold a literal beside `action`, `kind` and the like against the names there are."""
-        known = names_of(self.vocabulary, path_of(side) or "")
-        if not known or not isinstance(other, Literal) or not isinstance(other.value, str):
+        self._known_name(other, _fact_path(side))
+
+    def _known_name(self, node: Node, fact: str) -> None:
+        """Hold a literal against the names that a fact has."""
+        if not isinstance(node, Literal) or not isinstance(node.value, str):
             return
-        if other.value not in known:
-            self.fault(
-                other,
-                f"no mapper makes the {path_of(side)} `{other.value}`",
-                nearest_help(other.value, known),
-            )
+        known = names_of(self.vocabulary, fact)
+        if known and node.value not in known:
+            self.fault(node, unknown_name(fact, node.value), nearest_help(node.value, known))
+
+    def _known_label(self, node: Node, operand: Node, label: str) -> None:
+        """Hold a label of the agent against those that the organisation gives."""
+        known = self.vocabulary.agent_labels
+        if known and path_of(operand) == AGENT_LABELS and label not in known:
+            self.fault(node, unknown_name(AGENT_LABELS, label), nearest_help(label, known))
 
     def _in(self, node: Binary) -> ValueType:
         left = self.type_of(node.left)
         self.expect(node.right, _CONTAINERS, "`in` looks into a list or a map")
+        self._known_name(node.left, path_of(node.right) or "")
         if isinstance(node.right, ListLiteral):
             for item in node.right.items:
                 # Their faults are already noted; here they are only compared with the left side.
@@ -274,6 +267,13 @@ class _Checker:
         self.condition(node.predicate)
         del self.variables[node.variable]
         return ValueType.BOOL
+
+
+def _fact_path(node: Node) -> str:
+    """The path of a fact; a label has the same one in both of its spellings."""
+    if isinstance(node, Index) and isinstance(node.index, Literal):
+        return f"{path_of(node.operand)}.{node.index.value}"
+    return path_of(node) or ""
 
 
 def _type_of_literal(node: Literal) -> ValueType:

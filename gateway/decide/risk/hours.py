@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Final
 
+from gateway.decide.conditions.zones import offset_seconds
 from gateway.decide.organisation import WorkingHours
 from gateway.decide.risk.scheme import OFF_HOURS, WORKING
 
 _MINUTE: Final = 60_000_000
-_MINUTES_END: Final = 253_402_128_000 // 60
-"""Two days before the year 10000, where calendars of this sort end in any zone."""
+_DAY_SECONDS: Final = 86_400
+_FIRST_DAY: Final = 3
+"""The epoch began on a Thursday."""
 
 
 class WorkingClock:
@@ -20,10 +21,10 @@ class WorkingClock:
 
     def __init__(self, hours: WorkingHours) -> None:
         self._hours = hours
-        self._last = (-1, OFF_HOURS)
+        self._last = (0, self._look_up(0))
 
     def band(self, now: int) -> int:
-        """WORKING or OFF_HOURS at `now`; a time outside all calendars is off."""
+        """WORKING or OFF_HOURS at `now`, microseconds since the epoch."""
         minute, band = self._last
         wanted = now // _MINUTE
         if minute != wanted:
@@ -32,10 +33,9 @@ class WorkingClock:
         return band
 
     def _look_up(self, minute: int) -> int:
-        if not 0 <= minute < _MINUTES_END:
-            return OFF_HOURS
         hours = self._hours
-        local = datetime.fromtimestamp(minute * 60, hours.zone)
-        of_day = local.hour * 60 + local.minute
-        is_working = local.weekday() in hours.days and hours.from_minute <= of_day < hours.to_minute
-        return WORKING if is_working else OFF_HOURS
+        local = minute * 60 + offset_seconds(hours.zone, minute * 60)
+        days, second_of_day = divmod(local, _DAY_SECONDS)
+        is_working_day = (days + _FIRST_DAY) % 7 in hours.days
+        is_working = hours.from_minute <= second_of_day // 60 < hours.to_minute
+        return WORKING if is_working_day and is_working else OFF_HOURS

@@ -1,0 +1,59 @@
+"""Reads patterns over names, and holds names against those there are."""
+
+from __future__ import annotations
+
+from collections.abc import Set
+from typing import Final
+
+from gateway.decide.conditions.names import names_of, unknown_name
+from gateway.decide.documents.document import Fields, Item, Items, Scalar
+from gateway.decide.documents.reader import Reader
+from gateway.decide.nearest import nearest_help
+from gateway.decide.patterns import Pattern, parse_pattern
+from gateway.model.vocabulary import Vocabulary
+
+PATTERNS_MAX: Final = 1_000
+"""Names in one `match` list."""
+
+
+def read_pattern(
+    reader: Reader, item: Item, what: str, vocabulary: Vocabulary, fact: str = ""
+) -> Pattern | None:
+    """A pattern: a text, or a list of texts. Those of a fact are held against its names."""
+    items = [item]
+    if isinstance(item, Items):
+        items = reader.items(item, what, PATTERNS_MAX)
+        if not items:
+            reader.complain(item.mark, f"{what} lists nothing, so it would never match")
+            return None
+    if isinstance(item, Fields):
+        reader.complain(item.mark, f"{what} must be text or a list of texts")
+        return None
+    found = [_text(reader, each, what, vocabulary, fact) for each in items]
+    texts = [text for text in found if text is not None]
+    return parse_pattern(texts) if len(texts) == len(items) else None
+
+
+def _text(reader: Reader, item: Item, what: str, vocabulary: Vocabulary, fact: str) -> str | None:
+    """One text of a pattern, once it is known to be a good one."""
+    is_whole = isinstance(item, Scalar) and type(item.value) is int
+    text = item.written if isinstance(item, Scalar) and is_whole else reader.text_of(item, what)
+    if text is None:
+        return None
+    try:
+        pattern = parse_pattern((text,))
+    except ValueError as error:
+        help_text = "`*` stands for any run of characters, and is the only sign"
+        reader.complain(item.mark, str(error), help_text)
+        return None
+    known = names_of(vocabulary, fact)
+    if known and text not in known and not any(map(pattern.matches, known)):
+        reader.complain(item.mark, unknown_name(fact, text), nearest_help(text, known))
+        return None
+    return text
+
+
+def hold(reader: Reader, item: Item, name: str, known: Set[str], message: str) -> None:
+    """Note a name that is not among those there are, if it is said which there are."""
+    if known and name not in known:
+        reader.complain(item.mark, message, nearest_help(name, known))
