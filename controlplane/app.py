@@ -14,6 +14,7 @@ import logging
 import os
 import signal
 import socket
+import uuid
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Any
@@ -28,22 +29,32 @@ from controlplane.notify.redis_channel import RedisChannel
 from controlplane.services.agents import AgentService
 from controlplane.services.approvals import ApprovalService, ApprovalSettings
 from controlplane.services.bootstrap import Bootstrapped, bootstrap
+from controlplane.services.bundles import BundleService
 from controlplane.services.decisions import DecisionService
+from controlplane.services.first_bundle import publish_first_bundle
+from controlplane.services.gateways import GatewayService
 from controlplane.services.health import HealthService
 from controlplane.services.keys import KeyService
+from controlplane.services.limits import LimitService, LimitSettings
 from controlplane.services.records import RecordService
+from controlplane.services.signing import load_signing_key
+from controlplane.services.stops import StopService
 from controlplane.services.waiting import WaitingRoom, WaitingSettings
 from controlplane.settings import ControlSettings
 from controlplane.store.agents import AgentStore
 from controlplane.store.approvals import ApprovalStore
+from controlplane.store.bundles import BundleStore
 from controlplane.store.database import Database, PoolSettings
 from controlplane.store.decisions import DecisionStore
 from controlplane.store.embedded import EmbeddedPostgres, PostgresSettings, Role
 from controlplane.store.endpoint import Endpoint
+from controlplane.store.gateways import GatewayStore
 from controlplane.store.keys import KeyStore
+from controlplane.store.limits import LimitLedger
 from controlplane.store.postgres_channel import PostgresChannel
 from controlplane.store.records import RecordStore
 from controlplane.store.roles import DATABASE, open_embedded, open_external
+from controlplane.store.stops import StopStore
 from controlplane.telemetry import Metrics, configure_logging
 
 log = logging.getLogger(__name__)
@@ -58,6 +69,7 @@ class Limits:
     postgres: PostgresSettings = field(default_factory=PostgresSettings)
     waiting: WaitingSettings = field(default_factory=WaitingSettings)
     approvals: ApprovalSettings = field(default_factory=ApprovalSettings)
+    counters: LimitSettings = field(default_factory=LimitSettings)
     backlog: int = 512
     keepalive_seconds: float = 75.0
     drain_seconds_max: float = 1.0
@@ -167,17 +179,44 @@ class ControlPlane:
         approvals = ApprovalService(
             ApprovalStore(database), bus, room, self.metrics, self._limits.approvals
         )
-        sweeper = asyncio.create_task(approvals.sweep_forever(), name="approvals-sweep")
-        self._running.push_async_callback(_cancel, sweeper)
+        bundle_store = BundleStore(database)
+        bundles = await self._make_bundles(bundle_store, bus, room, self.bootstrapped.tenant_id)
+        counters = self._limits.counters
+        limits = LimitService(LimitLedger(database, counters.flight_seconds_max), counters)
+        for name, sweeping in (
+            ("approvals-sweep", approvals.sweep_forever()),
+            ("limits-sweep", limits.sweep_forever()),
+        ):
+            self._running.push_async_callback(_cancel, asyncio.create_task(sweeping, name=name))
         return Services(
             keys=keys,
             approvals=approvals,
             records=RecordService(RecordStore(database), bus, room, self.metrics),
             decisions=DecisionService(DecisionStore(database)),
             agents=AgentService(agent_store, keys, bus, room),
+            limits=limits,
+            stops=StopService(StopStore(database), bus, room),
+            bundles=bundles,
+            gateways=GatewayService(GatewayStore(database), bundle_store),
             health=HealthService(database, key_store, self.metrics),
             metrics=self.metrics,
         )
+
+    async def _make_bundles(
+        self, store: BundleStore, bus: ChannelBus, room: WaitingRoom, tenant_id: uuid.UUID
+    ) -> BundleService:
+        files = self._settings.bundles
+        key = load_signing_key(self._settings.data_dir, files.key_file)
+        bundles = BundleService(store, bus, room, key)
+        await publish_first_bundle(bundles, tenant_id, files.first_policies, files.first_mappers)
+        newest = await store.newest(tenant_id)
+        if key is not None and newest is not None and newest.key_id != key.key_id:
+            log.warning(
+                "the current bundle is signed by another key than this control plane has; "
+                "publish its files again, and give gateways the new key",
+                extra={"detail": newest.key_id},
+            )
+        return bundles
 
     async def _serve(self, services: Services, listener: socket.socket) -> None:
         runner = web.AppRunner(

@@ -33,6 +33,8 @@ class Permission(StrEnum):
     RECORD_READ = "RecordRead"
     AGENT_READ = "AgentRead"
     AGENT_WRITE = "AgentWrite"
+    POLICY_READ = "PolicyRead"
+    POLICY_WRITE = "PolicyWrite"
     GATEWAY = "Gateway"
     AGENT = "Agent"
 

@@ -11,10 +11,14 @@ from aiohttp import web
 from controlplane.auth import Caller, Permission
 from controlplane.services.agents import AgentService
 from controlplane.services.approvals import ApprovalService
+from controlplane.services.bundles import BundleService
 from controlplane.services.decisions import DecisionService
+from controlplane.services.gateways import GatewayService
 from controlplane.services.health import HealthService
 from controlplane.services.keys import KeyService
+from controlplane.services.limits import LimitService
 from controlplane.services.records import RecordService
+from controlplane.services.stops import StopService
 from controlplane.telemetry import Metrics
 from gateway.model.codec import JsonValue
 
@@ -26,6 +30,10 @@ class Services:
     records: RecordService
     decisions: DecisionService
     agents: AgentService
+    limits: LimitService
+    stops: StopService
+    bundles: BundleService
+    gateways: GatewayService
     health: HealthService
     metrics: Metrics
 

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from controlplane.api import agents, approvals, decisions, health, records
+from controlplane.api import agents, approvals, bundles, decisions, health, limits, records, stops
 from controlplane.api.problems import problem_response
 from controlplane.api.routing import Call, Handler, Route, Services
 from controlplane.auth import KEY_START, Caller, Permission, key_prefix, may, read_key
@@ -25,6 +25,9 @@ ROUTES: tuple[Route, ...] = (
     *records.ROUTES,
     *decisions.ROUTES,
     *agents.ROUTES,
+    *limits.ROUTES,
+    *stops.ROUTES,
+    *bundles.ROUTES,
 )
 
 NO_ROUTE = "(none)"

@@ -45,10 +45,13 @@ class WaitingRoom:
         is_enough: Callable[[Value], bool],
         seconds: float,
         is_gone: Callable[[], bool] = lambda: False,
+        reread_seconds: float | None = None,
     ) -> Value:
         """Return what `read` gives once that is enough, or at the end of the time, or when the
-        asker `is_gone`. Subscribes before it reads, so that no change falls in between."""
+        asker `is_gone`. Subscribes before it reads, so that no change falls in between.
+        `reread_seconds` is for what may not wait as long as the settings say."""
         settings = self._settings
+        reread = settings.reread_seconds if reread_seconds is None else reread_seconds
         deadline = time.monotonic() + min(seconds, settings.wait_seconds_max)
         if seconds <= 0 or self._count >= settings.waiting_count_max:
             return await read()
@@ -60,6 +63,6 @@ class WaitingRoom:
                     left = deadline - time.monotonic()
                     if is_enough(value) or left <= 0 or self._ending.is_set() or is_gone():
                         return value
-                    await subscription.wait(min(left, settings.reread_seconds))
+                    await subscription.wait(min(left, reread))
             finally:
                 self._count -= 1

@@ -13,4 +13,9 @@ grant update (status, expires_at, resolved_at, resolved_by, resolved_by_key, com
               claim_id) on approvals to {role};
 -- INVARIANT(append-only): no update, delete or truncate, here and by trigger.
 grant select, insert on records to {role};
+grant select, insert on bundles to {role};
 grant select, insert, update on gateway_heads to {role};
+grant select, insert, update, delete on gateways to {role};
+grant select, insert, update, delete on limit_counters, limit_reservations, limit_uses to {role};
+-- Who stopped what and why stays; only the lifting is written later.
+grant select, insert, update (lifted_at, lifted_by, lifted_by_key, lift_reason) on stops to {role};

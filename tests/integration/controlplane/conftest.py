@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from controlplane.store.embedded import EmbeddedPostgres
+from controlplane.store.limits import LimitLedger
 from tests.support.control_plane import Client, running_plane
 from tests.support.database import database_name, postgres_server
+from tests.support.limit_calls import DatabaseClock, place_clock
 
-__all__ = ["client", "data_dir", "database_name", "postgres_server"]
+__all__ = ["client", "clock", "data_dir", "database_name", "key", "ledger", "postgres_server"]
 
 
 @pytest.fixture(scope="module")
@@ -27,3 +30,26 @@ async def client(
     """A running control plane and its keys."""
     async with running_plane(postgres_server, database_name, data_dir) as found:
         yield found
+
+
+@pytest.fixture
+async def clock(
+    postgres_server: EmbeddedPostgres, database_name: str
+) -> AsyncIterator[DatabaseClock]:
+    """The database's clock, standing at `NOW`."""
+    placed = await place_clock(postgres_server, database_name)
+    yield placed
+    await placed.remove()
+
+
+@pytest.fixture
+def key() -> str:
+    """A counter of this test's own."""
+    return f"agent:{uuid.uuid4().hex}"
+
+
+@pytest.fixture
+def ledger(client: Client) -> LimitLedger:
+    """The counters behind the control plane's back."""
+    assert client.plane.database is not None
+    return LimitLedger(client.plane.database, 3600)

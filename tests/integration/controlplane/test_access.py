@@ -6,7 +6,6 @@ import asyncio
 import io
 import socket
 import uuid
-from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -16,6 +15,7 @@ from controlplane.auth import Permission, hash_key
 from controlplane.store.embedded import EmbeddedPostgres, Role
 from tests.support.control_plane import Client, ask_body
 from tests.support.database import connect_as
+from tests.support.tenants import make_key, make_tenant
 
 GRANTED = {
     ("POST", "/v1/approvals"): {"Gateway", "Admin"},
@@ -30,35 +30,23 @@ GRANTED = {
     ("GET", "/v1/agents"): {"AgentRead", "Admin"},
     ("GET", "/v1/agents/directory"): {"Gateway"},
     ("PATCH", "/v1/agents/{id}"): {"AgentWrite", "Admin"},
+    ("POST", "/v1/limits/reservations"): {"Gateway"},
+    ("POST", "/v1/limits/reservations/{id}/start"): {"Gateway"},
+    ("POST", "/v1/limits/reservations/{id}/settle"): {"Gateway"},
+    ("POST", "/v1/limits/reservations/{id}/release"): {"Gateway"},
+    ("GET", "/v1/limits"): {"RecordRead", "Admin"},
+    ("POST", "/v1/stops"): {"PolicyWrite", "Admin"},
+    ("GET", "/v1/stops"): {"PolicyRead", "PolicyWrite", "Gateway", "Admin"},
+    ("POST", "/v1/stops/{id}/lift"): {"PolicyWrite", "Admin"},
+    ("POST", "/v1/bundles"): {"PolicyWrite", "Admin"},
+    ("GET", "/v1/bundles"): {"PolicyRead", "Admin"},
+    ("GET", "/v1/bundles/key"): {"Gateway", "PolicyRead", "Admin"},
+    ("GET", "/v1/bundles/current"): {"Gateway"},
+    ("GET", "/v1/bundles/{sequence}"): {"PolicyRead", "Admin"},
+    ("POST", "/v1/bundles/{sequence}/activate"): {"PolicyWrite", "Admin"},
+    ("GET", "/v1/gateways"): {"PolicyRead", "Admin"},
 }
 """Every route with the permissions that open it; all others get 403."""
-
-
-async def make_key(
-    client: Client, server: EmbeddedPostgres, database: str, permissions: list[str], **more: Any
-) -> str:
-    """Put a key into the database directly; there is no route for it yet."""
-    key = f"cr_test_{uuid.uuid4().hex}"
-    connection = await connect_as(server, Role.OWNER, database)
-    try:
-        tenant = more.get("tenant") or await connection.fetchval(
-            "select tenant_id from tenants where name = 'default'"
-        )
-        agent = None
-        if "Agent" in permissions:
-            agent = await connection.fetchval(
-                "select agent_id from agents where tenant_id = $1 limit 1", tenant
-            )
-        await connection.execute(
-            "insert into api_keys (key_id, tenant_id, name, key_prefix, key_hash, permissions, "
-            "agent_id, expires_at) values ($1, $2, 'made', $3, $4, $5, $6, "
-            "now() + make_interval(secs => $7))",
-            uuid.uuid4(), tenant, key[:8], hash_key(key), permissions, agent,
-            float(more.get("seconds", 3600)),
-        )  # fmt: skip
-    finally:
-        await connection.close()
-    return key
 
 
 def test_the_table_covers_every_route():
@@ -71,11 +59,11 @@ async def test_every_route_opens_for_its_permissions_only(
 ):
     """401 without a key and with a wrong one, 403 with any other permission, else past the gate."""
     keys = {
-        permission: await make_key(client, postgres_server, database_name, [permission])
+        permission: await make_key(postgres_server, database_name, [permission])
         for permission in Permission
     }
     for (method, path), granted in GRANTED.items():
-        url = path.replace("{id}", str(uuid.uuid4()))
+        url = path.replace("{id}", str(uuid.uuid4())).replace("{sequence}", "1")
         body = None if method == "GET" else {}
         for key in (None, "cr_admin_wrong", keys["Admin"][:-1], keys["Admin"] + "x"):
             answer = await client.call(method, url, body, key)
@@ -97,9 +85,7 @@ async def test_a_machine_never_answers_whatever_else_its_key_may(
 ):
     """INVARIANT(no-self-approval): a gateway's key with the right to answer still can't."""
     approval = await client.ask()
-    key = await make_key(
-        client, postgres_server, database_name, ["Gateway", "ApprovalWrite", "Admin"]
-    )
+    key = await make_key(postgres_server, database_name, ["Gateway", "ApprovalWrite", "Admin"])
     path = f"/v1/approvals/{approval['approvalId']}/resolve"
     answer = await client.call("POST", path, {"resolution": "APPROVE"}, key)
     assert (answer.status, answer.code) == (403, "PERMISSION_DENIED")
@@ -110,9 +96,9 @@ async def test_revoked_and_expired_keys_are_refused_at_once(
     client: Client, postgres_server: EmbeddedPostgres, database_name: str
 ):
     """No cache stands between a revocation and the next request."""
-    expired = await make_key(client, postgres_server, database_name, ["Admin"], seconds=-1)
+    expired = await make_key(postgres_server, database_name, ["Admin"], seconds=-1)
     assert (await client.call("GET", "/v1/agents", key=expired)).status == 401
-    key = await make_key(client, postgres_server, database_name, ["Admin"])
+    key = await make_key(postgres_server, database_name, ["Admin"])
     assert (await client.call("GET", "/v1/agents", key=key)).status == 200
     connection = await connect_as(postgres_server, Role.OWNER, database_name)
     try:
@@ -128,27 +114,23 @@ async def test_another_tenant_sees_and_moves_nothing(
     client: Client, postgres_server: EmbeddedPostgres, database_name: str
 ):
     """Every id of ours is 404 for them, every list of theirs is empty."""
-    connection = await connect_as(postgres_server, Role.OWNER, database_name)
-    tenant = uuid.uuid4()
-    try:
-        await connection.execute(
-            "insert into tenants (tenant_id, name) values ($1, $2)", tenant, f"t-{tenant}"
-        )
-    finally:
-        await connection.close()
-    admin = await make_key(client, postgres_server, database_name, ["Admin"], tenant=tenant)
-    gateway = await make_key(client, postgres_server, database_name, ["Gateway"], tenant=tenant)
+    tenant = await make_tenant(postgres_server, database_name)
+    admin = await make_key(postgres_server, database_name, ["Admin"], tenant=tenant)
+    gateway = await make_key(postgres_server, database_name, ["Gateway"], tenant=tenant)
     body = ask_body()
     ours = (await client.call("POST", "/v1/approvals", body, "gateway")).body["approval"]
     path = f"/v1/approvals/{ours['approvalId']}"
     use = {"requestDigest": ours["requestDigest"], "claimId": "c"}
     agent = (await client.call("GET", "/v1/agents")).body["agents"][0]["agentId"]
+    pulled = {"scope": "everything", "reason": "r"}
+    stop = (await client.call("POST", "/v1/stops", pulled)).body["stop"]["stopId"]
     for method, url, sent, key in (
         ("GET", path, None, admin),
         ("GET", path, None, gateway),
         ("POST", f"{path}/resolve", {"resolution": "APPROVE"}, admin),
         ("POST", f"{path}/consume", use, gateway),
         ("PATCH", f"/v1/agents/{agent}", {"enabled": False}, admin),
+        ("POST", f"/v1/stops/{stop}/lift", {"reason": "r"}, admin),
     ):
         answer = await client.call(method, url, sent, key)
         assert (answer.status, answer.code) == (404, "NOT_FOUND"), url
@@ -158,6 +140,9 @@ async def test_another_tenant_sees_and_moves_nothing(
         ("/v1/decisions", "decisions", admin),
         ("/v1/agents", "agents", admin),
         ("/v1/agents/directory", "agents", gateway),
+        ("/v1/limits", "limits", admin),
+        ("/v1/stops", "stops", gateway),
+        ("/v1/stops?all=true", "stops", admin),
     ):
         assert (await client.call("GET", url, key=key)).body[name] == [], url
     theirs = await client.call("POST", "/v1/approvals", body, gateway)

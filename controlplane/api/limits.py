@@ -1,0 +1,165 @@
+"""`/v1/limits`: gateways reserve, start, settle and release; people look at the counters.
+
+Times of the gateways' side are microseconds since the Unix epoch, as in the gateway itself.
+"""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Self
+
+from aiohttp import web
+from pydantic import Field, model_validator
+
+from controlplane.api.parsing import Body, Name, Query, Short, parse_body, parse_query, timestamp
+from controlplane.api.routing import Call, answer, cursor_after, route
+from controlplane.auth import Permission
+from controlplane.store.limits import MICROSECONDS, Claim, CounterRow, Demand
+from gateway.model.codec import INTEGER_MAX, JsonValue
+from gateway.model.effect import Effect, Mode
+
+CLAIM_COUNT_MAX = 100
+"""A batch of actions claims together; more limits than this apply to none."""
+
+WINDOW_SECONDS_MAX = 400 * 24 * 3600
+"""A year and some days: what is counted is kept for so long."""
+
+HOLD_SECONDS_MAX = 31 * 24 * 3600
+"""An approval stands for a month at most, and what is held for it no longer."""
+
+LIST_COUNT_MAX = 500
+
+Whole = Annotated[int, Field(ge=0, le=INTEGER_MAX)]
+Moment = Annotated[int, Field(ge=-INTEGER_MAX, le=INTEGER_MAX)]
+
+
+class ClaimBody(Body):
+    limit: Name
+    key: Name
+    amount: Whole | None
+    max: Whole
+    since: Moment
+    windowSeconds: Annotated[int, Field(ge=1, le=WINDOW_SECONDS_MAX)]
+    effect: Effect
+    mode: Mode
+
+
+class ReserveBody(Body):
+    owner: Name
+    now: Moment
+    lapsesAt: Moment | None = None
+    claims: Annotated[list[ClaimBody], Field(min_length=1, max_length=CLAIM_COUNT_MAX)]
+
+    @model_validator(mode="after")
+    def _hangs_together(self) -> Self:
+        if self.lapsesAt is not None and self.lapsesAt - self.now > HOLD_SECONDS_MAX * MICROSECONDS:
+            raise ValueError("`lapsesAt` is too far away")
+        counters = {(claim.limit, claim.key) for claim in self.claims}
+        if len(counters) != len(self.claims):
+            raise ValueError("two claims are on one counter; one with their sum says the same")
+        for claim in self.claims:
+            if not 0 <= self.now - claim.since <= claim.windowSeconds * MICROSECONDS:
+                # What lies further back than a window's length may have been removed.
+                raise ValueError("`since` lies after `now`, or before `windowSeconds` ago")
+        return self
+
+
+class ListQuery(Query):
+    limitName: Short | None = None
+    key: Short | None = None
+    limit: Annotated[int, Field(ge=1, le=LIST_COUNT_MAX)] = 100
+    cursor: Annotated[int, Field(ge=0, le=2**63 - 1)] | None = None
+
+
+async def reserve(call: Call) -> web.Response:
+    body = await parse_body(call.http, ReserveBody)
+    claims = tuple(
+        Claim(
+            claim.limit,
+            claim.key,
+            claim.amount,
+            claim.max,
+            claim.since,
+            claim.windowSeconds,
+            claim.effect is Effect.BLOCK and claim.mode is Mode.ENFORCE,
+        )
+        for claim in body.claims
+    )
+    made = await call.services.limits.reserve(
+        Demand(call.caller.tenant_id, body.owner, body.now, body.lapsesAt, claims)
+    )
+    readings: list[JsonValue] = [
+        {
+            "limit": reading.limit,
+            "key": reading.key,
+            "used": reading.used,
+            "isExceeded": reading.is_exceeded,
+        }
+        for reading in made.readings
+    ]
+    return answer({"token": "" if made.token is None else str(made.token), "readings": readings})
+
+
+async def start(call: Call) -> web.Response:
+    token = _token(call)
+    started = token is not None and await call.services.limits.start(call.caller, token)
+    return answer({"started": started})
+
+
+async def settle(call: Call) -> web.Response:
+    if (token := _token(call)) is not None:
+        await call.services.limits.settle(call.caller, token)
+    return answer({})
+
+
+async def release(call: Call) -> web.Response:
+    if (token := _token(call)) is not None:
+        await call.services.limits.release(call.caller, token)
+    return answer({})
+
+
+async def list_(call: Call) -> web.Response:
+    query = parse_query(call.http, ListQuery)
+    rows = await call.services.limits.list(
+        call.caller, query.limitName, query.key, query.cursor, query.limit
+    )
+    last = rows[-1].counter_id if rows else None
+    return answer(
+        {
+            "limits": [_render(row) for row in rows],
+            "nextCursor": cursor_after(len(rows), query.limit, last),
+        }
+    )
+
+
+ROUTES = (
+    route("POST", "/v1/limits/reservations", reserve, Permission.GATEWAY),
+    route("POST", "/v1/limits/reservations/{id}/start", start, Permission.GATEWAY),
+    route("POST", "/v1/limits/reservations/{id}/settle", settle, Permission.GATEWAY),
+    route("POST", "/v1/limits/reservations/{id}/release", release, Permission.GATEWAY),
+    route("GET", "/v1/limits", list_, Permission.RECORD_READ, Permission.ADMIN),
+)
+
+
+def _token(call: Call) -> uuid.UUID | None:
+    """The token in the path; what is none names nothing, like one that is unknown."""
+    try:
+        return uuid.UUID(call.http.match_info["id"])
+    except ValueError:
+        return None
+
+
+def _render(row: CounterRow) -> dict[str, JsonValue]:
+    return {
+        "limit": row.limit,
+        "key": row.key,
+        "used": row.used,
+        "held": row.held,
+        "since": _moment(row.since),
+        "changedAt": _moment(row.changed_at),
+    }
+
+
+def _moment(microseconds: int) -> str | None:
+    return timestamp(datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=microseconds))

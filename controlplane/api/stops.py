@@ -1,0 +1,137 @@
+"""`/v1/stops`: the kill switch, and what gateways have to know of it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Self
+
+from aiohttp import web
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
+
+from controlplane.api.parsing import (
+    SHORT_LENGTH_MAX,
+    Body,
+    Query,
+    Short,
+    parse_body,
+    parse_id,
+    parse_query,
+    timestamp,
+)
+from controlplane.api.routing import Call, answer, cursor_after, route
+from controlplane.auth import Permission
+from controlplane.store.stops import StopRow
+from gateway.model.codec import JsonValue
+from gateway.model.stop import StopScope
+
+REASON_LENGTH_MAX = 500
+LIST_COUNT_MAX = 500
+
+
+def _one_line(text: str) -> str:
+    """Agents and terminals are shown these words: no line of them may look like another one's."""
+    if not text.isprintable():
+        raise ValueError("must be one line of printable characters")
+    if text != text.strip():
+        raise ValueError("must not begin or end with a space")
+    return text
+
+
+Line = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=SHORT_LENGTH_MAX),
+    AfterValidator(_one_line),
+]
+Reason = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=REASON_LENGTH_MAX),
+    AfterValidator(_one_line),
+]
+
+
+class StopBody(Body):
+    scope: StopScope
+    name: Line | None = None
+    reason: Reason
+    by: Line | None = None
+
+    @model_validator(mode="after")
+    def _names_what_it_stops(self) -> Self:
+        if (self.scope is StopScope.EVERYTHING) != (self.name is None):
+            raise ValueError("`name` says what is stopped, and `everything` has none")
+        return self
+
+
+class LiftBody(Body):
+    reason: Reason
+    by: Line | None = None
+
+
+class StopsQuery(Query):
+    """`limit` and `cursor` are for `all`; `waitSeconds` and `revision` for those in force."""
+
+    all: bool = False
+    limit: Annotated[int, Field(ge=1, le=LIST_COUNT_MAX)] = 100
+    cursor: Annotated[int, Field(ge=0, le=2**63 - 1)] | None = None
+    revision: Short | None = None
+    waitSeconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0
+
+
+async def stop(call: Call) -> web.Response:
+    body = await parse_body(call.http, StopBody)
+    row = await call.services.stops.stop(
+        call.caller, body.scope, body.name or "", body.by, body.reason
+    )
+    return answer({"stop": render_stop(row)}, 201)
+
+
+async def lift(call: Call) -> web.Response:
+    body = await parse_body(call.http, LiftBody)
+    row = await call.services.stops.lift(call.caller, parse_id(call.http), body.by, body.reason)
+    return answer({"stop": render_stop(row)})
+
+
+async def list_(call: Call) -> web.Response:
+    query = parse_query(call.http, StopsQuery)
+    if query.all:
+        rows = await call.services.stops.history(call.caller, query.cursor, query.limit)
+        last = rows[-1].stop_seq if rows else None
+        return answer(
+            {
+                "stops": [render_stop(row) for row in rows],
+                "nextCursor": cursor_after(len(rows), query.limit, last),
+            }
+        )
+    standing = await call.services.stops.in_force(
+        call.caller, query.revision, query.waitSeconds, call.is_gone
+    )
+    stops: list[JsonValue] = [render_stop(row) for row in standing.stops]
+    return answer({"stops": stops, "revision": standing.revision})
+
+
+ROUTES = (
+    route("POST", "/v1/stops", stop, Permission.POLICY_WRITE, Permission.ADMIN),
+    route(
+        "GET",
+        "/v1/stops",
+        list_,
+        Permission.POLICY_READ,
+        Permission.POLICY_WRITE,
+        Permission.GATEWAY,
+        Permission.ADMIN,
+    ),
+    route("POST", "/v1/stops/{id}/lift", lift, Permission.POLICY_WRITE, Permission.ADMIN),
+)
+
+
+def render_stop(row: StopRow) -> dict[str, JsonValue]:
+    return {
+        "stopId": str(row.stop_id),
+        "scope": row.scope.value,
+        "name": row.name,
+        "reason": row.reason,
+        "by": row.by,
+        "at": timestamp(row.at),
+        "liftedAt": timestamp(row.lifted_at),
+        "liftedBy": row.lifted_by,
+        "liftReason": row.lift_reason,
+    }

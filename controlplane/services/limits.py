@@ -1,0 +1,121 @@
+"""Counters that all gateways of a tenant share, and their upkeep.
+
+INVARIANT(closed): no answer says that something was taken unless it is stored. A store that can't
+answer is a fault, and the gateway then refuses.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from controlplane.auth import Caller
+from controlplane.faults import ControlFault, Fault
+from controlplane.store.limits import CounterRow, Demand, Reservation
+
+
+@dataclass(frozen=True, slots=True)
+class LimitSettings:
+    """`flight_seconds_max` is longer than any answer takes to begin: after it, nobody will come to
+    say that nothing was sent. `use_count_max_per_tenant` is some gigabytes; a tenant that has more
+    gets no further reservation until the sweeper has been by, which blocks what it would ask for.
+    """
+
+    flight_seconds_max: int = 3600
+    sweep_seconds: float = 5.0
+    sweep_counter_count_max: int = 500
+    sweep_use_count_max: int = 5_000
+    measure_seconds: float = 60.0
+    use_count_max_per_tenant: int = 10_000_000
+
+
+class Counters(Protocol):
+    """Where counters are kept; `store.limits.LimitLedger` is the one that lasts."""
+
+    async def reserve(self, demand: Demand) -> Reservation: ...
+
+    async def start(self, tenant_id: uuid.UUID, token: uuid.UUID) -> bool: ...
+
+    async def settle(self, tenant_id: uuid.UUID, token: uuid.UUID) -> None: ...
+
+    async def release(self, tenant_id: uuid.UUID, token: uuid.UUID) -> None: ...
+
+    async def sweep(self, counter_count_max: int, use_count_max: int) -> int: ...
+
+    async def full_tenants(self, use_count_max: int) -> frozenset[uuid.UUID]: ...
+
+    async def list(
+        self,
+        tenant_id: uuid.UUID,
+        limit: str | None,
+        key: str | None,
+        before: int | None,
+        count_max: int,
+    ) -> Sequence[CounterRow]: ...
+
+
+class LimitService:
+    def __init__(self, counters: Counters, settings: LimitSettings) -> None:
+        self._counters = counters
+        self._settings = settings
+        self._full: frozenset[uuid.UUID] = frozenset()
+
+    async def reserve(self, demand: Demand) -> Reservation:
+        """Take all that is claimed, or nothing where a claim that blocks is exceeded. An owner
+        who has a reservation gets that one again.
+
+        Raises:
+            ControlFault: LIMITS_FULL.
+        """
+        if demand.tenant_id in self._full:
+            raise ControlFault(Fault.LIMITS_FULL, "too much is counted already for this tenant")
+        return await self._counters.reserve(demand)
+
+    async def start(self, caller: Caller, token: uuid.UUID) -> bool:
+        """Put a held reservation in flight; False when it is not held (any more)."""
+        return await self._counters.start(caller.tenant_id, token)
+
+    async def settle(self, caller: Caller, token: uuid.UUID) -> None:
+        """Let it count for as long as its windows last. Unknown tokens do nothing."""
+        await self._counters.settle(caller.tenant_id, token)
+
+    async def release(self, caller: Caller, token: uuid.UUID) -> None:
+        """Give it back. Unknown tokens do nothing."""
+        await self._counters.release(caller.tenant_id, token)
+
+    async def list(
+        self, caller: Caller, limit: str | None, key: str | None, before: int | None, count_max: int
+    ) -> Sequence[CounterRow]:
+        """Counters in force, newest first."""
+        return await self._counters.list(caller.tenant_id, limit, key, before, count_max)
+
+    async def sweep(self) -> int:
+        """Remove what can count no longer; how many rows."""
+        settings = self._settings
+        return await self._counters.sweep(
+            settings.sweep_counter_count_max, settings.sweep_use_count_max
+        )
+
+    async def measure(self) -> None:
+        """Find out whose counters are full."""
+        self._full = await self._counters.full_tenants(self._settings.use_count_max_per_tenant)
+
+    async def sweep_forever(self) -> None:
+        """Readings leave out what is over by themselves: sweeping only gives space back."""
+        settings = self._settings
+        left_seconds = 0.0
+        while True:
+            swept = 0
+            with contextlib.suppress(ControlFault):
+                swept = await self.sweep()
+                if left_seconds <= 0:
+                    await self.measure()
+                    left_seconds = settings.measure_seconds
+            # A full hand means that more is waiting.
+            pause = settings.sweep_seconds if swept < settings.sweep_use_count_max else 0.1
+            left_seconds -= pause
+            await asyncio.sleep(pause)

@@ -1,0 +1,119 @@
+"""The kill switch: what is stopped at once, on every gateway, whatever the policies say.
+
+Only people pull it and only people lift it; the table of stops is the record of both.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from controlplane.auth import Caller
+from controlplane.faults import ControlFault, Fault
+from controlplane.notify.bus import Bus, Topic
+from controlplane.services.waiting import WaitingRoom
+from controlplane.store.stops import Signature, StopRow, StopStore
+from gateway.model.stop import StopScope
+
+STOP_COUNT_MAX = 1_000
+"""Stops in force of one tenant: every gateway holds them all. Where more is wrong than this,
+everything has to be stopped, and for that there is always room."""
+
+EVERYTHING_COUNT_MAX = 100
+"""Room beyond `STOP_COUNT_MAX` for stops of everything; by then, everything is stopped."""
+
+REREAD_SECONDS = 0.5
+"""How late a gateway hears of a stop when its wake-up was lost: below the second that we promise,
+the time on the way included."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """The stops in force. `revision` is a digest of them: equal means unchanged."""
+
+    stops: tuple[StopRow, ...]
+    revision: str
+
+
+class StopService:
+    def __init__(self, store: StopStore, bus: Bus, room: WaitingRoom) -> None:
+        self._store = store
+        self._bus = bus
+        self._room = room
+
+    async def stop(
+        self, caller: Caller, scope: StopScope, name: str, by: str | None, reason: str
+    ) -> StopRow:
+        """Stop it. Each stop stands for itself: two of the same thing have both to be lifted.
+
+        Raises:
+            ControlFault: FORBIDDEN for a machine's key, STOPS_FULL.
+        """
+        signature = _signature(caller, by, reason)
+        room = EVERYTHING_COUNT_MAX if scope is StopScope.EVERYTHING else 0
+        if await self._store.count_in_force(caller.tenant_id) >= STOP_COUNT_MAX + room:
+            raise ControlFault(
+                Fault.STOPS_FULL, "too many stops are in force; stop everything, or lift some"
+            )
+        row = await self._store.insert(caller.tenant_id, scope, name, signature)
+        await self._bus.publish(Topic.STOPS, str(caller.tenant_id))
+        return row
+
+    async def lift(
+        self, caller: Caller, stop_id: uuid.UUID, by: str | None, reason: str
+    ) -> StopRow:
+        """End a stop, once.
+
+        Raises:
+            ControlFault: FORBIDDEN for a machine's key, NOT_FOUND, STOP_LIFTED.
+        """
+        row = await self._store.lift(caller.tenant_id, stop_id, _signature(caller, by, reason))
+        if row is None:
+            if await self._store.get(caller.tenant_id, stop_id) is None:
+                raise ControlFault(Fault.NOT_FOUND, "there is no such stop")
+            raise ControlFault(Fault.STOP_LIFTED, "this stop is lifted already")
+        await self._bus.publish(Topic.STOPS, str(caller.tenant_id))
+        return row
+
+    async def in_force(
+        self,
+        caller: Caller,
+        known_revision: str | None,
+        wait_seconds: float,
+        is_gone: Callable[[], bool],
+    ) -> Standing:
+        """The stops in force; with `wait_seconds`, once they differ from `known_revision`."""
+
+        async def read() -> Standing:
+            stops = tuple(await self._store.in_force(caller.tenant_id))
+            return Standing(stops, _revision(stops))
+
+        return await self._room.read_until(
+            (Topic.STOPS, str(caller.tenant_id)),
+            read,
+            lambda standing: standing.revision != known_revision,
+            wait_seconds,
+            is_gone,
+            REREAD_SECONDS,
+        )
+
+    async def history(
+        self, caller: Caller, before: int | None, count_max: int
+    ) -> Sequence[StopRow]:
+        """Every stop there ever was, newest first."""
+        return await self._store.history(caller.tenant_id, before, count_max)
+
+
+def _signature(caller: Caller, by: str | None, reason: str) -> Signature:
+    if caller.is_machine:
+        raise ControlFault(
+            Fault.FORBIDDEN, "a gateway's or an agent's key can't work the kill switch"
+        )
+    return Signature(by or caller.key_name, caller.key_id, reason)
+
+
+def _revision(stops: Sequence[StopRow]) -> str:
+    text = "\n".join(str(stop.stop_id) for stop in stops)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
