@@ -5,6 +5,7 @@ Variables of the gateway and the command share the environment and are left alon
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,6 +31,16 @@ class BootstrapKeys:
 
 
 @dataclass(frozen=True, slots=True)
+class BundleFilesSettings:
+    """Where bundles come from. `key_file` None: the key is made and kept in the data directory.
+    `first_policies` and `first_mappers` are published when a tenant has no bundle."""
+
+    key_file: Path | None = None
+    first_policies: tuple[Path, ...] = ()
+    first_mappers: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class ControlSettings:
     """`approved_seconds_max`: how long an approval stays usable; 15 minutes let an agent that went
     away come back, and are short enough that the world is still the one that was approved."""
@@ -42,6 +53,7 @@ class ControlSettings:
     approved_seconds_max: float = 900.0
     log_level: str = "INFO"
     bootstrap: BootstrapKeys = BootstrapKeys()
+    bundles: BundleFilesSettings = BundleFilesSettings()
 
 
 def load_settings(environment: Mapping[str, str]) -> ControlSettings:
@@ -66,6 +78,11 @@ def load_settings(environment: Mapping[str, str]) -> ControlSettings:
                 reader.read(f"BOOTSTRAP_{role}_KEY", _key, None)
                 for role in ("ADMIN", "GATEWAY", "AGENT")
             )
+        ),
+        bundles=BundleFilesSettings(
+            reader.read("BUNDLE_KEY_FILE", Path, None),
+            reader.read("BOOTSTRAP_POLICIES", _paths, ()),
+            reader.read("BOOTSTRAP_MAPPERS", _paths, ()),
         ),
     )
     if data_dir is None and database_url is None:
@@ -123,6 +140,11 @@ def _level(text: str) -> str:
     if text.upper() not in LOG_LEVELS:
         raise ValueError(f"is none of {', '.join(LOG_LEVELS)}")
     return text.upper()
+
+
+def _paths(text: str) -> tuple[Path, ...]:
+    """Files and folders, separated as in PATH."""
+    return tuple(Path(part) for part in text.split(os.pathsep) if part)
 
 
 def _key(text: str) -> str | None:

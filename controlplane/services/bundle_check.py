@@ -16,7 +16,6 @@ from controlplane.faults import ControlFault, Fault
 from gateway.canonicalize.canonicalizer import Canonicalizer
 from gateway.canonicalize.catalog.file import CatalogError
 from gateway.canonicalize.library import load_paths_over_shipped
-from gateway.decide.bundle import Bundle
 from gateway.decide.envelope import (
     DOCUMENTS_MAX,
     MAPPERS_MAX,
@@ -25,7 +24,7 @@ from gateway.decide.envelope import (
     NamedText,
     is_bundle_name,
 )
-from gateway.decide.loader import parse_policies
+from gateway.decide.loader import make_bundle
 from gateway.model.codec import JsonValue, canonical_json
 from gateway.model.errors import ConfigurationError, Problem
 from gateway.model.vocabulary import Vocabulary
@@ -76,12 +75,13 @@ class BundleChecker:
         digest = _digest(files.mappers)
         vocabulary = self._vocabulary(digest, files.mappers, problems)
         sources = [(one.name, one.text) for one in files.documents]
-        policies = parse_policies(sources, vocabulary, problems)
-        if not policies and not problems:
-            problems.append(Problem("documents", 0, 0, "there is no policy in this bundle"))
+        try:
+            revision = make_bundle(sources, vocabulary).revision
+        except ConfigurationError as error:
+            raise invalid_bundle([*problems, *error.problems]) from error
         if problems:
             raise invalid_bundle(problems)
-        return Checked(files, Bundle.of(policies).revision, digest)
+        return Checked(files, revision, digest)
 
     def _vocabulary(
         self, digest: str, mappers: Sequence[NamedText], problems: list[Problem]
@@ -149,7 +149,9 @@ def _check_shape(files: BundleFiles) -> None:
         names: set[str] = set()
         for one in texts:
             if not is_bundle_name(one.name):
-                help_text = "a plain file name of letters, digits, `.`, `_`, `-` that ends in .yaml"
+                help_text = (
+                    "letters, digits, `.`, `_` and `-`, with `.yaml`, `.yml` or `.json` at the end"
+                )
                 message = f"a file of a bundle can't be named `{one.name[:120]}`"
                 problems.append(Problem(kind, 0, 0, message, help_text))
             elif one.name.casefold() in names:

@@ -12,7 +12,7 @@ from gateway.decide.envelope import NamedText, is_bundle_name
 from gateway.decide.loader import load_text
 from gateway.model.errors import Problem
 
-_RENAME = "letters, digits, `.`, `_` and `-`, and `.yaml` at the end"
+_RENAME = "letters, digits, `.`, `_` and `-`, with `.yaml`, `.yml` or `.json` at the end"
 
 
 def load_named_texts(files: Iterable[Path], problems: list[Problem]) -> tuple[NamedText, ...]:

@@ -35,7 +35,7 @@ MAPPERS_MAX: Final = 500
 
 TENANT_CHARS_MAX: Final = 64
 
-_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,119}\.ya?ml")
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,119}\.(?:ya?ml|json)")
 _REVISION: Final = re.compile(r"[0-9a-f]{64}")
 _KEYS: Final = frozenset(
     {"v", "tenantId", "sequence", "revision", "createdAt", "documents", "mappers"}
@@ -165,7 +165,7 @@ def key_id_of(public_key: Ed25519PublicKey) -> str:
 
 
 def is_bundle_name(name: str) -> bool:
-    """Whether a file of a bundle may be named so: a plain file name that ends in `.yaml`."""
+    """Whether a file of a bundle may be named so: a plain file name, `.yaml`, `.yml` or `.json`."""
     return _NAME.fullmatch(name) is not None
 
 
@@ -264,7 +264,7 @@ def _texts(value: object, field: str, count_max: int) -> tuple[NamedText, ...]:
             raise _malformed(f"`{field}` holds what is not a name with a text")
         name, text = item["name"], item["text"]
         if not isinstance(name, str) or not isinstance(text, str) or not is_bundle_name(name):
-            raise _malformed(f"`{field}` holds a name that is not a plain `*.yaml` file name")
+            raise _malformed(f"`{field}` holds a name that is not a plain file name")
         if name.casefold() in taken:
             raise _malformed(f"`{field}` holds two files with the name `{name}`")
         taken.add(name.casefold())

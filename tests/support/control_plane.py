@@ -14,13 +14,16 @@ import aiohttp
 
 from controlplane.app import ControlPlane, Limits
 from controlplane.services.approvals import ApprovalSettings
-from controlplane.settings import ControlSettings
+from controlplane.settings import BundleFilesSettings, ControlSettings
 from controlplane.store.embedded import EmbeddedPostgres, Role
 from controlplane.store.endpoint import Endpoint
 from controlplane.store.roles import open_embedded
 from tests.support.database import POOL
 
 LIMITS = Limits(pool=POOL)
+
+FROM_THE_API = BundleFilesSettings()
+"""Bundles come when a test publishes them."""
 
 
 def limits_with(**approvals: Any) -> Limits:
@@ -31,8 +34,15 @@ def limits_with(**approvals: Any) -> Limits:
 class _OnServer(ControlPlane):
     """A control plane on a database of the session's server, which it does not supervise."""
 
-    def __init__(self, server: EmbeddedPostgres, name: str, data_dir: Path, limits: Limits) -> None:
-        super().__init__(ControlSettings(data_dir, api_port=0), limits)
+    def __init__(
+        self,
+        server: EmbeddedPostgres,
+        name: str,
+        data_dir: Path,
+        limits: Limits,
+        bundles: BundleFilesSettings,
+    ) -> None:
+        super().__init__(ControlSettings(data_dir, api_port=0, bundles=bundles), limits)
         self._at = (server, name)
 
     async def _open_database(self) -> Endpoint:
@@ -101,10 +111,14 @@ class Client:
 
 @asynccontextmanager
 async def running_plane(
-    server: EmbeddedPostgres, name: str, data_dir: Path, limits: Limits = LIMITS
+    server: EmbeddedPostgres,
+    name: str,
+    data_dir: Path,
+    limits: Limits = LIMITS,
+    bundles: BundleFilesSettings = FROM_THE_API,
 ) -> AsyncIterator[Client]:
     """A control plane on database `name`, with a client that has its keys."""
-    plane = _OnServer(server, name, data_dir, limits)
+    plane = _OnServer(server, name, data_dir, limits, bundles)
     await plane.start()
     keys = {role: (data_dir / f"{role}.key").read_text().strip() for role in _ROLES}
     try:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import io
 import json
-import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -17,9 +15,9 @@ import pytest
 from controlplane.store.embedded import EmbeddedPostgres, Role
 from gateway.decide.envelope import key_id_of, open_bundle, parse_public_key
 from gateway.decide.loader import load_bundle
-from tests.integration.controlplane.test_access import make_key
 from tests.support.control_plane import Answer, Client, running_plane
 from tests.support.database import connect_as, make_database
+from tests.support.tenants import make_key, make_tenant
 
 
 def policy(name: str, effect: str = "BLOCK", action: str = "create_refund") -> str:
@@ -77,23 +75,6 @@ async def published(client: Client, *texts: str, **more: Any) -> dict[str, Any]:
 
 async def current(client: Client, query: str = "", key: str = "gateway") -> Answer:
     return await client.call("GET", f"/v1/bundles/current{query}", key=key)
-
-
-async def another_tenant(
-    client: Client, server: EmbeddedPostgres, database: str
-) -> tuple[uuid.UUID, str, str]:
-    """A second tenant, its admin's and its gateway's key."""
-    connection = await connect_as(server, Role.OWNER, database)
-    tenant = uuid.uuid4()
-    try:
-        await connection.execute(
-            "insert into tenants (tenant_id, name) values ($1, $2)", tenant, f"t-{tenant}"
-        )
-    finally:
-        await connection.close()
-    admin = await make_key(client, server, database, ["Admin"], tenant=tenant)
-    gateway = await make_key(client, server, database, ["Gateway"], tenant=tenant)
-    return tenant, admin, gateway
 
 
 @pytest.fixture
@@ -250,7 +231,7 @@ REFUSED = {
         body(policy("x"), mappers=[{"name": "../../x.yaml", "text": "x"}]), "can't be named",
     ),
     "a name that hides": ({"documents": [{"name": ".x.yaml", "text": "x"}]}, "can't be named"),
-    "a name of another kind": ({"documents": [{"name": "x.json", "text": "x"}]}, "can't be named"),
+    "a name of another kind": ({"documents": [{"name": "x.txt", "text": "x"}]}, "can't be named"),
     "a name twice": (
         {"documents": [{"name": "x.yaml", "text": policy("x")}] * 2},
         "two documents have this name",
@@ -445,7 +426,11 @@ async def test_another_tenants_bundles_are_nowhere(
     changes nothing of ours."""
     ours = await published(client, policy(fresh()))
     await current(client, "?gatewayId=ours")
-    _, admin, gateway = await another_tenant(client, postgres_server, database_name)
+    tenant = await make_tenant(postgres_server, database_name)
+    admin, gateway = [
+        await make_key(postgres_server, database_name, [permission], tenant=tenant)
+        for permission in ("Admin", "Gateway")
+    ]
     assert (await current(client, key=gateway)).code == "BUNDLE_NONE"
     assert (await client.call("GET", "/v1/bundles", key=admin)).body["bundles"] == []
     assert (await client.call("GET", "/v1/gateways", key=admin)).body["gateways"] == []
@@ -594,11 +579,9 @@ async def test_a_silent_gateway_is_forgotten(
     await current(client, "?gatewayId=gw-gone")
     await current(client, "?gatewayId=gw-here")
     connection = await connect_as(postgres_server, Role.OWNER, database_name)
-    with contextlib.suppress(Exception):
-        await connection.execute(
-            "update gateways set last_seen_at = now() - interval '8 days' "
-            "where gateway_id = 'gw-gone'"
-        )
+    await connection.execute(
+        "update gateways set last_seen_at = now() - interval '8 days' where gateway_id = 'gw-gone'"
+    )
     await connection.close()
     await current(client, "?gatewayId=gw-comes")
     listed = (await client.call("GET", "/v1/gateways")).body["gateways"]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from controlplane.settings import ControlSettings, load_settings
+from controlplane.settings import BundleFilesSettings, ControlSettings, load_settings
 from gateway.model.errors import ConfigurationError
 
 DATA = {"CHECKREIN_DATA_DIR": "/d"}
@@ -32,6 +32,20 @@ GOOD = {
             "CHECKREIN_LOG_LEVEL": "debug",
         },
         ControlSettings(Path("/d"), "postgresql://u@h/d", "0.0.0.0", 0, "redis://h", 60.0, "DEBUG"),
+    ),
+    "where bundles come from": (
+        {
+            **DATA,
+            "CHECKREIN_BUNDLE_KEY_FILE": "/run/key.pem",
+            "CHECKREIN_BOOTSTRAP_POLICIES": "/p/a.yaml:/p/b",
+            "CHECKREIN_BOOTSTRAP_MAPPERS": "/m",
+        },
+        ControlSettings(
+            Path("/d"),
+            bundles=BundleFilesSettings(
+                Path("/run/key.pem"), (Path("/p/a.yaml"), Path("/p/b")), (Path("/m"),)
+            ),
+        ),
     ),
 }
 
