@@ -6,28 +6,46 @@ The reading of files happens here and nowhere else in `decide`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
+from gateway.decide.baseline import Baseline
 from gateway.decide.bundle import Bundle
+from gateway.decide.documents import baseline, organisation, schema
+from gateway.decide.documents.baseline import read_baseline
 from gateway.decide.documents.document import (
     FILE_CHARS_MAX,
     DocumentError,
+    Fields,
     Item,
     parse_documents,
 )
+from gateway.decide.documents.organisation import read_organisation
 from gateway.decide.documents.reader import Reader
 from gateway.decide.documents.schema import Schema
 from gateway.decide.documents.seed_rules import is_seed_document, policy_document
-from gateway.decide.rules.policy import Condition, Policy
+from gateway.decide.organisation import Organisation
+from gateway.decide.rules.policy import Condition, Place, Policy
 from gateway.model.errors import ConfigurationError, Problem
 from gateway.model.vocabulary import Vocabulary
 
 CODE: Final = "policy.invalid"
 
+_KINDS: Final = {kind: kind for kind in (schema.KIND, organisation.KIND, baseline.KIND)}
+
 _SUFFIXES: Final = frozenset({".yaml", ".yml", ".json"})
 _CASES_SUFFIX: Final = ".cases"
 """`starter.cases.yaml` holds the cases of `starter.yaml`, and is no policy."""
+
+
+@dataclass(slots=True)
+class Documents:
+    """What the files of a bundle say."""
+
+    policies: list[Policy] = field(default_factory=list)
+    organisation: Organisation | None = None
+    baseline: Baseline | None = None
 
 
 def load_bundle(paths: Sequence[Path], vocabulary: Vocabulary | None = None) -> Bundle:
@@ -44,44 +62,115 @@ def load_bundle(paths: Sequence[Path], vocabulary: Vocabulary | None = None) -> 
         for path in policy_files(paths, problems)
         if (text := load_text(path, problems)) is not None
     ]
-    policies = parse_policies(sources, vocabulary, problems)
-    if not policies and not problems:
-        places = ", ".join(f"`{path}`" for path in paths)
+    places = ", ".join(f"`{path}`" for path in paths)
+    return _bundle(sources, vocabulary, problems, places)
+
+
+def make_bundle(sources: Iterable[tuple[str, str]], vocabulary: Vocabulary | None = None) -> Bundle:
+    """Make a bundle of (file name, text) pairs. Opens no file.
+
+    Raises:
+        ConfigurationError: `policy.invalid`, with every problem of every file.
+    """
+    return _bundle(sources, vocabulary, [], "documents")
+
+
+def _bundle(
+    sources: Iterable[tuple[str, str]],
+    vocabulary: Vocabulary | None,
+    problems: list[Problem],
+    places: str,
+) -> Bundle:
+    found = parse_sources(sources, vocabulary, problems)
+    if not found.policies and not problems:
         problems.append(
             Problem(places, 0, 0, "there is no policy here", "name a file, or a folder of `*.yaml`")
         )
     if problems:
         raise ConfigurationError(CODE, problems)
-    return Bundle.of(policies)
+    return Bundle.of(found.policies, found.organisation, found.baseline)
 
 
-def parse_policies(
+def parse_sources(
     sources: Iterable[tuple[str, str]], vocabulary: Vocabulary | None, problems: list[Problem]
-) -> list[Policy]:
-    """Read policies from (file name, text) pairs; what is wrong is added to `problems`."""
-    conditions: dict[str, Condition] = {}
-    policies: list[Policy] = []
+) -> Documents:
+    """Read what (file name, text) pairs say; what is wrong is added to `problems`.
+
+    What the organisation says of itself is read before any policy, in whatever file it stands.
+    """
+    names = vocabulary or Vocabulary()
+    waiting: list[tuple[Reader, list[Item]]] = []
+    found = Documents()
+    first: dict[str, Place] = {}
     for file, text in sources:
         reader = Reader(file, text, problems)
-        schema = Schema(reader, vocabulary or Vocabulary(), conditions)
         try:
-            found = [_policy(schema, document) for document in parse_documents(text, file)]
+            documents = list(parse_documents(text, file))
         except DocumentError as error:
             problems.append(error.problem)
             continue
-        if not found:
+        if not documents:
             problems.append(Problem(file, 0, 0, "the file holds no policy"))
-        policies.extend(policy for policy in found if policy is not None)
-    _complain_of_namesakes(policies, problems)
-    return policies
+        policies: list[Item] = []
+        for document in documents:
+            kind = _kind_of(reader, document)
+            if kind == schema.KIND:
+                policies.append(document)
+            elif kind is not None and _is_only(reader, document, kind, first):
+                if kind == organisation.KIND:
+                    found.organisation = read_organisation(reader, document, names)
+                else:
+                    found.baseline = read_baseline(reader, document)
+        waiting.append((reader, policies))
+    if found.organisation is not None:
+        names = _with_names(names, found.organisation)
+    conditions: dict[str, Condition] = {}
+    for reader, policies in waiting:
+        of_file = Schema(reader, names, conditions)
+        read = (_policy(of_file, document) for document in policies)
+        found.policies.extend(policy for policy in read if policy is not None)
+    _complain_of_namesakes(found.policies, problems)
+    return found
 
 
-def _policy(schema: Schema, document: Item) -> Policy | None:
+def _kind_of(reader: Reader, document: Item) -> str | None:
+    """What a document is; None where its `kind` is none of ours, which is noted."""
+    for key, value in document.entries if isinstance(document, Fields) else ():
+        if key.written == "kind":
+            return reader.choice(value, "`kind`", _KINDS)
+    return schema.KIND
+
+
+def _is_only(reader: Reader, document: Item, kind: str, first: dict[str, Place]) -> bool:
+    """Whether this is the first document of a kind that a bundle has one of."""
+    place = Place(reader.file, document.mark.line, document.mark.column)
+    other = first.setdefault(kind, place)
+    if other is not place:
+        reader.complain(
+            document.mark,
+            f"there is a `kind: {kind}` in {other.file}:{other.line} already",
+            "a bundle has at most one",
+        )
+    return other is place
+
+
+def _with_names(vocabulary: Vocabulary, found: Organisation) -> Vocabulary:
+    return replace(
+        vocabulary,
+        environments=found.environments,
+        agent_labels=found.agent_labels,
+        target_labels=frozenset(label.label for label in found.target_labels),
+        approver_groups=found.approver_groups,
+        reason_codes=found.reason_codes,
+    )
+
+
+def _policy(of_file: Schema, document: Item) -> Policy | None:
     if not is_seed_document(document):
-        return schema.policy(document)
-    translated = policy_document(schema.reader, document)
+        return of_file.policy(document)
+    translated = policy_document(of_file.reader, document)
     # Its names are those of tools, which their servers choose: no mapper lists them.
-    free = Schema(schema.reader, Vocabulary(), schema.conditions)
+    free = Schema(of_file.reader, Vocabulary(), of_file.conditions)
     return None if translated is None else free.policy(translated)
 
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.decide.bundle import Bundle
-from gateway.decide.loader import parse_policies
+from gateway.decide.loader import parse_sources
 from gateway.decide.rules.policy import Policy, Rule
 from gateway.decide.rules.trace import trace
 from gateway.model.action import Action, Kind, Target
@@ -206,7 +206,7 @@ def test_decisions_are_whole(case: Case) -> None:
 def test_no_text_makes_the_loader_raise(text: str) -> None:
     """Any text is policies or problems."""
     problems: list[Problem] = []
-    policies = parse_policies([("f", text)], None, problems)
+    policies = parse_sources([("f", text)], None, problems).policies
     assert policies or problems
 
 
@@ -226,7 +226,7 @@ def test_no_damage_to_a_policy_makes_the_loader_raise(data: st.DataObject) -> No
         )
     damaged = "".join(text)
     problems: list[Problem] = []
-    policies = parse_policies([("f", damaged)], None, problems)
+    policies = parse_sources([("f", damaged)], None, problems).policies
     assert policies or problems
     lines = damaged.count("\n") + 1
     for problem in problems:

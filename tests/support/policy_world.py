@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from textwrap import dedent, indent
 
 from gateway.decide.bundle import Bundle
-from gateway.decide.loader import parse_policies
+from gateway.decide.loader import parse_sources
 from gateway.decide.rules.policy import Policy
 from gateway.model.action import Action, Kind, ParamValue, Target
 from gateway.model.decision import Context
@@ -63,14 +63,14 @@ def policy_text(
 
 def problems_of(text: str, vocabulary: Vocabulary | None = None) -> list[Problem]:
     problems: list[Problem] = []
-    parse_policies([("p.yaml", text)], vocabulary, problems)
+    parse_sources([("p.yaml", text)], vocabulary, problems)
     return sorted(problems)
 
 
 def policies_of(*texts: str) -> list[Policy]:
     problems: list[Problem] = []
     sources = [(f"{number}.yaml", text) for number, text in enumerate(texts)]
-    policies = parse_policies(sources, None, problems)
+    policies = parse_sources(sources, None, problems).policies
     assert not problems, [str(problem) for problem in problems]
     return policies
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from gateway.decide.bundle import Bundle
-from gateway.decide.loader import load_bundle, parse_policies
+from gateway.decide.loader import load_bundle, parse_sources
 from gateway.model.effect import Mode
 from gateway.model.errors import Problem
 from tests.support.policy_world import act, bundle_of, who
@@ -57,7 +57,7 @@ def decided(bundle: Bundle, action: Any, agent: str = "agent") -> tuple[str, str
 
 def problems_of(value: object) -> list[str]:
     problems: list[Problem] = []
-    parse_policies([("rules.json", json.dumps(value, indent=1))], None, problems)
+    parse_sources([("rules.json", json.dumps(value, indent=1))], None, problems)
     return [problem.message for problem in sorted(problems)]
 
 
@@ -182,5 +182,5 @@ def test_a_file_of_rules_is_loaded(tmp_path: Path) -> None:
     (policy,) = load_bundle([tmp_path]).policies
     assert policy.name == "team-rules"
     problems: list[Problem] = []
-    parse_policies([("r.json", '[{"ruleId":"a"}]')], None, problems)
+    parse_sources([("r.json", '[{"ruleId":"a"}]')], None, problems)
     assert {(problem.line, problem.column) for problem in problems} == {(1, 2)}
