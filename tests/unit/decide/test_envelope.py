@@ -289,7 +289,8 @@ def test_what_is_no_public_key_is_refused(text: str):
 
 NAMES = {
     "starter.yaml": True, "A-b_c.1.yml": True, "0.yaml": True, "x" * 115 + ".yaml": True,
-    "": False, ".yaml": False, ".a.yaml": False, "a.json": True, "a.txt": False, "a.yaml.txt": False,
+    "": False, ".yaml": False, ".a.yaml": False, "a.json": True, "a.txt": False,
+    "a.yaml.txt": False,
     "a/b.yaml": False, "..\\a.yaml": False, "a b.yaml": False, "a.yaml\n": False, "ä.yaml": False,
     "a\0.yaml": False, "C:a.yaml": False, "x" * 121 + ".yaml": False, "a.YAML": False,
 }  # fmt: skip
