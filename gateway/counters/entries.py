@@ -1,0 +1,123 @@
+"""What a journal of counters says, as bytes: entries in, one line out, and back.
+
+A line is a batch of entries that were made durable together, behind its checksum; so what a crash
+can tear is the last line, and nothing else.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
+
+import orjson
+
+from gateway.counters.counter import Counter
+from gateway.counters.ledger import Ledger, Place, Reservation, Share
+
+VERSION: Final = 1
+COUNTERS_PER_LINE: Final = 1_000
+
+Entry = tuple[object, ...]
+"""`v` version; `c` a counter; `r` taken; `s` in flight; `e` settled; `x` released."""
+
+
+class Damaged(Exception):
+    """A line that is not one of ours."""
+
+
+def encode_line(entries: Iterable[Entry]) -> bytes:
+    """One batch as one line."""
+    data = orjson.dumps(list(entries))
+    return b"%08x %b\n" % (zlib.crc32(data), data)
+
+
+def decode_line(line: bytes) -> list[Any]:
+    """The entries of a line without its line feed.
+
+    Raises:
+        Damaged: it is not as it was written.
+    """
+    data = line[9:]
+    if line[8:9] != b" " or line[:8] != b"%08x" % zlib.crc32(data):
+        raise Damaged
+    entries = orjson.loads(data)
+    assert isinstance(entries, list), "what has our checksum was written by us"
+    return entries
+
+
+def taken(reservation: Reservation) -> Entry:
+    shares = [
+        (*share.place, share.amount, share.seconds, share.used) for share in reservation.shares
+    ]
+    return "r", reservation.token, reservation.owner, reservation.lapses_at, shares
+
+
+def started(token: str) -> Entry:
+    return "s", token
+
+
+def settled(token: str, at: int) -> Entry:
+    return "e", token, at
+
+
+def released(token: str) -> Entry:
+    return "x", token
+
+
+def snapshot_lines(ledger: Ledger) -> Iterator[bytes]:
+    """Everything that a ledger holds."""
+    batch: list[Entry] = [("v", VERSION)]
+    for (limit, key), counter in ledger.counters:
+        if len(counter):
+            batch.append(("c", limit, key, counter.seconds, counter.uses))
+        if len(batch) >= COUNTERS_PER_LINE:
+            yield encode_line(batch)
+            batch = []
+    batch.extend(taken(reservation) for reservation in ledger.reservations)
+    yield encode_line(batch)
+
+
+def replay(entries: Iterable[Any], ledger: Ledger, now: int) -> None:
+    """Do to a ledger what the entries say.
+
+    Raises:
+        Damaged: they are of a version that is not ours.
+    """
+    for kind, *fields in entries:
+        match kind, fields:
+            case "v", [version]:
+                if version != VERSION:
+                    raise Damaged
+            case "c", [limit, key, seconds, uses]:
+                ledger.restore((limit, key), Counter(seconds, map(tuple, uses)))
+            case "r", [token, owner, lapses_at, shares]:
+                _end_of_owner(ledger, owner, now)
+                ledger.open(Reservation(token, owner, tuple(map(_share, shares)), lapses_at))
+            case "s", [token]:
+                reservation = ledger.find(token)
+                if reservation is not None:
+                    reservation.lapses_at = None
+            case "e", [token, at]:
+                ledger.settle(token, at)
+            case "x", [token]:
+                ledger.release(token)
+            case _:
+                raise Damaged
+
+
+def _share(fields: list[Any]) -> Share:
+    limit, key, amount, seconds, used = fields
+    place: Place = (limit, key)
+    return Share(place, amount, seconds, used)
+
+
+def _end_of_owner(ledger: Ledger, owner: str, now: int) -> None:
+    """An owner that takes anew had nothing open: what it had held has lapsed."""
+    before = ledger.of_owner(owner)
+    if before is None:
+        return
+    if before.lapses_at is None:
+        ledger.settle(before.token, now)
+    else:
+        ledger.release(before.token)
