@@ -23,6 +23,12 @@ DECISIONS = Counter(
     ["effect", "mode"],
     registry=REGISTRY,
 )
+WATCHED = Counter(
+    "checkrein_gateway_watched_verdicts",
+    "What rules, policies and limits in monitor mode would have done otherwise, by effect.",
+    ["effect"],
+    registry=REGISTRY,
+)
 REFUSALS = Counter(
     "checkrein_gateway_protocol_refusals",
     "Bytes refused before they became an exchange, by code.",
@@ -57,6 +63,27 @@ RECORD_ALARMS = Counter(
 STOPS = Gauge(
     "checkrein_gateway_stops", "Stops of the kill switch that are in force.", registry=REGISTRY
 )
+RULESET_FAULTS = Counter(
+    "checkrein_gateway_ruleset_faults",
+    "Times that rules were offered and could not be used, by code. The old ones stay.",
+    ["code"],
+    registry=REGISTRY,
+)
+RULESET_REFUSED = Gauge(
+    "checkrein_gateway_ruleset_refused",
+    "1 while the newest rules can't be used and older ones decide.",
+    registry=REGISTRY,
+)
+BUNDLE_SEQUENCE = Gauge(
+    "checkrein_gateway_bundle_sequence",
+    "Number of the control plane's bundle that decides; 0 without one.",
+    registry=REGISTRY,
+)
+BUNDLE_CONFIRMED = Gauge(
+    "checkrein_gateway_bundle_confirmed_timestamp_seconds",
+    "When the control plane last said that this bundle is the current one.",
+    registry=REGISTRY,
+)
 UPSTREAM_SECONDS = Histogram(
     "checkrein_gateway_upstream_seconds",
     "From sending a request to the end of its answer.",
@@ -80,6 +107,8 @@ def count_decision(decision: Decision) -> None:
     if counter is None:
         counter = _DECISION_COUNTERS[key] = DECISIONS.labels(decision.effect, decision.mode)
     counter.inc()
+    for watched in decision.watched:
+        WATCHED.labels(watched.effect).inc()
 
 
 LOG_FIELDS: Final = (

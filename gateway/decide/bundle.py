@@ -7,20 +7,28 @@ the context. Does no I/O; `loader.load_bundle` makes one from files.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
-from gateway.decide.risk import UNREADABLE_RISK
+from gateway.decide.assessment import Assessment
+from gateway.decide.baseline import Baseline
+from gateway.decide.organisation import Organisation
+from gateway.decide.risk.model import UNREADABLE_RISK, RiskModel
+from gateway.decide.rules.budget import BudgetIndex
 from gateway.decide.rules.engine import Engine
 from gateway.decide.rules.index import Verdict
 from gateway.decide.rules.policy import Policy, revision_of
 from gateway.model.action import Action, Canonical
-from gateway.model.decision import Context, Decision, ReasonCode, Risk
+from gateway.model.decision import Context, Decision, ReasonCode, Risk, Watched
 from gateway.model.effect import Effect, Mode
 from gateway.model.stop import Stop
 
 # Reading a member of an enum costs more than the comparison.
 _MONITOR: Final = Mode.MONITOR
+_BLOCK: Final = Effect.BLOCK
+
+WATCHED_NOTED_MAX: Final = 32
+"""Of one decision: a record has room for so many, and a person for fewer."""
 
 _REFUSAL_REASONS: Final[Mapping[str, str]] = {
     "body_too_large": ReasonCode.BODY_TOO_LARGE,
@@ -35,13 +43,23 @@ class Bundle:
 
     policies: tuple[Policy, ...]
     revision: str
+    risks: RiskModel
     _engine: Engine
+    _budgets: BudgetIndex | None
 
     @classmethod
-    def of(cls, policies: Sequence[Policy]) -> Bundle:
+    def of(
+        cls,
+        policies: Sequence[Policy],
+        organisation: Organisation | None = None,
+        baseline: Baseline | None = None,
+    ) -> Bundle:
         """Compile checked policies."""
         ordered = tuple(sorted(policies, key=lambda policy: policy.name))
-        return cls(ordered, revision_of(ordered), Engine(ordered))
+        budgets = BudgetIndex(ordered)
+        risks = RiskModel(organisation, baseline)
+        revision = revision_of(ordered, organisation, baseline)
+        return cls(ordered, revision, risks, Engine(ordered, risks), budgets or None)
 
     @classmethod
     def empty(cls) -> Bundle:
@@ -54,7 +72,7 @@ class Bundle:
         `mode` is the gateway's own: MONITOR lets pass whatever the policies say.
         """
         if len(actions) == 1:
-            verdict, standing, unresolved = self._engine.rule_on(actions[0], context)
+            verdict, standing, unresolved, watched = self._engine.rule_on(actions[0], context)
             kept = standing.monitored if mode is _MONITOR else standing.enforced
             key = (verdict, unresolved)
             decision = kept.get(key)
@@ -62,14 +80,38 @@ class Bundle:
                 decision = kept[key] = self._decision(
                     verdict, standing.assessed.risk, unresolved, mode
                 )
-            return decision
+            if watched:
+                decision = replace(decision, watched=_noted(watched, verdict))
+            if self._budgets is None:
+                return decision
+            return self._claiming(decision, actions, context, (standing.assessed,), mode)
         if not actions:
             return self._block(ReasonCode.NO_RULE_MATCHED, "the request holds no action", mode)
-        rulings = [self._engine.rule_on(action, context) for action in actions]
+        count = len(actions)
+        rulings = [self._engine.rule_on(action, context, count) for action in actions]
         # `max` keeps the first of equals, so the order of the request breaks ties.
-        verdict, _, unresolved = max(rulings, key=lambda ruling: ruling[0].rank)
+        verdict, _, unresolved, _ = max(rulings, key=lambda ruling: ruling[0].strictness)
         risk = max((ruling[1].assessed.risk for ruling in rulings), key=lambda each: each.score)
-        return self._decision(verdict, risk, unresolved, mode)
+        decision = self._decision(verdict, risk, unresolved, mode)
+        watched = tuple(each for ruling in rulings for each in ruling[3])
+        if watched:
+            decision = replace(decision, watched=_noted(watched, verdict))
+        assessments = [ruling[1].assessed for ruling in rulings]
+        return self._claiming(decision, actions, context, assessments, mode)
+
+    def _claiming(
+        self,
+        decision: Decision,
+        actions: tuple[Action, ...],
+        context: Context,
+        assessments: Sequence[Assessment],
+        mode: Mode,
+    ) -> Decision:
+        """A decision with what its request takes of limits. What is blocked takes nothing."""
+        if self._budgets is None or (decision.effect is _BLOCK and decision.mode is not _MONITOR):
+            return decision
+        claims = self._budgets.claims(actions, context, assessments, mode)
+        return replace(decision, claims=claims) if claims else decision
 
     def _decision(self, verdict: Verdict, risk: Risk, unresolved: str, mode: Mode) -> Decision:
         message = verdict.message
@@ -112,3 +154,14 @@ class Bundle:
         return Decision(
             Effect.BLOCK, reason, message, None, None, UNREADABLE_RISK, self.revision, mode
         )
+
+
+def _noted(watched: Sequence[Verdict], done: Verdict) -> tuple[Watched, ...]:
+    """What monitor mode said that is not what is done, each once, the strictest first."""
+    others = dict.fromkeys(
+        Watched(verdict.policy or "", verdict.rule, verdict.effect, verdict.reason)
+        for verdict in watched
+        if verdict.effect is not done.effect
+    )
+    ordered = sorted(others, key=lambda each: -each.effect.strictness)
+    return tuple(ordered[:WATCHED_NOTED_MAX])

@@ -1,25 +1,23 @@
-"""Turns a checked condition into a Python function of one expression.
+"""Turns checked conditions into Python expressions that never raise, for generated functions.
 
-The function's source is written from the tree alone: operators from a fixed table, roots from
-`facts`, every literal through `repr` of a value whose type the parser has set. Fields of a request
-are read by item access, so a field called `__class__` is a key like any other. The function runs
-with no builtins but the few named here.
+A condition is true, false or can't be told. A rule that allows wants it certainly true; a rule that
+blocks or asks wants it not certainly false. Both are two-valued, so both are plain Python: with
+`lenient` False this writes the first, with True the second. They pass through `&&` and `||` as
+they are and change places at `!`; that is all there is to CEL's absorption of errors.
 
-It takes shortcuts that are exact for the types they test (`type(x) is int`). For anything else it
-raises, and the interpreter gives CEL's answer: INVARIANT(slow path): where this function returns,
-the interpreter would have returned the same.
+The source is written from the tree alone: operators from a fixed table, roots from `facts`, every
+literal through `repr` of a value whose type the parser has set. Fields of a request are read by
+key, so a field called `__class__` is a key like any other. INVARIANT(compiled): for every input the
+expression says what the interpreter says; what it has no words for it asks the interpreter.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Final, NoReturn, assert_never
+from typing import Final
 
-from gateway.decide.assessment import Assessment
-from gateway.decide.conditions import semantics
-from gateway.decide.conditions.facts import Fact, ValueType, fact_of
-from gateway.decide.conditions.semantics import Unresolved
+from gateway.decide.conditions.facts import ValueType, fact_of
+from gateway.decide.conditions.runtime import Oracle
 from gateway.decide.conditions.syntax import (
     EQUALITY,
     ORDERING,
@@ -33,76 +31,13 @@ from gateway.decide.conditions.syntax import (
     Literal,
     Logic,
     LogicOp,
-    Name,
-    Negate,
     Node,
     Not,
-    Quantified,
     Select,
-    Ternary,
-    children,
 )
-from gateway.model.action import Action, ParamValue
-from gateway.model.decision import Context
 
-Compiled = Callable[[Mapping[str, ParamValue], Action, Context, Assessment], bool]
-"""Takes params, action, context and assessment. Raises anything where it has no answer."""
-
-_SET_ITEMS_MIN = 4
-"""From how many texts on a set is faster to look into than a row of comparisons."""
-
-
-def _give_up() -> NoReturn:
-    raise Unresolved
-
-
-_HELPERS: Final[dict[str, Callable[..., object]]] = {
-    "_give_up": _give_up,
-    "_index": semantics.at_index,
-    "_size": semantics.size,
-    "_negate": semantics.negate,
-    "_starts": semantics.starts_with,
-    "_ends": semantics.ends_with,
-    "_contains": semantics.contains,
-    "_eq": semantics.equal,
-    "_ne": semantics.not_equal,
-    "_lt": semantics.less,
-    "_le": semantics.less_equal,
-    "_gt": semantics.greater,
-    "_ge": semantics.greater_equal,
-    "_in": semantics.is_in,
-    "_add": semantics.add,
-    "_sub": semantics.subtract,
-    "_mul": semantics.multiply,
-    "_div": semantics.divide,
-    "_rem": semantics.remainder,
-    "type": type,
-    "int": int,
-    "str": str,
-    "bool": bool,
-}
-
-_BINARY: Final = {
-    BinaryOp.EQUAL: "_eq",
-    BinaryOp.NOT_EQUAL: "_ne",
-    BinaryOp.LESS: "_lt",
-    BinaryOp.LESS_EQUAL: "_le",
-    BinaryOp.GREATER: "_gt",
-    BinaryOp.GREATER_EQUAL: "_ge",
-    BinaryOp.IN: "_in",
-    BinaryOp.ADD: "_add",
-    BinaryOp.SUBTRACT: "_sub",
-    BinaryOp.MULTIPLY: "_mul",
-    BinaryOp.DIVIDE: "_div",
-    BinaryOp.REMAINDER: "_rem",
-}
-_FUNCTIONS: Final = {
-    Function.SIZE: "_size",
-    Function.STARTS_WITH: "_starts",
-    Function.ENDS_WITH: "_ends",
-    Function.CONTAINS: "_contains",
-}
-_METHODS: Final = {Function.STARTS_WITH: "startswith", Function.ENDS_WITH: "endswith"}
+_SET_ITEMS_MIN: Final = 4
+"""From how many values on a set is faster to look into than a row of comparisons."""
 
 _MIRRORED: Final = {
     BinaryOp.LESS: BinaryOp.GREATER,
@@ -110,185 +45,301 @@ _MIRRORED: Final = {
     BinaryOp.GREATER: BinaryOp.LESS,
     BinaryOp.GREATER_EQUAL: BinaryOp.LESS_EQUAL,
 }
+_METHODS: Final = {
+    Function.STARTS_WITH: "{0}.startswith({1})",
+    Function.ENDS_WITH: "{0}.endswith({1})",
+    Function.CONTAINS: "{1} in {0}",
+}
 
 
-def can_compile(node: Node) -> bool:
-    """False for `all` and `exists`: they are interpreted, which also counts their work."""
-    return not isinstance(node, Quantified) and all(map(can_compile, children(node)))
+_WITHOUT_FORM: Final = frozenset({ValueType.TIMESTAMP, ValueType.DURATION})
+"""Types that only the interpreter has values of."""
 
 
-def compile_condition(node: Node) -> Compiled:
-    """Compile a checked condition for which `can_compile` holds."""
-    source = f"lambda p, a, c, r: {_Writer().condition(node)}"
-    code = compile(source, "<condition>", "eval")
-    # The source is our own, written from the checked tree; see the module's docstring.
-    function: Compiled = eval(code, {"__builtins__": {}, **_HELPERS})  # noqa: S307
-    return function
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A value in a local variable. `of_type` is ANY where only the request tells; `can_lack` is
+    false where there is always something to read."""
+
+    name: str
+    of_type: ValueType
+    can_lack: bool
 
 
 @dataclass(slots=True)
-class _Writer:
-    """Writes Python for nodes. `temporaries` counts the names it has used for values."""
+class Writer:
+    """Writes the tests of one generated function over `p` (params), `a` (action), `c` (context)
+    and `r` (assessment).
 
-    temporaries: int = field(default=0)
+    `reads` are the assignments that must stand before what was written since it was last emptied;
+    a value is read once for all tests behind it.
+    """
 
-    def condition(self, node: Node) -> str:
-        """Source that gives True or False, or raises."""
-        if _gives_truth(node):
-            return self.value(node)
-        return self._guarded(node, "bool", "{0}")
+    oracle: Oracle
+    reads: list[str] = field(default_factory=list)
+    _names: dict[str, str] = field(default_factory=dict)
+    _sure: dict[str, None] = field(default_factory=dict)
+    _unsure: bool = False
 
-    def value(self, node: Node) -> str:
-        fact = fact_of(node)
-        if fact is not None:
-            return fact.source
+    def local(self, source: str) -> str:
+        """The variable that holds the value of an expression."""
+        name = self._names.get(source)
+        if name is None:
+            name = self._names[source] = f"v{len(self._names)}"
+            self.reads.append(f"{name} = {source}")
+        return name
+
+    def take_reads(self) -> list[str]:
+        reads, self.reads = self.reads, []
+        return reads
+
+    def condition(self, node: Node, *, lenient: bool) -> tuple[str, list[str]]:
+        """The test, and such as are all true only if nothing in it was left untold; none where
+        that can't be otherwise."""
+        self._sure, self._unsure = {}, False
+        operands = node.operands if _is_conjunction(node) else (node,)
+        tests = [self._conjunct(operand, lenient=lenient) for operand in operands]
+        return " and ".join(tests), ["False"] if self._unsure else list(self._sure)
+
+    def _conjunct(self, node: Node, *, lenient: bool) -> str:
+        """A test that every other one stands or falls with: if it was asked of the interpreter,
+        the answer itself says whether it was certain."""
+        test = self._quick(node, lenient=lenient)
+        return self._conjunct_asked(node, lenient=lenient) if test is None else test
+
+    def _conjunct_asked(self, node: Node, *, lenient: bool) -> str:
+        if not lenient:
+            return f"{self._question(node)} is True"
+        answer = f"x{len(self.oracle.nodes)}"
+        self._sure[f"{answer} is True"] = None
+        return f"({answer} := {self._question(node)}) is not False"
+
+    def _question(self, node: Node) -> str:
+        return f"_ask({self.oracle.number(node)}, a, c, r)"
+
+    def _ask(self, node: Node, *, lenient: bool) -> str:
+        """A test by the interpreter, which leaves open whether it was certain."""
+        self._unsure = True
+        return self._doubt(node, lenient=lenient)
+
+    def _doubt(self, node: Node, *, lenient: bool) -> str:
+        return f"{self._question(node)} {'is not False' if lenient else 'is True'}"
+
+    def _test(self, node: Node, *, lenient: bool) -> str:
+        test = self._quick(node, lenient=lenient)
+        return f"({self._ask(node, lenient=lenient)})" if test is None else test
+
+    def _quick(self, node: Node, *, lenient: bool) -> str | None:
+        """The test as Python; None where it has no such form."""
         match node:
-            case Literal():
-                return repr(node.value)
-            case ListLiteral():
-                return f"[{', '.join(map(self.value, node.items))}]"
-            case Select():
-                return f"{self.value(node.operand)}[{node.field!r}]"
-            case Index():
-                return f"_index({self.value(node.operand)}, {self.value(node.index)})"
-            case Has():
-                return self._has(node)
-            case Not():
-                return f"(not {self.condition(node.operand)})"
-            case Negate():
-                return f"_negate({self.value(node.operand)})"
-            case Binary():
-                return self._binary(node)
             case Logic():
                 word = " and " if node.op is LogicOp.AND else " or "
-                return f"({word.join(map(self.condition, node.operands))})"
-            case Ternary():
-                return (
-                    f"({self.value(node.then)} if {self.condition(node.condition)}"
-                    f" else {self.value(node.otherwise)})"
-                )
+                tests = [self._test(operand, lenient=lenient) for operand in node.operands]
+                return f"({word.join(tests)})"
+            case Not():
+                return f"(not {self._test(node.operand, lenient=not lenient)})"
+            case Binary():
+                return self._binary(node, lenient=lenient)
             case Call():
-                return self._call(node)
-            case Name() | Quantified():
-                raise AssertionError("a quantifier and its variable are interpreted")
+                return self._call(node, lenient=lenient)
+            case Has():
+                return self._has(node, lenient=lenient)
+            case Literal(_, bool() as value):
+                return str(value)
             case _:
-                assert_never(node)
+                value = self._value(node)
+                return None if value is None else self._truth(value, lenient=lenient)
 
-    def _guarded(self, node: Node, type_name: str, template: str) -> str:
-        """`template` over the node's value if it is of exactly this type; else give up."""
-        name = f"t{self.temporaries}"
-        self.temporaries += 1
-        value = self.value(node)
-        return (
-            f"({template.format(name)} if type({name} := {value}) is {type_name} else _give_up())"
-        )
+    def _truth(self, value: Value, *, lenient: bool) -> str:
+        if value.of_type is ValueType.BOOL and not value.can_lack:
+            return value.name
+        self._needs(f"({value.name} is True or {value.name} is False)")
+        return f"({value.name} {'is not False' if lenient else 'is True'})"
 
-    def _has(self, node: Has) -> str:
-        # Where a declared param is missing, only the interpreter knows whether it is this one.
-        # A list or text would answer `in` differently from a map, so only maps may come here.
-        fact = fact_of(node.operand)
-        if fact is None:
-            return "_give_up()"
-        return f"({node.field!r} in {fact.source} or (_give_up() if a.missing else False))"
+    def _needs(self, test: str) -> None:
+        self._sure[test] = None
 
-    def _binary(self, node: Binary) -> str:
-        quick: str | None = None
-        if node.op in EQUALITY:
-            quick = self._equality(node)
-        elif node.op in ORDERING:
-            quick = self._ordering(node)
-        elif node.op is BinaryOp.IN:
-            quick = self._membership(node)
-        if quick is not None:
-            return quick
-        return f"{_BINARY[node.op]}({self.value(node.left)}, {self.value(node.right)})"
+    # --- values -----------------------------------------------------------------------------------
 
-    def _equality(self, node: Binary) -> str | None:
-        for literal, other in ((node.left, node.right), (node.right, node.left)):
-            if not isinstance(literal, Literal) or isinstance(other, Literal):
-                # Two literals are rare, and Python warns of `1 is None`.
-                continue
-            match literal.value:
-                case None | bool():
-                    is_it = "is" if node.op is BinaryOp.EQUAL else "is not"
-                    return f"({self.value(other)} {is_it} {literal.value!r})"
-                case str():
-                    return f"({self.value(other)} {node.op} {literal.value!r})"
-                case int() if literal.value not in (0, 1):
-                    # True == 1 in Python, so 0 and 1 take the careful way.
-                    return f"({self.value(other)} {node.op} {literal.value!r})"
-                case _:
+    def _value(self, node: Node) -> Value | None:
+        """Read a plain path; None for anything else."""
+        fact = fact_of(node)
+        if fact is not None:
+            if fact.type in _WITHOUT_FORM:
+                return None
+            source = fact.source
+            name = source if source.isidentifier() else self.local(source)
+            return Value(name, fact.type, "_give_up" in source)
+        match node:
+            case Select():
+                return self._member(node.operand, node.field)
+            case Index(_, operand, Literal(_, str() as key)):
+                return self._member(operand, key)
+            case Index(_, operand, Literal(_, int() as position)):
+                parent = self._value(operand)
+                if parent is None:
                     return None
-        return None
+                name = self.local(f"_item({parent.name}, {position!r})")
+                return Value(name, ValueType.ANY, can_lack=True)
+            case _:
+                return None
 
-    def _ordering(self, node: Binary) -> str | None:
+    def _member(self, operand: Node, key: str) -> Value | None:
+        parent = self._value(operand)
+        if parent is None:
+            return None
+        if parent.of_type is ValueType.MAP and not parent.can_lack:
+            source = f"{parent.name}.get({key!r}, _M)"
+        else:
+            source = f"_field({parent.name}, {key!r})"
+        return Value(self.local(source), ValueType.ANY, can_lack=True)
+
+    def _kind(self, value: Value, kind: str) -> str:
+        """The variable that says whether a value is a `number`, a `text`, ..."""
+        return self.local(f"_{kind}[type({value.name})]")
+
+    # --- comparisons ------------------------------------------------------------------------------
+
+    def _binary(self, node: Binary, *, lenient: bool) -> str | None:
+        if node.op is BinaryOp.IN:
+            return self._membership(node, lenient=lenient)
+        if node.op not in EQUALITY and node.op not in ORDERING:
+            return None
         for literal, other, op in (
             (node.right, node.left, node.op),
-            (node.left, node.right, _MIRRORED[node.op]),
+            (node.left, node.right, _MIRRORED.get(node.op, node.op)),
         ):
-            if not isinstance(literal, Literal) or isinstance(literal.value, bool | None):
-                continue
-            type_name = "str" if isinstance(literal.value, str) else "int"
-            fact = fact_of(other)
-            if fact is not None and _is_exactly(fact, type_name):
-                return f"({fact.source} {op} {literal.value!r})"
-            return self._guarded(other, type_name, f"{{0}} {op} {_braced(literal.value)}")
-        return None
-
-    def _membership(self, node: Binary) -> str | None:
-        if not isinstance(node.right, ListLiteral):
+            if isinstance(literal, Literal):
+                if isinstance(other, Call):
+                    return self._size(other, op, literal, lenient=lenient)
+                value = self._value(other)
+                if value is None:
+                    return None
+                if op in EQUALITY:
+                    return self._equality(value, op, literal, lenient=lenient)
+                return self._ordering(value, op, literal, lenient=lenient)
+        left, right = self._value(node.left), self._value(node.right)
+        if left is None or right is None:
             return None
-        texts = [
-            item.value
-            for item in node.right.items
-            if isinstance(item, Literal) and isinstance(item.value, str)
-        ]
-        if len(texts) != len(node.right.items) or not texts:
-            return None
-        written = ", ".join(repr(text) for text in texts)
-        if len(texts) >= _SET_ITEMS_MIN:
-            # A value that can't be hashed raises, and the interpreter answers.
-            return f"({self.value(node.left)} in {{{written}}})"
-        return f"({self.value(node.left)} in ({written},))"
+        return self._two_values(node, left, right, lenient=lenient)
 
-    def _call(self, node: Call) -> str:
-        args = [self.value(arg) for arg in node.args]
+    def _equality(self, value: Value, op: BinaryOp, literal: Literal, *, lenient: bool) -> str:
+        name = value.name
+        is_not = op is BinaryOp.NOT_EQUAL
+        if literal.value is None or isinstance(literal.value, bool):
+            test = f"{name} {'is not' if is_not else 'is'} {literal.value!r}"
+        elif literal.value in (0, 1):
+            # True == 1 in Python.
+            test = f"{name} == {literal.value!r} and {name} is not {bool(literal.value)}"
+            test = f"not ({test})" if is_not else test
+        else:
+            test = f"{name} {op} {literal.value!r}"
+        if not value.can_lack:
+            return f"({test})"
+        self._needs(f"{name} is not _M")
+        if lenient and not is_not:
+            return f"({test} or {name} is _M)"
+        if is_not and not lenient:
+            return f"({test} and {name} is not _M)"
+        return f"({test})"
+
+    def _ordering(
+        self, value: Value, op: BinaryOp, literal: Literal, *, lenient: bool
+    ) -> str | None:
+        if literal.value is None or isinstance(literal.value, bool):
+            return None
+        kind, fitting = "number", ValueType.INT
+        if isinstance(literal.value, str):
+            kind, fitting = "text", ValueType.TEXT
+        test = f"{value.name} {op} {literal.value!r}"
+        if value.of_type is fitting and not value.can_lack:
+            return f"({test})"
+        return self._if_kind(value, kind, test, lenient=lenient)
+
+    def _if_kind(self, value: Value, kind: str, test: str, *, lenient: bool) -> str:
+        """A test that can't be told of values of another kind."""
+        is_kind = self._kind(value, kind)
+        self._needs(is_kind)
+        return f"(not {is_kind} or {test})" if lenient else f"({is_kind} and {test})"
+
+    def _size(self, node: Call, op: BinaryOp, literal: Literal, *, lenient: bool) -> str | None:
+        value = self._value(node.args[0]) if node.function is Function.SIZE else None
+        if value is None or type(literal.value) is not int:
+            return None
+        test = f"len({value.name}) {op} {literal.value!r}"
+        return self._if_kind(value, "sized", test, lenient=lenient)
+
+    def _two_values(self, node: Binary, left: Value, right: Value, *, lenient: bool) -> str:
+        """Two paths: quick for numbers in order and for equal texts, and if one lacks."""
+        kind = "number" if node.op in ORDERING else "text"
+        are_kind = [self._kind(value, kind) for value in (left, right)]
+        names = [value.name for value in (left, right)]
+        asked = self._doubt(node, lenient=lenient)
+        for is_kind in are_kind:
+            self._needs(is_kind)
+        lacks = " or ".join(f"{name} is _M" for name in names)
+        other = f"{lacks} or {asked}" if lenient else f"not ({lacks}) and {asked}"
+        test = f" {node.op} ".join(names)
+        return f"({test} if {' and '.join(are_kind)} else {other})"
+
+    def _membership(self, node: Binary, *, lenient: bool) -> str | None:
+        if isinstance(node.right, ListLiteral):
+            return self._in_list(node.left, node.right, lenient=lenient)
+        value = self._value(node.right)
+        if value is None or not isinstance(node.left, Literal):
+            return None
+        literal = node.left.value
+        # Numbers of more than one kind are equal, and true is 1 in Python: those are asked for.
+        if not isinstance(literal, str):
+            return None
+        return self._if_kind(value, "holder", f"{literal!r} in {value.name}", lenient=lenient)
+
+    def _in_list(self, node: Node, items: ListLiteral, *, lenient: bool) -> str | None:
+        literals = [item.value for item in items.items if isinstance(item, Literal)]
+        of_types = {type(literal) for literal in literals}
+        if len(literals) != len(items.items) or of_types not in ({str}, {int}):
+            return None
+        value = self._value(node)
+        if value is None:
+            return None
+        written = ", ".join(map(repr, literals))
+        written = f"({written},)" if len(literals) < _SET_ITEMS_MIN else f"{{{written}}}"
+        is_text = of_types == {str}
+        test = f"{value.name} in {written}"
+        if is_text and value.of_type is ValueType.TEXT and not value.can_lack:
+            return f"({test})"
+        # What is of another kind may have no hash, and is in no such list.
+        is_kind = self._kind(value, "text" if is_text else "number")
+        self._needs(f"{value.name} is not _M")
+        if not lenient:
+            return f"({is_kind} and {test})"
+        return f"({test} if {is_kind} else {value.name} is _M)"
+
+    # --- calls ------------------------------------------------------------------------------------
+
+    def _call(self, node: Call, *, lenient: bool) -> str | None:
+        template = _METHODS.get(node.function)
         argument = node.args[-1]
-        is_text = isinstance(argument, Literal) and isinstance(argument.value, str)
-        if len(node.args) == 2 and is_text:
-            assert isinstance(argument, Literal)
-            assert isinstance(argument.value, str)
-            method = _METHODS.get(node.function)
-            literal = _braced(argument.value)
-            template = f"{literal} in {{0}}" if method is None else f"{{0}}.{method}({literal})"
-            return self._guarded(node.args[0], "str", template)
-        return f"{_FUNCTIONS[node.function]}({', '.join(args)})"
+        if template is None or not isinstance(argument, Literal):
+            return None
+        value = self._value(node.args[0])
+        if value is None or not isinstance(argument.value, str):
+            return None
+        test = template.format(value.name, repr(argument.value))
+        return self._if_kind(value, "text", test, lenient=lenient)
+
+    def _has(self, node: Has, *, lenient: bool) -> str | None:
+        value = self._member(node.operand, node.field)
+        if value is None:
+            return None
+        if fact_of(node.operand) is None:
+            return f"({value.name} is not _M or {self._ask(node, lenient=lenient)})"
+        # Of what lies in a map that is always there, only what could not be read is in doubt.
+        self._needs(f"({value.name} is not _M or not a.unreadable)")
+        if not lenient:
+            return f"({value.name} is not _M)"
+        return f"({value.name} is not _M or a.unreadable and {self._doubt(node, lenient=True)})"
 
 
-def _braced(value: object) -> str:
-    """`repr` for use inside a format template."""
-    return repr(value).replace("{", "{{").replace("}", "}}")
-
-
-def _is_exactly(fact: Fact, type_name: str) -> bool:
-    return (fact.type, type_name) in ((ValueType.TEXT, "str"), (ValueType.INT, "int"))
-
-
-def _gives_truth(node: Node) -> bool:
-    """Whether the source for this node can give nothing but True or False."""
-    fact = fact_of(node)
-    if fact is not None:
-        return fact.type is ValueType.BOOL
-    match node:
-        case Literal():
-            return isinstance(node.value, bool)
-        case Binary():
-            return node.op in EQUALITY or node.op in ORDERING or node.op is BinaryOp.IN
-        case Call():
-            return node.function is not Function.SIZE
-        case Ternary():
-            return _gives_truth(node.then) and _gives_truth(node.otherwise)
-        case Has() | Not() | Logic():
-            return True
-        case _:
-            return False
+def _is_conjunction(node: Node) -> bool:
+    return isinstance(node, Logic) and node.op is LogicOp.AND

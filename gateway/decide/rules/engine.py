@@ -1,35 +1,28 @@
 """Decides actions by indexed rules: action and context in, verdict and risk out.
 
-The lowest priority number that matches decides within a policy; across policies and across the
-actions of one request the strictest verdict does. INVARIANT(unresolved): a condition that can't
-be evaluated makes a BLOCK or REQUIRE_APPROVAL rule match and an ALLOW rule not match.
+The lowest priority number that matches decides within a policy; across policies the strictest
+verdict does. INVARIANT(unresolved): a condition that can't be evaluated makes a BLOCK or
+REQUIRE_APPROVAL rule match and an ALLOW rule not match. INVARIANT(monitor): a rule in monitor mode
+decides nothing, and a policy in monitor mode decides only where no other policy applies.
 
 Everything an agent can name (operations, target types) lands in caches of bounded size.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final, TypeVar
 
 from gateway.decide.assessment import Assessment
 from gateway.decide.risk.model import Key, RiskModel
-from gateway.decide.rules.index import (
-    RANK_MAX,
-    PolicyIndex,
-    Section,
-    Verdict,
-    no_policy_verdict,
-)
+from gateway.decide.rules.index import NO_POLICY, STRICTNESS_MAX, PolicyIndex, Section, Verdict
 from gateway.decide.rules.policy import Policy
 from gateway.model.action import Action
 from gateway.model.decision import Context, Decision
-from gateway.model.effect import Effect
-
-# Reading a member of an enum costs more than the rest of a comparison.
-_ALLOW: Final = Effect.ALLOW
+from gateway.model.effect import Mode
 
 _Key = TypeVar("_Key")
+_Kept = TypeVar("_Kept")
 
 OPERATIONS_CACHED_MAX: Final = 4_096
 """Operations whose rules are kept gathered, for each set of policies. Names of operations may come
@@ -43,9 +36,10 @@ STANDINGS_KEPT_MAX: Final = 256
 
 _OperationKey = tuple[str, str, str, str, str, bool, str | None]
 
-Ruling = tuple[Verdict, "Standing", str]
-"""The verdict on one action, with what is kept for calls like it, and the field that made the rule
-match unread ("" when none did). A plain tuple: one is made for every decision."""
+Ruling = tuple[Verdict, "Standing", str, tuple[Verdict, ...]]
+"""The verdict on one action, what is kept for calls like it, the field that made the rule match
+unread ("" when none did), and what was said in monitor mode. A plain tuple: one is made for every
+decision."""
 
 
 class Standing:
@@ -61,13 +55,23 @@ class Standing:
 
 
 class Operation:
-    """All that is known beforehand about the calls of one operation."""
+    """All that is known beforehand about the calls of one operation. `sections` are of the policies
+    that decide, `shadows` of those that are only watched. `is_watched` says whether anything can
+    be noted."""
 
-    __slots__ = ("_like", "_profile", "_standings", "sections")
+    __slots__ = ("_like", "_profile", "_standings", "is_watched", "sections", "shadows")
 
-    def __init__(self, like: Action, sections: tuple[Section, ...], risks: RiskModel) -> None:
+    def __init__(
+        self,
+        like: Action,
+        sections: tuple[Section, ...],
+        shadows: tuple[Section, ...],
+        risks: RiskModel,
+    ) -> None:
         self._like = like
         self.sections = sections
+        self.shadows = shadows
+        self.is_watched = bool(shadows) or any(section.watched for section in sections)
         self._profile = risks.profile(like)
         self._standings: dict[Key, Standing] = {}
 
@@ -76,8 +80,7 @@ class Operation:
         standing = self._standings.get(key)
         if standing is None:
             standing = Standing(self._profile.assess(key))
-            if len(self._standings) < STANDINGS_KEPT_MAX:
-                self._standings[key] = standing
+            _keep(self._standings, key, standing, STANDINGS_KEPT_MAX)
         return standing
 
     def covers(self, action: Action) -> bool:
@@ -97,8 +100,10 @@ class _View:
     """The policies that one agent, or several alike, is under."""
 
     def __init__(self, indexes: Sequence[PolicyIndex], risks: RiskModel) -> None:
-        self._indexes = indexes
         self._risks = risks
+        enforced = [index for index in indexes if index.policy.mode is Mode.ENFORCE]
+        self._deciding = enforced or indexes
+        self._shadows = [index for index in indexes if index not in self._deciding]
         self._by_name: dict[str, Operation] = {}
         self._by_key: dict[_OperationKey, Operation] = {}
 
@@ -111,17 +116,16 @@ class _View:
         key = _key_of(action)
         operation = self._by_key.get(key)
         if operation is None:
-            operation = self._gather(action)
-            _make_room(self._by_key)
-            self._by_key[key] = operation
+            operation = Operation(
+                action,
+                tuple(index.section_for(action) for index in self._deciding),
+                tuple(index.section_for(action) for index in self._shadows),
+                self._risks,
+            )
+            _keep(self._by_key, key, operation, OPERATIONS_CACHED_MAX)
         if action.operation not in self._by_name:
-            _make_room(self._by_name)
-            self._by_name[action.operation] = operation
+            _keep(self._by_name, action.operation, operation, OPERATIONS_CACHED_MAX)
         return operation
-
-    def _gather(self, action: Action) -> Operation:
-        sections = tuple(index.section_for(action) for index in self._indexes)
-        return Operation(action, sections or (Section((), no_policy_verdict()),), self._risks)
 
 
 def _key_of(action: Action) -> _OperationKey:
@@ -136,9 +140,10 @@ def _key_of(action: Action) -> _OperationKey:
     )
 
 
-def _make_room(cache: dict[_Key, Operation]) -> None:
-    if len(cache) >= OPERATIONS_CACHED_MAX:
+def _keep(cache: dict[_Key, _Kept], key: _Key, value: _Kept, entries_max: int) -> None:
+    if len(cache) >= entries_max:
         del cache[next(iter(cache))]
+    cache[key] = value
 
 
 class Engine:
@@ -159,16 +164,19 @@ class Engine:
         operation = view.operation(action)
         standing = operation.standing(action, context, actions)
         assessed = standing.assessed
-        best: Verdict | None = None
-        best_unresolved = ""
+        best, unresolved, strictness = NO_POLICY, "", -1
         for section in operation.sections:
-            verdict, unresolved = _decide_section(section, action, context, assessed)
-            if best is None or verdict.rank > best.rank:
-                best, best_unresolved = verdict, unresolved
-                if verdict.rank == RANK_MAX:
+            code = _decide_section(section, action, context, assessed)
+            verdict = section.index.verdicts[code >> 1]
+            if verdict.strictness > strictness:
+                best, strictness, unresolved = verdict, verdict.strictness, ""
+                if code & 1:
+                    unresolved = section.index.subject_of(code >> 1, action, context, assessed)
+                if strictness == STRICTNESS_MAX:
                     break
-        assert best is not None, "a view has a section, if only to say that no policy applies"
-        return best, standing, best_unresolved
+        if operation.is_watched:
+            return best, standing, unresolved, tuple(_watch(operation, action, context, assessed))
+        return best, standing, unresolved, ()
 
     def _view(self, agent: str) -> _View:
         indexes = tuple(index for index in self._indexes if index.policy.applies_to(agent))
@@ -186,27 +194,34 @@ class Engine:
 
 def _decide_section(
     section: Section, action: Action, context: Context, assessed: Assessment
-) -> tuple[Verdict, str]:
-    """The verdict, and the field that made its rule match unread ("" when none did)."""
+) -> int:
+    """The least of what the functions give: the position that decides, twice."""
+    code = section.index.nothing
     params = action.params
-    for guard, compiled, condition, verdict in section.candidates:
-        subject = ""
-        if guard is not None:
-            unread = guard(action, context)
-            if unread is None or (unread and verdict.effect is _ALLOW):
-                continue
-            subject = unread
-        if compiled is None:
-            return verdict, subject
-        try:
-            if compiled(params, action, context, assessed):
-                return verdict, subject
-        except Exception:
-            # INVARIANT(slow path): the compiled form gave up; the interpreter knows.
-            assert condition is not None
-            answer = condition.holds(action, context, assessed)
-            if answer is True:
-                return verdict, subject
-            if answer is not False and verdict.effect is not _ALLOW:
-                return verdict, subject or answer.subject or "the condition"
-    return section.default, ""
+    for first, find in section.finds:
+        if first > code:
+            break
+        found = find(params, action, context, assessed)
+        if found < code:
+            code = found
+    return code
+
+
+def _watch(
+    operation: Operation, action: Action, context: Context, assessed: Assessment
+) -> Iterator[Verdict]:
+    """What is said in monitor mode: by each rule that would have been the first to match of those
+    that were left, and by each policy that is only watched."""
+    params = action.params
+    for section in operation.sections:
+        if section.watched:
+            code = _decide_section(section, action, context, assessed)
+            nothing = section.index.nothing
+            for first, find in section.watched:
+                if first > code:
+                    break
+                if find(params, action, context, assessed) != nothing:
+                    yield section.index.verdicts[first >> 1]
+    for section in operation.shadows:
+        code = _decide_section(section, action, context, assessed)
+        yield section.index.verdicts[code >> 1]

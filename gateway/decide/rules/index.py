@@ -1,54 +1,47 @@
 """Arranges rules so that a decision looks at those that could match, and at no others.
 
-Each rule lies under the names of its most selective static field. For one operation the rules
-that fit are gathered once into a `Section` a policy, already in the order in which they decide.
+Rules that are about the same calls form a group, and a group is one generated function. Each group
+lies under the names of its most selective static field. For one operation the groups that fit are
+gathered once into a `Section` a policy.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Final
 
-from gateway.decide.conditions.compiler import Compiled
+from gateway.decide.assessment import Assessment
 from gateway.decide.conditions.facts import TARGET_ID
-from gateway.decide.rules.policy import READERS, STATIC_FIELDS, Condition, MatchField, Policy, Rule
+from gateway.decide.conditions.semantics import Unresolved
+from gateway.decide.patterns import Pattern
+from gateway.decide.rules.groups import FUNCTION_RULES_MAX, Find, Placed, compile_groups
+from gateway.decide.rules.policy import (
+    OF_TARGET,
+    READERS,
+    STATIC_FIELDS,
+    MatchField,
+    Policy,
+    Rule,
+)
 from gateway.model.action import Action
 from gateway.model.decision import Context, ReasonCode
 from gateway.model.effect import ApprovalTerms, Effect, Mode
 
-Guard = Callable[[Action, Context], str | None]
-"""Tests what differs from call to call: target id, agent, labels, run, environment. None when the
-rule does not match, "" when it does, else the field that could not be read."""
-
-Candidate = tuple[Guard | None, Compiled | None, Condition | None, "Verdict"]
-"""One rule as the engine's loop wants it. A plain tuple: it is unpacked once a rule and call."""
-
-_DYNAMIC_FIELDS: Final = tuple(field for field in MatchField if field not in STATIC_FIELDS)
 _NO_CONTEXT: Final = Context("", None, 0)
 
-_RANKS: Final = {
-    (Effect.BLOCK, Mode.ENFORCE): 5,
-    (Effect.REQUIRE_APPROVAL, Mode.ENFORCE): 4,
-    (Effect.BLOCK, Mode.MONITOR): 3,
-    (Effect.REQUIRE_APPROVAL, Mode.MONITOR): 2,
-    (Effect.ALLOW, Mode.ENFORCE): 1,
-    (Effect.ALLOW, Mode.MONITOR): 0,
-}
-"""Which verdict wins across policies and across the actions of one request. What is enforced goes
-before what is only watched, so a monitor policy can't weaken an enforcing one."""
-
-RANK_MAX: Final = max(_RANKS.values())
+STRICTNESS_MAX: Final = Effect.BLOCK.strictness
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Verdict:
-    """What a rule, or a policy's default (`rule` None), says."""
+    """What a rule, or a policy's default (`rule` None), says. `mode` is the policy's."""
 
     effect: Effect
+    strictness: int
     mode: Mode
-    rank: int
     policy: str | None
     rule: str | None
     reason: str
@@ -57,11 +50,24 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Section:
-    """One policy, cut down to one operation: its candidates in deciding order, and its default."""
+class Group:
+    """Rules with one static `match`, of which `rule` is one. `first` is what `find` gives at
+    least; `always` what it gives at most, because that rule has no further test."""
 
-    candidates: tuple[Candidate, ...]
-    default: Verdict
+    rule: Rule
+    first: int
+    always: int
+    find: Find
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Section:
+    """One policy, cut down to one operation. `finds` are what can decide, by the least that each
+    can give; `watched` the same of rules in monitor mode, one rule each."""
+
+    index: PolicyIndex
+    finds: tuple[tuple[int, Find], ...]
+    watched: tuple[tuple[int, Find], ...]
 
 
 def default_verdict(policy: Policy) -> Verdict:
@@ -70,21 +76,21 @@ def default_verdict(policy: Policy) -> Verdict:
     # An approval by default has the terms that a rule without terms has.
     terms = ApprovalTerms() if effect is Effect.REQUIRE_APPROVAL else None
     reason = ReasonCode.NO_RULE_MATCHED
-    rank = _RANKS[effect, policy.mode]
-    return Verdict(effect, policy.mode, rank, policy.name, None, reason, message, terms)
-
-
-def no_policy_verdict() -> Verdict:
     return Verdict(
-        Effect.BLOCK,
-        Mode.ENFORCE,
-        RANK_MAX,
-        None,
-        None,
-        ReasonCode.NO_POLICY,
-        "no policy applies to this agent, so nothing is allowed",
-        None,
+        effect, effect.strictness, policy.mode, policy.name, None, reason, message, terms
     )
+
+
+NO_POLICY: Final = Verdict(
+    Effect.BLOCK,
+    STRICTNESS_MAX,
+    Mode.ENFORCE,
+    None,
+    None,
+    ReasonCode.NO_POLICY,
+    "no policy applies to this agent, so nothing is allowed",
+    None,
+)
 
 
 def deciding_order(rule: Rule) -> tuple[int, int, str]:
@@ -93,72 +99,155 @@ def deciding_order(rule: Rule) -> tuple[int, int, str]:
 
 
 class PolicyIndex:
-    """The enabled rules of one policy."""
+    """The enabled rules of one policy, in deciding order. A rule's verdict has its position; the
+    default's is behind the last."""
 
     def __init__(self, policy: Policy) -> None:
         self.policy = policy
-        self._default = default_verdict(policy)
-        self._by_name: dict[tuple[MatchField, str], list[Rule]] = defaultdict(list)
-        self._rest: list[Rule] = []
-        self._candidates: dict[Rule, Candidate] = {}
-        for rule in policy.rules:
-            if rule.enabled:
-                self._place(rule)
+        enabled = (rule for rule in policy.rules if rule.enabled)
+        self.rules = tuple(sorted(enabled, key=deciding_order))
+        self.verdicts = (*map(self._verdict, self.rules), default_verdict(policy))
+        self.nothing = 2 * len(self.rules)
+        """What a function gives where none of its rules matches."""
+        placed = list(enumerate(self.rules))
+        by_match: dict[object, list[Placed]] = defaultdict(list)
+        for position, rule in placed:
+            if rule.mode is Mode.ENFORCE:
+                by_match[_static_match(rule)].append((position, rule))
+        self._deciding = _Shelf(self._groups(_in_pieces(by_match.values())))
+        watched = [[each] for each in placed if each[1].mode is Mode.MONITOR]
+        self._watched = _Shelf(self._groups(watched))
 
-    def _place(self, rule: Rule) -> None:
-        self._candidates[rule] = self._candidate(rule)
-        for field in STATIC_FIELDS:
-            pattern = rule.match.pattern_of(field)
-            if pattern is not None and not pattern.globs:
-                for name in pattern.exact:
-                    self._by_name[field, name].append(rule)
-                return
-        self._rest.append(rule)
-
-    def _candidate(self, rule: Rule) -> Candidate:
-        verdict = Verdict(
+    def _verdict(self, rule: Rule) -> Verdict:
+        return Verdict(
             rule.effect,
+            rule.effect.strictness,
             self.policy.mode,
-            _RANKS[rule.effect, self.policy.mode],
             self.policy.name,
             rule.id,
             rule.reason,
             rule.message,
             rule.terms,
         )
-        compiled = None if rule.condition is None else rule.condition.compiled
-        return make_guard(rule), compiled, rule.condition, verdict
+
+    def _groups(self, parts: Sequence[Sequence[Placed]]) -> Iterator[Group]:
+        finds = compile_groups(parts, self.nothing)
+        for part, find in zip(parts, finds, strict=True):
+            first, rule = part[0]
+            always = (2 * position for position, each in part if has_no_test(each))
+            yield Group(rule, 2 * first, next(always, self.nothing), find)
 
     def section_for(self, action: Action) -> Section:
         """Gather what can match an operation, of which `action` is one call."""
-        rules = sorted(
-            (rule for rule in self._near(action) if mismatch_static(rule, action) is None),
-            key=deciding_order,
+        deciding = self._deciding.fitting(action)
+        # What begins behind a rule that always matches can't decide.
+        end = min((group.always for group in deciding), default=self.nothing)
+        return Section(
+            self,
+            tuple((group.first, group.find) for group in deciding if group.first <= end),
+            tuple((each.first, each.find) for each in self._watched.fitting(action)),
         )
-        return Section(tuple(_reachable([self._candidates[rule] for rule in rules])), self._default)
 
-    def _near(self, action: Action) -> Iterator[Rule]:
-        for field in STATIC_FIELDS:
+    def subject_of(
+        self, position: int, action: Action, context: Context, assessed: Assessment
+    ) -> str:
+        """The field that made a rule match unread; "" when the rule matches as it is."""
+        rule = self.rules[position]
+        unread = unreadable_field(rule, action)
+        if unread is not None or rule.condition is None:
+            return unread or ""
+        answer = rule.condition.holds(action, context, assessed)
+        if isinstance(answer, Unresolved):
+            return answer.subject or "the condition"
+        return ""
+
+
+def _static_match(rule: Rule) -> tuple[object, ...]:
+    fields = (pair for pair in rule.match.fields if pair[0] in STATIC_FIELDS)
+    return (rule.match.reversible, *fields)
+
+
+def has_no_test(rule: Rule) -> bool:
+    """Whether a rule matches every call that its static fields fit."""
+    match = rule.match
+    return (
+        rule.condition is None
+        and not match.labels
+        and all(field in STATIC_FIELDS for field, _ in match.fields)
+    )
+
+
+def _in_pieces(groups: Iterable[list[Placed]]) -> list[list[Placed]]:
+    return [
+        group[at : at + FUNCTION_RULES_MAX]
+        for group in groups
+        for at in range(0, len(group), FUNCTION_RULES_MAX)
+    ]
+
+
+_Key = tuple[MatchField, str, str | None]
+"""A static field, a name or the beginning of one, and the provider where the group names one."""
+
+
+class _Shelf:
+    """Groups, found by the names of an operation."""
+
+    def __init__(self, groups: Iterable[Group]) -> None:
+        self._by_name: dict[_Key, list[Group]] = defaultdict(list)
+        self._by_beginning: dict[_Key, list[Group]] = defaultdict(list)
+        self._lengths: dict[MatchField, set[int]] = defaultdict(set)
+        self._rest: list[Group] = []
+        for group in groups:
+            self._place(group)
+
+    def _place(self, group: Group) -> None:
+        match = group.rule.match
+        found = _most_selective(group.rule)
+        if found is None:
+            self._rest.append(group)
+            return
+        field, pattern = found
+        of_provider = match.pattern_of(MatchField.PROVIDER)
+        provider = None
+        if of_provider is not None and not of_provider.globs and len(of_provider.exact) == 1:
+            (provider,) = of_provider.exact
+        for name in pattern.exact:
+            self._by_name[field, name, provider].append(group)
+        for beginning in {glob.pieces[0] for glob in pattern.globs}:
+            self._by_beginning[field, beginning, provider].append(group)
+            self._lengths[field].add(len(beginning))
+
+    def fitting(self, action: Action) -> list[Group]:
+        """The groups that fit all calls of an operation, by their first rule."""
+        near = {group.first: group for group in self._near(action)}
+        fits = (group for group in near.values() if mismatch_static(group.rule, action) is None)
+        return sorted(fits, key=lambda group: group.first)
+
+    def _near(self, action: Action) -> Iterator[Group]:
+        for field, provider in product(STATIC_FIELDS, (action.provider, None)):
             name = READERS[field](action, _NO_CONTEXT)
-            if name is not None:
-                yield from self._by_name.get((field, name), ())
+            if name is None:
+                continue
+            yield from self._by_name.get((field, name, provider), ())
+            for length in self._lengths.get(field, ()):
+                yield from self._by_beginning.get((field, name[:length], provider), ())
         yield from self._rest
 
 
-def _reachable(candidates: Sequence[Candidate]) -> Iterator[Candidate]:
-    """Stop behind the first rule that always matches: no later one can decide."""
-    for candidate in candidates:
-        yield candidate
-        guard, compiled, _, _ = candidate
-        if guard is None and compiled is None:
-            return
+def _most_selective(rule: Rule) -> tuple[MatchField, Pattern] | None:
+    """The field to look a rule up by: the first whose globs, if any, all have a beginning. The
+    provider comes last, since it is looked up together with each of the others."""
+    for field in sorted(STATIC_FIELDS, key=lambda each: each is MatchField.PROVIDER):
+        pattern = rule.match.pattern_of(field)
+        if pattern is not None and all(glob.pieces[0] for glob in pattern.globs):
+            return field, pattern
+    return None
 
 
 def mismatch_static(rule: Rule, action: Action) -> str | None:
     """The first field of `match` that keeps a rule from an operation; None when all fit."""
-    for field in STATIC_FIELDS:
-        pattern = rule.match.pattern_of(field)
-        if pattern is not None:
+    for field, pattern in rule.match.fields:
+        if field in STATIC_FIELDS:
             name = READERS[field](action, _NO_CONTEXT)
             if name is None or not pattern.matches(name):
                 return field.value
@@ -166,12 +255,17 @@ def mismatch_static(rule: Rule, action: Action) -> str | None:
     return None if wanted is None or wanted is action.reversible else "reversible"
 
 
-def mismatch_dynamic(rule: Rule, action: Action, context: Context) -> str | None:
-    """The same for what differs from call to call. An unreadable target id fits any pattern: see
-    `unreadable_field`."""
-    for field in _DYNAMIC_FIELDS:
-        pattern = rule.match.pattern_of(field)
-        if pattern is None or unreadable_field(rule, action) == field:
+def mismatch_dynamic(
+    rule: Rule, action: Action, context: Context, assessed: Assessment
+) -> str | None:
+    """The same for what differs from call to call. A target that can't be told fits any pattern:
+    see `unreadable_field`."""
+    for field, pattern in rule.match.fields:
+        if field in STATIC_FIELDS or (field in OF_TARGET and TARGET_ID in action.missing):
+            continue
+        if field is MatchField.TARGET_LABEL:
+            if not any(map(pattern.matches, assessed.labels)):
+                return field.value
             continue
         name = READERS[field](action, context)
         if name is None or not pattern.matches(name):
@@ -185,20 +279,6 @@ def mismatch_dynamic(rule: Rule, action: Action, context: Context) -> str | None
 
 def unreadable_field(rule: Rule, action: Action) -> str | None:
     """The field that a rule matches on and that the request did not let be read."""
-    if TARGET_ID in action.missing and rule.match.pattern_of(MatchField.TARGET_ID) is not None:
+    if TARGET_ID in action.missing and any(field in OF_TARGET for field, _ in rule.match.fields):
         return TARGET_ID
     return None
-
-
-def make_guard(rule: Rule) -> Guard | None:
-    """The test of a rule's dynamic fields; None when it has none."""
-    match = rule.match
-    if not match.labels and not any(match.pattern_of(field) for field in _DYNAMIC_FIELDS):
-        return None
-
-    def guard(action: Action, context: Context) -> str | None:
-        if mismatch_dynamic(rule, action, context) is not None:
-            return None
-        return unreadable_field(rule, action) or ""
-
-    return guard

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from gateway.decide.assessment import Assessment
 from gateway.decide.baseline import Baseline
-from gateway.decide.conditions.compiler import Compiled, can_compile, compile_condition
 from gateway.decide.conditions.interpreter import Interpreted, interpret
-from gateway.decide.conditions.semantics import Unresolved
+from gateway.decide.conditions.unresolved import Unresolved
 from gateway.decide.conditions.syntax import Node
 from gateway.decide.limits.window import Window
 from gateway.decide.organisation import Organisation
@@ -39,9 +39,11 @@ class MatchField(StrEnum):
     KIND = "kind"
     TARGET_TYPE = "target.type"
     TARGET_ID = "target.id"
+    TARGET_LABEL = "target.label"
     SENSITIVE = "sensitive"
     AGENT = "agent"
     RUN = "run"
+    RUN_STATE = "run.state"
     ENVIRONMENT = "environment"
 
 
@@ -57,9 +59,11 @@ READERS: Final[Mapping[MatchField, FieldReader]] = {
     MatchField.SENSITIVE: lambda action, _: action.sensitive,
     MatchField.AGENT: lambda _, context: context.agent,
     MatchField.RUN: lambda _, context: context.run,
+    MatchField.RUN_STATE: lambda _, context: context.run_state or None,
     MatchField.ENVIRONMENT: lambda _, context: context.environment,
 }
-"""None is matched by no pattern, `*` included: there is nothing that could have the name."""
+"""All fields but `target.label`, of which a target may have several. None is matched by no
+pattern, `*` included: there is nothing that could have the name."""
 
 STATIC_FIELDS: Final = (
     MatchField.OPERATION,
@@ -72,6 +76,9 @@ STATIC_FIELDS: Final = (
 """What is the same for every call of an operation: rules are indexed by it. The first are the
 most selective."""
 
+OF_TARGET: Final = frozenset({MatchField.TARGET_ID, MatchField.TARGET_LABEL})
+"""What can't be told of a target whose id could not be read."""
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -82,15 +89,22 @@ class Place:
     column: int
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Condition:
-    """A checked `when`, as text, tree and functions. `compiled` raises where it has no answer;
-    `holds` always has one, slower."""
+    """A checked `when`, as text and tree. Rules are compiled from the tree; `holds` is the
+    reference, made when it is first asked."""
 
-    text: str
-    node: Node
-    compiled: Compiled
-    holds: Interpreted
+    __slots__ = ("_interpreted", "node", "text")
+
+    def __init__(self, text: str, node: Node) -> None:
+        self.text = text
+        self.node = node
+        self._interpreted: Interpreted | None = None
+
+    def holds(self, action: Action, context: Context, assessed: Assessment) -> bool | Unresolved:
+        """Whether it is true, or the field that it can't be told for. Never raises."""
+        if self._interpreted is None:
+            self._interpreted = interpret(self.node)
+        return self._interpreted(action, context, assessed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +133,7 @@ class Rule:
     terms: ApprovalTerms | None
     enabled: bool
     place: Place
+    mode: Mode = Mode.ENFORCE
 
 
 class Per(StrEnum):
@@ -187,13 +202,7 @@ class Policy:
 
 
 def make_condition(text: str, node: Node) -> Condition:
-    """Compile a checked tree, or leave it to the interpreter where it can't be compiled."""
-    compiled = compile_condition(node) if can_compile(node) else _left_to_the_interpreter
-    return Condition(text, node, compiled, interpret(node))
-
-
-def _left_to_the_interpreter(*_: object) -> bool:
-    raise Unresolved
+    return Condition(text, node)
 
 
 def revision_of(
@@ -259,6 +268,7 @@ def _content_of_rule(rule: Rule) -> JsonValue:
         "reason": rule.reason,
         "message": rule.message,
         "enabled": rule.enabled,
+        "mode": rule.mode.value,
         "approval": _content_of_terms(rule.terms),
     }
 

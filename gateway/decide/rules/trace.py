@@ -97,7 +97,7 @@ def _find(
     """What comes of one rule by itself; DECIDES when it matches."""
     if not rule.enabled:
         return Finding.DISABLED, None
-    field = mismatch_static(rule, action) or mismatch_dynamic(rule, action, context)
+    field = mismatch_static(rule, action) or mismatch_dynamic(rule, action, context, assessed)
     if field is not None:
         return Finding.NO_MATCH, field
     unread = unreadable_field(rule, action)
