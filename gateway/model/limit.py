@@ -47,6 +47,7 @@ class LimitClaim:
     reason_code: str
     message: str
     terms: ApprovalTerms | None = None
+    unread: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,10 @@ one reading finds all there is to find.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from gateway.decide.conditions.syntax import ConditionError
 from gateway.decide.documents.document import Fields, Item, Items, Mark, Scalar, place_inside
@@ -19,6 +20,19 @@ T = TypeVar("T")
 
 _SHOWN_MAX = 60
 """Characters of a wrong value that a problem repeats."""
+
+_DURATION: Final = re.compile(
+    r"(?=.)(?:([0-9]{1,6})d)?(?:([0-9]{1,6})h)?(?:([0-9]{1,6})m)?(?:([0-9]{1,6})s)?"
+)
+_UNITS: Final = (86_400, 3_600, 60, 1)
+
+
+def parse_duration(text: str) -> int | None:
+    """Seconds of `1h30m`; None when it is no duration."""
+    form = _DURATION.fullmatch(text)
+    if form is None:
+        return None
+    return sum(int(count) * unit for count, unit in zip(form.groups("0"), _UNITS, strict=True))
 
 
 @dataclass(slots=True)

@@ -11,13 +11,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from gateway.decide.conditions.checker import check, names_of
+from gateway.decide.conditions.checker import check
+from gateway.decide.conditions.names import AGENT_LABELS, unknown_name
 from gateway.decide.conditions.parser import parse
 from gateway.decide.conditions.syntax import ConditionError
-from gateway.decide.documents.document import Fields, Item, Items, Scalar
-from gateway.decide.documents.reader import Reader
-from gateway.decide.nearest import nearest_help
-from gateway.decide.patterns import Pattern, parse_pattern
+from gateway.decide.documents.document import Item, Items, Scalar
+from gateway.decide.documents.limits import Parts, read_limits
+from gateway.decide.documents.patterns import hold, read_pattern
+from gateway.decide.documents.reader import Reader, parse_duration
+from gateway.decide.patterns import Pattern
 from gateway.decide.rules.policy import (
     Condition,
     Match,
@@ -25,7 +27,6 @@ from gateway.decide.rules.policy import (
     Place,
     Policy,
     Rule,
-    make_condition,
 )
 from gateway.model.decision import ReasonCode
 from gateway.model.effect import ApprovalTerms, Effect, Mode
@@ -37,9 +38,6 @@ KIND: Final = "Policy"
 RULES_MAX: Final = 20_000
 """Rules of one policy. They load in seconds and decide as fast as ten; more is generated data."""
 
-PATTERNS_MAX: Final = 1_000
-"""Names in one `match` list."""
-
 PRIORITY_MAX: Final = 1_000_000
 MESSAGE_CHARS_MAX: Final = 500
 """Of the sentence for the agent: it travels in the provider's own error shape."""
@@ -49,7 +47,6 @@ TIMEOUT_SECONDS_MAX: Final = 7 * 86_400
 """How long a question may stand: a week, over which the world it asks about has moved on."""
 
 NOT_YET_ENFORCED: Final[Mapping[str, str]] = {
-    "limits": "no counts or sums are kept yet",
     "groups": "who may answer is not told apart by group yet",
     "quorum": "one answer settles an approval; more are not waited for yet",
     "witness": "the target's state is not compared before release yet",
@@ -70,9 +67,6 @@ _MATCH_FIELDS: Final = {match_field.value: match_field for match_field in MatchF
 _POLICY_NAME: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _RULE_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _REASON: Final = re.compile(r"[A-Z][A-Z0-9_]{0,63}")
-_DURATION: Final = re.compile(
-    r"(?=.)(?:([0-9]{1,6})d)?(?:([0-9]{1,6})h)?(?:([0-9]{1,6})m)?(?:([0-9]{1,6})s)?"
-)
 _OWN_REASONS: Final = frozenset(
     value for name, value in vars(ReasonCode).items() if not name.startswith("_")
 )
@@ -101,8 +95,6 @@ class Schema:
         spec = reader.fields(
             body, "`spec`", ("scope", "mode", "defaultEffect", "rules", "limits"), ("rules",)
         )
-        if "limits" in spec:
-            self._later("limits", spec["limits"])
         scope = self._scope(spec.get("scope"))
         mode = reader.choice(spec["mode"], "`mode`", _MODES) if "mode" in spec else Mode.ENFORCE
         default = Effect.BLOCK
@@ -110,9 +102,17 @@ class Schema:
             chosen = reader.choice(spec["defaultEffect"], "`defaultEffect`", EFFECTS)
             default = Effect.BLOCK if chosen is None else chosen
         rules = self._rules(spec.get("rules"), name or "?")
+        lines = {rule.id: rule.place.line for rule in rules}
+        limits = read_limits(spec.get("limits"), self._parts(), name or "?", lines)
         if name is None or body is None or mode is None:
             return None
-        return Policy(name, scope, mode, default, rules, self._place(document))
+        return Policy(name, scope, mode, default, rules, self._place(document), tuple(limits))
+
+    def _parts(self) -> Parts:
+        return Parts(
+            self.reader, self._id, self._match, self._condition, self._terms, self._reason,
+            self._sentence, self._place,
+        )  # fmt: skip
 
     def _place(self, item: Item) -> Place:
         return Place(self.reader.file, item.mark.line, item.mark.column)
@@ -170,12 +170,12 @@ class Schema:
         reader = self.reader
         keys = (
             "id", "priority", "match", "when", "effect", "reason", "message", "approval", "enabled",
+            "mode",
         )  # fmt: skip
         found = reader.fields(item, "a rule", keys, ("id", "priority", "effect"))
         rule_id = None
         if "id" in found:
-            words = "letters, digits, dots, hyphens and underscores"
-            rule_id = self._named(found["id"], "`id`", _RULE_ID, words)
+            rule_id = self._id(found["id"])
         priority = None
         if "priority" in found:
             priority = reader.whole_of(found["priority"], "`priority`", 0, PRIORITY_MAX)
@@ -188,29 +188,41 @@ class Schema:
         enabled = True
         if "enabled" in found:
             enabled = reader.truth_of(found["enabled"], "`enabled`") is not False
-        reason = self._reason(found.get("reason"), rule_id or "")
+        mode = reader.choice(found["mode"], "`mode`", _MODES) if "mode" in found else None
+        reason = self._reason(found.get("reason"), f"rule_{rule_id or ''}")
         message = self._message(found.get("message"), rule_id or "", policy)
         if rule_id is None or priority is None or effect is None:
             return None
         place = self._place(item)
         return Rule(
-            rule_id, priority, match, condition, effect, reason, message, terms, enabled, place
-        )
+            rule_id, priority, match, condition, effect, reason, message, terms, enabled, place,
+            mode or Mode.ENFORCE,
+        )  # fmt: skip
 
-    def _reason(self, item: Item | None, rule_id: str) -> str:
+    def _id(self, item: Item) -> str | None:
+        words = "letters, digits, dots, hyphens and underscores"
+        return self._named(item, "`id`", _RULE_ID, words)
+
+    def _reason(self, item: Item | None, name: str) -> str:
+        """A reason code; without one, the name of what gives it."""
         if item is None:
-            return re.sub(r"[^A-Z0-9]+", "_", f"RULE_{rule_id}".upper()).rstrip("_")[:64]
+            return re.sub(r"[^A-Z0-9]+", "_", name.upper()).rstrip("_")[:64]
         words = "capital letters, digits and underscores"
         reason = self._named(item, "`reason`", _REASON, words)
         if reason in _OWN_REASONS:
             self.reader.complain(
                 item.mark, f"`{reason}` is a reason of Checkrein itself", "choose another"
             )
+        message = f"the organisation has no reason code `{reason}`"
+        hold(self.reader, item, reason or "", self.vocabulary.reason_codes, message)
         return reason or ""
 
     def _message(self, item: Item | None, rule_id: str, policy: str) -> str:
         if item is None:
             return f"rule `{rule_id}` of policy `{policy}` is about this action"
+        return self._sentence(item)
+
+    def _sentence(self, item: Item) -> str:
         message = self.reader.text_of(item, "`message`") or ""
         message = " ".join(message.split())
         if not 0 < len(message) <= MESSAGE_CHARS_MAX or not message.isprintable():
@@ -233,6 +245,10 @@ class Schema:
         groups, quorum, witness = found.get("groups"), found.get("quorum"), found.get("witness")
         if groups is not None and not (isinstance(groups, Items) and not groups.items):
             self._later("groups", groups)
+            for group in groups.items if isinstance(groups, Items) else ():
+                name = self.reader.text_of(group, "a group") or ""
+                message = f"the organisation has no approver group `{name[:60]}`"
+                hold(self.reader, group, name, self.vocabulary.approver_groups, message)
         if quorum is not None and self.reader.whole_of(quorum, "`quorum`", 1, 100) not in (1, None):
             self._later("quorum", quorum)
         if witness is not None:
@@ -245,14 +261,10 @@ class Schema:
     def _duration(self, item: Item | None) -> int | None:
         if item is None:
             return None
-        form = _DURATION.fullmatch(item.written) if isinstance(item, Scalar) else None
-        if form is None:
+        seconds = parse_duration(item.written) if isinstance(item, Scalar) else None
+        if seconds is None:
             self.reader.complain(item.mark, "`timeout` must be a duration such as `30m` or `1h30m`")
             return None
-        units = (86_400, 3_600, 60, 1)
-        seconds = sum(
-            int(count) * unit for count, unit in zip(form.groups("0"), units, strict=True)
-        )
         if not TIMEOUT_SECONDS_MIN <= seconds <= TIMEOUT_SECONDS_MAX:
             self.reader.complain(item.mark, "`timeout` must be from 10 seconds to 7 days")
             return None
@@ -280,46 +292,17 @@ class Schema:
         if item is None:
             return ()
         labels = []
+        known = self.vocabulary.agent_labels.keys()
         for key, value in self.reader.entries(item, "`labels`"):
-            pattern = self._pattern(value, f"label `{key.written[:60]}`")
+            name = key.written
+            hold(self.reader, key, name, known, unknown_name(AGENT_LABELS, name))
+            pattern = self._pattern(value, f"label `{name[:60]}`", f"{AGENT_LABELS}.{name}")
             if pattern is not None:
                 labels.append((key.written, pattern))
         return tuple(sorted(labels, key=lambda label: label[0]))
 
     def _pattern(self, item: Item, what: str, fact: str = "") -> Pattern | None:
-        items = [item]
-        if isinstance(item, Items):
-            items = self.reader.items(item, what, PATTERNS_MAX)
-            if not items:
-                self.reader.complain(item.mark, f"{what} lists nothing, so it would never match")
-                return None
-        if isinstance(item, Fields):
-            self.reader.complain(item.mark, f"{what} must be text or a list of texts")
-            return None
-        texts = [text for each in items if (text := self._pattern_text(each, what, fact))]
-        return parse_pattern(texts) if len(texts) == len(items) else None
-
-    def _pattern_text(self, item: Item, what: str, fact: str) -> str | None:
-        """One text of a pattern, once it is known to be a good one."""
-        is_whole = isinstance(item, Scalar) and type(item.value) is int
-        text = item.written if isinstance(item, Scalar) and is_whole else None
-        if text is None:
-            text = self.reader.text_of(item, what)
-        if text is None:
-            return None
-        try:
-            pattern = parse_pattern((text,))
-        except ValueError as error:
-            help_text = "`*` stands for any run of characters, and is the only sign"
-            self.reader.complain(item.mark, str(error), help_text)
-            return None
-        known = names_of(self.vocabulary, fact)
-        if known and text not in known and not any(map(pattern.matches, known)):
-            self.reader.complain(
-                item.mark, f"no mapper makes the {fact} `{text[:60]}`", nearest_help(text, known)
-            )
-            return None
-        return text
+        return read_pattern(self.reader, item, what, self.vocabulary, fact)
 
     def _condition(self, item: Item | None) -> Condition | None:
         if item is None:
@@ -338,5 +321,5 @@ class Schema:
             self.reader.complain_inside(item, fault)
         if errors:
             return None
-        condition = self.conditions[text] = make_condition(text, node)
+        condition = self.conditions[text] = Condition(text, node)
         return condition

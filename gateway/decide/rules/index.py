@@ -152,14 +152,18 @@ class PolicyIndex:
         self, position: int, action: Action, context: Context, assessed: Assessment
     ) -> str:
         """The field that made a rule match unread; "" when the rule matches as it is."""
-        rule = self.rules[position]
-        unread = unreadable_field(rule, action)
-        if unread is not None or rule.condition is None:
-            return unread or ""
-        answer = rule.condition.holds(action, context, assessed)
-        if isinstance(answer, Unresolved):
-            return answer.subject or "the condition"
-        return ""
+        return unread_subject(self.rules[position], action, context, assessed)
+
+
+def unread_subject(rule: Rule, action: Action, context: Context, assessed: Assessment) -> str:
+    """The field that makes a rule match unread; "" when the rule matches as it is."""
+    unread = unreadable_field(rule, action)
+    if unread is not None or rule.condition is None:
+        return unread or ""
+    answer = rule.condition.holds(action, context, assessed)
+    if isinstance(answer, Unresolved):
+        return answer.subject or "the condition"
+    return ""
 
 
 def _static_match(rule: Rule) -> tuple[object, ...]:

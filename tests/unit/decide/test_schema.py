@@ -70,8 +70,8 @@ TOP = {
     ),
     "a scope with a strange sign": (policy_text(GOOD, scope='"a?"'), "`?` has no meaning in `a?`"),
     "limits": (
-        policy_text(GOOD) + "  limits: [{id: x}]\n",
-        "`limits` can't be enforced: no counts or sums are kept yet",
+        policy_text(GOOD) + "  limits: {}\n",
+        "p.yaml:9:11: `limits` must be a list",
     ),
 }  # fmt: skip
 
