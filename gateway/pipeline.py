@@ -16,12 +16,13 @@ from dataclasses import dataclass
 from typing import Final
 
 from gateway import telemetry
+from gateway.case import Case, CaseRecords
 from gateway.enforce import gate, hold, responses
 from gateway.enforce.destination import DestinationGuard
-from gateway.judge import Judge, Judgement, Ruleset
-from gateway.model.action import Canonical
-from gateway.model.approval import Approval
-from gateway.model.decision import Decision, Permit, ReasonCode
+from gateway.enforce.witness import WitnessError, is_unchanged
+from gateway.judge import Judge, Ruleset
+from gateway.model.approval import Approval, Witness
+from gateway.model.decision import Permit, ReasonCode
 from gateway.model.effect import Mode
 from gateway.model.errors import (
     AgentProtocolError,
@@ -31,10 +32,7 @@ from gateway.model.errors import (
 )
 from gateway.model.exchange import Authority, Exchange, Principal
 from gateway.model.record import (
-    DecisionEntry,
-    Entry,
     Outcome,
-    OutcomeEntry,
     RefusalEntry,
 )
 from gateway.model.stop import Stop
@@ -53,6 +51,7 @@ from gateway.ports import (
     Wire,
 )
 from gateway.tunnels import Tunnels
+from gateway.witness_reader import WitnessReader
 
 log = logging.getLogger(__name__)
 
@@ -87,30 +86,6 @@ class PipelineSettings:
     passthrough_hosts: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Case:
-    """One exchange with what is known about it so far."""
-
-    exchange: Exchange
-    channel: AgentChannel
-    decision_id: str
-    judgement: Judgement
-
-    @property
-    def canonical(self) -> Canonical:
-        return self.judgement.canonical
-
-    @property
-    def decision(self) -> Decision:
-        return self.judgement.decision
-
-    @property
-    def token(self) -> str:
-        """What it took of limits; "" for nothing."""
-        reserved = self.judgement.reserved
-        return "" if reserved is None else reserved.token
-
-
 class Pipeline:
     """The real `Governor`. One per gateway; its judge's ruleset may be exchanged any time."""
 
@@ -134,6 +109,8 @@ class Pipeline:
         self._guard = guard
         self._world = world
         self._room = hold.HoldRoom(hold_settings)
+        self._records = CaseRecords(world.records, world.clock)
+        self._witnesses = WitnessReader(world.upstream, world.records, world.clock, world.new_id)
         self._passthrough = frozenset(settings.passthrough_hosts)
         self._tunnels = Tunnels(
             world.upstream, world.records, world.stops, world.clock, world.new_id
@@ -180,14 +157,14 @@ class Pipeline:
     ) -> None:
         telemetry.REFUSALS.labels(error.code).inc()
         now = self._world.clock.now()
-        self._append_afterwards(RefusalEntry(now, error.code, error.message, agent, authority))
+        self._records.afterwards(RefusalEntry(now, error.code, error.message, agent, authority))
 
     # --- one exchange -----------------------------------------------------------------------------
 
     async def govern(self, exchange: Exchange, channel: AgentChannel) -> None:
         decision_id = self._world.new_id("dec")
         judgement = await self.judge.judge(exchange, decision_id)
-        case = _Case(exchange, channel, decision_id, judgement)
+        case = Case(exchange, channel, decision_id, judgement)
         telemetry.count_decision(case.decision)
         match gate.admit(exchange, case.decision, case.decision_id):
             case gate.Forward(permit):
@@ -198,16 +175,16 @@ class Pipeline:
             case gate.Hold():
                 await self._hold(case)
 
-    async def _forward(self, case: _Case, permit: Permit, approval: Approval | None) -> None:
+    async def _forward(self, case: Case, permit: Permit, approval: Approval | None) -> None:
         try:
-            await self._record_intent(case, approval)
+            await self._records.intent(case, approval)
         except RecordError as error:
             await self._give_back(case)
             self._refuse_unrecorded(case, error)
             return
         if case.channel.is_gone:
             await self._give_back(case)
-            self._conclude(case, Outcome.NOT_SENT, code="agent_gone", approval=approval)
+            self._records.concluded(case, Outcome.NOT_SENT, "agent_gone", approval)
             return
         started = self._world.clock.monotonic()
         sent = await self._world.upstream.send(
@@ -215,26 +192,15 @@ class Pipeline:
         )
         if not sent.began:
             case.channel.respond(responses.upstream_failed(case.canonical, sent, case.decision_id))
-        self._append_afterwards(
-            OutcomeEntry(
-                self._world.clock.now(),
-                case.decision_id,
-                case.exchange.request_id,
-                sent.outcome,
-                sent.status,
-                sent.code,
-                int((self._world.clock.monotonic() - started) * 1_000_000),
-                sent.response_bytes,
-                approval,
-            )
-        )
+        duration_us = int((self._world.clock.monotonic() - started) * 1_000_000)
+        self._records.sent(case, sent, duration_us, approval)
         if case.token:
             await self._settle(case, sent)
 
-    def _stop_of(self, case: _Case) -> Stop | None:
+    def _stop_of(self, case: Case) -> Stop | None:
         return self.judge.stop_of(case.exchange, case.canonical)
 
-    async def _settle(self, case: _Case, sent: Sent) -> None:
+    async def _settle(self, case: Case, sent: Sent) -> None:
         """Say to the counters what became of an act. What may have happened counts."""
         if sent.outcome is Outcome.NOT_SENT or sent.status in REFUSED_BY_UPSTREAM:
             await self._give_back(case)
@@ -245,7 +211,7 @@ class Pipeline:
             # It stays in flight, and so it counts.
             log.warning("limit not settled", extra={"code": error.code})
 
-    async def _give_back(self, case: _Case) -> None:
+    async def _give_back(self, case: Case) -> None:
         if not case.token:
             return
         try:
@@ -253,14 +219,7 @@ class Pipeline:
         except LimitError as error:
             log.warning("limit not released", extra={"code": error.code})
 
-    async def _record_intent(self, case: _Case, approval: Approval | None) -> None:
-        entry = self._decision_entry(case, sends=True, approval=approval)
-        if case.canonical.is_mutation or not case.canonical.actions:
-            await self._world.records.append_durably(entry)
-        else:
-            self._world.records.append(entry)
-
-    async def _hold(self, case: _Case) -> None:
+    async def _hold(self, case: Case) -> None:
         waiting = self._room.place(case.exchange, case.canonical)
         with waiting as place, telemetry.HELD.track_inprogress():
             if place is None:
@@ -276,21 +235,32 @@ class Pipeline:
             except ApprovalError as error:
                 log.warning("approval unavailable", extra={"code": error.code})
                 self._refuse(case, gate.Refuse(ReasonCode.APPROVAL_UNAVAILABLE, error.message))
+            except WitnessError as error:
+                log.warning("witness unavailable", extra={"code": error.code})
+                self._refuse(case, gate.Refuse(ReasonCode.WITNESS_UNAVAILABLE, error.message))
             except LimitError as error:
                 log.warning("counters unavailable", extra={"code": error.code})
                 refuse = gate.Refuse(ReasonCode.LIMIT_STORE_UNAVAILABLE, error.message)
                 self._refuse(case, refuse)
 
-    async def _hold_in_place(self, case: _Case, place: hold.Place) -> None:
+    async def _hold_in_place(self, case: Case, place: hold.Place) -> None:
         desk, digest = self._world.desk, case.judgement.digest
         assert digest is not None
         try:
-            await self._world.records.append_durably(self._decision_entry(case, sends=False))
+            await self._records.held(case)
         except RecordError as error:
             self._refuse_unrecorded(case, error)
             return
-        ask = ApprovalAsk(case.decision_id, digest, case.exchange, case.canonical, case.decision)
-        approval = await desk.ask(ask)
+        witness = await self._see(case) if case.needs_witness else None
+        approval = await desk.ask(
+            ApprovalAsk(
+                case.decision_id, digest, case.exchange, case.canonical, case.decision, witness
+            )
+        )
+        if witness is not None and not is_unchanged(approval.witness, witness):
+            # It joined a question that was asked about another state of the world.
+            await self._void(case, approval)
+            return
         if self._stop_of(case) is not None:
             place.ended.set()  # it came before there was a place to end
         seconds_max = self._hold_settings.hold_seconds_max
@@ -299,7 +269,7 @@ class Pipeline:
         )
         if case.channel.is_gone:
             # Nobody would read the answer. The approval stays, for the same action sent again.
-            self._conclude(case, Outcome.NOT_SENT, code="agent_gone", approval=approval)
+            self._records.concluded(case, Outcome.NOT_SENT, "agent_gone", approval)
             return
         stop = self._stop_of(case)
         refuse = gate.answer(approval) if stop is None else gate.stopped(stop)
@@ -310,8 +280,11 @@ class Pipeline:
             return
         await self._release(case, approval, digest)
 
-    async def _release(self, case: _Case, approval: Approval, digest: str) -> None:
+    async def _release(self, case: Case, approval: Approval, digest: str) -> None:
         """Use an approval, once, and send what it was given for."""
+        if case.needs_witness and not is_unchanged(approval.witness, await self._see(case)):
+            await self._void(case, approval)
+            return
         # Before the approval is used: what the counters won't take must not use it up.
         if case.token and not await self._world.limits.start(case.token):
             self._refuse(case, gate.already_used(approval), approval)
@@ -324,61 +297,34 @@ class Pipeline:
                 await self._give_back(case)
                 self._refuse(case, refuse, approval)
 
+    async def _see(self, case: Case) -> Witness:
+        return await self._witnesses.read(
+            case.exchange, case.canonical, case.decision_id, lambda: self._stop_of(case)
+        )
+
+    async def _void(self, case: Case, approval: Approval) -> None:
+        """End an approval of a world that is not there any more; sent again, it is asked anew."""
+        await self._world.desk.void(approval.approval_id)
+        await self._give_back(case)
+        self._refuse(case, gate.world_changed(approval), approval)
+
     # --- refusals and records ---------------------------------------------------------------------
 
-    async def _refuse_decided(self, case: _Case, refuse: gate.Refuse) -> None:
+    async def _refuse_decided(self, case: Case, refuse: gate.Refuse) -> None:
         """Refuse at once; the refusal is recorded, but needs no disk before it is told."""
-        self._append_afterwards(self._decision_entry(case, sends=False))
+        self._records.decided(case)
         self._refuse(case, refuse)
 
-    def _refuse(self, case: _Case, refuse: gate.Refuse, approval: Approval | None = None) -> None:
+    def _refuse(self, case: Case, refuse: gate.Refuse, approval: Approval | None = None) -> None:
         case.channel.respond(
             responses.refusal(case.canonical, case.decision, case.decision_id, refuse)
         )
-        self._conclude(case, Outcome.REFUSED, refuse.code, approval)
+        self._records.concluded(case, Outcome.REFUSED, refuse.code, approval)
 
-    def _refuse_unrecorded(self, case: _Case, error: RecordError) -> None:
+    def _refuse_unrecorded(self, case: Case, error: RecordError) -> None:
         """The record can't be written, so nothing is sent and nothing more can be recorded."""
         log.error("record unavailable", extra={"code": error.code})
         refuse = gate.Refuse(ReasonCode.RECORD_UNAVAILABLE, error.message)
         case.channel.respond(
             responses.refusal(case.canonical, case.decision, case.decision_id, refuse)
         )
-
-    def _conclude(
-        self, case: _Case, outcome: Outcome, code: str, approval: Approval | None = None
-    ) -> None:
-        self._append_afterwards(
-            OutcomeEntry(
-                self._world.clock.now(),
-                case.decision_id,
-                case.exchange.request_id,
-                outcome,
-                code=code,
-                approval=approval,
-            )
-        )
-
-    def _decision_entry(
-        self, case: _Case, *, sends: bool, approval: Approval | None = None
-    ) -> DecisionEntry:
-        return DecisionEntry(
-            self._world.clock.now(),
-            case.decision_id,
-            case.exchange,
-            case.canonical,
-            case.judgement.context,
-            case.decision,
-            sends,
-            case.judgement.digest,
-            approval,
-        )
-
-    def _append_afterwards(self, entry: Entry) -> None:
-        """Record what already happened (or didn't). An intent without an outcome reads as
-        `unknown`, so a failure here loses no truth; it is counted and logged."""
-        try:
-            self._world.records.append(entry)
-        except RecordError as error:
-            telemetry.RECORD_FAULTS.inc()
-            log.error("entry not recorded", extra={"code": error.code})

@@ -12,7 +12,7 @@ from enum import Enum
 from typing import Protocol
 
 from gateway.model.action import Canonical
-from gateway.model.approval import Approval
+from gateway.model.approval import Approval, Witness
 from gateway.model.decision import Decision, Permit
 from gateway.model.errors import AgentProtocolError
 from gateway.model.exchange import Authority, Exchange, Principal, Response, ResponseHead
@@ -231,13 +231,15 @@ class Upstream(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ApprovalAsk:
-    """The question put to a person. `digest` is the action digest that the answer is bound to."""
+    """The question put to a person. `digest` is the action digest that the answer is bound to,
+    `witness` the state of the world that they are shown."""
 
     decision_id: str
     digest: str
     exchange: Exchange
     canonical: Canonical
     decision: Decision
+    witness: Witness | None = None
 
 
 class ApprovalDesk(Protocol):
@@ -259,6 +261,11 @@ class ApprovalDesk(Protocol):
         Repeating the call with the same `claim_id` gives the same answer, so that a lost reply
         can be asked for again.
         """
+        ...
+
+    async def void(self, approval_id: str) -> None:
+        """End an open one whose witness is not the state of the world any more. One that is not
+        open stays as it is."""
         ...
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from aiohttp import web
@@ -24,7 +25,7 @@ from controlplane.api.routing import Call, answer, cursor_after, route
 from controlplane.auth import Permission
 from controlplane.faults import ControlFault, Fault
 from controlplane.services.approvals import Resolution
-from controlplane.store.approvals import ApprovalRow, NewApproval
+from controlplane.store.approvals import AnswerRow, ApprovalRow, NewApproval
 from gateway.model.action import Kind
 from gateway.model.approval import ApprovalEvent, ApprovalState
 from gateway.model.codec import JsonValue, canonical_json
@@ -59,6 +60,17 @@ class TermsBody(Body):
     witnessRequired: bool = False
 
 
+class WitnessBody(Body):
+    """The target's state as the gateway read it, redacted; `hash` is over the whole of it."""
+
+    hash: Digest
+    state: Annotated[dict[str, Any], Field(max_length=100)]
+
+
+class VoidBody(Body):
+    reasonCode: Literal["WITNESS_HASH_MISMATCH"]
+
+
 class AskBody(Body):
     agent: Name
     runId: Short | None = None
@@ -82,6 +94,7 @@ class AskBody(Body):
     mode: Mode
     terms: TermsBody
     summary: Text
+    witness: WitnessBody | None = None
 
 
 class ListQuery(Query):
@@ -131,14 +144,16 @@ async def get(call: Call) -> web.Response:
     row = await call.services.approvals.get(
         call.caller, parse_id(call.http), query.waitSeconds, call.is_gone
     )
-    return answer({"approval": render_approval(row)})
+    answers = await call.services.approvals.answers(call.caller, row.approval_id)
+    return answer({"approval": render_approval(row, answers)})
 
 
 async def resolve(call: Call) -> web.Response:
     body = await parse_body(call.http, ResolveBody)
     resolution = Resolution(ApprovalEvent(body.resolution), body.resolvedBy, body.reason)
     row = await call.services.approvals.resolve(call.caller, parse_id(call.http), resolution)
-    return answer({"approval": render_approval(row)})
+    answers = await call.services.approvals.answers(call.caller, row.approval_id)
+    return answer({"approval": render_approval(row, answers)})
 
 
 async def consume(call: Call) -> web.Response:
@@ -146,6 +161,12 @@ async def consume(call: Call) -> web.Response:
     row = await call.services.approvals.consume(
         call.caller, parse_id(call.http), body.requestDigest, body.claimId
     )
+    return answer({"approval": render_approval(row)})
+
+
+async def void(call: Call) -> web.Response:
+    body = await parse_body(call.http, VoidBody)
+    row = await call.services.approvals.void(call.caller, parse_id(call.http), body.reasonCode)
     return answer({"approval": render_approval(row)})
 
 
@@ -164,10 +185,11 @@ ROUTES = (
         "POST", "/v1/approvals/{id}/resolve", resolve, Permission.APPROVAL_WRITE, Permission.ADMIN
     ),
     route("POST", "/v1/approvals/{id}/consume", consume, Permission.GATEWAY),
+    route("POST", "/v1/approvals/{id}/void", void, Permission.GATEWAY),
 )
 
 
-def render_approval(row: ApprovalRow) -> dict[str, JsonValue]:
+def render_approval(row: ApprovalRow, answers: Sequence[AnswerRow] = ()) -> dict[str, JsonValue]:
     return {
         "approvalId": str(row.approval_id),
         "status": row.status_now,
@@ -198,6 +220,9 @@ def render_approval(row: ApprovalRow) -> dict[str, JsonValue]:
             "timeoutSeconds": row.timeout_seconds,
             "witnessRequired": row.witness_required,
         },
+        "witness": None
+        if row.witness_hash is None
+        else {"hash": row.witness_hash, "state": json.loads(row.witness_state or "{}")},
         "createdAt": timestamp(row.created_at),
         "expiresAt": timestamp(row.expires_at),
         "resolvedAt": timestamp(row.resolved_at),
@@ -205,17 +230,20 @@ def render_approval(row: ApprovalRow) -> dict[str, JsonValue]:
         "resolvedByKey": str(row.resolved_by_key) if row.resolved_by_key else None,
         "comment": row.comment,
         "consumedAt": timestamp(row.consumed_at),
+        "answers": [
+            {
+                "answeredBy": given.answered_by,
+                "answer": given.answer,
+                "comment": given.comment,
+                "answeredAt": timestamp(given.answered_at),
+            }
+            for given in answers
+        ],
     }
 
 
 def _new_approval(call: Call, body: AskBody) -> NewApproval:
-    try:
-        params = canonical_json(body.params).decode()
-    except (ValueError, RecursionError):
-        raise ControlFault(
-            Fault.INVALID_ARGUMENT,
-            "`params`: may hold no floating-point number and no invalid text",
-        ) from None
+    witness = body.witness
     return NewApproval(
         tenant_id=call.caller.tenant_id,
         agent=body.agent,
@@ -228,7 +256,7 @@ def _new_approval(call: Call, body: AskBody) -> NewApproval:
         kind=body.kind,
         target_type=body.target.type,
         target_id=body.target.id,
-        params=params,
+        params=_stored(body.params, "params"),
         authority=body.authority,
         method=body.method,
         path=body.path,
@@ -244,4 +272,17 @@ def _new_approval(call: Call, body: AskBody) -> NewApproval:
         quorum=body.terms.quorum,
         timeout_seconds=body.terms.timeoutSeconds,
         witness_required=body.terms.witnessRequired,
+        witness_hash=None if witness is None else witness.hash,
+        witness_state=None if witness is None else _stored(witness.state, "witness.state"),
     )
+
+
+def _stored(value: dict[str, Any], name: str) -> str:
+    """JSON as it is stored."""
+    try:
+        return canonical_json(value).decode()
+    except (ValueError, RecursionError):
+        raise ControlFault(
+            Fault.INVALID_ARGUMENT,
+            f"`{name}`: may hold no floating-point number and no invalid text",
+        ) from None

@@ -12,7 +12,17 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from controlplane.api import agents, approvals, bundles, decisions, health, limits, records, stops
+from controlplane.api import (
+    agents,
+    approvals,
+    bundles,
+    decisions,
+    health,
+    keys,
+    limits,
+    records,
+    stops,
+)
 from controlplane.api.problems import problem_response
 from controlplane.api.routing import Call, Handler, Route, Services
 from controlplane.auth import KEY_START, Caller, Permission, key_prefix, may, read_key
@@ -25,6 +35,7 @@ ROUTES: tuple[Route, ...] = (
     *records.ROUTES,
     *decisions.ROUTES,
     *agents.ROUTES,
+    *keys.ROUTES,
     *limits.ROUTES,
     *stops.ROUTES,
     *bundles.ROUTES,

@@ -12,17 +12,27 @@ import contextlib
 import logging
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Final, assert_never
 
 from controlplane.auth import Caller
 from controlplane.faults import ControlFault, Fault
 from controlplane.notify.bus import Bus, Topic
 from controlplane.services.waiting import WaitingRoom
-from controlplane.store.approvals import Answer, ApprovalRow, ApprovalStore, NewApproval
+from controlplane.store.approvals import (
+    Answer,
+    AnswerCameTo,
+    AnswerRow,
+    ApprovalRow,
+    ApprovalStore,
+    NewApproval,
+)
 from controlplane.telemetry import Metrics
 from gateway.model.approval import LEGAL_MOVES, ApprovalEvent, ApprovalState
 
 log = logging.getLogger(__name__)
+
+_NO_MACHINES: Final = "a gateway's or an agent's key can't answer approvals"
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,16 +125,14 @@ class ApprovalService:
     async def resolve(
         self, caller: Caller, approval_id: uuid.UUID, resolution: Resolution
     ) -> ApprovalRow:
-        """Carry out a person's answer.
+        """Carry out a person's answer; it stays PENDING while its quorum wants more of them.
 
         Raises:
             ControlFault: FORBIDDEN for a machine's key (INVARIANT(no-self-approval)), NOT_FOUND,
-                APPROVAL_NOT_PENDING.
+                NOT_AN_APPROVER, ANSWERED_BEFORE, APPROVAL_NOT_PENDING.
         """
         if caller.is_machine:
-            raise ControlFault(
-                Fault.FORBIDDEN, "a gateway's or an agent's key can't answer approvals"
-            )
+            raise ControlFault(Fault.FORBIDDEN, _NO_MACHINES)
         sources = tuple(state for state, moves in LEGAL_MOVES.items() if resolution.event in moves)
         answer = Answer(
             LEGAL_MOVES[sources[0]][resolution.event],
@@ -134,17 +142,38 @@ class ApprovalService:
             resolution.reason,
             self._settings.approved_seconds_max,
         )
-        row = await self._store.resolve(caller.tenant_id, approval_id, answer)
-        if row is None:
-            present = _found(await self._store.get(caller.tenant_id, approval_id))
-            raise ControlFault(
-                Fault.APPROVAL_NOT_PENDING,
-                f"this approval is {present.status_now}",
-                {"status": present.status_now},
-            )
-        self._metrics.approvals.labels(row.status_now).inc()
-        await self._bus.publish(Topic.APPROVAL, str(approval_id))
+        came_to = await self._store.answer(caller.tenant_id, approval_id, answer)
+        row = _found(await self._store.get(caller.tenant_id, approval_id))
+        match came_to:
+            case AnswerCameTo.DONE:
+                self._metrics.approvals.labels(answer.state).inc()
+                await self._bus.publish(Topic.APPROVAL, str(approval_id))
+                # A gateway may have used it since; the person hears what they did.
+                return replace(row, status_now=answer.state)
+            case AnswerCameTo.COUNTED:
+                pass
+            case AnswerCameTo.NO_PERSON:
+                raise ControlFault(Fault.FORBIDDEN, _NO_MACHINES)
+            case AnswerCameTo.NOT_IN_GROUP:
+                groups = ", ".join(f"`{group}`" for group in row.approver_groups)
+                raise ControlFault(Fault.NOT_AN_APPROVER, f"only {groups} can approve this")
+            case AnswerCameTo.ANSWERED_BEFORE:
+                raise ControlFault(
+                    Fault.ANSWERED_BEFORE, "you have approved this; another person has to as well"
+                )
+            case AnswerCameTo.WRONG_STATE:
+                raise ControlFault(
+                    Fault.APPROVAL_NOT_PENDING,
+                    f"this approval is {row.status_now}",
+                    {"status": row.status_now},
+                )
+            case _:
+                assert_never(came_to)
         return row
+
+    async def answers(self, caller: Caller, approval_id: uuid.UUID) -> Sequence[AnswerRow]:
+        """Who said what, oldest first."""
+        return await self._store.answers(caller.tenant_id, approval_id)
 
     async def consume(
         self, caller: Caller, approval_id: uuid.UUID, digest: str, claim_id: str
@@ -164,6 +193,26 @@ class ApprovalService:
                 else "this approval is for another act"
             )
             raise ControlFault(Fault.APPROVAL_NOT_CONSUMABLE, why, {"status": present.status_now})
+        self._metrics.approvals.labels(row.status_now).inc()
+        await self._bus.publish(Topic.APPROVAL, str(approval_id))
+        return row
+
+    async def void(self, caller: Caller, approval_id: uuid.UUID, why: str) -> ApprovalRow:
+        """Cancel what a gateway found to be asked of a world that has changed since.
+
+        Raises:
+            ControlFault: NOT_FOUND, APPROVAL_NOT_PENDING.
+        """
+        row = await self._store.void(
+            caller.tenant_id, approval_id, caller.key_name, caller.key_id, why
+        )
+        if row is None:
+            present = _found(await self._store.get(caller.tenant_id, approval_id))
+            raise ControlFault(
+                Fault.APPROVAL_NOT_PENDING,
+                f"this approval is {present.status_now}",
+                {"status": present.status_now},
+            )
         self._metrics.approvals.labels(row.status_now).inc()
         await self._bus.publish(Topic.APPROVAL, str(approval_id))
         return row

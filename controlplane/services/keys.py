@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 import uuid
+from collections.abc import Sequence
+from datetime import datetime
 
 from controlplane.auth import (
     Caller,
@@ -13,13 +15,15 @@ from controlplane.auth import (
     mint_key,
     unauthenticated,
 )
-from controlplane.faults import ControlFault
-from controlplane.store.keys import KeyStore, NewKey
+from controlplane.faults import ControlFault, Fault
+from controlplane.store.keys import KeyStore, ListedKey, NewKey
 
 TOUCH_SECONDS = 60.0
 """How exact `last_used_at` is; exact to the request would be a write for every read."""
 
 TOUCHED_COUNT_MAX = 10_000
+
+KEY_LIST_COUNT_MAX = 10_000
 
 
 class KeyService:
@@ -49,8 +53,10 @@ class KeyService:
         role: str,
         permissions: tuple[Permission, ...],
         agent_id: uuid.UUID | None = None,
-    ) -> str:
-        """Mint a key and store its hash; the key, which nobody can read again."""
+        groups: tuple[str, ...] = (),
+        expires_at: datetime | None = None,
+    ) -> tuple[uuid.UUID, str]:
+        """Mint a key and store its hash; its id, and the key, which nobody can read again."""
         key = mint_key(role)
         new = NewKey(
             tenant_id,
@@ -59,10 +65,29 @@ class KeyService:
             hash_key(key),
             tuple(permission.value for permission in permissions),
             agent_id,
+            groups,
+            expires_at,
         )
         stored = await self._store.insert(new)
         assert stored is not None, "a fresh key can't exist already"
-        return key
+        return stored, key
+
+    async def list(self, caller: Caller) -> Sequence[ListedKey]:
+        """Newest first; never a key itself."""
+        return await self._store.list(caller.tenant_id, KEY_LIST_COUNT_MAX)
+
+    async def revoke(self, caller: Caller, key_id: uuid.UUID) -> ListedKey:
+        """End a key. Its holder is refused from the next call on.
+
+        Raises:
+            ControlFault: NOT_FOUND, KEY_IN_USE for the caller's own, which would lock them out.
+        """
+        if key_id == caller.key_id:
+            raise ControlFault(Fault.KEY_IN_USE, "a key can't revoke itself; use another one")
+        revoked = await self._store.revoke(caller.tenant_id, key_id)
+        if revoked is None:
+            raise ControlFault(Fault.NOT_FOUND, "there is no such key")
+        return revoked
 
     async def _touch(self, key_id: uuid.UUID) -> None:
         now = time.monotonic()

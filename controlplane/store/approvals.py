@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
+from enum import StrEnum
 
 from controlplane.store.database import Database, Row
 from controlplane.store.queries import load_queries
@@ -51,6 +52,8 @@ class NewApproval:
     quorum: int
     timeout_seconds: int
     witness_required: bool
+    witness_hash: str | None
+    witness_state: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +89,8 @@ class ApprovalRow:
     quorum: int
     timeout_seconds: int
     witness_required: bool
+    witness_hash: str | None
+    witness_state: str | None
     created_at: datetime
     expires_at: datetime
     resolved_at: datetime | None
@@ -107,6 +112,28 @@ class Answer:
     resolved_by_key: uuid.UUID
     comment: str | None
     usable_seconds: float
+
+
+class AnswerCameTo(StrEnum):
+    """What became of an answer. COUNTED: more people are needed. NO_PERSON: the key is a machine's
+    or revoked."""
+
+    DONE = "DONE"
+    COUNTED = "COUNTED"
+    ANSWERED_BEFORE = "ANSWERED_BEFORE"
+    NOT_IN_GROUP = "NOT_IN_GROUP"
+    NO_PERSON = "NO_PERSON"
+    WRONG_STATE = "WRONG_STATE"
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerRow:
+    """One person's answer; `answer` is the state that they want."""
+
+    answered_by: str
+    answer: ApprovalState
+    comment: str | None
+    answered_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,12 +197,13 @@ class ApprovalStore:
         )
         return [_row(row) for row in rows]
 
-    async def resolve(
+    async def answer(
         self, tenant_id: uuid.UUID, approval_id: uuid.UUID, answer: Answer
-    ) -> ApprovalRow | None:
-        """Move it as answered; None when it is not in a state that the answer may follow."""
+    ) -> AnswerCameTo:
+        """Count a person's answer, and move the approval where it is enough. INVARIANT(quorum)
+        lies in the statement."""
         row = await self._database.row(
-            _SQL["resolve"],
+            _SQL["answer"],
             tenant_id,
             approval_id,
             list(answer.may_follow),
@@ -185,7 +213,21 @@ class ApprovalStore:
             answer.comment,
             answer.usable_seconds,
         )
-        return _maybe(row)
+        assert row is not None
+        return AnswerCameTo(row["came_to"])
+
+    async def answers(self, tenant_id: uuid.UUID, approval_id: uuid.UUID) -> Sequence[AnswerRow]:
+        """Who said what to an approval, oldest first."""
+        rows = await self._database.rows(_SQL["answers"], tenant_id, approval_id)
+        return [
+            AnswerRow(
+                row["answered_by"],
+                ApprovalState(row["answer"]),
+                row["comment"],
+                row["answered_at"],
+            )
+            for row in rows
+        ]
 
     async def consume(
         self, tenant_id: uuid.UUID, approval_id: uuid.UUID, digest: str, claim_id: str
@@ -193,6 +235,19 @@ class ApprovalStore:
         """Use it, once; None when it can't be used by this claim for this act."""
         return _maybe(
             await self._database.row(_SQL["consume"], tenant_id, approval_id, digest, claim_id)
+        )
+
+    async def void(
+        self,
+        tenant_id: uuid.UUID,
+        approval_id: uuid.UUID,
+        by: str,
+        by_key: uuid.UUID,
+        why: str,
+    ) -> ApprovalRow | None:
+        """Cancel an open one; None when it is not open."""
+        return _maybe(
+            await self._database.row(_SQL["void"], tenant_id, approval_id, by, by_key, why)
         )
 
     async def sweep(self, count_max: int) -> Sequence[uuid.UUID]:

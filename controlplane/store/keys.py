@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
-from controlplane.store.database import Database
+from controlplane.store.database import Database, Row
 from controlplane.store.queries import load_queries
 
 _SQL = load_queries("keys")
@@ -30,6 +32,24 @@ class NewKey:
     hash: bytes
     permissions: tuple[str, ...]
     agent_id: uuid.UUID | None = None
+    groups: tuple[str, ...] = ()
+    expires_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ListedKey:
+    """A key as people see it."""
+
+    key_id: uuid.UUID
+    name: str
+    prefix: str
+    permissions: tuple[str, ...]
+    groups: tuple[str, ...]
+    agent: str | None
+    created_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
+    last_used_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +84,21 @@ class KeyStore:
             new.hash,
             list(new.permissions),
             new.agent_id,
+            list(new.groups),
+            new.expires_at,
         )
         return None if row is None else row["key_id"]
+
+    async def list(self, tenant_id: uuid.UUID, count_max: int) -> Sequence[ListedKey]:
+        """Newest first, the revoked ones too."""
+        return [
+            _listed(row) for row in await self._database.rows(_SQL["list"], tenant_id, count_max)
+        ]
+
+    async def revoke(self, tenant_id: uuid.UUID, key_id: uuid.UUID) -> ListedKey | None:
+        """End a key for good; a second time changes nothing. None when there is none."""
+        row = await self._database.row(_SQL["revoke"], tenant_id, key_id)
+        return None if row is None else _listed(row)
 
     async def owner_of(self, key_hash: bytes) -> KeyOwner | None:
         """Whose key it is, valid or not."""
@@ -96,3 +129,18 @@ class KeyStore:
     async def ping(self) -> None:
         """Fail with UNAVAILABLE when the database does not answer."""
         await self._database.row(_SQL["alive"])
+
+
+def _listed(row: Row) -> ListedKey:
+    return ListedKey(
+        row["key_id"],
+        row["name"],
+        row["key_prefix"],
+        tuple(row["permissions"]),
+        tuple(row["groups"]),
+        row["agent"],
+        row["created_at"],
+        row["expires_at"],
+        row["revoked_at"],
+        row["last_used_at"],
+    )

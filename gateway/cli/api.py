@@ -121,7 +121,7 @@ def open_api(data_dir_path: Path | None) -> Api:
             "start it, name its directory with `--data-dir`, or set CHECKREIN_API_URL and "
             "CHECKREIN_API_KEY",
         )
-    return Api(running.api_url, read_key(data_dir, "admin"))
+    return Api(running.api_url, key or read_key(data_dir, "admin"))
 
 
 def _refused(error: urllib.error.HTTPError) -> CommandError:

@@ -24,6 +24,7 @@ def show_card(out: Output, approval: Approval) -> None:
         ("why", f"{approval['message']} ({approval['policy']}/{approval['rule']})"),
         ("risk", risk(approval)),
         *_params(approval),
+        *_state(approval),
         ("status", _status_line(approval)),
         ("id", approval["approvalId"]),
     ]
@@ -59,10 +60,32 @@ def risk(approval: Approval) -> str:
     return f"{value.get('score', 0)} of 100" + (f": {', '.join(factors)}" if factors else "")
 
 
+def still_needed(approval: Approval) -> str:
+    """Who still has to agree: `2 people of finance or security have to approve, 1 has`."""
+    terms = approval["terms"]
+    groups, quorum = " or ".join(terms["groups"]), terms["quorum"]
+    said = {
+        answer["answeredBy"]
+        for answer in approval.get("answers", ())
+        if answer["answer"] == "APPROVED"
+    }
+    have_to = "1 person" if quorum == 1 else f"{quorum} people"
+    verb = "has" if quorum == 1 else "have"
+    return f"{have_to}{f' of {groups}' if groups else ''} {verb} to approve" + (
+        f", so far {', '.join(sorted(said))}" if said else ""
+    )
+
+
+def _asks_for_more(approval: Approval) -> bool:
+    terms = approval.get("terms") or {"groups": [], "quorum": 1}
+    return bool(terms["groups"]) or terms["quorum"] > 1
+
+
 def _status_line(approval: Approval) -> str:
     status = str(approval["status"])
     if status == "PENDING":
-        return f"PENDING, {time_left(approval['expiresAt'])} left to answer"
+        needs = f"; {still_needed(approval)}" if _asks_for_more(approval) else ""
+        return f"PENDING, {time_left(approval['expiresAt'])} left to answer{needs}"
     if status == "APPROVED":
         return f"APPROVED, {time_left(approval['expiresAt'])} left to use it{_by(approval)}"
     return status + _by(approval)
@@ -71,6 +94,15 @@ def _status_line(approval: Approval) -> str:
 def _by(approval: Approval) -> str:
     by = f", by {approval['resolvedBy']}" if approval.get("resolvedBy") else ""
     return by + (f": {approval['comment']}" if approval.get("comment") else "")
+
+
+def _state(approval: Approval) -> list[tuple[str, str]]:
+    """What the target was like when the question was asked."""
+    witness = approval.get("witness")
+    if not witness:
+        return []
+    fields = ", ".join(f"{name} {value}" for name, value in witness["state"].items())
+    return [("state now", fields)]
 
 
 def _params(approval: Approval) -> list[tuple[str, str]]:

@@ -174,7 +174,7 @@ def _answer(
     text: str, resolution: str, reason: str | None, data_dir_path: Path | None, json_wanted: bool
 ) -> None:
     from gateway.cli.approval_answer import resolve
-    from gateway.cli.approval_card import sentence
+    from gateway.cli.approval_card import sentence, still_needed
 
     api, out = _open(data_dir_path, json_wanted)
     approval = resolve(api, find_id(api, text), resolution, reason)
@@ -185,7 +185,9 @@ def _answer(
     out.say(
         f"{'Approved' if is_yes else 'Denied'}: {sentence(approval)}", "green" if is_yes else "red"
     )
-    if is_yes:
+    if is_yes and approval["status"] == "PENDING":
+        out.say(f"Your answer counts; {still_needed(approval)}.", "dim")
+    elif is_yes:
         out.say("It goes through once, when the agent sends it or still waits with it.", "dim")
 
 

@@ -22,6 +22,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "approvals": ("gateway.cli.approvals:approvals", "List, show and answer what waits for you."),
     "audit": ("gateway.cli.audit:audit", "Follow the record, export it, verify it."),
     "agents": ("gateway.cli.agents:agents", "List agents; create one and its key."),
+    "keys": ("gateway.cli.keys:keys", "Give people keys of their own; revoke them."),
     "policies": ("gateway.cli.policies.group:policies", "Check, test and try out policies."),
     "mappers": ("gateway.cli.mappers.group:mappers", "Check, test and try out mappers."),
     "gateway": ("gateway.cli.up:gateway", "Run the gateway alone, in the foreground."),

@@ -98,6 +98,16 @@ class ControlPlaneDesk:
             raise ApprovalError("approval.unreadable", "the approval was not consumed")
         return approval
 
+    async def void(self, approval_id: str) -> None:
+        """See `ApprovalDesk.void`."""
+        deadline = self._clock.monotonic() + self._settings.consume_seconds_max
+        try:
+            await call_until(
+                deadline, self._clock.monotonic, lambda: self._client.void_approval(approval_id)
+            )
+        except ControlPlaneError as error:
+            raise _unavailable(error) from error
+
 
 # --- the question ---------------------------------------------------------------------------------
 
@@ -139,6 +149,9 @@ def question_json(ask: ApprovalAsk) -> dict[str, object]:
             "witnessRequired": terms.witness_required,
         },
         "summary": summary_text(canonical),
+        "witness": None
+        if ask.witness is None
+        else {"hash": ask.witness.digest, "state": redact_params(ask.witness.state)},
     }
 
 
@@ -201,6 +214,7 @@ def _checked(
             parse_time(answer["expiresAt"]),
             _optional_text(answer.get("resolvedBy")),
             _optional_text(answer.get("comment")),
+            _witness_hash(answer.get("witness")),
         )
     except (KeyError, ValueError, TypeError, OverflowError) as error:
         raise ApprovalError(
@@ -214,6 +228,10 @@ def _checked(
             "approval.mismatch", "the control plane answered about another action", retryable=False
         )
     return approval
+
+
+def _witness_hash(witness: object) -> str | None:
+    return str(witness["hash"]) if isinstance(witness, Mapping) else None
 
 
 def parse_time(text: str) -> int:

@@ -16,6 +16,7 @@ import aiohttp
 import orjson
 
 from gateway.control_client.settings import ControlSettings
+from gateway.decide.envelope import PAYLOAD_BYTES_MAX
 from gateway.model.errors import ControlPlaneError
 
 _PLAIN_CONNECTIONS_MAX: Final = 16
@@ -23,6 +24,8 @@ _FOLLOWING_CONNECTIONS_MAX: Final = 4
 """One for each of agents, stops and bundles, and one to spare. They have a session of their own:
 however many held requests wait for answers, the kill switch doesn't wait for a connection."""
 _CODE_CHARS_MAX: Final = 64
+_BUNDLE_ANSWER_BYTES_MAX: Final = 2 * PAYLOAD_BYTES_MAX + 65_536
+"""A bundle is JSON in JSON: at worst every byte of it is escaped once more."""
 
 
 class Rejected(ControlPlaneError):
@@ -94,6 +97,15 @@ class ControlPlaneClient:
                 return None
             raise
 
+    async def void_approval(self, approval_id: str) -> None:
+        """Cancel an approval of a world that has changed; one that is not open stays as it is."""
+        path = f"/v1/approvals/{_segment(approval_id)}/void"
+        try:
+            await self._call("POST", path, body={"reasonCode": "WITNESS_HASH_MISMATCH"})
+        except Rejected as error:
+            if error.status != 409:
+                raise
+
     # --- records and agents -----------------------------------------------------------------------
 
     async def ship_records(self, gateway_id: str, lines: Sequence[bytes]) -> int:
@@ -119,6 +131,21 @@ class ControlPlaneClient:
         seconds_max = self._settings.connect_seconds_max
         return await self._follow("/v1/stops", query, wait_seconds, seconds_max)
 
+    async def fetch_bundle(
+        self, sequence: int, revision: str, gateway_id: str, wait_seconds: int = 0
+    ) -> Mapping[str, Any]:
+        """The current bundle, without its payload where it is `sequence`, which runs here; with
+        `wait_seconds`, as soon as it is another."""
+        query = {"sequence": str(sequence), "gatewayId": gateway_id}
+        query |= {"running": revision} if revision else {}
+        query |= {"waitSeconds": str(wait_seconds)} if wait_seconds else {}
+        path = "/v1/bundles/current"
+        return await self._follow(path, query, wait_seconds, bytes_max=_BUNDLE_ANSWER_BYTES_MAX)
+
+    async def fetch_bundle_key(self) -> Mapping[str, Any]:
+        """The key that the control plane signs bundles with."""
+        return await self._call("GET", "/v1/bundles/key")
+
     # --- transport --------------------------------------------------------------------------------
 
     async def _poll(
@@ -133,6 +160,7 @@ class ControlPlaneClient:
         query: Mapping[str, str],
         wait_seconds: float,
         answer_seconds_max: float | None = None,
+        bytes_max: int | None = None,
     ) -> Mapping[str, Any]:
         """Ask for something that concerns every request, never behind those of requests."""
         settings = self._settings
@@ -142,7 +170,8 @@ class ControlPlaneClient:
             total=wait_seconds + (answer_seconds_max or settings.control_seconds_max),
             sock_connect=settings.connect_seconds_max,
         )
-        return await self._exchange(self._following, "GET", path, timeout, query=query)
+        session = self._following
+        return await self._exchange(session, "GET", path, timeout, query=query, bytes_max=bytes_max)
 
     async def _call(
         self,
@@ -173,6 +202,7 @@ class ControlPlaneClient:
         *,
         query: Mapping[str, str] | None = None,
         data: bytes | None = None,
+        bytes_max: int | None = None,
     ) -> Mapping[str, Any]:
         try:
             async with session.request(
@@ -183,7 +213,8 @@ class ControlPlaneClient:
                 timeout=timeout,
                 allow_redirects=False,
             ) as response:
-                return _parse(response.status, await self._read(response))
+                bytes_max = bytes_max or self._settings.response_bytes_max
+                return _parse(response.status, await _read(response, bytes_max))
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise _unreachable() from error
 
@@ -197,15 +228,14 @@ class ControlPlaneClient:
             skip_auto_headers=("Accept-Encoding",),
         )
 
-    async def _read(self, response: aiohttp.ClientResponse) -> bytes:
-        data = bytearray()
-        async for piece in response.content.iter_chunked(65_536):
-            data += piece
-            if len(data) > self._settings.response_bytes_max:
-                raise ControlPlaneError(
-                    "control.unreadable", "the control plane's answer is too long"
-                )
-        return bytes(data)
+
+async def _read(response: aiohttp.ClientResponse, bytes_max: int) -> bytes:
+    data = bytearray()
+    async for piece in response.content.iter_chunked(65_536):
+        data += piece
+        if len(data) > bytes_max:
+            raise ControlPlaneError("control.unreadable", "the control plane's answer is too long")
+    return bytes(data)
 
 
 def _parse(status: int, data: bytes) -> Mapping[str, Any]:

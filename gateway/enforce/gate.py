@@ -113,6 +113,22 @@ def pass_through(tunnel_id: str) -> Permit:
     return Permit(tunnel_id, tunnel_id)
 
 
+def read_witness(read: Exchange, decision_id: str) -> Permit:
+    """The permit of the read by which a held request's target is looked at."""
+    assert read.request.method == "GET"
+    return Permit(read.request_id, decision_id)
+
+
+def world_changed(approval: Approval) -> Refuse:
+    """The target is not in the state that the person was shown."""
+    return Refuse(
+        ReasonCode.WITNESS_HASH_MISMATCH,
+        "what this action is about has changed since a person was asked; send the request again "
+        "to ask anew",
+        approval.approval_id,
+    )
+
+
 def already_used(approval: Approval) -> Refuse:
     """Another request of the same action has used the approval that this one waited for."""
     return Refuse(

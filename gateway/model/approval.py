@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from gateway.model.codec import JsonValue
+
 
 class ApprovalState(StrEnum):
     PENDING = "PENDING"
@@ -49,11 +51,21 @@ move."""
 
 
 @dataclass(frozen=True, slots=True)
+class Witness:
+    """A target's state as it was read: the fields that count, and their digest (SHA-256 over the
+    canonical JSON of the state, 64 hexadecimal digits)."""
+
+    digest: str
+    state: Mapping[str, JsonValue]
+
+
+@dataclass(frozen=True, slots=True)
 class Approval:
     """An approval as the gateway sees it. `digest` is the `action_digest` that it is bound to.
 
     `answered_by` and `comment` are None until somebody answered. `expires_at` is microseconds
     since the Unix epoch, UTC: until then it can be answered (PENDING) or used (APPROVED).
+    `witness` is the digest of the state that the person was shown, None where none was taken.
     """
 
     approval_id: str
@@ -62,3 +74,4 @@ class Approval:
     expires_at: int
     answered_by: str | None = None
     comment: str | None = None
+    witness: str | None = None

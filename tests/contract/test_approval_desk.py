@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
@@ -15,7 +15,7 @@ from gateway.control_client.approvals import ControlPlaneDesk
 from gateway.control_client.client import ControlPlaneClient
 from gateway.control_client.settings import ControlSettings
 from gateway.model.action import Canonical
-from gateway.model.approval import ApprovalEvent, ApprovalState
+from gateway.model.approval import ApprovalEvent, ApprovalState, Witness
 from gateway.model.effect import Effect
 from gateway.model.errors import ApprovalError
 from gateway.ports import ApprovalAsk, ApprovalDesk
@@ -180,3 +180,32 @@ async def test_an_approval_that_nobody_knows_is_a_fault(subject: Subject) -> Non
     """Not an outcome: the caller refuses."""
     with pytest.raises(ApprovalError):
         await subject.desk.wait("00000000-0000-4000-8000-000000000000", 1)
+
+
+async def test_the_witness_of_a_question_comes_back_with_it(subject: Subject, digest: str) -> None:
+    """The state that the person was shown, by its digest; who joins gets the first one's."""
+    shown = Witness("a" * 64, {"amount": 100, "status": "open"})
+    ask = replace(an_ask(digest), witness=shown)
+    assert (await subject.desk.ask(ask)).witness == "a" * 64
+    later = replace(ask, decision_id="dec_2", witness=Witness("b" * 64, {"amount": 101}))
+    approval = await subject.desk.ask(later)
+    assert approval.witness == "a" * 64
+    assert (await subject.desk.wait(approval.approval_id, 0)).witness == "a" * 64
+
+
+async def test_what_is_void_is_never_used_and_asked_anew(subject: Subject, digest: str) -> None:
+    """Pending or approved; a second time, or after it was used, changes nothing."""
+    for event in (None, ApprovalEvent.APPROVE):
+        approval_id = (await subject.desk.ask(an_ask(digest))).approval_id
+        if event is not None:
+            await subject.answer(approval_id, event)
+        for _ in range(2):
+            await subject.desk.void(approval_id)
+        assert (await subject.desk.wait(approval_id, 0)).state is ApprovalState.CANCELLED
+        assert await subject.desk.consume(approval_id, digest, "claim") is None
+        assert (await subject.desk.ask(an_ask(digest))).approval_id != approval_id
+    used = (await subject.desk.ask(an_ask(digest))).approval_id
+    await subject.answer(used, ApprovalEvent.APPROVE)
+    await subject.desk.consume(used, digest, "claim")
+    await subject.desk.void(used)
+    assert (await subject.desk.wait(used, 0)).state is ApprovalState.CONSUMED

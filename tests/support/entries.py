@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from gateway.model.action import Action, Canonical, Kind, ParamValue, Target
 from gateway.model.decision import Context, Decision, Risk, RiskFactor
 from gateway.model.effect import Effect
-from gateway.model.exchange import Authority, Exchange, HttpRequest, Principal
+from gateway.model.exchange import Authority, Exchange, Header, HttpRequest, Principal
 from gateway.model.record import DecisionEntry, Outcome, OutcomeEntry
 
 AT = 1_763_700_000_123_456
@@ -17,15 +17,18 @@ _PARAMS: Mapping[str, ParamValue] = {"amount": 9000, "currency": "usd"}
 
 
 def an_exchange(
-    target: bytes = b"/v1/refunds", body: bytes | None = b"charge=ch_1", agent: str = "agent"
+    target: bytes = b"/v1/refunds",
+    body: bytes | None = b"charge=ch_1",
+    agent: str = "agent",
+    headers: tuple[Header, ...] = (),
 ) -> Exchange:
     request = HttpRequest(
         "POST",
         "https",
         Authority("api.stripe.com", 443),
         target,
-        (),
-        {},
+        headers,
+        {name.lower(): value for name, value in headers},
         frozenset(),
         body,
         None if body is None else len(body),

@@ -35,7 +35,10 @@ class FakeDesk:
                 return approval
         approval_id = f"apr-{len(self._approvals) + 1}"
         expires_at = self._clock.now() + 1_800_000_000
-        approval = Approval(approval_id, ApprovalState.PENDING, ask.digest, expires_at)
+        witness = None if ask.witness is None else ask.witness.digest
+        approval = Approval(
+            approval_id, ApprovalState.PENDING, ask.digest, expires_at, witness=witness
+        )
         self._approvals[approval_id] = approval
         self._agents[approval_id] = agent
         return approval
@@ -60,6 +63,11 @@ class FakeDesk:
             return None
         self._claims[approval_id] = claim_id
         return self.answer(approval_id, ApprovalEvent.CONSUME)
+
+    async def void(self, approval_id: str) -> None:
+        self._check()
+        if self._known(approval_id).state in OPEN:
+            self.answer(approval_id, ApprovalEvent.CANCEL)
 
     def answer(
         self, approval_id: str, event: ApprovalEvent, by: str | None = None, why: str | None = None

@@ -56,11 +56,13 @@ class FakeCanonicalizer:
 
 
 class FakeUpstream:
-    """`ports.Upstream`: counts what reaches it and answers 200, or what `sent` says."""
+    """`ports.Upstream`: counts what reaches it and answers 200, or what `sent` says. Looks at a
+    target are answered with the next of `states`."""
 
     def __init__(self, note: Callable[[str], None]) -> None:
         self.permits: list[Permit] = []
         self.sent: Sent | None = None
+        self.states: list[bytes | Sent] = []
         self.tunnel: Wire | Exception = FakeWire()
         self._note = note
 
@@ -77,12 +79,26 @@ class FakeUpstream:
             return Sent(Outcome.NOT_SENT, None, False, code=code, message=why, error_status=403)
         self._note("send")
         self.permits.append(permit)
+        if exchange.request_id.startswith("wit"):
+            return self._state(channel)
         if self.sent is not None:
             return self.sent
         channel.begin(ResponseHead(200, b"OK", (), len(STARTS), True), FakeFlow())
         channel.write(STARTS)
         channel.finish()
         return Sent(Outcome.EXECUTED, 200, True, len(STARTS))
+
+    def _state(self, channel: AgentChannel) -> Sent:
+        """Answer the look at a target."""
+        state = self.states.pop(0)
+        if isinstance(state, Sent):
+            if state.began:
+                channel.cut()
+            return state
+        channel.begin(ResponseHead(200, b"OK", (), len(state), True), FakeFlow())
+        channel.write(state)
+        channel.finish()
+        return Sent(Outcome.EXECUTED, 200, True, len(state))
 
     async def open_tunnel(self, permit: Permit, authority: Authority) -> Wire:
         self._note("tunnel")

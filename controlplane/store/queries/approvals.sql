@@ -23,10 +23,10 @@ insert into approvals (
     approval_id, tenant_id, agent, run_id, request_digest, decision_id, provider, operation,
     action, kind, target_type, target_id, params, authority, method, path, summary, policy, rule,
     reason_code, message, risk, bundle_revision, mode, approver_groups, quorum, timeout_seconds,
-    witness_required, expires_at
+    witness_required, witness_hash, witness_state, expires_at
 )
 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20,
-        $21, $22, $23, $24, $25, $26, $27::integer, $28,
+        $21, $22, $23, $24, $25, $26, $27::integer, $28, $29, $30,
         clock_timestamp() + make_interval(secs => $27::integer))
 on conflict (tenant_id, agent, request_digest) where status in ('PENDING', 'APPROVED') do nothing
 returning *, status as status_now
@@ -47,16 +47,13 @@ where tenant_id = $1
 order by approval_seq desc
 limit $6
 
--- name: resolve
+-- name: answer
 -- $3: the states that the answer may follow; $8: how long an approval stays usable, in seconds.
-update approvals
-set status = $4, resolved_at = clock_timestamp(), resolved_by = $5, resolved_by_key = $6,
-    comment = $7,
-    expires_at = case when $4 = 'APPROVED'
-        then clock_timestamp() + make_interval(secs => $8) else expires_at end
-where tenant_id = $1 and approval_id = $2 and status = any ($3)
-  and expires_at > clock_timestamp()
-returning *, status as status_now
+select answer_approval($1, $2, $3, $4, $5, $6, $7, $8) as came_to
+
+-- name: answers
+select answered_by, answer, comment, answered_at from approval_answers
+where tenant_id = $1 and approval_id = $2 order by answer_id
 
 -- name: consume
 -- INVARIANT(consumed-once): the same claim may read its own answer again; nobody else can.
@@ -65,6 +62,15 @@ set status = 'CONSUMED', consumed_at = coalesce(consumed_at, clock_timestamp()),
 where tenant_id = $1 and approval_id = $2 and request_digest = $3
   and ((status = 'APPROVED' and expires_at > clock_timestamp())
        or (status = 'CONSUMED' and claim_id = $4))
+returning *, status as status_now
+
+-- name: void
+-- What a gateway found to be over: the state that the person was shown is not there any more.
+update approvals
+set status = 'CANCELLED', resolved_at = clock_timestamp(), resolved_by = $3, resolved_by_key = $4,
+    comment = $5
+where tenant_id = $1 and approval_id = $2 and status in ('PENDING', 'APPROVED')
+  and expires_at > clock_timestamp()
 returning *, status as status_now
 
 -- name: sweep

@@ -12,6 +12,7 @@ grant select, insert on approvals to {role};
 grant update (status, expires_at, resolved_at, resolved_by, resolved_by_key, comment, consumed_at,
               claim_id) on approvals to {role};
 -- INVARIANT(append-only): no update, delete or truncate, here and by trigger.
+grant select, insert on approval_answers to {role};
 grant select, insert on records to {role};
 grant select, insert on bundles to {role};
 grant select, insert, update on gateway_heads to {role};

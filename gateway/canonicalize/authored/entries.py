@@ -52,6 +52,8 @@ _BLOCK_KEYS = (
 _ACT_NAME = re.compile(r"[A-Za-z0-9_./$:-]{1,256}")
 _PARAM_KEYS = ("from", "type", "currency", "separator")
 
+_WITNESS_VARIABLE = re.compile(r"\{([^{}]*)\}")
+
 
 class EntryReader:
     """Reads the entries of one mapper; problems go to its document."""
@@ -316,5 +318,11 @@ def read_witness(document: Document, node: Node | None) -> WitnessRead | None:
     read = document.text(fields.get("read"), "read")
     if read and not read.startswith("GET /"):
         document.fault(fields["read"], "a witness is read with GET", "`GET /path`")
+    for name in _WITNESS_VARIABLE.findall(read):
+        if name != "target.id" and not name.startswith("params."):
+            document.fault(
+                fields["read"], f"`{{{name}}}` is nothing that a witness can be read by",
+                "`{target.id}` or a param, such as `{params.owner}`",
+            )  # fmt: skip
     names = document.texts(fields.get("fields"), "the fields")
     return WitnessRead(read, tuple(name for name, _ in names))

@@ -7,7 +7,6 @@ read and then not acted on.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -15,7 +14,7 @@ from gateway.decide.conditions.checker import check
 from gateway.decide.conditions.names import AGENT_LABELS, unknown_name
 from gateway.decide.conditions.parser import parse
 from gateway.decide.conditions.syntax import ConditionError
-from gateway.decide.documents.document import Item, Items, Scalar
+from gateway.decide.documents.document import Item, Scalar
 from gateway.decide.documents.limits import Parts, read_limits
 from gateway.decide.documents.patterns import hold, read_pattern
 from gateway.decide.documents.reader import Reader, parse_duration
@@ -46,14 +45,8 @@ TIMEOUT_SECONDS_MIN: Final = 10
 TIMEOUT_SECONDS_MAX: Final = 7 * 86_400
 """How long a question may stand: a week, over which the world it asks about has moved on."""
 
-NOT_YET_ENFORCED: Final[Mapping[str, str]] = {
-    "groups": "who may answer is not told apart by group yet",
-    "quorum": "one answer settles an approval; more are not waited for yet",
-    "witness": "the target's state is not compared before release yet",
-}
-"""What the language has words for and nothing acts on yet. Refused, never ignored."""
-
-_LATER_HELP: Final = "leave it out: a policy must not promise what nobody keeps"
+QUORUM_MAX: Final = 20
+GROUPS_MAX: Final = 50
 
 EFFECTS: Final = {
     "ALLOW": Effect.ALLOW,
@@ -116,11 +109,6 @@ class Schema:
 
     def _place(self, item: Item) -> Place:
         return Place(self.reader.file, item.mark.line, item.mark.column)
-
-    def _later(self, key: str, item: Item) -> None:
-        self.reader.complain(
-            item.mark, f"`{key}` can't be enforced: {NOT_YET_ENFORCED[key]}", _LATER_HELP
-        )
 
     def _policy_name(self, metadata: Item | None) -> str | None:
         found = self.reader.fields(metadata, "`metadata`", ("name",), ("name",))
@@ -242,21 +230,33 @@ class Schema:
             return ApprovalTerms() if effect is Effect.REQUIRE_APPROVAL else None
         keys = ("groups", "quorum", "timeout", "witness")
         found = self.reader.fields(item, "`approval`", keys)
-        groups, quorum, witness = found.get("groups"), found.get("quorum"), found.get("witness")
-        if groups is not None and not (isinstance(groups, Items) and not groups.items):
-            self._later("groups", groups)
-            for group in groups.items if isinstance(groups, Items) else ():
-                name = self.reader.text_of(group, "a group") or ""
-                message = f"the organisation has no approver group `{name[:60]}`"
-                hold(self.reader, group, name, self.vocabulary.approver_groups, message)
-        if quorum is not None and self.reader.whole_of(quorum, "`quorum`", 1, 100) not in (1, None):
-            self._later("quorum", quorum)
-        if witness is not None:
+        groups = self._groups(found.get("groups"))
+        quorum = None
+        if "quorum" in found:
+            quorum = self.reader.whole_of(found["quorum"], "`quorum`", 1, QUORUM_MAX)
+        witness = None
+        if "witness" in found:
             choices = {"required": True, "none": False}
-            if self.reader.choice(witness, "`witness`", choices):
-                self._later("witness", witness)
+            witness = self.reader.choice(found["witness"], "`witness`", choices)
         seconds = self._duration(found.get("timeout"))
-        return ApprovalTerms() if seconds is None else ApprovalTerms(timeout_seconds=seconds)
+        usual = ApprovalTerms()
+        return ApprovalTerms(
+            groups, quorum or usual.quorum, seconds or usual.timeout_seconds, witness is True
+        )
+
+    def _groups(self, item: Item | None) -> tuple[str, ...]:
+        """Names of groups, sorted; who is in one is said where keys are made."""
+        if item is None:
+            return ()
+        words = "lower-case letters, digits and hyphens"
+        names: set[str] = set()
+        for each in self.reader.items(item, "`groups`", GROUPS_MAX):
+            name = self._named(each, "a group", _POLICY_NAME, words)
+            if name is not None:
+                message = f"the organisation has no approver group `{name[:60]}`"
+                hold(self.reader, each, name, self.vocabulary.approver_groups, message)
+                names.add(name)
+        return tuple(sorted(names))
 
     def _duration(self, item: Item | None) -> int | None:
         if item is None:

@@ -22,7 +22,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from controlplane.store.approvals import Answer, ApprovalStore, NewApproval
+from controlplane.store.approvals import Answer, AnswerCameTo, ApprovalStore, NewApproval
 from controlplane.store.embedded import EmbeddedPostgres, Role
 from controlplane.store.keys import KeyStore
 from gateway.model.approval import LEGAL_MOVES, ApprovalEvent, ApprovalState
@@ -36,7 +36,7 @@ EVENTS = (ApprovalEvent.APPROVE, ApprovalEvent.REJECT, ApprovalEvent.CANCEL)
 def question(tenant_id: uuid.UUID, agent: str, digest: str) -> NewApproval:
     return NewApproval(
         tenant_id, agent, None, digest, "d", "p", "o", "a", "create", "t", "i", "{}", "h:1", "POST",
-        "/", "s", None, None, "R", "m", "{}", "r", "enforce", (), 1, 3600, False,
+        "/", "s", None, None, "R", "m", "{}", "r", "enforce", (), 1, 3600, False, None, None,
     )  # fmt: skip
 
 
@@ -99,9 +99,10 @@ class Approvals(RuleBasedStateMachine):
         sources = tuple(one for one, moves in LEGAL_MOVES.items() if event in moves)
         target = LEGAL_MOVES[sources[0]][event]
         answer = Answer(target, sources, "who", self.key, None, 3600.0)
-        row = self.run(self.store.resolve(self.tenant, approval_id, answer))
-        assert (row is not None) == (event in LEGAL_MOVES[state])
-        if row is not None:
+        came_to = self.run(self.store.answer(self.tenant, approval_id, answer))
+        is_legal = event in LEGAL_MOVES[state]
+        assert came_to is (AnswerCameTo.DONE if is_legal else AnswerCameTo.WRONG_STATE)
+        if is_legal:
             self.model[approval_id] = (digest, target)
 
     @precondition(lambda self: self.model)
@@ -173,7 +174,7 @@ async def test_the_schema_knows_the_same_moves_as_the_model(
 ):
     """Every pair of states: the trigger lets pass exactly what `LEGAL_MOVES` has."""
     connection = await connect_as(postgres_server, Role.OWNER, database_name)
-    tenant = uuid.uuid4()
+    tenant, key = uuid.uuid4(), uuid.uuid4()
     columns = (
         "approval_id, tenant_id, agent, request_digest, decision_id, provider, operation, action, "
         "kind, target_type, target_id, params, authority, method, path, summary, reason_code, "
@@ -182,6 +183,11 @@ async def test_the_schema_knows_the_same_moves_as_the_model(
     )
     try:
         await connection.execute("insert into tenants values ($1, $2)", tenant, str(tenant))
+        await connection.execute(
+            "insert into api_keys (key_id, tenant_id, name, key_prefix, key_hash, permissions) "
+            "values ($1, $2, 'k', 'k', $3, '{Admin}')",
+            key, tenant, key.bytes * 2,
+        )  # fmt: skip
         for old in ApprovalState:
             for new in ApprovalState:
                 approval_id = uuid.uuid4()
@@ -190,6 +196,11 @@ async def test_the_schema_knows_the_same_moves_as_the_model(
                     "'', '', '', '', '', '', '{}', '', '', '', '', '', '', '{}', '', '', '{}', 1, "
                     "1, false, now(), $4)",
                     approval_id, tenant, approval_id.hex, old,
+                )  # fmt: skip
+                await connection.execute(
+                    "insert into approval_answers (tenant_id, approval_id, key_id, answered_by, "
+                    "answer) values ($1, $2, $3, 'k', 'APPROVED')",
+                    tenant, approval_id, key,
                 )  # fmt: skip
                 statement = "update approvals set status = $2 where approval_id = $1"
                 legal = new is old or new in LEGAL_MOVES[old].values()

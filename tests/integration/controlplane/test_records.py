@@ -263,7 +263,7 @@ OWNER_FORBIDDEN = {
     "delete a record": ("delete from records", "append-only"),
     "empty the records": ("truncate records", "append-only"),
     "delete an approval": ("delete from approvals", "never deleted"),
-    "empty the approvals": ("truncate approvals", "append-only"),
+    "empty the approvals": ("truncate approvals cascade", "append-only"),
     "change what was asked": ("update approvals set summary = 'harmless'", "does not change"),
     "open a closed approval": (
         "update approvals set status = 'APPROVED' where status = 'DENIED'",

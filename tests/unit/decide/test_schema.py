@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.decide.documents.schema import NOT_YET_ENFORCED
 from gateway.model.effect import ApprovalTerms, Effect, Mode
 from gateway.model.vocabulary import Vocabulary
 from tests.support.policy_world import policies_of, policy_text, problems_of
@@ -45,7 +44,7 @@ TOP = {
     ),
     "another kind": (
         policy_text(GOOD).replace("Policy", "Mapper"),
-        "p.yaml:2:7: `kind` can't be `Mapper` (help: there is `Policy`)",
+        "p.yaml:2:7: `kind` can't be `Mapper` (help: there is `Baseline`, `Organisation`, `Policy`)",
     ),
     "no name": (policy_text(GOOD).replace("{name: p}", "{}"), "`metadata` needs `name`"),
     "a name that is a number": (
@@ -129,11 +128,11 @@ RULES = {
     "approval of an ALLOW": (rule("approval: {timeout: 5m}"), "where the effect is ALLOW"),
     "approval that is text": (approval("yes"), "`approval` must be a map of fields"),
     "an unknown term": (approval("{group: [a]}"), "did you mean `groups`?"),
-    "groups": (approval("{groups: [a]}"), f"enforced: {NOT_YET_ENFORCED['groups']}"),
-    "a group as text": (approval("{groups: a}"), "`groups` can't be enforced"),
-    "two answers": (approval("{quorum: 2}"), f"enforced: {NOT_YET_ENFORCED['quorum']}"),
-    "no answer": (approval("{quorum: 0}"), "`quorum` must be a whole number from 1 to 100"),
-    "a witness": (approval("{witness: required}"), f"enforced: {NOT_YET_ENFORCED['witness']}"),
+    "a group with a space": (approval("{groups: [a b]}"), "a group must be 1 to 63 of lower-case"),
+    "a group as text": (approval("{groups: a}"), "`groups` must be a list"),
+    "too many groups": (approval(f"{{groups: [{'a,' * 51}]}}"), "`groups` has more than 50 items"),
+    "no answer": (approval("{quorum: 0}"), "`quorum` must be a whole number from 1 to 20"),
+    "a crowd": (approval("{quorum: 21}"), "`quorum` must be a whole number from 1 to 20"),
     "a witness perhaps": (approval("{witness: maybe}"), "`witness` can't be `maybe`"),
     "a duration of words": (approval("{timeout: soon}"), "`timeout` must be a duration"),
     "a duration of nothing": (approval('{timeout: ""}'), "`timeout` must be a duration"),
@@ -253,6 +252,15 @@ def test_everything_a_rule_can_say() -> None:
     assert (second.reason, second.terms, second.enabled) == ("RULE_D", None, True)
     assert second.message == "rule `d` of policy `p` is about this action"
     assert second.place.line == 24
+
+
+def test_the_terms_of_an_approval() -> None:
+    """Groups in order and each once, the number of people, the time, the witness."""
+    terms = "{groups: [b, a, b], quorum: 2, timeout: 90s, witness: required}"
+    (policy,) = policies_of(approval(terms))
+    assert policy.rules[0].terms == ApprovalTerms(("a", "b"), 2, 90, True)
+    (plain,) = policies_of(approval("{witness: none}"))
+    assert plain.rules[0].terms == ApprovalTerms()
 
 
 def test_an_approval_has_terms_without_being_asked() -> None:

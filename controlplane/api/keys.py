@@ -1,0 +1,100 @@
+"""`/v1/keys`: the keys of people and of gateways. Agents' keys come with their agents."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Literal
+
+from aiohttp import web
+from pydantic import Field, StringConstraints
+
+from controlplane.api.parsing import Body, Query, parse_body, parse_id, parse_query, timestamp
+from controlplane.api.routing import Call, answer, route
+from controlplane.auth import Permission
+from controlplane.store.keys import ListedKey
+from gateway.model.codec import JsonValue
+
+EXPIRES_SECONDS_MAX = 10 * 366 * 86_400
+
+KeyName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._@+-]{0,127}$")]
+Group = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+Given = Literal[
+    "Admin",
+    "ApprovalRead",
+    "ApprovalWrite",
+    "RecordRead",
+    "AgentRead",
+    "AgentWrite",
+    "PolicyRead",
+    "PolicyWrite",
+    "Gateway",
+]
+
+
+class CreateBody(Body):
+    """`name` is the person (or the gateway) that holds it: two keys of one name approve once."""
+
+    name: KeyName
+    permissions: Annotated[list[Given], Field(min_length=1, max_length=16)]
+    groups: Annotated[list[Group], Field(default_factory=list, max_length=50)]
+    expiresInSeconds: Annotated[int, Field(ge=60, le=EXPIRES_SECONDS_MAX)] | None = None
+
+
+class NoBody(Body):
+    pass
+
+
+class NoQuery(Query):
+    pass
+
+
+async def create(call: Call) -> web.Response:
+    body = await parse_body(call.http, CreateBody)
+    permissions = tuple(Permission(name) for name in dict.fromkeys(body.permissions))
+    is_gateway = Permission.GATEWAY in permissions
+    expires_at = None
+    if body.expiresInSeconds is not None:
+        expires_at = datetime.now(UTC) + timedelta(seconds=body.expiresInSeconds)
+    key_id, key = await call.services.keys.add(
+        call.caller.tenant_id,
+        body.name,
+        "gateway" if is_gateway else "person",
+        permissions,
+        groups=tuple(dict.fromkeys(body.groups)),
+        expires_at=expires_at,
+    )
+    return answer({"keyId": str(key_id), "name": body.name, "key": key}, 201)
+
+
+async def list_(call: Call) -> web.Response:
+    parse_query(call.http, NoQuery)
+    return answer({"keys": [_render(key) for key in await call.services.keys.list(call.caller)]})
+
+
+async def revoke(call: Call) -> web.Response:
+    await parse_body(call.http, NoBody)
+    return answer(
+        {"key": _render(await call.services.keys.revoke(call.caller, parse_id(call.http)))}
+    )
+
+
+ROUTES = (
+    route("POST", "/v1/keys", create, Permission.ADMIN),
+    route("GET", "/v1/keys", list_, Permission.ADMIN),
+    route("POST", "/v1/keys/{id}/revoke", revoke, Permission.ADMIN),
+)
+
+
+def _render(key: ListedKey) -> dict[str, JsonValue]:
+    return {
+        "keyId": str(key.key_id),
+        "name": key.name,
+        "prefix": key.prefix,
+        "permissions": list(key.permissions),
+        "groups": list(key.groups),
+        "agent": key.agent,
+        "createdAt": timestamp(key.created_at),
+        "expiresAt": timestamp(key.expires_at),
+        "revokedAt": timestamp(key.revoked_at),
+        "lastUsedAt": timestamp(key.last_used_at),
+    }

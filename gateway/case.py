@@ -1,0 +1,135 @@
+"""One exchange with what is known about it, and how its way is written down."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+from gateway import telemetry
+from gateway.judge import Judgement
+from gateway.model.action import Canonical
+from gateway.model.approval import Approval
+from gateway.model.decision import Decision
+from gateway.model.errors import RecordError
+from gateway.model.exchange import Exchange
+from gateway.model.record import DecisionEntry, Entry, Outcome, OutcomeEntry
+from gateway.ports import AgentChannel, Clock, RecordSink, Sent
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Case:
+    """One exchange with what is known about it so far."""
+
+    exchange: Exchange
+    channel: AgentChannel
+    decision_id: str
+    judgement: Judgement
+
+    @property
+    def canonical(self) -> Canonical:
+        return self.judgement.canonical
+
+    @property
+    def decision(self) -> Decision:
+        return self.judgement.decision
+
+    @property
+    def token(self) -> str:
+        """What it took of limits; "" for nothing."""
+        reserved = self.judgement.reserved
+        return "" if reserved is None else reserved.token
+
+    @property
+    def needs_witness(self) -> bool:
+        terms = self.decision.terms
+        return terms is not None and terms.witness_required
+
+
+class CaseRecords:
+    """Writes down decisions before they are acted on, and outcomes after."""
+
+    def __init__(self, records: RecordSink, clock: Clock) -> None:
+        self._records = records
+        self._clock = clock
+
+    async def intent(self, case: Case, approval: Approval | None) -> None:
+        """Record that it is about to be sent. INVARIANT(intent): on disk, if it may change
+        something.
+
+        Raises:
+            RecordError: it is not recorded, and must not be sent.
+        """
+        entry = self._decision(case, sends=True, approval=approval)
+        if case.canonical.is_mutation or not case.canonical.actions:
+            await self._records.append_durably(entry)
+        else:
+            self._records.append(entry)
+
+    async def held(self, case: Case) -> None:
+        """Record durably that it waits for a person.
+
+        Raises:
+            RecordError: it is not recorded, and nobody must be asked.
+        """
+        await self._records.append_durably(self._decision(case, sends=False))
+
+    def decided(self, case: Case) -> None:
+        """Record a decision by which nothing is sent."""
+        self.afterwards(self._decision(case, sends=False))
+
+    def sent(self, case: Case, sent: Sent, duration_us: int, approval: Approval | None) -> None:
+        """Record what became of what was sent."""
+        self.afterwards(
+            OutcomeEntry(
+                self._clock.now(),
+                case.decision_id,
+                case.exchange.request_id,
+                sent.outcome,
+                sent.status,
+                sent.code,
+                duration_us,
+                sent.response_bytes,
+                approval,
+            )
+        )
+
+    def concluded(
+        self, case: Case, outcome: Outcome, code: str, approval: Approval | None = None
+    ) -> None:
+        """Record why it was not sent."""
+        self.afterwards(
+            OutcomeEntry(
+                self._clock.now(),
+                case.decision_id,
+                case.exchange.request_id,
+                outcome,
+                code=code,
+                approval=approval,
+            )
+        )
+
+    def afterwards(self, entry: Entry) -> None:
+        """Record what already happened (or didn't). An intent without an outcome reads as
+        `unknown`, so a failure here loses no truth; it is counted and logged."""
+        try:
+            self._records.append(entry)
+        except RecordError as error:
+            telemetry.RECORD_FAULTS.inc()
+            log.error("entry not recorded", extra={"code": error.code})
+
+    def _decision(
+        self, case: Case, *, sends: bool, approval: Approval | None = None
+    ) -> DecisionEntry:
+        return DecisionEntry(
+            self._clock.now(),
+            case.decision_id,
+            case.exchange,
+            case.canonical,
+            case.judgement.context,
+            case.decision,
+            sends,
+            case.judgement.digest,
+            approval,
+        )

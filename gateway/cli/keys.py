@@ -1,0 +1,130 @@
+"""`checkrein keys`: the keys of the people who answer, and of gateways."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from gateway.cli.options import data_dir_option, json_option
+
+PERMISSIONS = (
+    "Admin", "ApprovalRead", "ApprovalWrite", "RecordRead", "AgentRead", "AgentWrite",
+    "PolicyRead", "PolicyWrite", "Gateway",
+)  # fmt: skip
+
+
+@click.group(
+    epilog="""\b
+Examples:
+  checkrein keys create alice --group finance
+  checkrein keys list
+  checkrein keys revoke 3f2a1b90-...
+"""
+)
+def keys() -> None:
+    """Give people keys of their own, so that it is known who approved.
+
+    A person uses their key by CHECKREIN_API_KEY (and CHECKREIN_API_URL on another machine).
+    """
+
+
+@keys.command("list", epilog="Example: checkrein keys list --json")
+@data_dir_option
+@json_option
+def list_(data_dir_path: Path | None, json_wanted: bool) -> None:
+    """List keys by name; a key itself is never shown again."""
+    from gateway.cli.api import open_api
+    from gateway.cli.moments import clock_time
+    from gateway.cli.output import Column, Output
+
+    out = Output(json_wanted=json_wanted)
+    found = open_api(data_dir_path).get("/v1/keys")["keys"]
+    if out.as_json:
+        out.emit({"keys": found})
+        return
+    out.table(
+        (
+            Column("ID", is_fixed=True),
+            Column("NAME"),
+            Column("PERMISSIONS"),
+            Column("GROUPS"),
+            Column("STATE", is_fixed=True),
+            Column("LAST USED", is_fixed=True),
+        ),
+        (
+            (
+                key["keyId"],
+                key["name"],
+                ", ".join(key["permissions"]),
+                ", ".join(key["groups"]),
+                "revoked" if key["revokedAt"] else "valid",
+                clock_time(key["lastUsedAt"]) if key["lastUsedAt"] else "never",
+            )
+            for key in found
+        ),
+    )
+
+
+@keys.command(epilog="Example: checkrein keys create alice --group finance --days 90")
+@click.argument("name")
+@click.option("--group", "groups", multiple=True, help="A group of approvers; repeatable.")
+@click.option(
+    "--permission",
+    "permissions",
+    multiple=True,
+    type=click.Choice(PERMISSIONS),
+    help="Repeatable. [default: ApprovalRead, ApprovalWrite]",
+)
+@click.option("--days", type=click.IntRange(1, 3660), help="After how many days it ends.")
+@data_dir_option
+@json_option
+def create(
+    name: str,
+    groups: tuple[str, ...],
+    permissions: tuple[str, ...],
+    days: int | None,
+    data_dir_path: Path | None,
+    json_wanted: bool,
+) -> None:
+    """Make a key for NAME; it is shown this once.
+
+    NAME stands for the person: of two keys of one name, only one counts towards a quorum.
+    """
+    from gateway.cli.api import open_api
+    from gateway.cli.output import Output
+
+    body: dict[str, object] = {
+        "name": name,
+        "permissions": list(permissions or ("ApprovalRead", "ApprovalWrite")),
+        "groups": list(groups),
+    }
+    if days is not None:
+        body["expiresInSeconds"] = days * 86_400
+    made = open_api(data_dir_path).post("/v1/keys", body)
+    out = Output(json_wanted=json_wanted)
+    if out.as_json:
+        out.emit(made)
+        return
+    out.say(f"The key of {name}, shown this once:")
+    out.say(f"  {made['key']}", "bold")
+
+
+@keys.command(epilog="Example: checkrein keys revoke 3f2a1b90-0000-0000-0000-000000000000")
+@click.argument("key_id", metavar="ID")
+@data_dir_option
+@json_option
+def revoke(key_id: str, data_dir_path: Path | None, json_wanted: bool) -> None:
+    """End a key at once. Approvals that it was counted for wait for another person."""
+    import urllib.parse
+
+    from gateway.cli.api import open_api
+    from gateway.cli.output import Output
+
+    place = urllib.parse.quote(key_id, safe="")
+    key = open_api(data_dir_path).post(f"/v1/keys/{place}/revoke", {})["key"]
+    out = Output(json_wanted=json_wanted)
+    if out.as_json:
+        out.emit(key)
+        return
+    out.say(f"The key of {key['name']} is revoked.", "green")
