@@ -122,7 +122,7 @@ async def test_a_decision_that_fails_blocks(caplog: pytest.LogCaptureFixture) ->
         def decide(self, *_: object) -> None:  # type: ignore[override]
             raise RuntimeError("bug")
 
-    world.swap(Broken((), "r", *(None,) * (len(fields(Bundle)) - 2)))  # type: ignore[arg-type]
+    world.swap(Broken(*(getattr(world.bundle, each.name) for each in fields(Bundle))))
     channel = await govern(world)
     assert world.outcomes == [("refused", "POLICY_EVALUATION_FAILED")]
     assert "could not be evaluated" in told(channel)
