@@ -20,25 +20,25 @@ from urllib.parse import urlsplit
 
 from gateway import telemetry
 from gateway.admin import AdminListener, ReadyCheck
-from gateway.canonicalize.canonicalizer import Canonicalizer
 from gateway.control_client.agents import Directory
 from gateway.control_client.approvals import ControlPlaneDesk
+from gateway.control_client.bundles import BundleFeed
 from gateway.control_client.client import ControlPlaneClient
 from gateway.control_client.record_shipper import RecordShipper
 from gateway.control_client.stops import Stops, describe
 from gateway.counters.local import LocalLimits
-from gateway.decide.bundle import Bundle
-from gateway.decide.loader import load_bundle
 from gateway.enforce.destination import DestinationGuard
 from gateway.enforce.upstream import UpstreamPool
 from gateway.intercept.certificates import CertificateAuthority
 from gateway.intercept.listener import Listener
-from gateway.judge import Ruleset
 from gateway.model.errors import RecordError
 from gateway.model.record import GatewayEntry
 from gateway.model.stop import Stop
 from gateway.pipeline import Pipeline, World
 from gateway.record.recorder import Recorder
+from gateway.rulesets.files import RulesetFiles
+from gateway.rulesets.keeper import RulesetKeeper, RulesetSource
+from gateway.rulesets.settings import PolicySource
 from gateway.settings import GatewaySettings
 
 log = logging.getLogger(__name__)
@@ -122,8 +122,13 @@ async def _serve(settings: GatewaySettings, ready_fd: int | None) -> None:
 async def _start(settings: GatewaySettings, stack: AsyncExitStack) -> dict[str, object]:
     clock = SystemClock()
     authority = CertificateAuthority.load_or_make(settings.data_dir / "ca")
-    canonicalizer = Canonicalizer.load(settings.mapper_paths)
-    bundle = load_bundle(settings.policy_paths, canonicalizer.vocabulary())
+    files = RulesetFiles(
+        lambda: settings.policy_paths,
+        lambda: settings.mapper_paths,
+        settings.ruleset.reload_poll_seconds,
+    )
+    takes_bundles = settings.ruleset.policy_source is PolicySource.CONTROL
+    ruleset = files.load_mappers() if takes_bundles else files.load()
     own_addresses: set[tuple[str, int]] = set()
     guard = DestinationGuard(settings.destination, own_addresses)
 
@@ -146,22 +151,33 @@ async def _start(settings: GatewaySettings, stack: AsyncExitStack) -> dict[str, 
     new_id = RandomIds()
     limits = LocalLimits(clock)
     world = World(upstream, desk, directory, stops, limits, recorder, clock, new_id)
-    ruleset = Ruleset(canonicalizer, bundle)
     pipeline = Pipeline(settings.pipeline, settings.hold, ruleset, guard, world)
     stops.on_change = partial(_obey_stops, pipeline, recorder, clock)
     await _start_part(stack, stops.start(), stops.stop)
+    keeper = RulesetKeeper(pipeline.judge, partial(_note, recorder, clock))
+    source: RulesetSource = files
+    if takes_bundles:
+        source = _bundles(settings, client, recorder.gateway_id, clock)
+    await _start_part(stack, source.start(keeper), source.stop)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, source.force)
 
     listener = Listener(settings.intercept, pipeline, authority, clock, new_id)
     await _start_part(stack, listener.start(), partial(listener.drain, DRAIN_SECONDS_MAX))
     stack.callback(pipeline.stop_holding)
     own_addresses.add(listener.address)
-    notes = {"stops": stops.describe, "stops_on_disk": lambda: stops.fault}
-    checks = _checks(pipeline, recorder, directory, shipper)
+    notes = {
+        "rules": lambda: keeper.fault,
+        "bundle": source.describe,
+        "stops": stops.describe,
+        "stops_on_disk": lambda: stops.fault,
+    }
+    checks = _checks(keeper, clock, recorder, directory, shipper)
     admin = AdminListener(settings.admin, checks, notes)
     await _start_part(stack, admin.start(), admin.stop)
     own_addresses.add(admin.address)
 
-    _note(recorder, clock, "started", f"revision {bundle.revision}")
+    revision = keeper.ruleset.bundle.revision
+    _note(recorder, clock, "started", f"revision {revision}")
     bundle_file = settings.data_dir / "ca" / "ca-bundle.pem"
     authority.write_bundle(bundle_file)
     host, port = listener.address
@@ -172,8 +188,23 @@ async def _start(settings: GatewaySettings, stack: AsyncExitStack) -> dict[str, 
         "ca_file": str(authority.ca_pem_file),
         "ca_bundle_file": str(bundle_file),
         "gateway_id": recorder.gateway_id,
-        "revision": bundle.revision,
+        "revision": revision,
     }
+
+
+def _bundles(
+    settings: GatewaySettings, client: ControlPlaneClient, gateway_id: str, clock: SystemClock
+) -> BundleFeed:
+    folder = settings.data_dir / "bundle"
+    return BundleFeed(
+        client,
+        settings.control,
+        settings.ruleset,
+        folder,
+        gateway_id,
+        lambda: settings.mapper_paths,
+        clock,
+    )
 
 
 async def _stop_shipping(shipper: RecordShipper) -> None:
@@ -191,11 +222,18 @@ async def _start_part(
 
 
 def _checks(
-    pipeline: Pipeline, recorder: Recorder, directory: Directory, shipper: RecordShipper
+    keeper: RulesetKeeper,
+    clock: SystemClock,
+    recorder: Recorder,
+    directory: Directory,
+    shipper: RecordShipper,
 ) -> dict[str, ReadyCheck]:
     def policy() -> str | None:
-        is_empty = pipeline.judge.ruleset.bundle.revision == Bundle.empty().revision
-        return "no policy is loaded" if is_empty else None
+        if not keeper.ruleset.bundle.policies:
+            return "no policy is loaded"
+        until = keeper.ruleset.usable_until
+        is_stale = until is not None and clock.now() > until
+        return "the control plane has not confirmed the policies for too long" if is_stale else None
 
     return {
         "policy": policy,

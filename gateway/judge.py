@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gateway import telemetry
 from gateway.canonicalize.canonicalizer import Canonicalizer
 from gateway.decide.bundle import Bundle
 from gateway.decide.limits.verdict import with_readings, with_store_gone
 from gateway.model.action import Canonical, action_digest
-from gateway.model.decision import Context, Decision
+from gateway.model.decision import Context, Decision, ReasonCode
 from gateway.model.effect import Effect, Mode
 from gateway.model.errors import LimitError
 from gateway.model.exchange import Exchange
@@ -32,14 +32,20 @@ request waits for that."""
 
 MICROSECONDS = 1_000_000
 
+_STALE = "the control plane has not confirmed the policies for too long"
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Ruleset:
     """What requests are read and decided by. Exchanged as one, so that no request is read by the
-    mappers of one bundle and decided by the policies of another."""
+    mappers of one bundle and decided by the policies of another.
+
+    `usable_until` is microseconds since the Unix epoch: nobody vouches for these rules any more
+    for requests that come later. None: always usable."""
 
     canonicalizer: Canonicalizer
     bundle: Bundle
+    usable_until: int | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,7 +87,7 @@ class Judge:
         digest = None
         if exchange.request.body is not None:
             digest = action_digest(exchange, canonical)
-        decision = self._decide(ruleset.bundle, exchange, canonical, context)
+        decision = self._decide(ruleset, exchange, canonical, context)
         if not decision.claims or (decision.effect is Effect.BLOCK and not decision.passes):
             return Judgement(canonical, context, decision, digest, None)
         decision, reserved = await self._reserve(decision, context, decision_id, digest)
@@ -110,13 +116,22 @@ class Judge:
         return await asyncio.to_thread(_canonicalize, canonicalizer, exchange)
 
     def _decide(
-        self, bundle: Bundle, exchange: Exchange, canonical: Canonical, context: Context
+        self, ruleset: Ruleset, exchange: Exchange, canonical: Canonical, context: Context
     ) -> Decision:
-        """Decide by stops and policies. A fault of the engine is a BLOCK."""
+        """Decide by stops and policies. A fault of the engine is a BLOCK.
+
+        Rules that are missing or stale block in monitor mode too: it lets pass what rules forbid,
+        and here there are none.
+        """
+        bundle = ruleset.bundle
         try:
             stop = self.stop_of(exchange, canonical)
             if stop is not None:
                 return bundle.stopped(stop)
+            if not bundle.policies:
+                return _without_rules(bundle, ReasonCode.NO_POLICY, "no policy is loaded")
+            if ruleset.usable_until is not None and context.now > ruleset.usable_until:
+                return _without_rules(bundle, ReasonCode.BUNDLE_STALE, _STALE)
             if canonical.refused is not None:
                 return bundle.refuse(canonical, context)
             return bundle.decide(canonical.actions, context, self._mode)
@@ -156,6 +171,10 @@ class Judge:
         claims = decision.claims
         reserved = await self._limits.reserve(digest, claims, context.now, lapses_at)
         return with_readings(decision, reserved.readings), reserved
+
+
+def _without_rules(bundle: Bundle, reason: str, message: str) -> Decision:
+    return replace(bundle.fault(), reason_code=reason, message=message)
 
 
 def _is_held(decision: Decision) -> bool:

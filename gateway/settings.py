@@ -29,6 +29,7 @@ from gateway.intercept.settings import InterceptSettings
 from gateway.model.errors import ConfigurationError, Problem
 from gateway.pipeline import PipelineSettings
 from gateway.record.spool import SpoolSettings
+from gateway.rulesets.settings import RulesetSettings
 
 PREFIX = "CHECKREIN_"
 
@@ -40,6 +41,9 @@ OTHERS_NAMES = frozenset(
         "REDIS_URL",
         "APPROVED_SECONDS_MAX",
         "BOOTSTRAP_ADMIN_KEY",
+        "BOOTSTRAP_MAPPERS",
+        "BOOTSTRAP_POLICIES",
+        "BUNDLE_KEY_FILE",
         "BOOTSTRAP_GATEWAY_KEY",
         "BOOTSTRAP_AGENT_KEY",
     }
@@ -71,6 +75,7 @@ class GatewaySettings:
     spool: SpoolSettings
     control: ControlSettings
     admin: AdminSettings
+    ruleset: RulesetSettings
 
     @property
     def data_dir(self) -> Path:

@@ -1,0 +1,56 @@
+"""Which rules a gateway runs, and for how long without a word from who makes them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from gateway.model.errors import ConfigurationError, Problem
+
+
+class PolicySource(StrEnum):
+    """FILES: those that settings name, loaded again when they change. CONTROL: the signed bundle
+    that the control plane gives to all gateways; policy files are not read then."""
+
+    FILES = "files"
+    CONTROL = "control"
+
+
+@dataclass(frozen=True, slots=True)
+class RulesetSettings:
+    """`reload_poll_seconds`: how often files are looked at; a change is taken once two looks see
+    the same, so within twice of it. A look costs a tenth of a millisecond for a hundred files.
+
+    `stale_seconds_max`: how long a bundle that the control plane has not confirmed may decide;
+    after it everything is refused. A day, as for agents that are known from the cache: long enough
+    to mend a control plane, and nobody vouches for older rules. 0: for ever.
+
+    `bundle_public_key` (base64 of 32 bytes) or `bundle_public_key_file` says whose bundles are
+    taken. Without, it is the key that the control plane names at the first start; it is kept in
+    the data directory and never exchanged by itself.
+    """
+
+    policy_source: PolicySource = PolicySource.FILES
+    reload_poll_seconds: float = 0.25
+    stale_seconds_max: float = 86_400.0
+    bundle_public_key: str = ""
+    bundle_public_key_file: str = ""
+
+    def load_public_key(self) -> str:
+        """The configured key as text; empty when none is configured.
+
+        Raises:
+            ConfigurationError: the key file can't be read.
+        """
+        if self.bundle_public_key or not self.bundle_public_key_file:
+            return self.bundle_public_key
+        try:
+            return Path(self.bundle_public_key_file).read_text(encoding="ascii").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "it is not a key"
+            problem = Problem(
+                self.bundle_public_key_file, 0, 0, f"the bundle key can't be read: {reason}",
+                "check CHECKREIN_BUNDLE_PUBLIC_KEY_FILE",
+            )  # fmt: skip
+            raise ConfigurationError("bundle.key_unreadable", [problem]) from error
