@@ -11,8 +11,19 @@ from collections.abc import Set
 from dataclasses import dataclass, field
 from typing import Final, assert_never
 
-from gateway.decide.conditions.facts import FACTS, GROUPS, ROOTS, ValueType, fact_of
+from gateway.decide.conditions.facts import FACTS, GROUPS, OPEN, ROOTS, ValueType, fact_of
 from gateway.decide.conditions.names import AGENT_LABELS, names_of, unknown_name
+from gateway.decide.conditions.operand_types import (
+    ARITHMETIC,
+    CONTAINERS,
+    NUMBERS,
+    ORDERED,
+    WANTED,
+    comparable,
+    may_be,
+    results_of,
+)
+from gateway.decide.conditions.signatures import SIGNATURES
 from gateway.decide.conditions.syntax import (
     EQUALITY,
     ORDERING,
@@ -20,7 +31,6 @@ from gateway.decide.conditions.syntax import (
     BinaryOp,
     Call,
     ConditionError,
-    Function,
     Has,
     Index,
     ListLiteral,
@@ -31,19 +41,16 @@ from gateway.decide.conditions.syntax import (
     Node,
     Not,
     Quantified,
+    Quantifier,
     Select,
     Ternary,
     path_of,
 )
+from gateway.decide.conditions.written_arguments import faults_of_written
 from gateway.decide.nearest import nearest_help
 from gateway.model.vocabulary import Vocabulary
 
 _ANY_VOCABULARY: Final = Vocabulary()
-
-_NUMBERS: Final = frozenset({ValueType.INT, ValueType.DOUBLE})
-_ORDERED: Final = _NUMBERS | {ValueType.TEXT, ValueType.BOOL}
-_SIZED: Final = frozenset({ValueType.TEXT, ValueType.LIST, ValueType.MAP})
-_CONTAINERS: Final = frozenset({ValueType.LIST, ValueType.MAP})
 
 
 def check(node: Node, vocabulary: Vocabulary = _ANY_VOCABULARY) -> tuple[ConditionError, ...]:
@@ -58,13 +65,14 @@ class _Checker:
     vocabulary: Vocabulary
     errors: list[ConditionError] = field(default_factory=list)
     variables: dict[str, ValueType] = field(default_factory=dict)
+    types: dict[int, ValueType] = field(default_factory=dict)
 
     def condition(self, node: Node) -> ValueType:
         return self.expect(node, {ValueType.BOOL}, "a condition is wanted here")
 
     def expect(self, node: Node, types: Set[ValueType], wanted: str) -> ValueType:
         found = self.type_of(node)
-        if found is not ValueType.ANY and found not in types:
+        if not may_be(found, types):
             self.fault(node, f"{wanted}, and this is {found.value}")
         return found
 
@@ -72,6 +80,14 @@ class _Checker:
         self.errors.append(ConditionError(message, node.span, help))
 
     def type_of(self, node: Node) -> ValueType:
+        """The type of a node. Its faults are noted the first time only, however often it is asked
+        for: a tree in which every node asked for its children twice would take forever."""
+        found = self.types.get(id(node))
+        if found is None:
+            found = self.types[id(node)] = self._find_type(node)
+        return found
+
+    def _find_type(self, node: Node) -> ValueType:
         fact = fact_of(node)
         if fact is not None:
             return fact.type
@@ -94,8 +110,8 @@ class _Checker:
                 self.condition(node.operand)
                 return ValueType.BOOL
             case Negate():
-                self.expect(node.operand, {ValueType.INT}, "`-` takes a whole number")
-                return ValueType.INT
+                found = self.expect(node.operand, NUMBERS, "`-` takes a number")
+                return ValueType.INT if found is ValueType.DATA else found
             case Binary():
                 return self._binary(node)
             case Logic():
@@ -135,10 +151,18 @@ class _Checker:
             written = f"{operand.name}.{node.field}"
             self.fault(node, f"there is no `{written}` to read", nearest_help(written, names))
             return ValueType.ANY
+        path = path_of(operand) or ""
+        if path == "run":
+            help_text = "`run` is the name of the run, `run.state` how it stands"
+            self.fault(node, f"there is no `run.{node.field}` to read", help_text)
+            return ValueType.ANY
+        if path == "risk.factors":
+            help_text = 'write it in brackets: `risk.factors["context.amount"]`'
+            self.fault(node, "the name of a factor has a point in it", help_text)
+            return ValueType.ANY
         self.expect(operand, {ValueType.MAP}, f"`.{node.field}` reads a field of a map")
         self._known_label(node, operand, node.field)
-        parent = fact_of(operand)
-        return ValueType.ANY if parent is None else parent.item
+        return self._part_type(operand)
 
     def _has(self, node: Has) -> ValueType:
         path = path_of(node)
@@ -149,7 +173,7 @@ class _Checker:
         return ValueType.BOOL
 
     def _index(self, node: Index) -> ValueType:
-        container = self.expect(node.operand, _CONTAINERS, "`[...]` reads a list or a map")
+        container = self.expect(node.operand, CONTAINERS, "`[...]` reads a list or a map")
         wanted = {
             ValueType.LIST: {ValueType.INT},
             ValueType.MAP: {ValueType.TEXT},
@@ -157,8 +181,14 @@ class _Checker:
         self.expect(node.index, wanted, "an index is a position, or the name of a field")
         if isinstance(node.index, Literal) and isinstance(node.index.value, str):
             self._known_label(node, node.operand, node.index.value)
-        parent = fact_of(node.operand)
-        return ValueType.ANY if parent is None else parent.item
+        return self._part_type(node.operand)
+
+    def _part_type(self, node: Node) -> ValueType:
+        """The type of what lies in a container."""
+        parent = fact_of(node)
+        if parent is not None:
+            return parent.item
+        return ValueType.DATA if self.type_of(node) is ValueType.DATA else ValueType.ANY
 
     # --- operators --------------------------------------------------------------------------------
 
@@ -173,7 +203,7 @@ class _Checker:
             return ValueType.BOOL
         if node.op in ORDERING:
             for side, found in ((node.left, left), (node.right, right)):
-                if found is not ValueType.ANY and found not in _ORDERED:
+                if not may_be(found, ORDERED):
                     self.fault(side, f"`{node.op}` has no order for {found.value}")
                     return ValueType.BOOL
             self._comparable(node, left, right)
@@ -181,10 +211,9 @@ class _Checker:
         return self._arithmetic(node, left, right)
 
     def _comparable(self, node: Binary, left: ValueType, right: ValueType) -> None:
-        unknown = {ValueType.ANY, ValueType.NULL}
-        if left in unknown or right in unknown or left is right or {left, right} <= _NUMBERS:
-            return
-        self.fault(node, f"{left.value} is compared with {right.value}", _comparison_help(node))
+        if not comparable(left, right):
+            help_text = _comparison_help(node) or _conversion_help(node, left, right)
+            self.fault(node, f"{left.value} is compared with {right.value}", help_text)
 
     def _known_value(self, side: Node, other: Node) -> None:
         """Hold a literal beside `action`, `kind` and the like against the names there are."""
@@ -206,12 +235,11 @@ class _Checker:
 
     def _in(self, node: Binary) -> ValueType:
         left = self.type_of(node.left)
-        self.expect(node.right, _CONTAINERS, "`in` looks into a list or a map")
+        self.expect(node.right, CONTAINERS, "`in` looks into a list or a map")
         self._known_name(node.left, path_of(node.right) or "")
         if isinstance(node.right, ListLiteral):
             for item in node.right.items:
-                # Their faults are already noted; here they are only compared with the left side.
-                item_type = _Checker(self.vocabulary, [], self.variables).type_of(item)
+                item_type = self.type_of(item)
                 self._comparable(
                     Binary(item.span, BinaryOp.EQUAL, node.left, item), left, item_type
                 )
@@ -219,54 +247,71 @@ class _Checker:
         return ValueType.BOOL
 
     def _arithmetic(self, node: Binary, left: ValueType, right: ValueType) -> ValueType:
-        for joined in (ValueType.TEXT, ValueType.LIST):
-            if node.op is BinaryOp.ADD and joined in (left, right):
-                self._comparable(node, left, right)
-                return joined
-        for side, found in ((node.left, left), (node.right, right)):
-            if found is ValueType.DOUBLE:
-                self.fault(
-                    side,
-                    f"`{node.op}` takes whole numbers only",
-                    "amounts are whole numbers of minor units: cents, not dollars",
-                )
-            elif found not in (ValueType.INT, ValueType.ANY):
-                self.fault(side, f"`{node.op}` takes whole numbers, and this is {found.value}")
-        known = ValueType.INT in (left, right) or node.op is not BinaryOp.ADD
-        return ValueType.INT if known else ValueType.ANY
+        results = results_of(node.op, left, right)
+        if results:
+            return next(iter(results)) if len(results) == 1 else ValueType.ANY
+        rows = ARITHMETIC[node.op]
+        for position, (side, found) in enumerate(((node.left, left), (node.right, right))):
+            if not may_be(found, {row[position] for row in rows}):
+                self.fault(side, f"`{node.op}` takes {WANTED[node.op]}, and this is {found.value}")
+                return ValueType.ANY
+        message = f"`{node.op}` can't be used on {left.value} and {right.value}"
+        self.fault(node, message, _conversion_help(node, left, right))
+        return ValueType.ANY
 
     def _ternary(self, node: Ternary) -> ValueType:
         self.expect(node.condition, {ValueType.BOOL}, "`?` follows a condition")
         then, otherwise = self.type_of(node.then), self.type_of(node.otherwise)
         if then is otherwise:
             return then
-        if ValueType.ANY not in (then, otherwise):
+        if OPEN.isdisjoint((then, otherwise)):
             self.fault(node, f"one branch is {then.value}, the other {otherwise.value}")
         return ValueType.ANY
 
     # --- calls ------------------------------------------------------------------------------------
 
     def _call(self, node: Call) -> ValueType:
-        if node.function is Function.SIZE:
-            self.expect(node.args[0], _SIZED, "`size` takes text, a list or a map")
-            return ValueType.INT
-        for arg in node.args:
-            self.expect(arg, {ValueType.TEXT}, f"`{node.function}` takes text")
-        return ValueType.BOOL
+        signature = SIGNATURES[node.function]
+        found = ValueType.ANY
+        for position, (arg, types) in enumerate(zip(node.args, signature.takes, strict=False)):
+            wanted = "text" if position else signature.wanted
+            of_type = self.type_of(arg)
+            if not may_be(of_type, types):
+                help_text = _time_help(arg) if of_type is ValueType.DATA else ""
+                message = f"`{node.function}` takes {wanted}, and this is {of_type.value}"
+                self.fault(arg, message, help_text)
+                return signature.gives
+            found = found if position else of_type
+        self.errors.extend(faults_of_written(node, found))
+        return signature.gives
 
     def _quantified(self, node: Quantified) -> ValueType:
-        items = self.expect(
-            node.items, _CONTAINERS, f"`{node.quantifier}` goes through a list or a map"
-        )
+        self.expect(node.items, CONTAINERS, f"`{node.quantifier}` goes through a list or a map")
+        is_list = node.quantifier in (Quantifier.FILTER, Quantifier.MAP)
+        result = ValueType.LIST if is_list else ValueType.BOOL
         if node.variable in ROOTS or node.variable in self.variables:
             self.fault(
                 node, f"the variable `{node.variable}` has the name of something else", "rename it"
             )
-            return ValueType.BOOL
-        self.variables[node.variable] = ValueType.TEXT if items is ValueType.MAP else ValueType.ANY
+            return result
+        self.variables[node.variable] = self._item_type(node.items)
         self.condition(node.predicate)
+        if node.transform is not None:
+            self.type_of(node.transform)
         del self.variables[node.variable]
-        return ValueType.BOOL
+        return result
+
+    def _item_type(self, node: Node) -> ValueType:
+        """What a quantifier's variable holds."""
+        fact = fact_of(node)
+        if fact is not None:
+            return ValueType.TEXT if fact.type is ValueType.MAP else fact.item
+        if isinstance(node, Quantified) and node.quantifier is Quantifier.FILTER:
+            return self._item_type(node.items)
+        if isinstance(node, ListLiteral):
+            types = {self.type_of(item) for item in node.items}
+            return types.pop() if len(types) == 1 else ValueType.ANY
+        return ValueType.DATA if self.type_of(node) is ValueType.DATA else ValueType.ANY
 
 
 def _fact_path(node: Node) -> str:
@@ -301,3 +346,28 @@ def _comparison_help(node: Binary) -> str:
                 return ""
             return f"write {side.value} without quotes if it is a number"
     return ""
+
+
+def _conversion_help(node: Binary, left: ValueType, right: ValueType) -> str:
+    """How one side is made the other's type."""
+    sides = {left: node.left, right: node.right}
+    if ValueType.DATA in sides:
+        other = left if right is ValueType.DATA else right
+        return _time_help(sides[ValueType.DATA], other)
+    if {left, right} == NUMBERS:
+        return "write `double(...)` around the whole number"
+    if {left, right} == {ValueType.TEXT, ValueType.INT}:
+        return "write `string(...)` around the number, or `int(...)` around the text"
+    return ""
+
+
+def _time_help(node: Node, wanted: ValueType = ValueType.TIMESTAMP) -> str:
+    """A request holds no decimals and no times; how its text or number becomes one."""
+    path = path_of(node) or "..."
+    match wanted:
+        case ValueType.DOUBLE:
+            return f"write `double({path})`; amounts are whole numbers of minor units"
+        case ValueType.DURATION:
+            return f"write `duration({path})`"
+        case _:
+            return f"write `timestamp({path})`"

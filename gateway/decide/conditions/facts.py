@@ -14,17 +14,19 @@ from operator import attrgetter
 from typing import Final
 
 from gateway.decide.assessment import Assessment
-from gateway.decide.conditions.semantics import Unresolved
 from gateway.decide.conditions.syntax import Name, Node, Select
+from gateway.decide.conditions.times import Timestamp
+from gateway.decide.conditions.unresolved import Unresolved
 from gateway.model.action import Action, Kind
-from gateway.model.decision import Context
+from gateway.model.decision import RUN_STATES, Context
 
 TARGET_ID: Final = "target.id"
 """Also what `Action.missing` calls a target id that was declared and could not be read."""
 
 
 class ValueType(Enum):
-    """What the checker knows of a value. ANY is what only the request tells."""
+    """What the checker knows of a value. ANY is what only the evaluation tells; DATA is what only
+    the request tells, which holds texts, whole numbers, truth values, nulls, lists and maps."""
 
     BOOL = "a condition (true or false)"
     INT = "a whole number"
@@ -33,7 +35,14 @@ class ValueType(Enum):
     LIST = "a list"
     MAP = "a map"
     NULL = "null"
+    TIMESTAMP = "a point in time"
+    DURATION = "a span of time"
+    DATA = "a value of the request"
     ANY = "any value"
+
+
+OPEN: Final = frozenset({ValueType.ANY, ValueType.DATA})
+"""Types that leave the decision to the evaluation."""
 
 
 Read = Callable[[Action, Context, Assessment], object]
@@ -42,7 +51,9 @@ Read = Callable[[Action, Context, Assessment], object]
 @dataclass(frozen=True, slots=True)
 class Fact:
     """`source` is the Python expression for the value, over `p` (params), `a` (action), `c`
-    (context) and `r` (assessment); `read` gives the same. `item` is the type of a map's values."""
+    (context) and `r` (assessment); `_give_up()` in it stands for what can't be read. `read` gives
+    the same, but a point in time is its number in `source`: that has the same order, and nothing
+    else is asked of it there. `item` is the type of a map's values or a list's items."""
 
     type: ValueType
     source: str
@@ -60,14 +71,29 @@ def _of_context(attribute: str, of_type: ValueType, item: ValueType = ValueType.
     return Fact(of_type, f"c.{attribute}", lambda _action, context, _assessed: get(context), item)
 
 
+def _part_of_risk(name: str) -> Fact:
+    def read(_action: Action, _context: Context, assessed: Assessment) -> int:
+        # An assessment without its parts is no assessment of nothing.
+        if name not in assessed.parts:
+            raise Unresolved(f"risk.{name}")
+        return assessed.parts[name]
+
+    source = f"(r.parts[{name!r}] if {name!r} in r.parts else _give_up())"
+    return Fact(ValueType.INT, source, read)
+
+
 def _read_target_id(action: Action) -> str:
     if TARGET_ID in action.missing:
         raise Unresolved(TARGET_ID)
     return action.target.id
 
 
+RISK_PARTS: Final = ("operation", "target", "context", "deviation")
+
 FACTS: Final[Mapping[str, Fact]] = {
-    "params": Fact(ValueType.MAP, "p", lambda action, _context, _assessed: action.params),
+    "params": Fact(
+        ValueType.MAP, "p", lambda action, _context, _assessed: action.params, ValueType.DATA
+    ),
     "action": _of_action("action", ValueType.TEXT),
     "provider": _of_action("provider", ValueType.TEXT),
     "operation": _of_action("operation", ValueType.TEXT),
@@ -78,6 +104,12 @@ FACTS: Final[Mapping[str, Fact]] = {
         f"(a.target.id if not a.missing or {TARGET_ID!r} not in a.missing else _give_up())",
         lambda action, _context, _assessed: _read_target_id(action),
     ),
+    "target.labels": Fact(
+        ValueType.LIST,
+        "r.labels",
+        lambda _action, _context, assessed: assessed.labels,
+        ValueType.TEXT,
+    ),
     "reversible": _of_action("reversible", ValueType.BOOL),
     "sensitive": Fact(
         ValueType.TEXT,
@@ -87,22 +119,38 @@ FACTS: Final[Mapping[str, Fact]] = {
     "agent.id": _of_context("agent", ValueType.TEXT),
     "agent.labels": _of_context("labels", ValueType.MAP, ValueType.TEXT),
     "run": _of_context("run", ValueType.ANY),  # null where the agent names none
+    "run.state": _of_context("run_state", ValueType.TEXT),
     "environment": _of_context("environment", ValueType.TEXT),
+    "now": Fact(
+        ValueType.TIMESTAMP,
+        "c.now",
+        lambda _action, context, _assessed: Timestamp(context.now * 1_000),
+    ),
     "risk.score": Fact(
         ValueType.INT, "r.risk.score", lambda _action, _context, assessed: assessed.risk.score
+    ),
+    **{f"risk.{name}": _part_of_risk(name) for name in RISK_PARTS},
+    "risk.factors": Fact(
+        ValueType.MAP,
+        "r.factors",
+        lambda _action, _context, assessed: assessed.factors,
+        ValueType.INT,
     ),
 }
 
 GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
-    "target": ("target.type", "target.id"),
+    "target": ("target.type", "target.id", "target.labels"),
     "agent": ("agent.id", "agent.labels"),
-    "risk": ("risk.score",),
+    "risk": ("risk.score", *(f"risk.{name}" for name in RISK_PARTS), "risk.factors"),
 }
 """Words that are no value themselves, only the first half of one."""
 
 ROOTS: Final = frozenset(name.partition(".")[0] for name in FACTS)
 
 KINDS: Final = frozenset(kind.value for kind in Kind)
+
+STATES: Final = RUN_STATES | {""}
+"""Of `run.state`; empty where there is no run."""
 
 
 def fact_of(node: Node) -> Fact | None:

@@ -9,15 +9,20 @@ error` is true, whichever side the error stands on.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final, assert_never
+from typing import assert_never
 
 from gateway.decide.assessment import Assessment
 from gateway.decide.conditions import semantics
+from gateway.decide.conditions.conversions import CONVERSIONS
+from gateway.decide.conditions.evaluation import Scope, Step, applied
 from gateway.decide.conditions.facts import Fact, fact_of
-from gateway.decide.conditions.semantics import Unresolved
+from gateway.decide.conditions.loops import Loop
+from gateway.decide.conditions.regex import compile_pattern
 from gateway.decide.conditions.syntax import (
     Binary,
+    BinaryOp,
     Call,
+    Function,
     Has,
     Index,
     ListLiteral,
@@ -29,37 +34,19 @@ from gateway.decide.conditions.syntax import (
     Node,
     Not,
     Quantified,
-    Quantifier,
     Select,
     Ternary,
+    children,
     path_of,
     subject_of,
 )
+from gateway.decide.conditions.times import PARTS, part_of
+from gateway.decide.conditions.unresolved import Unresolved
+from gateway.decide.conditions.zones import load_zone
 from gateway.model.action import ANY_PARAM, Action
 from gateway.model.decision import Context
 
-ITERATIONS_MAX: Final = 1_000
-"""Items that `all` and `exists` look at in one evaluation, nested ones together: about two
-milliseconds, whatever list the agent sends. Beyond it the condition can't be evaluated."""
-
-
-class _Scope:
-    """What one evaluation reads, and what it has used up."""
-
-    __slots__ = ("action", "assessed", "context", "iterations", "variables")
-
-    def __init__(self, action: Action, context: Context, assessed: Assessment) -> None:
-        self.action = action
-        self.context = context
-        self.assessed = assessed
-        self.variables: dict[str, object] = {}
-        self.iterations = 0
-
-
 Interpreted = Callable[[Action, Context, Assessment], "bool | Unresolved"]
-
-_Step = Callable[[_Scope], object]
-"""Gives a node's value, or the `Unresolved` that it is."""
 
 
 def interpret(node: Node) -> Interpreted:
@@ -70,7 +57,7 @@ def interpret(node: Node) -> Interpreted:
 
     def holds(action: Action, context: Context, assessed: Assessment) -> bool | Unresolved:
         try:
-            answer = step(_Scope(action, context, assessed))
+            answer = step(Scope(action, context, assessed))
         except RecursionError:
             # Two values of the request, nested as deeply as its parser allows, were compared.
             return deep
@@ -80,7 +67,7 @@ def interpret(node: Node) -> Interpreted:
     return holds
 
 
-def _step(node: Node) -> _Step:
+def _step(node: Node) -> Step:
     fact = fact_of(node)
     if fact is not None:
         return _read(fact)
@@ -88,7 +75,7 @@ def _step(node: Node) -> _Step:
         case Literal(_, value):
             return lambda _: value
         case ListLiteral():
-            return _applied(node, lambda *items: list(items), node.items)
+            return _list_literal(node)
         case Name(_, name):
             return lambda scope: scope.variables[name]
         case Select():
@@ -102,21 +89,21 @@ def _step(node: Node) -> _Step:
         case Negate():
             return _applied(node, semantics.negate, (node.operand,))
         case Binary():
-            return _applied(node, semantics.BINARY[node.op], (node.left, node.right))
+            return _binary(node)
         case Logic():
             return _logic(node)
         case Ternary():
             return _ternary(node)
         case Call():
-            return _applied(node, semantics.FUNCTIONS[node.function], node.args)
+            return _call(node)
         case Quantified():
             return _quantified(node)
         case _:
             assert_never(node)
 
 
-def _read(fact: Fact) -> _Step:
-    def step(scope: _Scope) -> object:
+def _read(fact: Fact) -> Step:
+    def step(scope: Scope) -> object:
         try:
             return fact.read(scope.action, scope.context, scope.assessed)
         except Unresolved as unresolved:
@@ -125,53 +112,72 @@ def _read(fact: Fact) -> _Step:
     return step
 
 
-def _applied(node: Node, function: Callable[..., object], operands: Sequence[Node]) -> _Step:
-    """A function of its operands' values; unresolved when one of them is."""
+def _applied(
+    node: Node,
+    function: Callable[..., object],
+    operands: Sequence[Node],
+    *,
+    is_weighed: bool = False,
+) -> Step:
     steps = tuple(_step(operand) for operand in operands)
-    fault = Unresolved(subject_of(node))
-    if len(steps) == 2:
-        return _applied_to_two(function, *steps, fault)
-
-    def step(scope: _Scope) -> object:
-        values = []
-        for operand in steps:
-            value = operand(scope)
-            if type(value) is Unresolved:
-                return value
-            values.append(value)
-        try:
-            return function(*values)
-        except Unresolved:
-            return fault
-
-    return step
+    return applied(function, steps, Unresolved(subject_of(node)), is_weighed=is_weighed)
 
 
-def _applied_to_two(
-    function: Callable[..., object], left: _Step, right: _Step, fault: Unresolved
-) -> _Step:
-    """The same for two operands: nearly all there is, and half the time."""
-
-    def step(scope: _Scope) -> object:
-        first = left(scope)
-        if type(first) is Unresolved:
-            return first
-        second = right(scope)
-        if type(second) is Unresolved:
-            return second
-        try:
-            return function(first, second)
-        except Unresolved:
-            return fault
-
-    return step
+def _list_literal(node: ListLiteral) -> Step:
+    values = [item.value for item in node.items if isinstance(item, Literal)]
+    if len(values) == len(node.items):
+        # Nothing changes a list, so one is enough for all evaluations.
+        return lambda _: values
+    return _applied(node, lambda *items: list(items), node.items)
 
 
-def _select(node: Select) -> _Step:
+def _binary(node: Binary) -> Step:
+    texts = _texts_of(node.right) if node.op is BinaryOp.IN else None
+    if texts is None:
+        operands = (node.left, node.right)
+        return _applied(node, semantics.BINARY[node.op], operands, is_weighed=True)
+    return _applied(node, lambda value: isinstance(value, str) and value in texts, (node.left,))
+
+
+def _texts_of(node: Node) -> frozenset[str] | None:
+    """The items of a written list of texts, which is looked into without going through it."""
+    items = node.items if isinstance(node, ListLiteral) else ()
+    texts = [item.value for item in items if isinstance(item, Literal)]
+    known = frozenset(text for text in texts if isinstance(text, str))
+    return known if items and all(map(_is_text, items)) else None
+
+
+def _is_text(node: Node) -> bool:
+    return isinstance(node, Literal) and isinstance(node.value, str)
+
+
+def _call(node: Call) -> Step:
+    function, args = node.function, node.args
+    if function is Function.MATCHES:
+        pattern = _written(args[1])
+        return _applied(node, compile_pattern(pattern), args[:1], is_weighed=True)
+    if function in PARTS:
+        zone = load_zone(_written(args[1])) if len(args) > 1 else None
+        return _applied(node, lambda value: part_of(function, value, zone), args[:1])
+    if function in CONVERSIONS and isinstance(args[0], Literal):
+        # A written time is the same in every evaluation; the checker knows that it is one.
+        value = CONVERSIONS[function](args[0].value)
+        return lambda _: value
+    return _applied(node, semantics.FUNCTIONS[function], args, is_weighed=len(args) > 1)
+
+
+def _written(node: Node) -> str:
+    """A text that the policy must write out, which the checker has seen to."""
+    assert isinstance(node, Literal)
+    assert isinstance(node.value, str)
+    return node.value
+
+
+def _select(node: Select) -> Step:
     operand, field = _step(node.operand), node.field
     fault = Unresolved(path_of(node) or field)
 
-    def step(scope: _Scope) -> object:
+    def step(scope: Scope) -> object:
         value = operand(scope)
         if type(value) is Unresolved:
             return value
@@ -182,14 +188,14 @@ def _select(node: Select) -> _Step:
     return step
 
 
-def _has(node: Has) -> _Step:
+def _has(node: Has) -> Step:
     operand, field = _step(node.operand), node.field
     path = path_of(node)
     fault = Unresolved(path or field)
     param = None if path is None else path.removeprefix("params.")
     is_param = path_of(node.operand) == "params"
 
-    def step(scope: _Scope) -> object:
+    def step(scope: Scope) -> object:
         value = operand(scope)
         if type(value) is Unresolved:
             return value
@@ -207,10 +213,10 @@ def _has(node: Has) -> _Step:
     return step
 
 
-def _ternary(node: Ternary) -> _Step:
+def _ternary(node: Ternary) -> Step:
     condition, then, otherwise = _truth(node.condition), _step(node.then), _step(node.otherwise)
 
-    def step(scope: _Scope) -> object:
+    def step(scope: Scope) -> object:
         chosen = condition(scope)
         if type(chosen) is Unresolved:
             return chosen
@@ -219,23 +225,23 @@ def _ternary(node: Ternary) -> _Step:
     return step
 
 
-def _truth(node: Node) -> _Step:
+def _truth(node: Node) -> Step:
     """A node's value where a condition is wanted: true, false, or unresolved."""
     step = _step(node)
     fault = Unresolved(subject_of(node))
 
-    def truth(scope: _Scope) -> object:
+    def truth(scope: Scope) -> object:
         value = step(scope)
         return value if type(value) is bool or type(value) is Unresolved else fault
 
     return truth
 
 
-def _logic(node: Logic) -> _Step:
+def _logic(node: Logic) -> Step:
     steps = tuple(_truth(operand) for operand in node.operands)
     decisive = node.op is LogicOp.OR
 
-    def step(scope: _Scope) -> object:
+    def step(scope: Scope) -> object:
         """One decisive value (`||`: true, `&&`: false) settles it, errors or not."""
         answer: object = not decisive
         for operand in steps:
@@ -249,29 +255,17 @@ def _logic(node: Logic) -> _Step:
     return step
 
 
-def _quantified(node: Quantified) -> _Step:
-    items, predicate = _step(node.items), _truth(node.predicate)
-    decisive = node.quantifier is Quantifier.EXISTS
-    fault = Unresolved(subject_of(node.items))
-    name = node.variable
+def _quantified(node: Quantified) -> Step:
+    return Loop(
+        node.quantifier,
+        node.variable,
+        _step(node.items),
+        _truth(node.predicate),
+        None if node.transform is None else _step(node.transform),
+        sum(map(_count, children(node)[1:])),
+        Unresolved(subject_of(node.items)),
+    ).step()
 
-    def step(scope: _Scope) -> object:
-        values = items(scope)
-        if type(values) is Unresolved:
-            return values
-        if not isinstance(values, Mapping | Sequence) or isinstance(values, str):
-            return fault
-        answer: object = not decisive
-        for value in values:
-            scope.iterations += 1
-            if scope.iterations > ITERATIONS_MAX:
-                return fault
-            scope.variables[name] = value
-            verdict = predicate(scope)
-            if verdict is decisive:
-                return decisive
-            if type(verdict) is Unresolved and type(answer) is bool:
-                answer = verdict
-        return answer
 
-    return step
+def _count(node: Node) -> int:
+    return 1 + sum(map(_count, children(node)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Set
 from typing import Final
 
-from gateway.decide.conditions.facts import KINDS
+from gateway.decide.conditions.facts import KINDS, STATES
 from gateway.model.action import UNKNOWN_OPERATION
 from gateway.model.vocabulary import Vocabulary
 
@@ -27,6 +27,8 @@ def names_of(vocabulary: Vocabulary, fact: str) -> Set[str]:
             names = vocabulary.providers
         case "kind":
             return KINDS
+        case "run.state":
+            return STATES
         case "environment":
             return vocabulary.environments
         case "target.labels":
@@ -50,6 +52,8 @@ def unknown_name(fact: str, name: str) -> str:
         return f"agents have no label {shown}"
     if fact == TARGET_LABELS:
         return f"targets have no label {shown}"
+    if fact == "run.state":
+        return f"a run is never {shown}"
     if fact.startswith(_LABEL):
         return f"the label `{fact.removeprefix(_LABEL)[:60]}` of an agent is never {shown}"
     return f"no mapper makes the {fact} {shown}"

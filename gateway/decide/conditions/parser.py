@@ -10,9 +10,20 @@ from collections.abc import Callable
 from typing import Final
 
 from gateway.decide.conditions.scanner import INT64_MAX, Token, TokenKind, scan
+from gateway.decide.conditions.signatures import GLOBALS, SIGNATURES
+from gateway.decide.conditions.spelling import (
+    BEHIND,
+    RESERVED,
+    SPELT_OUT,
+    help_for,
+    unknown_function,
+)
 from gateway.decide.conditions.syntax import (
     CONDITION_DEPTH_MAX,
+    EQUALITY,
     LIST_ITEMS_MAX,
+    ORDERING,
+    QUANTIFIERS_MAX,
     Binary,
     BinaryOp,
     Call,
@@ -35,7 +46,6 @@ from gateway.decide.conditions.syntax import (
     Ternary,
     children,
 )
-from gateway.decide.nearest import nearest_help
 
 _RELATION: Final = 3
 _BINDING: Final = {
@@ -53,32 +63,6 @@ _OPERATORS: Final[dict[str, LogicOp | BinaryOp]] = {
 }
 
 _LITERAL_NAMES: Final = {"true": True, "false": False, "null": None}
-_RESERVED: Final = frozenset(
-    {
-        "as", "break", "const", "continue", "else", "for", "function", "if", "import", "in",
-        "let", "loop", "package", "namespace", "return", "var", "void", "while",
-    }
-)  # fmt: skip
-_SPELT_OUT: Final = {
-    "and": "write `&&`",
-    "or": "write `||`",
-    "not": "write `!`",
-    "is": "write `==`",
-}
-_GLOBALS: Final = ("has", "size")
-_METHODS: Final = tuple(function.value for function in Function) + tuple(
-    quantifier.value for quantifier in Quantifier
-)
-_ELSEWHERE: Final = frozenset(
-    {
-        "matches", "exists_one", "filter", "map", "int", "uint", "double", "string", "bytes",
-        "bool", "type", "dyn", "timestamp", "duration", "getFullYear", "getMonth", "getDate",
-        "getDayOfMonth", "getDayOfWeek", "getDayOfYear", "getHours", "getMinutes", "getSeconds",
-        "getMilliseconds", "lowerAscii", "upperAscii", "replace", "split", "join", "substring",
-        "trim",
-    }
-)  # fmt: skip
-"""Functions of CEL that this language leaves out: told apart from spelling mistakes."""
 
 
 def parse(text: str) -> Node:
@@ -89,18 +73,26 @@ def parse(text: str) -> Node:
     """
     parser = _Parser(scan(text))
     node = parser.whole()
-    _check_depth(node)
+    _check_bounds(node)
     return node
 
 
-def _check_depth(root: Node) -> None:
+def _check_bounds(root: Node) -> None:
     # Chains such as `1+1+1` and `a.b.c` are deep trees without being nested text.
     pending: list[tuple[Node, int]] = [(root, 1)]
+    quantifiers = 0
     while pending:
         node, depth = pending.pop()
         if depth > CONDITION_DEPTH_MAX:
             raise _too_deep(node.span)
-        pending.extend((child, depth + 1) for child in children(node))
+        quantifiers += isinstance(node, Quantified)
+        if quantifiers > QUANTIFIERS_MAX:
+            raise ConditionError(
+                f"the condition goes through more than {QUANTIFIERS_MAX} lists",
+                node.span,
+                "split the rule",
+            )
+        pending.extend((child, depth + 1) for child in reversed(children(node)))
 
 
 def _too_deep(span: Span) -> ConditionError:
@@ -129,6 +121,10 @@ class _Parser:
     def _next(self) -> Token:
         return self._tokens[self._at]
 
+    @property
+    def _before(self) -> str:
+        return self._tokens[self._at - 1].text if self._at else ""
+
     def _is_end(self) -> bool:
         return self._next.kind is TokenKind.END
 
@@ -152,7 +148,7 @@ class _Parser:
         return ConditionError(
             f"unexpected `{token.text}` where {wanted} was expected",
             token.span,
-            _SPELT_OUT.get(token.text.lower(), ""),
+            help_for(self._before, token.text),
         )
 
     def _nested(self, parse_inner: Callable[[], Node]) -> Node:
@@ -187,9 +183,15 @@ class _Parser:
             binding = _BINDING.get(operator, _RELATION)
             if binding < binding_min:
                 return left
-            self._take()
+            taken = self._take()
             right = self._binary(binding + 1)
             left = _combine(operator, left, right)
+            if binding == _RELATION and _is_relation(self._operator()):
+                raise ConditionError(
+                    f"`{taken.text}` and `{self._next.text}` are in one row",
+                    self._next.span,
+                    "join two comparisons with `&&`, or put one of them in parentheses",
+                )
 
     def _operator(self) -> LogicOp | BinaryOp | None:
         token = self._next
@@ -245,9 +247,9 @@ class _Parser:
             return self._global_call(token)
         if token.text in _LITERAL_NAMES:
             return Literal(token.span, _LITERAL_NAMES[token.text])
-        if token.text in _RESERVED or token.text in _SPELT_OUT:
+        if token.text in RESERVED or token.text.lower() in SPELT_OUT:
             raise ConditionError(
-                f"`{token.text}` is not a value", token.span, _SPELT_OUT.get(token.text, "")
+                f"`{token.text}` is not a value", token.span, SPELT_OUT.get(token.text.lower(), "")
             )
         return Name(token.span, token.text)
 
@@ -280,7 +282,7 @@ class _Parser:
                 name = self._take()
                 if self._is_sign("("):
                     node = self._method(node, name)
-                elif name.text in _RESERVED or name.text in _LITERAL_NAMES:
+                elif name.text in RESERVED or name.text in _LITERAL_NAMES:
                     raise ConditionError(
                         f"`{name.text}` can't be written as a field",
                         name.span,
@@ -298,16 +300,16 @@ class _Parser:
     # --- calls ------------------------------------------------------------------------------------
 
     def _global_call(self, name: Token) -> Node:
-        if name.text not in _GLOBALS:
-            raise _unknown_function(name, _GLOBALS, is_method=False)
+        if name.text not in GLOBALS:
+            raise unknown_function(name.text, name.span, GLOBALS, is_method=False)
         self._take()
         args = self._sequence(")")
         end = self._expect(")")
         span = Span(name.span.start, end.span.end)
         if len(args) != 1:
             raise ConditionError(f"`{name.text}` takes one argument", span)
-        if name.text == "size":
-            return Call(span, Function.SIZE, args)
+        if name.text != "has":
+            return Call(span, Function(name.text), args)
         field = args[0]
         if not isinstance(field, Select):
             raise ConditionError(
@@ -316,29 +318,40 @@ class _Parser:
         return Has(span, field.operand, field.field)
 
     def _method(self, receiver: Node, name: Token) -> Node:
-        if name.text not in _METHODS:
-            raise _unknown_function(name, _METHODS, is_method=True)
+        if name.text not in BEHIND:
+            raise unknown_function(name.text, name.span, BEHIND, is_method=True)
         self._take()
         if name.text in tuple(Quantifier):
             return self._quantified(receiver, Quantifier(name.text))
         args = self._sequence(")")
         span = _until(receiver, self._expect(")"))
         function = Function(name.text)
-        wanted = 0 if function is Function.SIZE else 1
-        if len(args) != wanted:
-            counted = "no argument" if wanted == 0 else "one argument"
-            raise ConditionError(f"`{name.text}` takes {counted}", name.span)
+        signature = SIGNATURES[function]
+        most = len(signature.takes) - 1
+        if not most - signature.optional <= len(args) <= most:
+            counted = "no argument" if most == 0 else "one argument"
+            at_most = "at most " if signature.optional else ""
+            raise ConditionError(f"`{name.text}` takes {at_most}{counted}", name.span)
         return Call(span, function, (receiver, *args))
 
     def _quantified(self, items: Node, quantifier: Quantifier) -> Node:
         variable = self._next
-        if variable.kind is not TokenKind.NAME or variable.text in _RESERVED:
+        word = variable.text
+        if variable.kind is not TokenKind.NAME or word in RESERVED or word in _LITERAL_NAMES:
             raise self._unexpected("a variable")
         self._take()
         self._expect(",")
         predicate = self._expression()
+        transform: Node | None = None
+        if quantifier is Quantifier.MAP:
+            transform = predicate
+            if self._is_sign(","):
+                self._take()
+                transform = self._expression()
+            else:
+                predicate = Literal(predicate.span, True)
         span = _until(items, self._expect(")"))
-        return Quantified(span, quantifier, items, variable.text, predicate)
+        return Quantified(span, quantifier, items, variable.text, predicate, transform)
 
 
 def _combine(operator: LogicOp | BinaryOp, left: Node, right: Node) -> Node:
@@ -350,27 +363,13 @@ def _combine(operator: LogicOp | BinaryOp, left: Node, right: Node) -> Node:
     return Logic(span, operator, (left, right))
 
 
+def _is_relation(operator: LogicOp | BinaryOp | None) -> bool:
+    return operator in EQUALITY or operator in ORDERING or operator is BinaryOp.IN
+
+
 def _join(left: Node, right: Node) -> Span:
     return Span(left.span.start, right.span.end)
 
 
 def _until(node: Node, end: Token) -> Span:
     return Span(node.span.start, end.span.end)
-
-
-def _unknown_function(name: Token, known: tuple[str, ...], *, is_method: bool) -> ConditionError:
-    if name.text in _ELSEWHERE:
-        return ConditionError(
-            f"`{name.text}` of CEL is not part of this language",
-            name.span,
-            "policies/README.md lists what there is",
-        )
-    if not is_method and name.text in _METHODS:
-        return ConditionError(
-            f"`{name.text}` is written behind its value",
-            name.span,
-            f'write it as in `params.name.{name.text}("x")`',
-        )
-    return ConditionError(
-        f"there is no function `{name.text}`", name.span, nearest_help(name.text, known)
-    )

@@ -61,6 +61,13 @@ _HELP_FOR_SIGN = {
     "{": "maps and blocks are not part of the language",
     "`": "text is written in double or single quotes",
     "$": "names have no sign before them: write `params.amount`",
+    "@": "names have no sign before them: write `params.amount`",
+    ";": "a condition is one expression; join two with `&&`",
+    "#": "a comment begins with `//`",
+    "\u201c": "text is written in double or single quotes",
+    "\u2018": "text is written in double or single quotes",
+    "^": "there is no such operator",
+    "~": 'write `x.matches("pattern")` to look for a pattern',
 }
 
 
@@ -116,8 +123,10 @@ def _number(text: str, at: int) -> Token:
     end = match.end() if match is not None else at
     rest = _WORD_REST.match(text, end)
     assert rest is not None
-    if match is None or rest.group():
-        written = text[at : max(rest.end(), at + 1)]
+    # `1.` would be a field without a name, and `1.5.2` or `1..2` half a number.
+    has_bare_point = text.startswith(".", end) and not _NAME.match(text, end + 1)
+    if match is None or rest.group() or has_bare_point:
+        written = text[at : max(rest.end(), at + 1)] + ("." if has_bare_point else "")
         raise ConditionError(
             f"`{written}` is not a number", Span(at, at + len(written)), _number_help(written)
         )
@@ -142,8 +151,13 @@ def _number(text: str, at: int) -> Token:
 def _number_help(written: str) -> str:
     if "_" in written:
         return f"write `{written.replace('_', '')}`: digits are not grouped"
-    if written[-1] in "uU":
+    if written[-1] in "uU" and written[:-1].isdecimal():
         return f"write `{written[:-1]}`: there are no unsigned numbers"
+    if written[-1] == ".":
+        return f"write `{written}0` for a decimal"
+    digits = _INT.match(written)
+    if digits is not None and digits.group() + "x" != written.lower():
+        return f"write `{digits.group()}`: a number has no unit; amounts are in minor units"
     return "put a space or an operator behind the number"
 
 

@@ -2,8 +2,9 @@
 
 Python's own operators differ from CEL's where it hurts: `True == 1`, `True > 0`, `"a" in "abc"`,
 `items[-1]`. These functions don't. A case that CEL calls an error raises `Unresolved`; what that
-means for a rule is decided by the engine. Whole numbers of a request are not bounded by 64 bits:
-they compare by their true value.
+means for a rule is decided by the engine. Whole numbers of a request are not bounded by
+64 bits: they compare by their true value, and nothing is computed with them. Decimals that are no
+number (infinite, not a number) are no result here, see `conversions`.
 """
 
 from __future__ import annotations
@@ -11,18 +12,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
+from gateway.decide.conditions.conversions import CONVERSIONS, finite, int64
 from gateway.decide.conditions.syntax import BinaryOp, Function
+from gateway.decide.conditions.times import Duration, Timestamp, duration_of, timestamp_of
+from gateway.decide.conditions.unresolved import Unresolved
 
-INT64_MIN: Final = -(2**63)
-INT64_MAX: Final = 2**63 - 1
-
-
-class Unresolved(Exception):
-    """A value can't be told. `subject` names the field that it failed on, as far as known."""
-
-    def __init__(self, subject: str = "") -> None:
-        super().__init__(subject)
-        self.subject = subject
+JOINED_CHARS_MAX: Final = 65_536
+JOINED_ITEMS_MAX: Final = 10_000
+"""Of what `+` makes. Beyond it the condition can't be evaluated."""
 
 
 def is_number(value: object) -> bool:
@@ -53,6 +50,8 @@ def equal(left: object, right: object) -> bool:
         return (
             not isinstance(right, str) and len(left) == len(right) and all(map(equal, left, right))
         )
+    if isinstance(left, Timestamp | Duration):
+        return left == right
     return left is None and right is None
 
 
@@ -61,7 +60,8 @@ def not_equal(left: object, right: object) -> bool:
 
 
 def _compare(left: object, right: object) -> int:
-    """Negative, zero or positive. Numbers, texts (by code point) and truth values have an order."""
+    """Negative, zero or positive. Numbers, texts (by code point), truth values, points in time and
+    spans have an order, each among themselves."""
     if type(left) is int and type(right) is int:
         return (left > right) - (left < right)
     if isinstance(left, bool) and isinstance(right, bool):
@@ -71,6 +71,10 @@ def _compare(left: object, right: object) -> int:
     if isinstance(left, bool) or isinstance(right, bool):
         raise Unresolved
     if isinstance(left, int | float) and isinstance(right, int | float):
+        return (left > right) - (left < right)
+    if isinstance(left, Timestamp) and isinstance(right, Timestamp):
+        return (left > right) - (left < right)
+    if isinstance(left, Duration) and isinstance(right, Duration):
         return (left > right) - (left < right)
     raise Unresolved
 
@@ -104,31 +108,59 @@ def is_in(item: object, container: object) -> bool:
     raise Unresolved
 
 
-def add(left: object, right: object) -> int | str | list[object]:
+def add(left: object, right: object) -> object:
     if isinstance(left, str) and isinstance(right, str):
+        if len(left) + len(right) > JOINED_CHARS_MAX:
+            raise Unresolved
         return left + right
     if isinstance(left, Sequence) and isinstance(right, Sequence):
         if isinstance(left, str) or isinstance(right, str):
             raise Unresolved
+        if len(left) + len(right) > JOINED_ITEMS_MAX:
+            raise Unresolved
         return [*left, *right]
-    return _int64(_int(left) + _int(right))
+    if isinstance(left, float) and isinstance(right, float):
+        return finite(left + right)
+    if isinstance(left, Duration):
+        left, right = right, left
+    if isinstance(right, Duration):
+        return _moved(left, right.nanos)
+    return int64(_int(left) + _int(right))
 
 
-def subtract(left: object, right: object) -> int:
-    return _int64(_int(left) - _int(right))
+def subtract(left: object, right: object) -> object:
+    if isinstance(left, float) and isinstance(right, float):
+        return finite(left - right)
+    if isinstance(right, Duration):
+        return _moved(left, -right.nanos)
+    if isinstance(left, Timestamp) and isinstance(right, Timestamp):
+        return duration_of(left.nanos - right.nanos)
+    return int64(_int(left) - _int(right))
 
 
-def multiply(left: object, right: object) -> int:
-    return _int64(_int(left) * _int(right))
+def _moved(value: object, nanos: int) -> Timestamp | Duration:
+    if isinstance(value, Timestamp):
+        return timestamp_of(*divmod(value.nanos + nanos, 1_000_000_000))
+    if isinstance(value, Duration):
+        return duration_of(value.nanos + nanos)
+    raise Unresolved
 
 
-def divide(left: object, right: object) -> int:
-    """Towards zero, as CEL and C do; Python's `//` goes down."""
+def multiply(left: object, right: object) -> int | float:
+    if isinstance(left, float) and isinstance(right, float):
+        return finite(left * right)
+    return int64(_int(left) * _int(right))
+
+
+def divide(left: object, right: object) -> int | float:
+    """Whole numbers towards zero, as CEL and C do; Python's `//` goes down."""
+    if isinstance(left, float) and isinstance(right, float) and right != 0:
+        return finite(left / right)
     dividend, divisor = _int(left), _int(right)
     if divisor == 0:
         raise Unresolved
     quotient = abs(dividend) // abs(divisor)
-    return _int64(quotient if (dividend < 0) == (divisor < 0) else -quotient)
+    return int64(quotient if (dividend < 0) == (divisor < 0) else -quotient)
 
 
 def remainder(left: object, right: object) -> int:
@@ -140,21 +172,15 @@ def remainder(left: object, right: object) -> int:
     return rest if dividend >= 0 else -rest
 
 
-def negate(value: object) -> int:
-    return _int64(-_int(value))
+def negate(value: object) -> int | float:
+    return -value if isinstance(value, float) else int64(-_int(value))
 
 
 def _int(value: object) -> int:
     # Checked before the operation: the product of two giants would cost what the agent likes.
     if not isinstance(value, int) or isinstance(value, bool):
         raise Unresolved
-    return _int64(value)
-
-
-def _int64(value: int) -> int:
-    if not INT64_MIN <= value <= INT64_MAX:
-        raise Unresolved
-    return value
+    return int64(value)
 
 
 def at_index(container: object, index: object) -> object:
@@ -163,6 +189,8 @@ def at_index(container: object, index: object) -> object:
         if isinstance(index, str) and index in container:
             return container[index]
         raise Unresolved
+    if isinstance(index, float) and index.is_integer():
+        index = int(index)
     if is_list(container) and isinstance(index, int) and not isinstance(index, bool):
         assert isinstance(container, Sequence)
         if 0 <= index < len(container):
@@ -217,9 +245,12 @@ BINARY: Final[dict[BinaryOp, Callable[[object, object], object]]] = {
     BinaryOp.REMAINDER: remainder,
 }
 
-FUNCTIONS: Final[dict[Function, Callable[..., bool | int]]] = {
+FUNCTIONS: Final[Mapping[Function, Callable[..., object]]] = {
     Function.SIZE: size,
     Function.STARTS_WITH: starts_with,
     Function.ENDS_WITH: ends_with,
     Function.CONTAINS: contains,
+    **CONVERSIONS,
 }
+"""Those that are functions of their operands' values alone: not `matches`, nor the parts of times,
+whose second operand is text of the policy."""

@@ -20,6 +20,9 @@ stack bear. The reference implementation of CEL stops at 32 too."""
 LIST_ITEMS_MAX = 1_000
 """Items of one written list."""
 
+QUANTIFIERS_MAX = 16
+"""Quantifiers of one condition. Each of them may take its whole budget, see `evaluation`."""
+
 
 @dataclass(frozen=True, slots=True)
 class Span:
@@ -64,17 +67,39 @@ class LogicOp(StrEnum):
 
 
 class Function(StrEnum):
-    """The functions there are. All but `size` are written behind their text: `x.contains("y")`."""
+    """The functions there are; `signatures` says how each is written, what it takes and gives."""
 
     SIZE = "size"
     STARTS_WITH = "startsWith"
     ENDS_WITH = "endsWith"
     CONTAINS = "contains"
+    MATCHES = "matches"
+    INT = "int"
+    DOUBLE = "double"
+    STRING = "string"
+    BOOL = "bool"
+    TIMESTAMP = "timestamp"
+    DURATION = "duration"
+    GET_FULL_YEAR = "getFullYear"
+    GET_MONTH = "getMonth"
+    GET_DATE = "getDate"
+    GET_DAY_OF_MONTH = "getDayOfMonth"
+    GET_DAY_OF_WEEK = "getDayOfWeek"
+    GET_DAY_OF_YEAR = "getDayOfYear"
+    GET_HOURS = "getHours"
+    GET_MINUTES = "getMinutes"
+    GET_SECONDS = "getSeconds"
+    GET_MILLISECONDS = "getMilliseconds"
 
 
 class Quantifier(StrEnum):
+    """What goes through a list, or through the keys of a map, with a variable for each of them."""
+
     ALL = "all"
     EXISTS = "exists"
+    EXISTS_ONE = "exists_one"
+    FILTER = "filter"
+    MAP = "map"
 
 
 LiteralValue = str | int | float | bool | None
@@ -169,13 +194,15 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Quantified:
-    """`items.all(variable, predicate)` or `items.exists(variable, predicate)`."""
+    """`items.all(variable, predicate)`. `map` has a `transform` too, and where it is written
+    without a predicate, the predicate is the literal true."""
 
     span: Span
     quantifier: Quantifier
     items: Node
     variable: str
     predicate: Node
+    transform: Node | None = None
 
 
 Node = (
@@ -204,7 +231,8 @@ def children(node: Node) -> tuple[Node, ...]:
         case Call():
             return node.args
         case Quantified():
-            return (node.items, node.predicate)
+            transform = () if node.transform is None else (node.transform,)
+            return (node.items, node.predicate, *transform)
         case _:
             assert_never(node)
 
