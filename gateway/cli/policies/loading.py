@@ -51,12 +51,18 @@ def load(paths: Sequence[Path]) -> Bundle:
         ) from error
 
 
+def mappers_or_shipped(paths: Sequence[Path]) -> tuple[Path, ...]:
+    """The named mappers, or those that travel with the product."""
+    from gateway.content import mappers_dir
+
+    return tuple(paths) or (mappers_dir(),)
+
+
 def load_vocabulary(mappers_paths: Sequence[Path]) -> Vocabulary:
     """The names that mappers can make."""
     from gateway.canonicalize.canonicalizer import Canonicalizer
-    from gateway.content import mappers_dir
 
-    return Canonicalizer.load(tuple(mappers_paths) or (mappers_dir(),)).vocabulary()
+    return Canonicalizer.load(mappers_or_shipped(mappers_paths)).vocabulary()
 
 
 def show_problems(out: Output, error: ConfigurationError) -> int:
