@@ -25,6 +25,9 @@ TIMEOUT_SECONDS = 10.0
 RESPONSE_BYTES_MAX = 64 * 1024 * 1024
 """A page of records is at most some megabytes; a server that sends more is not ours."""
 
+REFUSAL_BYTES_MAX = 2 * 1024 * 1024
+"""An envelope may carry some hundred problems of files."""
+
 PAGE_RECORDS = 1000
 """How many records are fetched at once: the most that the API gives."""
 
@@ -37,6 +40,21 @@ _ADVICE = {
     409: "somebody or something was faster; look again with `checkrein approvals show ID`",
     429: "wait a little, then try again",
 }
+
+_ADVICE_OF_CODE = {
+    "BUNDLE_NONE": "publish one with `checkrein bundles publish PATH`",
+    "BUNDLE_NO_KEY": "make one with `openssl genpkey -algorithm ed25519`, for the control plane",
+    "BUNDLE_UNVERIFIED": "publish them with `checkrein bundles publish PATH`",
+}
+"""Where the status alone would give the wrong advice."""
+
+
+class Refused(CommandError):
+    """The control plane said no. `detail` is its whole envelope: what stands beside the message."""
+
+    def __init__(self, message: str, advice: str, detail: Json) -> None:
+        super().__init__(message, advice)
+        self.detail = detail
 
 
 class Api:
@@ -57,9 +75,9 @@ class Api:
         where = path + ("?" + urllib.parse.urlencode(given) if given else "")
         return self._call("GET", where, None, TIMEOUT_SECONDS + wait_seconds)
 
-    def post(self, path: str, body: Mapping[str, object]) -> Json:
-        """POST a JSON object."""
-        return self._call("POST", path, json.dumps(body).encode(), TIMEOUT_SECONDS)
+    def post(self, path: str, body: Mapping[str, object], work_seconds: float = 0) -> Json:
+        """POST a JSON object; `work_seconds` is how long the server may work on it."""
+        return self._call("POST", path, json.dumps(body).encode(), TIMEOUT_SECONDS + work_seconds)
 
     def _call(self, method: str, path: str, body: bytes | None, seconds: float) -> Json:
         headers = {"x-api-key": self._key, "accept": "application/json"}
@@ -124,14 +142,17 @@ def open_api(data_dir_path: Path | None) -> Api:
     return Api(running.api_url, key or read_key(data_dir, "admin"))
 
 
-def _refused(error: urllib.error.HTTPError) -> CommandError:
+def _refused(error: urllib.error.HTTPError) -> Refused:
+    envelope: Json
     try:
-        envelope = json.loads(error.read(64 * 1024))["error"]
+        envelope = json.loads(error.read(REFUSAL_BYTES_MAX))["error"]
         message, code = str(envelope["message"]), str(envelope.get("code", ""))
     except (ValueError, KeyError, TypeError, OSError):
+        envelope = {}
         message, code = f"the control plane answered with status {error.code}", ""
     sentence = f"{message} ({code})" if code else message
-    return CommandError(sentence[:1].lower() + sentence[1:], _ADVICE.get(error.code, ""))
+    advice = _ADVICE_OF_CODE.get(code, _ADVICE.get(error.code, ""))
+    return Refused(sentence[:1].lower() + sentence[1:], advice, envelope)
 
 
 def _cause(error: Exception) -> str:

@@ -24,6 +24,8 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "agents": ("gateway.cli.agents:agents", "List agents; create one and its key."),
     "keys": ("gateway.cli.keys:keys", "Give people keys of their own; revoke them."),
     "policies": ("gateway.cli.policies.group:policies", "Check, test and try out policies."),
+    "bundles": ("gateway.cli.bundles:bundles", "Give policies to all gateways; go back."),
+    "gateways": ("gateway.cli.bundles:gateways", "List gateways and what each of them runs."),
     "mappers": ("gateway.cli.mappers.group:mappers", "Check, test and try out mappers."),
     "gateway": ("gateway.cli.up:gateway", "Run the gateway alone, in the foreground."),
     "controlplane": ("gateway.cli.up:controlplane", "Run the control plane alone."),

@@ -1,0 +1,350 @@
+"""`checkrein bundles`: give policies to all gateways, look at what was given, go back."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gateway.cli.failures import EXIT_FAILED
+from gateway.cli.options import data_dir_option, json_option
+
+if TYPE_CHECKING:
+    from gateway.cli.api import Api
+    from gateway.cli.bundle_source import Source
+    from gateway.cli.output import Output
+
+LIST_COUNT_MAX = 500
+
+REVISION_CHARACTERS = 12
+"""As many as tell revisions apart; `--json` has all of them."""
+
+WORK_SECONDS_MAX = 60.0
+"""The control plane checks ten thousand rules in seconds, one bundle at a time."""
+
+
+@click.group(
+    epilog="""\b
+Examples:
+  checkrein bundles publish policies/ --comment "refunds need two"
+  checkrein bundles list
+  checkrein bundles activate 3
+  checkrein gateways
+"""
+)
+def bundles() -> None:
+    """Give policies to all gateways, and go back to earlier ones.
+
+    A bundle is a set of policy files, and of mappers where you have your own. The control plane
+    checks it, signs it and gives it the next number; gateways that were started with
+    `--policy-source control` take it within seconds and check the signature themselves.
+    """
+
+
+@bundles.command(
+    epilog="""\b
+Examples:
+  checkrein bundles publish policies/ --comment "ticket 4711"
+  checkrein bundles publish refunds.yaml people.yaml --mappers my-api.yaml --dry-run
+"""
+)
+@click.argument(
+    "paths",
+    nargs=-1,
+    required=True,
+    type=click.Path(exists=True, path_type=Path),
+    metavar="PATH...",
+)
+@click.option(
+    "--mappers",
+    "mappers_paths",
+    multiple=True,
+    type=click.Path(exists=True, path_type=Path),
+    help="Mapper file or folder of your own, laid over the shipped ones; repeatable.",
+)
+@click.option("--comment", help="Why; kept with the bundle.")
+@click.option("--dry-run", is_flag=True, help="Check here and there, publish nothing.")
+@data_dir_option
+@json_option
+def publish(
+    paths: tuple[Path, ...],
+    mappers_paths: tuple[Path, ...],
+    comment: str | None,
+    dry_run: bool,
+    data_dir_path: Path | None,
+    json_wanted: bool,
+) -> int:
+    """Check policy files and make them what all gateways run.
+
+    The files that you name are the whole bundle: what is not among them is no longer there. A
+    problem in any file publishes nothing. Files that mean what the current bundle means are not
+    published again.
+    """
+    from gateway.cli.api import Refused
+    from gateway.cli.bundle_source import load_source
+    from gateway.model.errors import ConfigurationError
+
+    api, out = _open(data_dir_path, json_wanted)
+    try:
+        with _at_work("checking the files"):
+            source = load_source(paths, mappers_paths)
+    except ConfigurationError as error:
+        return _show_problems(out, error)
+    body = {**source.body(), "comment": comment, "dryRun": dry_run}
+    try:
+        with _at_work("publishing"):
+            answer = api.post("/v1/bundles", body, WORK_SECONDS_MAX)
+    except Refused as error:
+        problems = error.detail.get("problems")
+        if not isinstance(problems, list):
+            raise
+        return _show_problems(
+            out, ConfigurationError("bundle.invalid", source.at_home(problems)), where="there"
+        )
+    if out.as_json:
+        out.emit({"ok": True, "isDryRun": dry_run, "localRevision": source.revision, **answer})
+    elif dry_run:
+        _show_dry_run(out, answer, source)
+    else:
+        _show_published(out, answer)
+    return 0
+
+
+@bundles.command("list", epilog="Example: checkrein bundles list --limit 5")
+@click.option("-n", "--limit", type=click.IntRange(1, LIST_COUNT_MAX), default=20, help="How many.")
+@data_dir_option
+@json_option
+def list_(limit: int, data_dir_path: Path | None, json_wanted: bool) -> None:
+    """List what was published, newest first."""
+    from gateway.cli.moments import clock_time
+    from gateway.cli.output import Column
+
+    api, out = _open(data_dir_path, json_wanted)
+    found = api.get("/v1/bundles", {"limit": limit})["bundles"]
+    if out.as_json:
+        out.emit({"bundles": found})
+        return
+    if not found:
+        out.say("Nothing is published yet.")
+        return
+    out.table(
+        (
+            Column("SEQ", justify="right", is_fixed=True),
+            Column("", {"current": "green"}, is_fixed=True),
+            Column("REVISION", is_fixed=True),
+            Column("PUBLISHED", is_fixed=True),
+            Column("BY"),
+            Column("COMMENT"),
+        ),
+        (
+            (
+                one["sequence"],
+                "current" if one["isCurrent"] else "",
+                _short(one["revision"]),
+                clock_time(one["createdAt"]),
+                one["createdBy"],
+                one["comment"],
+            )
+            for one in found
+        ),
+    )
+
+
+@bundles.command(epilog="Example: checkrein bundles show 3 --documents")
+@click.argument("sequence", metavar="SEQ", type=click.IntRange(1))
+@click.option("--documents", "documents_wanted", is_flag=True, help="Show the files' text too.")
+@data_dir_option
+@json_option
+def show(
+    sequence: int, documents_wanted: bool, data_dir_path: Path | None, json_wanted: bool
+) -> None:
+    """Show one bundle: who published it, when, why, and which files are in it."""
+    from gateway.cli.moments import clock_time
+
+    api, out = _open(data_dir_path, json_wanted)
+    bundle = api.get(f"/v1/bundles/{sequence}")["bundle"]
+    if out.as_json:
+        out.emit(bundle)
+        return
+    state = "current" if bundle["isCurrent"] else "not current"
+    out.say(f"Bundle {bundle['sequence']}, {state}", "bold")
+    out.say(f"  revision   {bundle['revision']}")
+    out.say(f"  published  {clock_time(bundle['createdAt'])} by {bundle['createdBy']}")
+    if bundle["comment"]:
+        out.say(f"  comment    {bundle['comment']}")
+    out.say(f"  signed by  {bundle['keyId']}")
+    if not bundle["isVerified"]:
+        out.say("  The key in use did not sign it, so what it says is not shown.", "yellow")
+        return
+    for kind in ("documents", "mappers"):
+        for one in bundle[kind]:
+            _show_file(out, kind.removesuffix("s"), one, with_text=documents_wanted)
+
+
+@bundles.command(epilog="Example: checkrein bundles activate 3")
+@click.argument("sequence", metavar="SEQ", type=click.IntRange(1))
+@click.option("--comment", help='Why; kept with the new bundle. [default: "bundle SEQ again"]')
+@data_dir_option
+@json_option
+def activate(
+    sequence: int, comment: str | None, data_dir_path: Path | None, json_wanted: bool
+) -> int:
+    """Go back: publish the files of an earlier bundle again, under a new number.
+
+    They are checked anew: a name that they use may be gone since.
+    """
+    from gateway.cli.api import Refused
+    from gateway.model.errors import ConfigurationError, Problem
+
+    api, out = _open(data_dir_path, json_wanted)
+    try:
+        with _at_work("publishing"):
+            answer = api.post(
+                f"/v1/bundles/{sequence}/activate", {"comment": comment}, WORK_SECONDS_MAX
+            )
+    except Refused as error:
+        problems = error.detail.get("problems")
+        if not isinstance(problems, list):
+            raise
+        found = [Problem(**each) for each in problems]
+        return _show_problems(out, ConfigurationError("bundle.invalid", found), where="there")
+    if out.as_json:
+        out.emit({"ok": True, **answer})
+    else:
+        _show_published(out, answer)
+    return 0
+
+
+@bundles.command(epilog="Example: checkrein bundles key --json")
+@data_dir_option
+@json_option
+def key(data_dir_path: Path | None, json_wanted: bool) -> None:
+    """Print the public key by which gateways know that a bundle is yours.
+
+    A gateway that is given this key takes no bundle that another key signed.
+    """
+    api, out = _open(data_dir_path, json_wanted)
+    found = api.get("/v1/bundles/key")
+    if out.as_json:
+        out.emit(found)
+        return
+    out.say(f"Key {found['keyId']}, Ed25519, in base64:")
+    out.say(f"  {found['publicKey']}", "bold")
+
+
+@click.command(epilog="Example: checkrein gateways --json")
+@data_dir_option
+@json_option
+def gateways(data_dir_path: Path | None, json_wanted: bool) -> None:
+    """List gateways, and whether each runs the current bundle.
+
+    Gateways that read their policies from files of their own are not here.
+    """
+    from gateway.cli.moments import time_since
+    from gateway.cli.output import Column
+
+    api, out = _open(data_dir_path, json_wanted)
+    answer = api.get("/v1/gateways")
+    if out.as_json:
+        out.emit(answer)
+        return
+    current = answer["current"]
+    if current is None:
+        out.say("Nothing is published yet.")
+    else:
+        out.say(f"Current: bundle {current['sequence']}, revision {_short(current['revision'])}")
+    if not answer["gateways"]:
+        out.say("No gateway has asked for bundles yet.")
+        return
+    out.table(
+        (
+            Column("GATEWAY"),
+            Column("REVISION", is_fixed=True),
+            Column("UP TO DATE", {"yes": "green", "no": "yellow", "refused": "red"}, is_fixed=True),
+            Column("SINCE", is_fixed=True),
+            Column("LAST SEEN", is_fixed=True),
+        ),
+        (
+            (
+                one["gatewayId"],
+                _short(one["revision"] or "none"),
+                _state(one, current),
+                time_since(one["runningSince"]),
+                time_since(one["lastSeenAt"]),
+            )
+            for one in answer["gateways"]
+        ),
+    )
+
+
+def _state(gateway: dict[str, Any], current: dict[str, Any] | None) -> str:
+    """`refused`: it has the current bundle, and decides by another one."""
+    if gateway["isUpToDate"]:
+        return "yes"
+    is_there = current is not None and gateway["sequence"] == current["sequence"]
+    return "refused" if is_there else "no"
+
+
+def _open(data_dir_path: Path | None, json_wanted: bool) -> tuple[Api, Output]:
+    from gateway.cli.api import open_api
+    from gateway.cli.output import Output
+
+    return open_api(data_dir_path), Output(json_wanted=json_wanted)
+
+
+def _at_work(words: str) -> AbstractContextManager[Any]:
+    """Say on a terminal what is waited for, while it is."""
+    from gateway.cli.output import make_console
+
+    if not sys.stderr.isatty():
+        return contextlib.nullcontext()
+    return make_console(sys.stderr).status(f"{words} ...")
+
+
+def _show_problems(out: Output, error: Any, where: str = "") -> int:
+    """Every problem at its place; gives the exit status."""
+    from dataclasses import asdict
+
+    if out.as_json:
+        out.emit({"ok": False, "problems": [asdict(problem) for problem in error.problems]})
+        return EXIT_FAILED
+    for problem in error.problems:
+        out.say(str(problem), "red")
+    count = len(error.problems)
+    found = "1 problem" if count == 1 else f"{count} problems"
+    by = " found by the control plane" if where else ""
+    out.say(f"{found}{by}; nothing is published")
+    return EXIT_FAILED
+
+
+def _show_published(out: Output, answer: dict[str, Any]) -> None:
+    bundle = answer["bundle"]
+    what = f"bundle {bundle['sequence']}, revision {_short(bundle['revision'])}"
+    if answer["isNew"]:
+        out.say(f"Published: {what}", "green")
+        out.say("`checkrein gateways` shows who runs it.")
+    else:
+        out.say(f"Nothing to do: {what}, is current and means the same.")
+
+
+def _show_dry_run(out: Output, answer: dict[str, Any], source: Source) -> None:
+    if answer["bundle"] is None:
+        out.say(f"Good: revision {_short(source.revision)} would be published", "green")
+    else:
+        _show_published(out, answer)
+
+
+def _show_file(out: Output, kind: str, file: dict[str, Any], *, with_text: bool) -> None:
+    lines = file["text"].splitlines()
+    out.say(f"  {kind:<9}  {file['name']}, {len(lines)} lines")
+    if with_text:
+        for line in lines:
+            out.say(f"    {line}")
+
+
+def _short(revision: str) -> str:
+    return revision[:REVISION_CHARACTERS]
