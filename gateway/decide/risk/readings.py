@@ -6,6 +6,7 @@ has items.
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
@@ -107,16 +108,14 @@ def recipients_band(recipients: object, domains: Pattern | None) -> int:
     return INSIDE if all(_is_inside(each, domains) for each in listed) else OUTSIDE
 
 
+_NAMED: Final = re.compile(r"[^@<>,;:()\"\\\x00-\x1f]*<([^>]*)>")
+_PLAIN: Final = re.compile(r"[^@<>,;:()\"\\\s]+@([^@<>,;:()\"\\\s]+)")
+
+
 def _is_inside(recipient: str, domains: Pattern) -> bool:
-    """Only what is one plain address can be inside; two in one text, a number or a name can't."""
-    mailbox, _, domain = recipient.strip().rpartition("@")
-    if domain.endswith(">"):
-        mailbox, domain = mailbox.rpartition("<")[2], domain[:-1]
-        if recipient.count("@") != 1:
-            return False
-    is_plain = mailbox.isprintable() and not set(mailbox) & _DIVIDERS
-    return bool(mailbox) and is_plain and domains.matches(domain.lower())
-
-
-_DIVIDERS: Final = frozenset('@,;:<> \t"')
-"""What may part two addresses, or hide one."""
+    """Only what is one plain address, by itself or behind a name, can be inside: two in one text,
+    a number or a name can't."""
+    address = recipient.strip()
+    named = _NAMED.fullmatch(address)
+    plain = _PLAIN.fullmatch(address if named is None else named[1])
+    return plain is not None and domains.matches(plain[1].lower())

@@ -51,11 +51,11 @@ RULES = {
         "ALLOW", "all", "ALL",
     ),
     "a score": (
-        f"{ALLOW_ALL}\n- {{id: x, priority: 1, effect: BLOCK, when: risk.score >= 24}}",
+        f"{ALLOW_ALL}\n- {{id: x, priority: 1, effect: BLOCK, when: risk.score >= 37}}",
         "BLOCK", "x", "RULE_X",
     ),
     "a higher score": (
-        f"{ALLOW_ALL}\n- {{id: x, priority: 1, effect: BLOCK, when: risk.score > 24}}",
+        f"{ALLOW_ALL}\n- {{id: x, priority: 1, effect: BLOCK, when: risk.score > 37}}",
         "ALLOW", "all", "ALL",
     ),
 }  # fmt: skip
@@ -271,11 +271,11 @@ def test_several_policies(
 
 
 BATCHES = {
-    "a read and a payout": (["get", "payout"], "BLOCK", "payouts", 24),
-    "a payout and a read": (["payout", "get"], "BLOCK", "payouts", 24),
-    "a refund and a read": (["refund", "get"], "REQUIRE_APPROVAL", "refunds", 20),
-    "two reads": (["get", "get"], "ALLOW", "reads", 10),
-    "one of each": (["get", "refund", "payout"], "BLOCK", "payouts", 24),
+    "a read and a payout": (["get", "payout"], "BLOCK", "payouts", 33),
+    "a payout and a read": (["payout", "get"], "BLOCK", "payouts", 33),
+    "a refund and a read": (["refund", "get"], "REQUIRE_APPROVAL", "refunds", 29),
+    "two reads": (["get", "get"], "ALLOW", "reads", 20),
+    "one of each": (["get", "refund", "payout"], "BLOCK", "payouts", 33),
 }
 
 
