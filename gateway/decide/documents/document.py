@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import yaml
 
@@ -24,20 +24,21 @@ DEPTH_MAX: Final = 16
 
 _LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _WHOLE: Final = re.compile(r"[+-]?(?:0|[1-9][0-9]{0,18})")
+_WHOLE_BEGINS: Final = frozenset("+-0123456789")
 _WORDS: Final = {"true": True, "false": False, "null": None, "~": None, "": None}
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Mark:
-    """`line` and `column` count from 1; `index` is an offset into the text."""
+    """`line` and `column` count from 1; `index` is an offset into the text. Not frozen, because
+    that takes three times as long, and a large file has a hundred thousand."""
 
     line: int
     column: int
     index: int
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Scalar:
+class Scalar(NamedTuple):
     """`written` is the whole value as text, `value` what it means. `end` is its end's offset."""
 
     mark: Mark
@@ -84,7 +85,8 @@ def parse_documents(text: str, file: str) -> Iterator[Item]:
         )
     builder = _Builder(file)
     try:
-        for event in yaml.parse(text, Loader=_LOADER):
+        loader = _LOADER(text)
+        while (event := loader.get_event()) is not None:
             document = builder.take(event)
             if document is not None:
                 yield document
@@ -107,22 +109,30 @@ class _Builder:
 
     def take(self, event: yaml.Event) -> Item | None:
         """Take one event; give the document when it is complete."""
-        mark = _mark(event)
-        if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
-            raise self._refusal(mark, "anchors and aliases are not allowed", "write it out")
-        if getattr(event, "tag", None) not in (None, "!"):
-            raise self._refusal(mark, "tags are not allowed", "leave it out")
         match event:
             case yaml.ScalarEvent():
+                mark = self._plain(event, event.tag)
                 return self._add(_scalar(event, mark))
-            case yaml.SequenceStartEvent():
-                self._start(Items(mark, []))
             case yaml.MappingStartEvent():
-                self._start(Fields(mark, []))
-            case yaml.SequenceEndEvent() | yaml.MappingEndEvent():
+                self._start(Fields(self._plain(event, event.tag), []))
+            case yaml.MappingEndEvent() | yaml.SequenceEndEvent():
                 self._keys.pop()
                 return self._add(self._open.pop())
+            case yaml.SequenceStartEvent():
+                self._start(Items(self._plain(event, event.tag), []))
+            case yaml.AliasEvent():
+                self._plain(event, None)
         return None
+
+    def _plain(self, event: yaml.NodeEvent, tag: str | None) -> Mark:
+        """The mark of an event that is nothing but a value."""
+        mark = _mark(event)
+        # An alias is the anchor that it names.
+        if event.anchor is not None:
+            raise self._refusal(mark, "anchors and aliases are not allowed", "write it out")
+        if tag is not None and tag != "!":
+            raise self._refusal(mark, "tags are not allowed", "leave it out")
+        return mark
 
     def _start(self, item: Items | Fields) -> None:
         if len(self._open) >= DEPTH_MAX:
@@ -163,7 +173,7 @@ def _scalar(event: yaml.ScalarEvent, mark: Mark) -> Scalar:
     if event.implicit[0]:
         if written in _WORDS:
             value = _WORDS[written]
-        elif _WHOLE.fullmatch(written):
+        elif written[0] in _WHOLE_BEGINS and _WHOLE.fullmatch(written):
             value = int(written)
     assert event.end_mark is not None, "a parser's events have marks"
     return Scalar(mark, event.end_mark.index, event.style or None, written, value)
