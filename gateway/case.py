@@ -14,6 +14,7 @@ from gateway.model.errors import RecordError
 from gateway.model.exchange import Exchange
 from gateway.model.record import DecisionEntry, Entry, Outcome, OutcomeEntry
 from gateway.ports import AgentChannel, Clock, RecordSink, Sent
+from gateway.reservations import Stake
 
 log = logging.getLogger(__name__)
 
@@ -36,10 +37,9 @@ class Case:
         return self.judgement.decision
 
     @property
-    def token(self) -> str:
-        """What it took of limits; "" for nothing."""
-        reserved = self.judgement.reserved
-        return "" if reserved is None else reserved.token
+    def stake(self) -> Stake:
+        """What it has of limits."""
+        return self.judgement.stake
 
     @property
     def needs_witness(self) -> bool:

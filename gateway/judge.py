@@ -14,23 +14,19 @@ from dataclasses import dataclass, replace
 from gateway import telemetry
 from gateway.canonicalize.canonicalizer import Canonicalizer
 from gateway.decide.bundle import Bundle
-from gateway.decide.limits.verdict import with_readings, with_store_gone
 from gateway.model.action import Canonical, action_digest
 from gateway.model.decision import Context, Decision, ReasonCode
-from gateway.model.effect import Effect, Mode
-from gateway.model.errors import LimitError
+from gateway.model.effect import Mode
 from gateway.model.exchange import Exchange
-from gateway.model.limit import Reserved
 from gateway.model.stop import Stop
-from gateway.ports import LimitStore, StopBoard
+from gateway.ports import StopBoard
+from gateway.reservations import Reservations, Stake
 
 log = logging.getLogger(__name__)
 
 LARGE_BODY_BYTES = 128 * 1024
 """Larger bodies are read in a thread: ten megabytes of JSON take half a second, and nobody else's
 request waits for that."""
-
-MICROSECONDS = 1_000_000
 
 _STALE = "the control plane has not confirmed the policies for too long"
 
@@ -50,14 +46,14 @@ class Ruleset:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Judgement:
-    """`digest` is the action digest, None where the body streams. `reserved` is what the request
-    took of limits; None where it takes nothing."""
+    """`digest` is the action digest, None where the body streams. `stake` is what the request has
+    of limits; whoever has the judgement ends it."""
 
     canonical: Canonical
     context: Context
     decision: Decision
     digest: str | None
-    reserved: Reserved | None
+    stake: Stake
 
 
 class Judge:
@@ -68,14 +64,14 @@ class Judge:
         self,
         ruleset: Ruleset,
         stops: StopBoard,
-        limits: LimitStore,
+        reservations: Reservations,
         *,
         mode: Mode = Mode.ENFORCE,
         environment: str = "",
     ) -> None:
         self.ruleset = ruleset
         self._stops = stops
-        self._limits = limits
+        self._reservations = reservations
         self._mode = mode
         self._environment = environment
 
@@ -88,10 +84,8 @@ class Judge:
         if exchange.request.body is not None:
             digest = action_digest(exchange, canonical)
         decision = self._decide(ruleset, exchange, canonical, context)
-        if not decision.claims or (decision.effect is Effect.BLOCK and not decision.passes):
-            return Judgement(canonical, context, decision, digest, None)
-        decision, reserved = await self._reserve(decision, context, decision_id, digest)
-        return Judgement(canonical, context, decision, digest, reserved)
+        decision, stake = await self._reservations.take(decision, context.now, decision_id, digest)
+        return Judgement(canonical, context, decision, digest, stake)
 
     def stop_of(self, exchange: Exchange, canonical: Canonical) -> Stop | None:
         """The stop that a request falls under now; asked again before a held one is released."""
@@ -140,45 +134,9 @@ class Judge:
             telemetry.BUGS.inc()
             return bundle.fault()
 
-    async def _reserve(
-        self, decision: Decision, context: Context, decision_id: str, digest: str | None
-    ) -> tuple[Decision, Reserved | None]:
-        """Ask the counters, and make the decision as strict as they want it.
-
-        What will be held is owned by its digest, so that the same action sent again while it waits
-        takes nothing twice, and it lapses with its question. What goes out at once has an owner of
-        its own: two equal actions are two.
-        """
-        try:
-            if _is_held(decision) and digest is not None:
-                return await self._reserve_held(decision, context, digest)
-            claims = decision.claims
-            reserved = await self._limits.reserve(decision_id, claims, context.now, None)
-            judged = with_readings(decision, reserved.readings)
-            if not _is_held(judged) or digest is None:
-                return judged, reserved
-            await self._limits.release(reserved.token)
-            return await self._reserve_held(judged, context, digest)
-        except LimitError as error:
-            log.warning("counters unavailable", extra={"code": error.code})
-            return with_store_gone(decision), None
-
-    async def _reserve_held(
-        self, decision: Decision, context: Context, digest: str
-    ) -> tuple[Decision, Reserved]:
-        assert decision.terms is not None, "what needs approval has terms"
-        lapses_at = context.now + decision.terms.timeout_seconds * MICROSECONDS
-        claims = decision.claims
-        reserved = await self._limits.reserve(digest, claims, context.now, lapses_at)
-        return with_readings(decision, reserved.readings), reserved
-
 
 def _without_rules(bundle: Bundle, reason: str, message: str) -> Decision:
     return replace(bundle.fault(), reason_code=reason, message=message)
-
-
-def _is_held(decision: Decision) -> bool:
-    return decision.effect is Effect.REQUIRE_APPROVAL and not decision.passes
 
 
 def _canonicalize(canonicalizer: Canonicalizer, exchange: Exchange) -> Canonical:

@@ -13,7 +13,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
 
 from gateway import telemetry
 from gateway.case import Case, CaseRecords
@@ -23,7 +22,7 @@ from gateway.enforce.witness import WitnessError, is_unchanged
 from gateway.judge import Judge, Ruleset
 from gateway.model.approval import Approval, Witness
 from gateway.model.decision import Permit, ReasonCode
-from gateway.model.effect import Mode
+from gateway.model.effect import Effect, Mode
 from gateway.model.errors import (
     AgentProtocolError,
     ApprovalError,
@@ -44,21 +43,16 @@ from gateway.ports import (
     Clock,
     LimitStore,
     RecordSink,
-    Sent,
     StopBoard,
     TunnelVerdict,
     Upstream,
     Wire,
 )
+from gateway.reservations import Reservations
 from gateway.tunnels import Tunnels
 from gateway.witness_reader import WitnessReader
 
 log = logging.getLogger(__name__)
-
-
-REFUSED_BY_UPSTREAM: Final = frozenset(range(400, 500)) - {408, 409, 499}
-"""Statuses by which an upstream says that it did nothing. A conflict may be a repetition of what
-has been done, and after a timeout nobody knows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +91,11 @@ class Pipeline:
         guard: DestinationGuard,
         world: World,
     ) -> None:
+        self._reservations = Reservations(world.limits)
         self.judge = Judge(
             ruleset,
             world.stops,
-            world.limits,
+            self._reservations,
             mode=settings.mode,
             environment=settings.environment,
         )
@@ -166,11 +161,16 @@ class Pipeline:
         judgement = await self.judge.judge(exchange, decision_id)
         case = Case(exchange, channel, decision_id, judgement)
         telemetry.count_decision(case.decision)
-        match gate.admit(exchange, case.decision, case.decision_id):
+        try:
+            await self._act(case)
+        finally:
+            await self._reservations.end(case.stake)
+
+    async def _act(self, case: Case) -> None:
+        match gate.admit(case.exchange, case.decision, case.decision_id):
             case gate.Forward(permit):
                 await self._forward(case, permit, None)
             case gate.Refuse() as refuse:
-                await self._give_back(case)
                 await self._refuse_decided(case, refuse)
             case gate.Hold():
                 await self._hold(case)
@@ -179,14 +179,13 @@ class Pipeline:
         try:
             await self._records.intent(case, approval)
         except RecordError as error:
-            await self._give_back(case)
             self._refuse_unrecorded(case, error)
             return
         if case.channel.is_gone:
-            await self._give_back(case)
             self._records.concluded(case, Outcome.NOT_SENT, "agent_gone", approval)
             return
         started = self._world.clock.monotonic()
+        case.stake.note_sent()
         sent = await self._world.upstream.send(
             permit, case.exchange, case.channel, lambda: self._stop_of(case)
         )
@@ -194,30 +193,10 @@ class Pipeline:
             case.channel.respond(responses.upstream_failed(case.canonical, sent, case.decision_id))
         duration_us = int((self._world.clock.monotonic() - started) * 1_000_000)
         self._records.sent(case, sent, duration_us, approval)
-        if case.token:
-            await self._settle(case, sent)
+        await self._reservations.settle(case.stake, sent, case.canonical)
 
     def _stop_of(self, case: Case) -> Stop | None:
         return self.judge.stop_of(case.exchange, case.canonical)
-
-    async def _settle(self, case: Case, sent: Sent) -> None:
-        """Say to the counters what became of an act. What may have happened counts."""
-        if sent.outcome is Outcome.NOT_SENT or sent.status in REFUSED_BY_UPSTREAM:
-            await self._give_back(case)
-            return
-        try:
-            await self._world.limits.settle(case.token)
-        except LimitError as error:
-            # It stays in flight, and so it counts.
-            log.warning("limit not settled", extra={"code": error.code})
-
-    async def _give_back(self, case: Case) -> None:
-        if not case.token:
-            return
-        try:
-            await self._world.limits.release(case.token)
-        except LimitError as error:
-            log.warning("limit not released", extra={"code": error.code})
 
     async def _hold(self, case: Case) -> None:
         waiting = self._room.place(case.exchange, case.canonical)
@@ -257,6 +236,7 @@ class Pipeline:
                 case.decision_id, digest, case.exchange, case.canonical, case.decision, witness
             )
         )
+        case.stake.note_asked()
         if witness is not None and not is_unchanged(approval.witness, witness):
             # It joined a question that was asked about another state of the world.
             await self._void(case, approval)
@@ -275,7 +255,7 @@ class Pipeline:
         refuse = gate.answer(approval) if stop is None else gate.stopped(stop)
         if refuse is not None:
             if refuse.code != ReasonCode.APPROVAL_PENDING:
-                await self._give_back(case)
+                await self._reservations.give_back(case.stake)
             self._refuse(case, refuse, approval)
             return
         await self._release(case, approval, digest)
@@ -286,16 +266,32 @@ class Pipeline:
             await self._void(case, approval)
             return
         # Before the approval is used: what the counters won't take must not use it up.
-        if case.token and not await self._world.limits.start(case.token):
-            self._refuse(case, gate.already_used(approval), approval)
-            return
+        if not await self._reservations.start(case.stake):
+            refuse = await self._take_again(case, approval)
+            if refuse is not None:
+                self._refuse(case, refuse, approval)
+                return
         consumed = await self._world.desk.consume(approval.approval_id, digest, case.decision_id)
         match gate.release(case.exchange, case.decision_id, digest, consumed):
             case gate.Forward(permit):
                 await self._forward(case, permit, consumed)
             case gate.Refuse() as refuse:
-                await self._give_back(case)
                 self._refuse(case, refuse, approval)
+
+    async def _take_again(self, case: Case, approval: Approval) -> gate.Refuse | None:
+        """What it held of limits has lapsed, or another request of the same action has used the
+        approval that both waited for. Take it once more where the approval is still unused."""
+        newest = await self._world.desk.wait(approval.approval_id, 0)
+        refuse = gate.answer(newest)
+        if refuse is not None:
+            return refuse
+        now = self._world.clock.now()
+        decision = await self._reservations.take_again(
+            case.stake, case.decision, now, case.decision_id
+        )
+        if decision.effect is Effect.BLOCK:
+            return gate.Refuse(decision.reason_code, decision.message)
+        return None
 
     async def _see(self, case: Case) -> Witness:
         return await self._witnesses.read(
@@ -305,7 +301,7 @@ class Pipeline:
     async def _void(self, case: Case, approval: Approval) -> None:
         """End an approval of a world that is not there any more; sent again, it is asked anew."""
         await self._world.desk.void(approval.approval_id)
-        await self._give_back(case)
+        await self._reservations.give_back(case.stake)
         self._refuse(case, gate.world_changed(approval), approval)
 
     # --- refusals and records ---------------------------------------------------------------------

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from gateway.model.decision import Decision, ReasonCode, Watched
 from gateway.model.effect import Effect, Mode
-from gateway.model.limit import LimitReading
+from gateway.model.limit import LimitClaim, LimitReading
 
 
 def with_readings(decision: Decision, readings: Sequence[LimitReading]) -> Decision:
@@ -20,7 +20,7 @@ def with_readings(decision: Decision, readings: Sequence[LimitReading]) -> Decis
     gateway's is."""
     exceeded = [reading for reading in readings if reading.is_exceeded]
     watched = tuple(
-        Watched(*_names(reading), reading.claim.effect, reading.claim.reason_code)
+        Watched(*_names(reading.claim), reading.claim.effect, reading.claim.reason_code)
         for reading in exceeded
         if reading.claim.mode is Mode.MONITOR
     )
@@ -33,7 +33,7 @@ def with_readings(decision: Decision, readings: Sequence[LimitReading]) -> Decis
     done = Effect.ALLOW if decision.passes else decision.effect
     if claim.effect.strictness <= done.strictness:
         return changed
-    policy, limit = _names(worst)
+    policy, limit = _names(claim)
     return replace(
         changed,
         effect=claim.effect,
@@ -43,29 +43,38 @@ def with_readings(decision: Decision, readings: Sequence[LimitReading]) -> Decis
         rule=limit,
         mode=Mode.ENFORCE,
         terms=claim.terms,
-        unresolved=None if claim.amount is not None else "amount",
+        unresolved=claim.unread or None,
     )
 
 
 def with_store_gone(decision: Decision) -> Decision:
-    """Block, because nobody knows what is left."""
+    """Block, because nobody knows what is left. Where all limits are only watched, nobody needs
+    to know: what they would have done is noted."""
+    enforced = [claim for claim in decision.claims if claim.mode is Mode.ENFORCE]
+    reason = ReasonCode.LIMIT_STORE_UNAVAILABLE
+    if not enforced:
+        watched = tuple(Watched(*_names(claim), Effect.BLOCK, reason) for claim in decision.claims)
+        return replace(decision, watched=decision.watched + watched)
+    policy, limit = _names(enforced[0])
     return replace(
         decision,
         effect=Effect.BLOCK,
-        reason_code=ReasonCode.LIMIT_STORE_UNAVAILABLE,
+        reason_code=reason,
         message="the counters of limits can't be reached, so this can't be sent",
+        policy=policy,
+        rule=limit,
         mode=Mode.ENFORCE,
         terms=None,
     )
 
 
-def _names(reading: LimitReading) -> tuple[str, str]:
-    policy, _, limit = reading.claim.limit.partition("/")
+def _names(claim: LimitClaim) -> tuple[str, str]:
+    policy, _, limit = claim.limit.partition("/")
     return policy, limit
 
 
 def _sentence(reading: LimitReading) -> str:
     claim = reading.claim
-    if claim.amount is None:
-        return f"{claim.message} (its amount could not be read)"
+    if claim.unread:
+        return f"{claim.message} (`{claim.unread}` could not be read)"
     return f"{claim.message} ({reading.used} of {claim.max} used, {claim.amount} more asked)"
