@@ -39,7 +39,7 @@ class Fleet:
     newest: BundleRow | None
 
     def is_up_to_date(self, gateway: GatewayRow) -> bool:
-        """Whether it has the current bundle and decides by it: one that refused it does not."""
+        """Whether it runs the current bundle. One that refused it runs the one before."""
         newest = self.newest
         return newest is not None and (gateway.sequence, gateway.revision) == (
             newest.sequence,

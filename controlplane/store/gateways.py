@@ -15,8 +15,8 @@ _SQL = load_queries("gateways")
 
 @dataclass(frozen=True, slots=True)
 class GatewayRow:
-    """`sequence` is the newest bundle that the gateway has taken or refused, 0 for none;
-    `revision` is of what decides there, None for nothing."""
+    """`sequence` is the bundle that the gateway runs, 0 for none; `revision` is of what decides
+    there, None for nothing."""
 
     gateway_id: str
     sequence: int

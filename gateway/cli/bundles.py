@@ -242,7 +242,8 @@ def key(data_dir_path: Path | None, json_wanted: bool) -> None:
 def gateways(data_dir_path: Path | None, json_wanted: bool) -> None:
     """List gateways, and whether each runs the current bundle.
 
-    Gateways that read their policies from files of their own are not here.
+    One that stays behind has refused it, and its log says why. Gateways that read their policies
+    from files of their own are not here.
     """
     from gateway.cli.moments import time_since
     from gateway.cli.output import Column
@@ -263,30 +264,24 @@ def gateways(data_dir_path: Path | None, json_wanted: bool) -> None:
     out.table(
         (
             Column("GATEWAY"),
+            Column("BUNDLE", justify="right", is_fixed=True),
             Column("REVISION", is_fixed=True),
-            Column("UP TO DATE", {"yes": "green", "no": "yellow", "refused": "red"}, is_fixed=True),
+            Column("UP TO DATE", {"yes": "green", "no": "yellow"}, is_fixed=True),
             Column("SINCE", is_fixed=True),
             Column("LAST SEEN", is_fixed=True),
         ),
         (
             (
                 one["gatewayId"],
-                _short(one["revision"] or "none"),
-                _state(one, current),
+                one["sequence"] or "none",
+                _short(one["revision"] or ""),
+                "yes" if one["isUpToDate"] else "no",
                 time_since(one["runningSince"]),
                 time_since(one["lastSeenAt"]),
             )
             for one in answer["gateways"]
         ),
     )
-
-
-def _state(gateway: dict[str, Any], current: dict[str, Any] | None) -> str:
-    """`refused`: it has the current bundle, and decides by another one."""
-    if gateway["isUpToDate"]:
-        return "yes"
-    is_there = current is not None and gateway["sequence"] == current["sequence"]
-    return "refused" if is_there else "no"
 
 
 def _open(data_dir_path: Path | None, json_wanted: bool) -> tuple[Api, Output]:

@@ -96,7 +96,7 @@ def seal_bundle(content: BundleContent, private_key: Ed25519PrivateKey) -> Seale
 def open_bundle(payload: str, signature: str, public_key: Ed25519PublicKey) -> BundleContent:
     """Verify a bundle and read it.
 
-    Whether it is the tenant's own and not an older one is `check_successor`'s to say.
+    Whether it is the tenant's own and not an older one is for the gateway to say, which remembers.
 
     Raises:
         BundleError: `bundle.too_large`, `bundle.signature`, `bundle.malformed`,
@@ -120,26 +120,6 @@ def open_bundle(payload: str, signature: str, public_key: Ed25519PublicKey) -> B
             "bundle.signature", "the bundle is not signed by the key that is trusted"
         ) from None
     return _parse(data)
-
-
-def check_successor(content: BundleContent, current: BundleContent) -> None:
-    """Refuse what may not take the place of `current`; the same bundle again may.
-
-    Raises:
-        BundleError: `bundle.other_tenant`; `bundle.older`; `bundle.forked`, when the number is the
-            same and the bundle is not.
-    """
-    if content.tenant_id != current.tenant_id:
-        raise BundleError("bundle.other_tenant", "the bundle is another tenant's")
-    if content.sequence < current.sequence:
-        raise BundleError(
-            "bundle.older",
-            f"bundle {content.sequence} is older than bundle {current.sequence}, which runs",
-        )
-    if content.sequence == current.sequence and content != current:
-        raise BundleError(
-            "bundle.forked", f"there are two different bundles with the number {content.sequence}"
-        )
 
 
 def parse_public_key(text: str) -> Ed25519PublicKey:
