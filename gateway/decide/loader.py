@@ -122,8 +122,8 @@ def parse_sources(
                 else:
                     found.baseline = read_baseline(reader, document)
         waiting.append((reader, policies))
-    if found.organisation is not None:
-        names = _with_names(names, found.organisation)
+    if found.organisation is not None or organisation.KIND not in first:
+        names = _with_names(names, found.organisation or Organisation(""))
     conditions: dict[str, Condition] = {}
     for reader, policies in waiting:
         of_file = Schema(reader, names, conditions)

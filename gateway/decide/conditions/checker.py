@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Final, assert_never
 
 from gateway.decide.conditions.facts import FACTS, GROUPS, OPEN, ROOTS, ValueType, fact_of
-from gateway.decide.conditions.names import AGENT_LABELS, names_of, unknown_name
+from gateway.decide.conditions.names import names_of, unknown_name
 from gateway.decide.conditions.operand_types import (
     ARITHMETIC,
     CONTAINERS,
@@ -161,7 +161,9 @@ class _Checker:
             self.fault(node, "the name of a factor has a point in it", help_text)
             return ValueType.ANY
         self.expect(operand, {ValueType.MAP}, f"`.{node.field}` reads a field of a map")
-        self._known_label(node, operand, node.field)
+        known = names_of(self.vocabulary, path)
+        if known is not None and node.field not in known:
+            self.fault(node, unknown_name(path, node.field), nearest_help(node.field, known))
         return self._part_type(operand)
 
     def _has(self, node: Has) -> ValueType:
@@ -179,8 +181,7 @@ class _Checker:
             ValueType.MAP: {ValueType.TEXT},
         }.get(container, {ValueType.INT, ValueType.TEXT})
         self.expect(node.index, wanted, "an index is a position, or the name of a field")
-        if isinstance(node.index, Literal) and isinstance(node.index.value, str):
-            self._known_label(node, node.operand, node.index.value)
+        self._known_name(node.index, path_of(node.operand) or "")
         return self._part_type(node.operand)
 
     def _part_type(self, node: Node) -> ValueType:
@@ -224,14 +225,8 @@ class _Checker:
         if not isinstance(node, Literal) or not isinstance(node.value, str):
             return
         known = names_of(self.vocabulary, fact)
-        if known and node.value not in known:
+        if known is not None and node.value not in known:
             self.fault(node, unknown_name(fact, node.value), nearest_help(node.value, known))
-
-    def _known_label(self, node: Node, operand: Node, label: str) -> None:
-        """Hold a label of the agent against those that the organisation gives."""
-        known = self.vocabulary.agent_labels
-        if known and path_of(operand) == AGENT_LABELS and label not in known:
-            self.fault(node, unknown_name(AGENT_LABELS, label), nearest_help(label, known))
 
     def _in(self, node: Binary) -> ValueType:
         left = self.type_of(node.left)

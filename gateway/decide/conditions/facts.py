@@ -7,7 +7,7 @@ ever names an attribute.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from operator import attrgetter
@@ -88,6 +88,13 @@ def _read_target_id(action: Action) -> str:
     return action.target.id
 
 
+def _read_target_labels(action: Action, _context: Context, assessed: Assessment) -> Sequence[str]:
+    """A target that can't be told may have any label, or none."""
+    if TARGET_ID in action.missing:
+        raise Unresolved(TARGET_ID)
+    return assessed.labels
+
+
 RISK_PARTS: Final = ("operation", "target", "context", "deviation")
 
 FACTS: Final[Mapping[str, Fact]] = {
@@ -106,8 +113,8 @@ FACTS: Final[Mapping[str, Fact]] = {
     ),
     "target.labels": Fact(
         ValueType.LIST,
-        "r.labels",
-        lambda _action, _context, assessed: assessed.labels,
+        f"(r.labels if not a.missing or {TARGET_ID!r} not in a.missing else _give_up())",
+        _read_target_labels,
         ValueType.TEXT,
     ),
     "reversible": _of_action("reversible", ValueType.BOOL),

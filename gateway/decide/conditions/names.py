@@ -5,55 +5,67 @@ from __future__ import annotations
 from collections.abc import Set
 from typing import Final
 
+from gateway.decide.assessment import FACTOR_NAMES
 from gateway.decide.conditions.facts import KINDS, STATES
 from gateway.model.action import UNKNOWN_OPERATION
 from gateway.model.vocabulary import Vocabulary
 
 AGENT_LABELS: Final = "agent.labels"
-TARGET_LABELS: Final = "target.labels"
-ENVIRONMENT: Final = "environment"
 
 _LABEL: Final = AGENT_LABELS + "."
+_FACTORS: Final = frozenset(FACTOR_NAMES)
 
 
-def names_of(vocabulary: Vocabulary, fact: str) -> Set[str]:
-    """The known values of a fact such as `action`; empty when any value may come."""
+def names_of(vocabulary: Vocabulary, fact: str) -> Set[str] | None:
+    """The known values of a fact such as `action`; None when any value may come."""
     match fact:
         case "action":
-            names: Set[str] = vocabulary.actions
+            names = _made(vocabulary.actions)
         case "operation":
-            names = vocabulary.operations
+            names = _made(vocabulary.operations)
         case "provider":
-            names = vocabulary.providers
+            names = _made(vocabulary.providers)
         case "kind":
-            return KINDS
+            names = KINDS
         case "run.state":
-            return STATES
+            names = STATES
         case "environment":
-            return vocabulary.environments
-        case "target.labels":
-            return vocabulary.target_labels
+            names = vocabulary.environments or None
+        case "target.labels" | "target.label":
+            names = vocabulary.target_labels
+        case "risk.factors":
+            names = _FACTORS
         case "agent.labels":
-            return vocabulary.agent_labels.keys()
+            names = vocabulary.agent_labels.keys() or None
         case _ if fact.startswith(_LABEL):
-            return vocabulary.agent_labels.get(fact.removeprefix(_LABEL), frozenset())
+            names = vocabulary.agent_labels.get(fact.removeprefix(_LABEL)) or None
         case _:
-            return frozenset()
-    # What no mapper knows still gets a name, and rules may be about it.
-    return names if not names or UNKNOWN_OPERATION in names else names | {UNKNOWN_OPERATION}
+            names = None
+    return names
+
+
+def _made(names: Set[str]) -> Set[str] | None:
+    """What no mapper knows still gets a name, and rules may be about it."""
+    if not names:
+        return None
+    return names if UNKNOWN_OPERATION in names else names | {UNKNOWN_OPERATION}
 
 
 def unknown_name(fact: str, name: str) -> str:
     """What is wrong with a name that is not among those of a fact."""
     shown = f"`{name[:60]}`"
-    if fact == ENVIRONMENT:
-        return f"the organisation has no environment {shown}"
-    if fact == AGENT_LABELS:
-        return f"agents have no label {shown}"
-    if fact == TARGET_LABELS:
-        return f"targets have no label {shown}"
-    if fact == "run.state":
-        return f"a run is never {shown}"
-    if fact.startswith(_LABEL):
-        return f"the label `{fact.removeprefix(_LABEL)[:60]}` of an agent is never {shown}"
-    return f"no mapper makes the {fact} {shown}"
+    match fact:
+        case "environment":
+            return f"the organisation has no environment {shown}"
+        case "agent.labels":
+            return f"agents have no label {shown}"
+        case "target.labels" | "target.label":
+            return f"the organisation gives no target the label {shown}"
+        case "risk.factors":
+            return f"a risk has no factor {shown}"
+        case "run.state":
+            return f"a run is never {shown}"
+        case _ if fact.startswith(_LABEL):
+            return f"the label `{fact.removeprefix(_LABEL)[:60]}` of an agent is never {shown}"
+        case _:
+            return f"no mapper makes the {fact} {shown}"

@@ -47,7 +47,7 @@ def _text(reader: Reader, item: Item, what: str, vocabulary: Vocabulary, fact: s
         reader.complain(item.mark, str(error), help_text)
         return None
     known = names_of(vocabulary, fact)
-    if known and text not in known and not any(map(pattern.matches, known)):
+    if known is not None and text not in known and not any(map(pattern.matches, known)):
         reader.complain(item.mark, unknown_name(fact, text), nearest_help(text, known))
         return None
     return text
