@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from gateway.authoring.policies import InputError, Question, question_of, render
+from gateway.authoring.policies import render
+from gateway.authoring.questions import InputError, Question, question_of
 from gateway.decide.bundle import Bundle
 from gateway.decide.documents.document import (
     DocumentError,
@@ -22,7 +23,7 @@ from gateway.decide.documents.document import (
     parse_documents,
 )
 from gateway.decide.documents.reader import Reader
-from gateway.decide.loader import CODE, load_bundle, policy_files
+from gateway.decide.loader import CODE, load_bundle, load_settings_beside, policy_files
 from gateway.model.codec import JsonValue
 from gateway.model.effect import Mode
 from gateway.model.errors import ConfigurationError, Problem
@@ -75,7 +76,8 @@ def run_cases(paths: Sequence[Path], vocabulary: Vocabulary | None = None) -> li
         cases_file = policy_file.with_name(f"{policy_file.stem}.cases{policy_file.suffix}")
         if not cases_file.is_file():
             continue
-        bundle = load_bundle([policy_file], vocabulary)
+        beside = load_settings_beside(policy_file, problems)
+        bundle = load_bundle([policy_file, *beside], vocabulary)
         for case in _load_cases(cases_file, problems):
             wrong = tuple(_differences(bundle, case))
             results.append(CaseResult(str(cases_file), case.line, case.name, wrong))

@@ -5,14 +5,30 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, Final
 
 import click
 
 from gateway.cli.policies.loading import load, paths_argument
 
+PIECE_BYTES: Final = 262_144
 
-@click.command(epilog="Example: checkrein policies decide policies/ < actions.jsonl")
+
+@click.command(
+    epilog="""\b
+Examples:
+  checkrein policies decide policies/ < actions.jsonl
+  checkrein mappers map < requests.jsonl | checkrein policies decide mine.yaml > decisions.jsonl
+  echo '{"provider":"stripe","action":"create_payout","kind":"create"}' |
+      checkrein policies decide --trace
+
+\b
+A line:  {"provider":"stripe","operation":"stripe.refunds.create","action":"create_refund",
+          "kind":"create","target":{"type":"charge","id":"ch_1"},"params":{"amount":9000},
+          "context":{"agent":"billing-bot","run":"r1","now":"2026-11-21T09:00:00Z",
+                     "labels":{"team":"payments"},"environment":"production"}}
+"""
+)
 @paths_argument
 @click.option(
     "--mode",
@@ -22,29 +38,42 @@ from gateway.cli.policies.loading import load, paths_argument
     show_default=True,
     help="The gateway's own mode.",
 )
+@click.option("--trace", "with_trace", is_flag=True, help="Add what every rule says.")
 @click.option("--json", "_json_wanted", is_flag=True, help="JSON is all that this writes.")
-def decide(paths: tuple[Path, ...], mode_name: str, _json_wanted: bool) -> None:
+def decide(paths: tuple[Path, ...], mode_name: str, with_trace: bool, _json_wanted: bool) -> None:
     """Decide actions: JSON lines in, JSON lines out, one for one and in order.
 
     A line is an action as `mappers map` writes it, or its whole answer with `actions` and
-    `refused`; beside them `context` may give agent, run, now, labels and environment. A line that
-    can't be read is answered with a BLOCK.
+    `refused`; beside them `context` may give agent, run, run_state, now, labels and environment.
+    A line that can't be read is answered with a BLOCK. Limits are named, not counted: nothing is
+    remembered from line to line.
     """
-    from gateway.authoring.policies import LINE_BYTES_MAX, decide_line
-    from gateway.cli.output import Output
+    from gateway.authoring.policies import LineDecider
+    from gateway.authoring.questions import LINE_BYTES_MAX
     from gateway.model.effect import Mode
 
-    out = Output(json_wanted=True)
-    bundle, mode = load(paths), Mode(mode_name)
-    for line in _lines(sys.stdin.buffer, LINE_BYTES_MAX):
-        out.emit(decide_line(bundle, line, mode))
+    decider = LineDecider(load(paths), Mode(mode_name), with_trace=with_trace)
+    write = sys.stdout.write
+    for lines in _line_groups(sys.stdin.buffer, LINE_BYTES_MAX):
+        write("".join([f"{decider.decide(line)}\n" for line in lines]))
+        # A reader may wait for these answers before it writes its next line.
+        sys.stdout.flush()
 
 
-def _lines(stream: IO[bytes], bytes_max: int) -> Iterator[bytes]:
-    """Lines by line feed alone. One that is too long is cut a byte beyond the limit, so that it is
-    refused, and its rest is skipped."""
-    while line := stream.readline(bytes_max + 2):
-        rest = line
-        while not rest.endswith(b"\n") and (rest := stream.readline(bytes_max)):
-            pass
-        yield line.removesuffix(b"\n")
+def _line_groups(stream: IO[bytes], bytes_max: int) -> Iterator[list[bytes]]:
+    """All lines that are complete so far, again and again: what can be answered without waiting.
+
+    One that is too long is cut behind the limit, so that it is refused, and its rest is skipped.
+    """
+    pending = b""
+    read1 = getattr(stream, "read1", stream.read)
+    while piece := read1(PIECE_BYTES):
+        *whole, rest = piece.split(b"\n")
+        if whole:
+            whole[0] = pending + whole[0] if len(pending) <= bytes_max else pending
+            yield whole
+            pending = rest
+        elif len(pending) <= bytes_max:
+            pending += rest
+    if pending:
+        yield [pending]

@@ -34,7 +34,8 @@ _FINDINGS = {
 @json_option
 def explain(paths: tuple[Path, ...], action_json: str | None, json_wanted: bool) -> int:
     """Say why an action is decided as it is, and why by nothing else."""
-    from gateway.authoring.policies import LINE_BYTES_MAX, InputError, parse_question, render
+    from gateway.authoring.policies import render
+    from gateway.authoring.questions import LINE_BYTES_MAX, InputError, parse_question
     from gateway.cli.output import Output
     from gateway.model.effect import Mode
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from gateway.authoring.policies import LINE_BYTES_MAX, decide_line, parse_question
+from gateway.authoring.policies import decide_line
+from gateway.authoring.questions import LINE_BYTES_MAX, parse_question
 from gateway.model.effect import Mode
 from tests.support.policy_world import bundle_of, policy_text
 
@@ -68,6 +69,14 @@ LINES: dict[str, tuple[object, str, str]] = {
     "a moment of no zone": (
         READ | {"context": {"now": "2026-01-01T00:00:00"}}, "BLOCK", "MALFORMED_ACTION",
     ),
+    "a run's state": (READ | {"context": {"run": "r", "run_state": "failed"}}, "ALLOW", "R"),
+    "a run's state that is none": (
+        READ | {"context": {"run_state": "asleep"}}, "BLOCK", "MALFORMED_ACTION",
+    ),
+    "what is missing by number": (READ | {"missing": [1]}, "BLOCK", "MALFORMED_ACTION"),
+    "a target that is text": (READ | {"target": "ch_1"}, "BLOCK", "MALFORMED_ACTION"),
+    "an agent that is null": (READ | {"context": {"agent": None}}, "BLOCK", "MALFORMED_ACTION"),
+    "a moment that is true": (READ | {"context": {"now": True}}, "BLOCK", "MALFORMED_ACTION"),
     "too many actions": ({"actions": [READ] * 1001}, "BLOCK", "MALFORMED_ACTION"),
     "actions that are text": ({"actions": "x"}, "BLOCK", "MALFORMED_ACTION"),
 }  # fmt: skip
@@ -142,6 +151,9 @@ def test_a_decision_in_full() -> None:
         "approval": {
             "groups": [], "quorum": 1, "timeout_seconds": 300, "witness_required": False,
         },
+        "obligations": ["approval"],
+        "limits": [],
+        "watched": [],
         "revision": BUNDLE.revision,
     }  # fmt: skip
 
@@ -150,3 +162,42 @@ def test_time_is_read_to_the_microsecond() -> None:
     """RFC 3339 with any offset."""
     line = json.dumps(READ | {"context": {"now": "1970-01-01T01:00:00.000001+01:00"}})
     assert parse_question(line.encode()).context.now == 1
+
+
+def test_lines_are_answered_alike_one_by_one_or_together() -> None:
+    """What is kept from line to line changes no answer."""
+    decider = LineDecider(BUNDLE)
+    lines = [json.dumps(value).encode() for value, _, _ in LINES.values()] + list(BYTES.values())
+    for line in (*lines, *lines):
+        assert json.loads(decider.decide(line)) == decide_line(BUNDLE, line)
+
+
+def test_a_trace_on_demand() -> None:
+    """Every rule, beside the decision."""
+    decider = LineDecider(BUNDLE, with_trace=True)
+    ((policy,),) = json.loads(decider.decide(json.dumps(READ).encode()))["trace"]
+    assert [(each["rule"], each["finding"]) for each in policy["rules"]] == [
+        ("reads", "decides"), ("refunds", "no_match"),
+    ]  # fmt: skip
+
+
+def test_limits_and_watched_rules_are_told() -> None:
+    """What the action would count towards, and what a rule in monitor mode would have done."""
+    bundle = bundle_of(
+        policy_text(
+            """
+            - {id: try, priority: 1, match: {kind: read}, effect: BLOCK, mode: monitor, reason: TRY}
+            - {id: reads, priority: 2, match: {kind: read}, effect: ALLOW}
+            """
+        )
+        + "  limits: [{id: calls, per: agent, window: 1h, max: 5, effect: BLOCK, reason: MANY}]\n"
+    )
+    decided = decide_line(bundle, json.dumps(READ).encode())
+    assert decided["obligations"] == ["limit:p/calls"]
+    assert decided["watched"] == [
+        {"policy": "p", "rule": "try", "effect": "BLOCK", "reason_code": "TRY"}
+    ]
+    (limit,) = json.loads(json.dumps(decided["limits"]))
+    assert (limit["limit"], limit["key"], limit["amount"], limit["max"]) == (
+        "p/calls", "agent:agent", 1, 5,
+    )  # fmt: skip

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from gateway.authoring.policies import LINE_BYTES_MAX
+from gateway.authoring.questions import LINE_BYTES_MAX
 from gateway.cli.main import run_command
 from tests.support.policy_world import policy_text
 
