@@ -47,6 +47,8 @@ class FakeControlPlane:
     revision: str = "r1"
     stops: list[dict[str, Any]] = field(default_factory=list)
     stops_revision: int = 1
+    bundle: tuple[int, dict[str, str]] | None = None
+    bundle_key: str = ""
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     arrived: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -72,12 +74,34 @@ class FakeControlPlane:
         if call.path == "/v1/stops":
             await self._until(lambda: call.query.get("revision") != str(self.stops_revision), call)
             return web.json_response({"stops": self.stops, "revision": str(self.stops_revision)})
+        if call.path == "/v1/bundles/key":
+            return web.json_response({"keyId": "k", "publicKey": self.bundle_key})
+        if call.path == "/v1/bundles/current":
+            return await self._bundle(call)
         return envelope(404, "NOT_FOUND")
+
+    async def _bundle(self, call: Call) -> web.Response:
+        known = int(call.query.get("sequence", "0"))
+        await self._until(lambda: self.bundle is not None and self.bundle[0] != known, call)
+        if self.bundle is None:
+            return envelope(404, "BUNDLE_NONE")
+        sequence, sealed = self.bundle
+        if sequence == known:
+            sealed = dict.fromkeys(("payload", "signature", "keyId"))
+        return web.json_response({"sequence": sequence, **sealed})
+
+    def set_bundle(self, sequence: int, sealed: dict[str, str]) -> None:
+        """This is the current bundle; whoever waits for another is told."""
+        self.bundle = sequence, sealed
+        self._tell()
 
     def set_stops(self, *stops: dict[str, Any]) -> None:
         """These are in force from now on; whoever waits for a change is told."""
         self.stops = list(stops)
         self.stops_revision += 1
+        self._tell()
+
+    def _tell(self) -> None:
         self.changed.set()
         self.changed = asyncio.Event()
 

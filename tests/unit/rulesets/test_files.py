@@ -183,7 +183,7 @@ BROKEN = {
     "a policy that names what no mapper makes any more": (
         lambda found: found.write(
             policy_text("- {id: all, priority: 1, match: {action: list_orderz}, effect: ALLOW}")
-        ), "list_orders",
+        ), "no mapper makes the action",
     ),
 }  # fmt: skip
 
