@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gateway.authoring.policies import decide_line
+from gateway.authoring.policies import LineDecider, decide_line
 from gateway.authoring.questions import LINE_BYTES_MAX, parse_question
 from gateway.model.effect import Mode
 from tests.support.policy_world import bundle_of, policy_text
