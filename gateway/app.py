@@ -24,6 +24,7 @@ from gateway.control_client.agents import Directory
 from gateway.control_client.approvals import ControlPlaneDesk
 from gateway.control_client.bundles import BundleFeed
 from gateway.control_client.client import ControlPlaneClient
+from gateway.control_client.limits import LimitsFallback, LimitsKept, SharedLimits
 from gateway.control_client.record_shipper import RecordShipper
 from gateway.control_client.stops import Stops, describe
 from gateway.counters.local import LocalLimits
@@ -35,6 +36,7 @@ from gateway.model.errors import RecordError
 from gateway.model.record import GatewayEntry
 from gateway.model.stop import Stop
 from gateway.pipeline import Pipeline, World
+from gateway.ports import LimitStore
 from gateway.record.recorder import Recorder
 from gateway.rulesets.files import RulesetFiles
 from gateway.rulesets.keeper import RulesetKeeper, RulesetSource
@@ -50,6 +52,8 @@ promised."""
 SHIP_SECONDS_MAX = 1.0
 """How long the last records may take to reach the control plane; they are on disk in any case."""
 
+TELL_SECONDS_MAX = 0.5
+"""How long shared counters may take to hear what is over; they count it otherwise."""
 
 ID_BYTES = 10
 IDS_AT_ONCE = 400
@@ -149,7 +153,7 @@ async def _start(settings: GatewaySettings, stack: AsyncExitStack) -> dict[str, 
     stack.push_async_callback(upstream.close)
     desk = ControlPlaneDesk(client, settings.control, clock)
     new_id = RandomIds()
-    limits = LocalLimits(clock)
+    limits = _open_limits(settings, client, clock, stack)
     world = World(upstream, desk, directory, stops, limits, recorder, clock, new_id)
     pipeline = Pipeline(settings.pipeline, settings.hold, ruleset, guard, world)
     stops.on_change = partial(_obey_stops, pipeline, recorder, clock)
@@ -190,6 +194,27 @@ async def _start(settings: GatewaySettings, stack: AsyncExitStack) -> dict[str, 
         "gateway_id": recorder.gateway_id,
         "revision": revision,
     }
+
+
+def _open_limits(
+    settings: GatewaySettings,
+    client: ControlPlaneClient,
+    clock: SystemClock,
+    stack: AsyncExitStack,
+) -> LimitStore:
+    """The counters of limits. This gateway's own are opened in any case where they may be asked:
+    a fallback that can't be opened is better known now."""
+    shares = settings.limits.limits_store is LimitsKept.SHARED
+    local = None
+    if not shares or settings.limits.limits_fallback is LimitsFallback.LOCAL:
+        local = LocalLimits.open(settings.data_dir / "limits", clock, settings.ledger)
+        stack.push_async_callback(local.close)
+    if not shares:
+        assert local is not None
+        return local
+    shared = SharedLimits(client, settings.limits, clock, local)
+    stack.push_async_callback(shared.close, TELL_SECONDS_MAX)
+    return shared
 
 
 def _bundles(

@@ -285,7 +285,8 @@ class Pipeline:
         refuse = gate.answer(newest)
         if refuse is not None:
             return refuse
-        now = self._world.clock.now()
+        # The windows of its claims are of the moment it was decided at.
+        now = case.judgement.context.now
         decision = await self._reservations.take_again(
             case.stake, case.decision, now, case.decision_id
         )

@@ -21,7 +21,9 @@ from pydantic import TypeAdapter, ValidationError
 from gateway.admin import AdminSettings
 from gateway.canonicalize.library import load_paths_over_shipped
 from gateway.content import policies_dir
+from gateway.control_client.limits import SharedLimitSettings
 from gateway.control_client.settings import ControlSettings
+from gateway.counters.ledger import LedgerBounds
 from gateway.enforce.destination import DestinationSettings
 from gateway.enforce.hold import HoldSettings
 from gateway.enforce.upstream import UpstreamSettings
@@ -74,6 +76,8 @@ class GatewaySettings:
     hold: HoldSettings
     spool: SpoolSettings
     control: ControlSettings
+    limits: SharedLimitSettings
+    ledger: LedgerBounds
     admin: AdminSettings
     ruleset: RulesetSettings
 

@@ -84,6 +84,22 @@ BUNDLE_CONFIRMED = Gauge(
     "When the control plane last said that this bundle is the current one.",
     registry=REGISTRY,
 )
+LIMIT_FAULTS = Counter(
+    "checkrein_gateway_limit_faults",
+    "Questions to the shared counters of limits that had no answer, by code.",
+    ["code"],
+    registry=REGISTRY,
+)
+LIMITS_FALLEN_BACK = Counter(
+    "checkrein_gateway_limits_fallen_back",
+    "Requests that this gateway counted alone, because the shared counters were out of reach.",
+    registry=REGISTRY,
+)
+LIMITS_UNTOLD = Counter(
+    "checkrein_gateway_limits_untold",
+    "Reservations whose end the shared counters never heard of: they count until they run out.",
+    registry=REGISTRY,
+)
 UPSTREAM_SECONDS = Histogram(
     "checkrein_gateway_upstream_seconds",
     "From sending a request to the end of its answer.",

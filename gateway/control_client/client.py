@@ -24,6 +24,7 @@ _FOLLOWING_CONNECTIONS_MAX: Final = 4
 """One for each of agents, stops and bundles, and one to spare. They have a session of their own:
 however many held requests wait for answers, the kill switch doesn't wait for a connection."""
 _CODE_CHARS_MAX: Final = 64
+_RESERVATIONS: Final = "/v1/limits/reservations"
 _BUNDLE_ANSWER_BYTES_MAX: Final = 2 * PAYLOAD_BYTES_MAX + 65_536
 """A bundle is JSON in JSON: at worst every byte of it is escaped once more."""
 
@@ -124,6 +125,26 @@ class ControlPlaneClient:
             return await self._call("GET", path)
         query = {"waitSeconds": str(wait_seconds), "revision": revision}
         return await self._follow(path, query, wait_seconds)
+
+    async def reserve_limits(self, demand: Mapping[str, object]) -> Mapping[str, Any]:
+        """Take of shared limits; an owner that has a reservation is given that one."""
+        return await self._call("POST", _RESERVATIONS, body=demand)
+
+    async def start_limits(self, token: str) -> bool:
+        """Put a held reservation in flight; whether this call did."""
+        answer = await self._call("POST", f"{_RESERVATIONS}/{_segment(token)}/start", body={})
+        started = answer.get("started")
+        if not isinstance(started, bool):
+            raise _unreadable()
+        return started
+
+    async def settle_limits(self, token: str) -> None:
+        """Let a reservation count."""
+        await self._call("POST", f"{_RESERVATIONS}/{_segment(token)}/settle", body={})
+
+    async def release_limits(self, token: str) -> None:
+        """Give a reservation back."""
+        await self._call("POST", f"{_RESERVATIONS}/{_segment(token)}/release", body={})
 
     async def fetch_stops(self, revision: str = "", wait_seconds: int = 0) -> Mapping[str, Any]:
         """What the kill switch stops; with a revision, as soon as there is another."""
