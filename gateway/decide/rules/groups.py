@@ -42,7 +42,7 @@ _SOURCES: Final[Mapping[MatchField, str]] = {
     MatchField.TARGET_LABEL: "r.labels",
     MatchField.AGENT: "c.agent",
     MatchField.RUN: "c.run",
-    MatchField.RUN_STATE: "c.run_state",
+    MatchField.RUN_STATE: "(c.run_state or None)",
     MatchField.ENVIRONMENT: "c.environment",
 }
 """Where the fields of `match` lie that differ from call to call."""

@@ -31,6 +31,8 @@ from gateway.model.decision import Context, ReasonCode
 from gateway.model.effect import ApprovalTerms, Effect, Mode
 
 _NO_CONTEXT: Final = Context("", None, 0)
+_BY_SELECTIVENESS: Final = sorted(STATIC_FIELDS, key=lambda field: field is MatchField.PROVIDER)
+"""The provider comes last, since it is looked up together with each of the others."""
 
 STRICTNESS_MAX: Final = Effect.BLOCK.strictness
 
@@ -239,9 +241,8 @@ class _Shelf:
 
 
 def _most_selective(rule: Rule) -> tuple[MatchField, Pattern] | None:
-    """The field to look a rule up by: the first whose globs, if any, all have a beginning. The
-    provider comes last, since it is looked up together with each of the others."""
-    for field in sorted(STATIC_FIELDS, key=lambda each: each is MatchField.PROVIDER):
+    """The field to look a rule up by: the first whose globs, if any, all have a beginning."""
+    for field in _BY_SELECTIVENESS:
         pattern = rule.match.pattern_of(field)
         if pattern is not None and all(glob.pieces[0] for glob in pattern.globs):
             return field, pattern

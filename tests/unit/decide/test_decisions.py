@@ -234,8 +234,8 @@ POLICIES = {
         [(ALLOW_ALL, "enforce", ""), (ALLOW_ALL, "enforce", "")], "ALLOW", "p0", "ALL", "enforce",
     ),
     "a monitor alone": ([(BLOCK_ALL, "monitor", "")], "BLOCK", "p0", "NONE", "monitor"),
-    "a monitor says what it would have blocked": (
-        [(ALLOW_ALL, "enforce", ""), (BLOCK_ALL, "monitor", "")], "BLOCK", "p1", "NONE", "monitor",
+    "a monitor beside an ALLOW decides nothing": (
+        [(ALLOW_ALL, "enforce", ""), (BLOCK_ALL, "monitor", "")], "ALLOW", "p0", "ALL", "enforce",
     ),
     "a monitor does not weaken an approval": (
         [(BLOCK_ALL, "monitor", ""), (ASK_ALL, "enforce", "")],
