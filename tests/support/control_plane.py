@@ -41,8 +41,10 @@ class _OnServer(ControlPlane):
         data_dir: Path,
         limits: Limits,
         bundles: BundleFilesSettings,
+        redis_url: str | None,
     ) -> None:
-        super().__init__(ControlSettings(data_dir, api_port=0, bundles=bundles), limits)
+        settings = ControlSettings(data_dir, api_port=0, bundles=bundles, redis_url=redis_url)
+        super().__init__(settings, limits)
         self._at = (server, name)
 
     async def _open_database(self) -> Endpoint:
@@ -116,9 +118,10 @@ async def running_plane(
     data_dir: Path,
     limits: Limits = LIMITS,
     bundles: BundleFilesSettings = FROM_THE_API,
+    redis_url: str | None = None,
 ) -> AsyncIterator[Client]:
     """A control plane on database `name`, with a client that has its keys."""
-    plane = _OnServer(server, name, data_dir, limits, bundles)
+    plane = _OnServer(server, name, data_dir, limits, bundles, redis_url)
     await plane.start()
     keys = {role: (data_dir / f"{role}.key").read_text().strip() for role in _ROLES}
     try:

@@ -65,6 +65,12 @@ language sql immutable as $$
     select hashtextextended(tenant_id::text || E'\n' || limit_name || E'\n' || key, 1)
 $$;
 
+-- The advisory lock of an owner.
+create function owner_place(tenant_id uuid, owner text) returns bigint
+language sql immutable as $$
+    select hashtextextended(tenant_id::text || E'\n' || owner, 2)
+$$;
+
 -- Takes locks in ascending order, whoever asks, so that no two wait for each other in a ring.
 create function lock_limits(places bigint[]) returns void language plpgsql as $$
 declare
@@ -125,7 +131,7 @@ declare
     v_is_refused boolean := false;
 begin
     select array_agg(distinct place order by place) into v_places from (
-        select hashtextextended(p_tenant::text || E'\n' || p_owner, 2) as place
+        select owner_place(p_tenant, p_owner) as place
         union all
         select limit_place(p_tenant, c.limit_name, c.key)
         from unnest(p_limits, p_keys) as c (limit_name, key)
@@ -225,6 +231,8 @@ end
 $$;
 
 -- It may have happened: its uses stay until their windows are over.
+-- Neither this nor a release waits for the disk, unless a held one is settled: a crash at once after
+-- it would leave the reservation in flight, which counts just as much.
 create function settle_limits(p_tenant uuid, p_token uuid) returns void language plpgsql as $$
 declare
     v_places bigint[];
@@ -233,6 +241,7 @@ begin
     delete from limit_reservations r
     where r.tenant_id = p_tenant and r.token = p_token and not r.is_held;
     if found then
+        perform set_config('synchronous_commit', 'off', true);
         return;
     end if;
     select r.places into v_places from limit_reservations r
@@ -266,6 +275,7 @@ begin
     if not found then
         return;
     end if;
+    perform set_config('synchronous_commit', 'off', true);
     with gone as (
         delete from limit_uses u where u.token = p_token returning u.counter_id, u.at, u.amount
     ), changed as (
@@ -282,8 +292,9 @@ begin
 end
 $$;
 
--- Removes what can count no longer, of up to `p_counters` counters; how many rows. A counter that
--- somebody uses just now is left for the next time, so a sweep waits for nobody.
+-- Removes what can count no longer, of up to `p_counters` counters and until it was `p_uses` rows or
+-- more; how many. A counter that somebody uses just now is left for the next time, so that a sweep
+-- waits for nobody.
 create function sweep_limits(p_counters integer, p_uses integer) returns bigint
 language plpgsql as $$
 declare
@@ -310,6 +321,7 @@ begin
         )
         limit p_counters
     loop
+        exit when v_total >= p_uses;
         continue when not pg_try_advisory_xact_lock(
             limit_place(v_counter.tenant_id, v_counter.limit_name, v_counter.key));
         with gone as (

@@ -1,6 +1,16 @@
 -- Counters of limits. The statements that change them are functions of the schema: each runs in one
 -- round trip, so that a lock is held for no longer than its commit takes.
 
+-- name: lock
+-- Every place of a batch at once: taken one demand after the other, they could be out of order.
+select lock_limits(array_agg(distinct place order by place)) from (
+    select limit_place(tenant_id, limit_name, key) as place
+    from unnest($1::uuid[], $2::text[], $3::text[]) as c (tenant_id, limit_name, key)
+    union all
+    select owner_place(tenant_id, owner)
+    from unnest($4::uuid[], $5::text[]) as o (tenant_id, owner)
+) as places
+
 -- name: reserve
 select token, limits, keys, used, exceeded
 from reserve_limits($1, $2, $3, $4, $5, $6, $7::text[], $8::text[], $9::bigint[], $10::bigint[],

