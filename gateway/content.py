@@ -20,6 +20,13 @@ def policies_dir() -> Path:
     return _content_dir("policies")
 
 
+def shipped_policies() -> dict[str, Path]:
+    """The shipped policies by the names that people call them by: `starter`, `payments`, ..."""
+    folder = policies_dir()
+    files = [*folder.glob("*.yaml"), *(folder / "guardrails").glob("*.yaml")]
+    return {file.stem: file for file in sorted(files) if not file.stem.endswith(".cases")}
+
+
 def _content_dir(name: str) -> Path:
     installed = _PACKAGE / "_content" / name
     return installed if installed.is_dir() else _PACKAGE.parent / name

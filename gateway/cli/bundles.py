@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gateway.cli.failures import EXIT_FAILED
-from gateway.cli.options import data_dir_option, json_option
+from gateway.cli.options import PolicyPath, data_dir_option, json_option
 
 if TYPE_CHECKING:
     from gateway.cli.api import Api
@@ -56,7 +56,7 @@ Examples:
     "paths",
     nargs=-1,
     required=True,
-    type=click.Path(exists=True, path_type=Path),
+    type=PolicyPath(),
     metavar="PATH...",
 )
 @click.option(

@@ -10,6 +10,27 @@ import click
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+
+class PolicyPath(click.Path):
+    """A file or folder of policies, or the name of one that travels with the product. What lies on
+    the disk goes first, so that a name never hides a file."""
+
+    def __init__(self) -> None:
+        super().__init__(exists=True, path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if not Path(value).exists():
+            from gateway.content import shipped_policies
+
+            shipped = shipped_policies()
+            if str(value) in shipped:
+                return shipped[str(value)]
+            if Path(value).name == str(value) and not Path(value).suffix:
+                names = ", ".join(shipped)
+                self.fail(f"there is no file `{value}`, and the shipped policies are {names}")
+        return super().convert(value, param, ctx)
+
+
 json_option = click.option(
     "--json", "json_wanted", is_flag=True, help="Write JSON, also to a terminal."
 )
@@ -36,8 +57,9 @@ _STACK_OPTIONS: tuple[Callable[[Any], Any], ...] = (
         "--policies",
         "policies_paths",
         multiple=True,
-        type=click.Path(exists=True, path_type=Path),
-        help="Policy file or folder; repeatable. [default: the starter policy]",
+        type=PolicyPath(),
+        help="Policy file or folder, or a shipped policy by its name: starter, observer, payments, "
+        "cloud, repository, messaging, database, code-agent. Repeatable. [default: starter]",
     ),
     click.option(
         "--mappers",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gateway.cli.failures import EXIT_FAILED, EXIT_USAGE, CommandError
+from gateway.cli.options import PolicyPath
 
 if TYPE_CHECKING:
     from gateway.cli.output import Output
@@ -16,9 +17,7 @@ if TYPE_CHECKING:
     from gateway.model.errors import ConfigurationError
     from gateway.model.vocabulary import Vocabulary
 
-paths_argument = click.argument(
-    "paths", nargs=-1, type=click.Path(path_type=Path), metavar="[POLICY]..."
-)
+paths_argument = click.argument("paths", nargs=-1, type=PolicyPath(), metavar="[POLICY]...")
 
 mappers_option = click.option(
     "--mappers",
