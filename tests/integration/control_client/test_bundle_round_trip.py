@@ -23,7 +23,7 @@ from gateway.judge import Judge, Ruleset
 from gateway.reservations import Reservations
 from gateway.rulesets.keeper import RulesetKeeper
 from gateway.rulesets.settings import RulesetSettings
-from tests.integration.controlplane.test_bundles import MAPPER, fresh, policy, published
+from tests.support.bundles import MAPPER, fresh, policy, published
 from tests.support.control_plane import Client, running_plane
 from tests.support.database import connect_as, make_database
 from tests.support.fake_world import FakeStops

@@ -14,7 +14,7 @@ import pytest
 from controlplane.services.bundle_check import invalid_bundle
 from gateway.cli.main import run_command
 from gateway.model.errors import Problem
-from tests.integration.controlplane.test_bundles import MAPPER, current, fresh, policy, published
+from tests.support.bundles import MAPPER, current, fresh, policy, published
 from tests.support.control_plane import Client
 
 
@@ -245,7 +245,7 @@ async def test_gateways_lists_who_runs_what(client: Client, shell: Shell):
 
 USAGE = {
     "nothing to publish": (["bundles", "publish"], "missing argument 'PATH...'"),
-    "a path that isn't there": (["bundles", "publish", "no-such-folder"], "does not exist"),
+    "a path that isn't there": (["bundles", "publish", "no-such-folder"], "there is no file `no-such-folder`"),
     "a number that is none": (["bundles", "show", "latest"], "is not a valid integer"),
     "number nought": (["bundles", "activate", "0"], "not in the range"),
 }

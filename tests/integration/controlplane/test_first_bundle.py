@@ -19,7 +19,7 @@ from controlplane.settings import BundleFilesSettings
 from controlplane.store.bundles import BundleStore
 from controlplane.store.embedded import EmbeddedPostgres
 from gateway.content import policies_dir
-from tests.integration.controlplane.test_bundles import MAPPER, current, policy, published
+from tests.support.bundles import MAPPER, current, policy, published
 from tests.support.control_plane import running_plane
 from tests.support.database import make_database
 
