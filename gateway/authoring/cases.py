@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from gateway.authoring.policies import render
 from gateway.authoring.questions import InputError, Question, question_of
 from gateway.decide.bundle import Bundle
 from gateway.decide.documents.document import (
@@ -24,36 +23,92 @@ from gateway.decide.documents.document import (
 )
 from gateway.decide.documents.reader import Reader
 from gateway.decide.loader import CODE, load_bundle, load_settings_beside, policy_files
-from gateway.model.codec import JsonValue
+from gateway.decide.rules.policy import Limit, Place, Rule
 from gateway.model.effect import Mode
 from gateway.model.errors import ConfigurationError, Problem
 from gateway.model.vocabulary import Vocabulary
 
 CASES_MAX: Final = 10_000
+LISTED_MAX: Final = 100
 
-EXPECTED_FIELDS: Final[Mapping[str, str]] = {
+EXPECTED_TEXTS: Final[Mapping[str, str]] = {
     "effect": "effect",
     "policy": "policy",
     "rule": "rule",
     "reason": "reason_code",
+    "message": "message",
     "mode": "mode",
     "unresolved": "unresolved",
+    "level": "level",
 }
-"""What a case may expect, and what the decision calls it."""
+"""What a case may expect as text, and what the decision calls it."""
+
+EXPECTED_LISTS: Final[Mapping[str, str]] = {
+    "watched": "watched",
+    "limits": "limits",
+    "obligations": "obligations",
+}
+"""What a case may expect as a list of names: rules in monitor mode, limits that are counted."""
+
+EXPECTED_FIELDS: Final = (*EXPECTED_TEXTS, *EXPECTED_LISTS, "score")
+
+LEVELS: Final = ((25, "low"), (50, "moderate"), (75, "high"), (101, "critical"))
+"""Below which score, which word (the bins of NIST SP 800-30)."""
+
+Expected = str | int | list[str] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One field that is not as expected, both as text."""
+
+    field: str
+    found: str
+    expected: str
+
+    def __str__(self) -> str:
+        return f"{self.field} is {self.found}, expected {self.expected}"
 
 
 @dataclass(frozen=True, slots=True)
 class CaseResult:
-    """`wrong` says field by field what came and what was expected; empty when the case holds."""
+    """`differences` tells field by field what came and what was expected; empty when the case
+    holds."""
 
     file: str
     line: int
     name: str
-    wrong: tuple[str, ...]
+    differences: tuple[Difference, ...]
+
+    @property
+    def wrong(self) -> tuple[str, ...]:
+        return tuple(map(str, self.differences))
 
     @property
     def holds(self) -> bool:
-        return not self.wrong
+        return not self.differences
+
+
+@dataclass(frozen=True, slots=True)
+class Untried:
+    """A rule or a limit that no case brings to speak."""
+
+    policy: str
+    name: str
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What became of all cases. `tried` of `speakers` rules and limits spoke in some case."""
+
+    results: list[CaseResult]
+    untried: list[Untried]
+    speakers: int
+
+    @property
+    def tried(self) -> int:
+        return self.speakers - len(self.untried)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +116,7 @@ class _Case:
     line: int
     name: str
     question: Question
-    expected: Mapping[str, str | None]
+    expected: Mapping[str, Expected]
 
 
 def run_cases(paths: Sequence[Path], vocabulary: Vocabulary | None = None) -> list[CaseResult]:
@@ -70,20 +125,58 @@ def run_cases(paths: Sequence[Path], vocabulary: Vocabulary | None = None) -> li
     Raises:
         ConfigurationError: `policy.invalid`, for a policy or a file of cases that can't be read.
     """
+    return report_cases(paths, vocabulary).results
+
+
+def report_cases(paths: Sequence[Path], vocabulary: Vocabulary | None = None) -> Report:
+    """The same, with the rules that no case tries.
+
+    Raises:
+        ConfigurationError: as `run_cases`.
+    """
     problems: list[Problem] = []
     results: list[CaseResult] = []
+    untried: list[Untried] = []
+    speakers = 0
     for policy_file in policy_files(map(_policy_of, paths), problems):
         cases_file = policy_file.with_name(f"{policy_file.stem}.cases{policy_file.suffix}")
         if not cases_file.is_file():
             continue
         beside = load_settings_beside(policy_file, problems)
         bundle = load_bundle([policy_file, *beside], vocabulary)
+        silent = dict(_speakers(bundle))
+        speakers += len(silent)
         for case in _load_cases(cases_file, problems):
             wrong = tuple(_differences(bundle, case))
             results.append(CaseResult(str(cases_file), case.line, case.name, wrong))
+            for name in _spoke(bundle, case.question):
+                silent.pop(name, None)
+        untried += silent.values()
     if problems:
         raise ConfigurationError(CODE, problems)
-    return results
+    return Report(results, untried, speakers)
+
+
+def _speakers(bundle: Bundle) -> Iterable[tuple[tuple[str, str], Untried]]:
+    for policy in bundle.policies:
+        listed: tuple[Rule | Limit, ...] = (*policy.rules, *policy.limits)
+        for each in listed:
+            if each.enabled:
+                yield (policy.name, each.id), Untried(policy.name, each.id, each.place)
+
+
+def _spoke(bundle: Bundle, question: Question) -> Iterable[tuple[str, str]]:
+    """The rules that decide for their policy, those that are only watched, and limits."""
+    for traces in question.explain(bundle):
+        for trace in traces:
+            if trace.decided_by is not None:
+                yield trace.policy, trace.decided_by
+    decision = question.decide(bundle, Mode.ENFORCE)
+    for watched in decision.watched:
+        yield watched.policy, watched.rule or ""
+    for claim in decision.claims:
+        policy, _, limit = claim.limit.partition("/")
+        yield policy, limit
 
 
 def _policy_of(path: Path) -> Path:
@@ -93,15 +186,40 @@ def _policy_of(path: Path) -> Path:
     return path
 
 
-def _differences(bundle: Bundle, case: _Case) -> Iterable[str]:
-    decided = render(case.question.decide(bundle, Mode.ENFORCE))
+def _differences(bundle: Bundle, case: _Case) -> Iterable[Difference]:
+    decision = case.question.decide(bundle, Mode.ENFORCE)
+    found: dict[str, Expected] = {
+        "effect": decision.effect.value,
+        "policy": decision.policy,
+        "rule": decision.rule,
+        "reason_code": decision.reason_code,
+        "message": decision.message,
+        "mode": decision.mode.value,
+        "unresolved": decision.unresolved,
+        "level": level_of(decision.risk.score),
+        "score": decision.risk.score,
+        "watched": [each.rule or f"{each.policy}'s default" for each in decision.watched],
+        "limits": [claim.limit.partition("/")[2] for claim in decision.claims],
+        "obligations": list(decision.obligations),
+    }
     for name, wanted in case.expected.items():
-        found = decided[EXPECTED_FIELDS[name]]
-        if found != wanted:
-            yield f"{name} is {_shown(found)}, expected {_shown(wanted)}"
+        came = found[{**EXPECTED_TEXTS, **EXPECTED_LISTS}.get(name, name)]
+        if _in_any_order(came) != _in_any_order(wanted):
+            yield Difference(name, _shown(came), _shown(wanted))
 
 
-def _shown(value: JsonValue) -> str:
+def level_of(score: int) -> str:
+    """The word for a risk score."""
+    return next(word for below, word in LEVELS if score < below)
+
+
+def _in_any_order(value: Expected) -> Expected:
+    return sorted(value) if isinstance(value, list) else value
+
+
+def _shown(value: Expected) -> str:
+    if isinstance(value, list):
+        return ", ".join(value) or "nothing"
     return "nothing" if value is None else str(value)
 
 
@@ -147,11 +265,22 @@ def _read_case(reader: Reader, item: Item) -> _Case | None:
     except InputError as error:
         reader.complain(given.mark, str(error))
         return None
-    expected: dict[str, str | None] = {}
-    for field, wanted in expect.items():
-        is_nothing = isinstance(wanted, Scalar) and wanted.value is None
-        expected[field] = None if is_nothing else reader.text_of(wanted, f"`{field}`")
+    expected = {field: _expected(reader, field, wanted) for field, wanted in expect.items()}
     return None if name is None else _Case(item.mark.line, name, question, expected)
+
+
+def _expected(reader: Reader, field: str, wanted: Item) -> Expected:
+    if field == "score":
+        return reader.whole_of(wanted, "`score`", 0, 100)
+    if field in EXPECTED_LISTS:
+        listed = reader.items(wanted, f"`{field}`", LISTED_MAX)
+        return [reader.text_of(each, f"`{field}`") or "" for each in listed]
+    if isinstance(wanted, Scalar) and wanted.value is None:
+        return None
+    text = reader.text_of(wanted, f"`{field}`")
+    if field == "level" and text is not None:
+        reader.choice(wanted, "`level`", {word: word for _, word in LEVELS})
+    return text
 
 
 def _plain_value(reader: Reader, item: Item) -> object:

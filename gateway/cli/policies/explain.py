@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 _FINDINGS = {
     "decides": "decides",
     "outranked": "matches, but an earlier rule decides",
-    "no_match": "does not match: {field}",
-    "condition_false": "its condition is false",
+    "watched": "would have decided, and is in monitor mode",
+    "no_match": "does not match: {field}: {detail}",
+    "condition_false": "its condition is false: {detail}",
     "condition_unresolved": "{field} could not be read, and an ALLOW needs it",
     "disabled": "is switched off",
 }
@@ -68,9 +69,10 @@ def _show_trace(out: Output, trace: PolicyTrace) -> None:
         out.say(f"policy {trace.policy} is not about this agent", "dim")
         return
     by = f"rule {trace.decided_by}" if trace.decided_by else "its default: no rule matched"
-    out.say(f"policy {trace.policy} says {trace.effect} by {by}", "bold")
+    watched = ", and is only watched" if trace.is_shadow else ""
+    out.say(f"policy {trace.policy} says {trace.effect} by {by}{watched}", "bold")
     for rule in trace.rules:
-        words = _FINDINGS[rule.finding].format(field=rule.field)
+        words = _FINDINGS[rule.finding].format(field=rule.field, detail=rule.detail)
         out.say(f"  {rule.priority:>6}  {rule.rule}: {words}")
 
 
@@ -79,6 +81,8 @@ def _trace_as_json(trace: PolicyTrace) -> dict[str, object]:
         "policy": trace.policy,
         "applies": trace.applies,
         "effect": trace.effect.value,
+        "mode": trace.mode.value,
+        "is_shadow": trace.is_shadow,
         "decided_by": trace.decided_by,
         "rules": [
             {
@@ -87,6 +91,7 @@ def _trace_as_json(trace: PolicyTrace) -> dict[str, object]:
                 "effect": rule.effect.value,
                 "finding": rule.finding.value,
                 "field": rule.field,
+                "detail": rule.detail,
             }
             for rule in trace.rules
         ],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from gateway.cli.policies.baseline import baseline
 from gateway.cli.policies.cases import test
 from gateway.cli.policies.check import check
 from gateway.cli.policies.decide import decide
@@ -29,5 +30,5 @@ def policies() -> None:
     """
 
 
-for _command in (check, test, explain, decide):
+for _command in (check, test, explain, decide, baseline):
     policies.add_command(_command)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.authoring.cases import run_cases
+from gateway.authoring.cases import report_cases, run_cases
 from gateway.content import policies_dir
 from gateway.model.errors import ConfigurationError
 from tests.support.policy_world import policy_text
@@ -64,7 +64,64 @@ def test_a_policy_without_cases_is_left_out(tmp_path: Path) -> None:
     assert run_cases([tmp_path]) == []
 
 
+def test_a_case_may_expect_all_that_a_decision_says(tmp_path: Path) -> None:
+    """Score and its level, what was watched, what counts, in any order."""
+    path = tmp_path / "p.yaml"
+    path.write_text(
+        policy_text(
+            "- {id: try, priority: 1, effect: BLOCK, mode: monitor}\n"
+            "- {id: reads, priority: 2, match: {kind: read}, effect: ALLOW}"
+        )
+        + "  limits: [{id: calls, per: agent, window: 1h, max: 5, effect: BLOCK}]\n"
+    )
+    path.with_name("p.cases.yaml").write_text(
+        f"""
+cases:
+  - {{name: all, {READ},
+      expect: {{level: moderate, watched: [try], limits: [calls], obligations: ["limit:p/calls"]}}}}
+  - {{name: none, {READ}, expect: {{score: 100, level: critical, watched: [], limits: [x]}}}}
+"""
+    )
+    first, second = run_cases([path])
+    assert first.wrong == ()
+    assert [each.partition(",")[0].split(" is ")[0] for each in second.wrong] == [
+        "score", "level", "watched", "limits",
+    ]  # fmt: skip
+    assert second.wrong[2] == "watched is try, expected nothing"
+
+
+def test_rules_and_limits_that_no_case_tries_are_named(tmp_path: Path) -> None:
+    """With their place; what is switched off need not be tried."""
+    path = tmp_path / "p.yaml"
+    path.write_text(
+        policy_text(
+            "- {id: reads, priority: 1, match: {kind: read}, effect: ALLOW}\n"
+            "- {id: sends, priority: 2, match: {kind: send}, effect: BLOCK}\n"
+            "- {id: off, priority: 3, effect: BLOCK, enabled: false}\n"
+            "- {id: seen, priority: 0, mode: monitor, effect: BLOCK}"
+        )
+        + "  limits:\n"
+        "    - {id: a, match: {kind: read}, per: agent, window: 1h, max: 5, effect: BLOCK}\n"
+        "    - {id: b, match: {kind: send}, per: agent, window: 1h, max: 5, effect: BLOCK}\n"
+    )
+    path.with_name("p.cases.yaml").write_text(
+        f"cases: [{{name: reads, {READ}, expect: {{effect: ALLOW}}}}]"
+    )
+    report = report_cases([path])
+    assert [(each.name, each.place.line) for each in report.untried] == [("sends", 9), ("b", 14)]
+    assert (report.tried, report.speakers) == (3, 5)
+
+
 UNREADABLE = {
+    "a score that is text": (
+        f"cases: [{{name: a, {READ}, expect: {{score: high}}}}]", "`score` must be a whole number",
+    ),
+    "a level that is none": (
+        f"cases: [{{name: a, {READ}, expect: {{level: hi}}}}]", "`level` can't be `hi`",
+    ),
+    "limits that are text": (
+        f"cases: [{{name: a, {READ}, expect: {{limits: a}}}}]", "`limits` must be a list",
+    ),
     "no YAML": ("cases: [", "this is not YAML"),
     "no cases": ("a: 1", "a file of cases has no field `a`"),
     "cases that are a map": ("cases: {}", "`cases` must be a list"),

@@ -116,14 +116,47 @@ def test_cases_that_hold_and_fail(
         {
             "file": str(cases), "line": 1, "name": "reads",
             "wrong": ["effect is ALLOW, expected BLOCK"],
+            "differences": [{"field": "effect", "found": "ALLOW", "expected": "BLOCK"}],
         }
     ]  # fmt: skip
     status, screen = on_terminal(monkeypatch, "test", policy)
     assert status == 1
-    assert "reads: effect is ALLOW, expected BLOCK" in screen
+    assert f"{cases}:1: reads" in screen
+    assert ["effect", "BLOCK", "ALLOW"] in [line.split() for line in screen.splitlines()]
     assert "0 of 1 cases hold" in screen
     cases.write_text("[")
     assert run("test", policy) == 1
+
+
+def test_coverage_names_what_no_case_tries(
+    policy: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A failure only where it is asked for."""
+    policy.with_name("p.cases.yaml").write_text(
+        CASES.replace('"read"', '"send"').replace("ALLOW", "BLOCK")
+    )
+    assert run("test", policy, "--coverage") == 0
+    found = line_of(capsys)["coverage"]
+    assert (found["tried"], found["rules"]) == (0, 1)
+    assert [(each["rule"], each["line"]) for each in found["untried"]] == [("reads", 8)]
+    assert run("test", policy, "--coverage", "--strict") == 1
+    _, screen = on_terminal(monkeypatch, "test", policy, "--coverage")
+    assert f"{policy}:8:7: no case tries `reads` of p" in screen
+
+
+def test_warnings_fail_a_strict_check(
+    policy: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Exit status 0, or 1 with --strict; each with its place and what to do."""
+    policy.write_text(GOOD + "    - {id: late, priority: 2, match: {kind: read}, effect: BLOCK}\n")
+    assert run("check", policy, "--any-names") == 0
+    (warning,) = line_of(capsys)["warnings"]
+    assert (warning["finding"], warning["rule"], warning["line"]) == ("unreachable", "late", 9)
+    assert run("check", policy, "--any-names", "--strict") == 1
+    status, screen = on_terminal(monkeypatch, "check", policy, "--any-names")
+    assert status == 0
+    assert f"{policy}:9:7: rule `late` never decides: `reads` (line 8) takes all" in screen
+    assert "loads, with 1 warning; revision" in screen
 
 
 def test_no_cases_is_a_failure(policy: Path, capsys: pytest.CaptureFixture[str]) -> None:
