@@ -97,7 +97,9 @@ class Writer:
         """The test, and such as are all true only if nothing in it was left untold; none where
         that can't be otherwise."""
         self._sure, self._unsure = {}, False
-        operands = node.operands if _is_conjunction(node) else (node,)
+        operands: tuple[Node, ...] = (node,)
+        if isinstance(node, Logic) and node.op is LogicOp.AND:
+            operands = node.operands
         tests = [self._conjunct(operand, lenient=lenient) for operand in operands]
         return " and ".join(tests), ["False"] if self._unsure else list(self._sure)
 
@@ -144,8 +146,8 @@ class Writer:
                 return self._call(node, lenient=lenient)
             case Has():
                 return self._has(node, lenient=lenient)
-            case Literal(_, bool() as value):
-                return str(value)
+            case Literal(_, bool() as truth):
+                return str(truth)
             case _:
                 value = self._value(node)
                 return None if value is None else self._truth(value, lenient=lenient)
@@ -339,7 +341,3 @@ class Writer:
         if not lenient:
             return f"({value.name} is not _M)"
         return f"({value.name} is not _M or a.unreadable and {self._doubt(node, lenient=True)})"
-
-
-def _is_conjunction(node: Node) -> bool:
-    return isinstance(node, Logic) and node.op is LogicOp.AND

@@ -15,7 +15,7 @@ from typing import Final
 
 from gateway.decide.assessment import Assessment
 from gateway.decide.conditions.facts import TARGET_ID
-from gateway.decide.conditions.semantics import Unresolved
+from gateway.decide.conditions.unresolved import Unresolved
 from gateway.decide.patterns import Pattern
 from gateway.decide.rules.groups import FUNCTION_RULES_MAX, Find, Placed, compile_groups
 from gateway.decide.rules.policy import (

@@ -176,13 +176,17 @@ def test_explain(
     assert found["actions"] == [
         [
             {
-                "policy": "p", "applies": True, "effect": "ALLOW", "decided_by": "reads",
+                "policy": "p", "applies": True, "effect": "ALLOW", "mode": "enforce",
+                "is_shadow": False, "decided_by": "reads",
                 "rules": [
                     {"rule": "reads", "priority": 1, "effect": "ALLOW", "finding": "decides",
-                     "field": None},
+                     "field": None, "detail": ""},
                 ],
             },
-            {"policy": "q", "applies": False, "effect": "BLOCK", "decided_by": None, "rules": []},
+            {
+                "policy": "q", "applies": False, "effect": "BLOCK", "mode": "enforce",
+                "is_shadow": False, "decided_by": None, "rules": [],
+            },
         ]
     ]  # fmt: skip
     batch = f'{{"actions":[{READ},{READ.replace("read", "delete")}]}}'

@@ -6,6 +6,14 @@ from gateway.decide.rules.trace import Finding, trace
 from gateway.model.effect import Effect, Mode
 from tests.support.policy_world import act, bundle_of, policy_text, who
 
+ORGANISATION = """
+apiVersion: checkrein/v1
+kind: Organisation
+metadata: {name: o}
+spec:
+  targetLabels: [{label: prod, match: {target.id: prod-*}}]
+"""
+
 RULES = """
 - {id: off, priority: 1, effect: BLOCK, enabled: false}
 - {id: other, priority: 2, effect: BLOCK, match: {kind: read}}
@@ -18,6 +26,56 @@ RULES = """
 - {id: late, priority: 6, effect: BLOCK, when: risk.score > 0}
 - {id: also, priority: 7, effect: ALLOW, match: {target.id: "*"}}
 """
+
+
+def test_details_say_what_there_was_instead() -> None:
+    """What a field is, what the rule wants, and which part of a condition is false."""
+    rules = """
+    - {id: a, priority: 1, effect: BLOCK, match: {kind: [read, delete]}}
+    - {id: b, priority: 2, effect: BLOCK, match: {agent: [a, b, c, d, e, f, g]}}
+    - {id: c, priority: 3, effect: BLOCK, match: {labels: {team: pay*}}}
+    - {id: d, priority: 4, effect: BLOCK, match: {reversible: false}}
+    - {id: e, priority: 5, effect: BLOCK, when: "params.n == 9 && params.n > 5 && params.n < 9"}
+    - {id: f, priority: 6, effect: BLOCK, when: params.n == 9 && params.nope && params.n > 9}
+    - {id: g, priority: 7, effect: BLOCK, when: params.n < 5 || params.n > 10}
+    - {id: h, priority: 8, effect: BLOCK, match: {run: r*}}
+    - {id: i, priority: 9, effect: BLOCK, match: {target.label: prod}}
+    - {id: j, priority: 9, effect: BLOCK, when: "[params.n] == [9] ? false : true"}
+    """
+    bundle = bundle_of(ORGANISATION, policy_text(rules))
+    (found,) = trace(bundle.policies, act(params={"n": 9}), who(labels={"team": "x" * 200}))
+    assert {each.rule: each.detail for each in found.rules} == {
+        "a": "it is `create`, and the rule is about `delete` or `read`",
+        "b": "it is `agent`, and the rule is about `a` or `b` or `c` or `d` or `e` or 2 more",
+        "c": f"it is `{'x' * 80}`, and the rule is about `pay*`",
+        "d": "it is true",
+        "e": "params.n < 9",
+        "f": "params.n > 9",
+        "g": "params.n < 5 || params.n > 10",
+        "h": "it is nothing, and the rule is about `r*`",
+        "i": "it is nothing, and the rule is about `prod`",
+        "j": "[params.n] == [9] ? false : true",
+    }
+    assert found.decided_by is None
+
+
+def test_monitor_mode_is_explained() -> None:
+    """Watched rules, and policies that are only shadows."""
+    rules = """
+    - {id: a, priority: 1, effect: BLOCK, mode: monitor}
+    - {id: b, priority: 2, effect: ALLOW}
+    - {id: c, priority: 3, effect: BLOCK, mode: monitor}
+    """
+    shadow = policy_text("", name="q", mode="monitor")
+    bundle = bundle_of(policy_text(rules), shadow)
+    first, second = trace(bundle.policies, act(), who())
+    assert [each.finding for each in first.rules] == [
+        Finding.WATCHED, Finding.DECIDES, Finding.OUTRANKED,
+    ]  # fmt: skip
+    assert (first.effect, first.decided_by, first.is_shadow) == (Effect.ALLOW, "b", False)
+    assert (second.effect, second.mode, second.is_shadow) == (Effect.BLOCK, Mode.MONITOR, True)
+    (alone,) = trace(bundle_of(shadow).policies, act(), who())
+    assert (alone.mode, alone.is_shadow) == (Mode.MONITOR, False)
 
 
 def test_every_rule_is_explained() -> None:
