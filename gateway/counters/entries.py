@@ -50,7 +50,9 @@ def taken(reservation: Reservation) -> Entry:
     shares = [
         (*share.place, share.amount, share.seconds, share.used) for share in reservation.shares
     ]
-    return "r", reservation.token, reservation.owner, reservation.lapses_at, shares
+    return (
+        "r", reservation.token, reservation.owner, reservation.at, reservation.lapses_at, shares,
+    )  # fmt: skip
 
 
 def started(token: str) -> Entry:
@@ -91,9 +93,9 @@ def replay(entries: Iterable[Any], ledger: Ledger, now: int) -> None:
                     raise Damaged
             case "c", [limit, key, seconds, uses]:
                 ledger.restore((limit, key), Counter(seconds, map(tuple, uses)))
-            case "r", [token, owner, lapses_at, shares]:
+            case "r", [token, owner, at, lapses_at, shares]:
                 _end_of_owner(ledger, owner, now)
-                ledger.open(Reservation(token, owner, tuple(map(_share, shares)), lapses_at))
+                ledger.open(Reservation(token, owner, at, tuple(map(_share, shares)), lapses_at))
             case "s", [token]:
                 reservation = ledger.find(token)
                 if reservation is not None:

@@ -57,10 +57,11 @@ class Share:
 
 @dataclass(slots=True)
 class Reservation:
-    """`lapses_at` is None from when it is in flight."""
+    """`at` is when it was taken, `lapses_at` None from when it is in flight."""
 
     token: str
     owner: str
+    at: int
     shares: tuple[Share, ...]
     lapses_at: int | None
 
@@ -129,7 +130,7 @@ class Ledger:
             )
             for reading in readings
         )
-        self.open(Reservation(token, owner, shares, lapses_at))
+        self.open(Reservation(token, owner, now, shares, lapses_at))
         return Reserved(token, readings), True
 
     def start(self, token: str, now: int) -> bool:
@@ -146,8 +147,9 @@ class Ledger:
         reservation = self._close(token)
         if reservation is None:
             return False
+        at = max(now, reservation.at)
         for share in reservation.shares:
-            self.count(share.place, share.seconds, now, share.amount)
+            self.count(share.place, share.seconds, at, share.amount)
         return True
 
     def release(self, token: str) -> bool:
