@@ -36,18 +36,23 @@ class Source:
             "mappers": [{"name": one.name, "text": one.text} for one in self.mappers],
         }
 
-    def at_home(self, problems: Sequence[Mapping[str, Any]]) -> list[Problem]:
-        """The control plane's problems, at the places of the files here."""
-        return [
-            Problem(
-                self.places.get(str(one["file"]), str(one["file"])),
-                int(one["line"]),
-                int(one["column"]),
-                str(one["message"]),
-                str(one["help"]),
-            )
-            for one in problems
-        ]
+
+def problems_of(envelope: Mapping[str, Any], places: Mapping[str, str]) -> list[Problem] | None:
+    """The problems of files that a refusal carries, at the places of the files here; None where
+    it is a refusal for another reason."""
+    found = envelope.get("problems")
+    if not isinstance(found, list):
+        return None
+    return [
+        Problem(
+            places.get(str(one["file"]), str(one["file"])),
+            int(one["line"]),
+            int(one["column"]),
+            str(one["message"]),
+            str(one["help"]),
+        )
+        for one in found
+    ]
 
 
 def load_source(policies: Sequence[Path], mappers: Sequence[Path]) -> Source:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from gateway.cli.api import Api
     from gateway.cli.bundle_source import Source
     from gateway.cli.output import Output
+    from gateway.model.errors import Problem
 
 LIST_COUNT_MAX = 500
 
@@ -85,7 +87,7 @@ def publish(
     published again.
     """
     from gateway.cli.api import Refused
-    from gateway.cli.bundle_source import load_source
+    from gateway.cli.bundle_source import load_source, problems_of
     from gateway.model.errors import ConfigurationError
 
     api, out = _open(data_dir_path, json_wanted)
@@ -93,18 +95,16 @@ def publish(
         with _at_work("checking the files"):
             source = load_source(paths, mappers_paths)
     except ConfigurationError as error:
-        return _show_problems(out, error)
+        return _show_problems(out, error.problems)
     body = {**source.body(), "comment": comment, "dryRun": dry_run}
     try:
         with _at_work("publishing"):
             answer = api.post("/v1/bundles", body, WORK_SECONDS_MAX)
     except Refused as error:
-        problems = error.detail.get("problems")
-        if not isinstance(problems, list):
+        problems = problems_of(error.detail, source.places)
+        if problems is None:
             raise
-        return _show_problems(
-            out, ConfigurationError("bundle.invalid", source.at_home(problems)), where="there"
-        )
+        return _show_problems(out, problems, " found by the control plane")
     if out.as_json:
         out.emit({"ok": True, "isDryRun": dry_run, "localRevision": source.revision, **answer})
     elif dry_run:
@@ -198,7 +198,7 @@ def activate(
     They are checked anew: a name that they use may be gone since.
     """
     from gateway.cli.api import Refused
-    from gateway.model.errors import ConfigurationError, Problem
+    from gateway.cli.bundle_source import problems_of
 
     api, out = _open(data_dir_path, json_wanted)
     try:
@@ -207,11 +207,10 @@ def activate(
                 f"/v1/bundles/{sequence}/activate", {"comment": comment}, WORK_SECONDS_MAX
             )
     except Refused as error:
-        problems = error.detail.get("problems")
-        if not isinstance(problems, list):
+        problems = problems_of(error.detail, {})
+        if problems is None:
             raise
-        found = [Problem(**each) for each in problems]
-        return _show_problems(out, ConfigurationError("bundle.invalid", found), where="there")
+        return _show_problems(out, problems, " found by the control plane")
     if out.as_json:
         out.emit({"ok": True, **answer})
     else:
@@ -300,19 +299,17 @@ def _at_work(words: str) -> AbstractContextManager[Any]:
     return make_console(sys.stderr).status(f"{words} ...")
 
 
-def _show_problems(out: Output, error: Any, where: str = "") -> int:
+def _show_problems(out: Output, problems: Sequence[Problem], finder: str = "") -> int:
     """Every problem at its place; gives the exit status."""
     from dataclasses import asdict
 
     if out.as_json:
-        out.emit({"ok": False, "problems": [asdict(problem) for problem in error.problems]})
+        out.emit({"ok": False, "problems": [asdict(problem) for problem in problems]})
         return EXIT_FAILED
-    for problem in error.problems:
+    for problem in problems:
         out.say(str(problem), "red")
-    count = len(error.problems)
-    found = "1 problem" if count == 1 else f"{count} problems"
-    by = " found by the control plane" if where else ""
-    out.say(f"{found}{by}; nothing is published")
+    count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+    out.say(f"{count}{finder}; nothing is published")
     return EXIT_FAILED
 
 

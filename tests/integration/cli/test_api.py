@@ -77,6 +77,9 @@ ANSWERS = {
         409, envelope("it is DENIED", "APPROVAL_NOT_PENDING"),
         "it is DENIED (APPROVAL_NOT_PENDING)", "look again",
     ),
+    "a refusal whose code says more than its status": (
+        409, envelope("no key", "BUNDLE_NO_KEY"), "no key (BUNDLE_NO_KEY)", "openssl genpkey",
+    ),
     "a fault without an envelope": (
         500, b"<html>oops</html>", "the control plane answered with status 500", "",
     ),

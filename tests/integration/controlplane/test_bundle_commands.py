@@ -95,6 +95,19 @@ async def test_publish_speaks_on_a_terminal(shell: Shell, folder: Path):
         assert "Nothing to do: bundle " in again
 
 
+async def test_a_person_sees_what_is_waited_for(
+    shell: Shell, folder: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Ten thousand rules take seconds; on a terminal each step says that it is at work."""
+    beside = Terminal()
+    monkeypatch.setattr(sys, "stderr", beside)
+    monkeypatch.setenv("TERM", "xterm")
+    status, _ = await shell.look("bundles", "publish", folder)
+    assert status == 0
+    assert "checking the files" in beside.getvalue()
+    assert "publishing" in beside.getvalue()
+
+
 async def test_own_mappers_go_with_the_policies(client: Client, shell: Shell, tmp_path: Path):
     """Their actions are known to the check here and there, and they are in the bundle."""
     (tmp_path / "m").mkdir()
@@ -245,7 +258,10 @@ async def test_gateways_lists_who_runs_what(client: Client, shell: Shell):
 
 USAGE = {
     "nothing to publish": (["bundles", "publish"], "missing argument 'PATH...'"),
-    "a path that isn't there": (["bundles", "publish", "no-such-folder"], "there is no file `no-such-folder`"),
+    "a path that isn't there": (
+        ["bundles", "publish", "no-such-folder"],
+        "there is no file `no-such-folder`",
+    ),
     "a number that is none": (["bundles", "show", "latest"], "is not a valid integer"),
     "number nought": (["bundles", "activate", "0"], "not in the range"),
 }
