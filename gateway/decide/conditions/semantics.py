@@ -9,6 +9,7 @@ number (infinite, not a number) are no result here, see `conversions`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
@@ -154,8 +155,8 @@ def multiply(left: object, right: object) -> int | float:
 
 def divide(left: object, right: object) -> int | float:
     """Whole numbers towards zero, as CEL and C do; Python's `//` goes down."""
-    if isinstance(left, float) and isinstance(right, float) and right != 0:
-        return finite(left / right)
+    if isinstance(left, float) and isinstance(right, float):
+        return finite(left / right if right else math.inf)
     dividend, divisor = _int(left), _int(right)
     if divisor == 0:
         raise Unresolved
