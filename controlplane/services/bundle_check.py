@@ -33,7 +33,7 @@ PROBLEMS_SHOWN_MAX = 500
 """More would be a wall of text in an answer; the count of all of them stands beside."""
 
 VOCABULARIES_KEPT_MAX = 4
-"""One is half a second of work and some megabytes; an operator publishes one set of mappers."""
+"""Making one reads every mapper's index; an operator publishes one set of mappers, or two."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -241,8 +241,9 @@ def key(data_dir_path: Path | None, json_wanted: bool) -> None:
 def gateways(data_dir_path: Path | None, json_wanted: bool) -> None:
     """List gateways, and whether each runs the current bundle.
 
-    One that stays behind has refused it, and its log says why. Gateways that read their policies
-    from files of their own are not here.
+    One that stays behind has refused it, and its log says why. One that is ahead runs a bundle
+    that is gone here, as after a database was restored: publish until the numbers are past it.
+    Gateways that read their policies from files of their own are not here.
     """
     from gateway.cli.moments import time_since
     from gateway.cli.output import Column
@@ -265,7 +266,7 @@ def gateways(data_dir_path: Path | None, json_wanted: bool) -> None:
             Column("GATEWAY"),
             Column("BUNDLE", justify="right", is_fixed=True),
             Column("REVISION", is_fixed=True),
-            Column("UP TO DATE", {"yes": "green", "no": "yellow"}, is_fixed=True),
+            Column("UP TO DATE", {"yes": "green", "no": "yellow", "ahead": "red"}, is_fixed=True),
             Column("SINCE", is_fixed=True),
             Column("LAST SEEN", is_fixed=True),
         ),
@@ -274,13 +275,22 @@ def gateways(data_dir_path: Path | None, json_wanted: bool) -> None:
                 one["gatewayId"],
                 one["sequence"] or "none",
                 _short(one["revision"] or ""),
-                "yes" if one["isUpToDate"] else "no",
+                _state(one, current),
                 time_since(one["runningSince"]),
                 time_since(one["lastSeenAt"]),
             )
             for one in answer["gateways"]
         ),
     )
+
+
+def _state(gateway: dict[str, Any], current: dict[str, Any] | None) -> str:
+    """`ahead`: it runs a bundle that the control plane no longer knows, as after a database was
+    restored; it refuses everything older."""
+    if gateway["isUpToDate"]:
+        return "yes"
+    newest = 0 if current is None else current["sequence"]
+    return "ahead" if gateway["sequence"] > newest else "no"
 
 
 def _open(data_dir_path: Path | None, json_wanted: bool) -> tuple[Api, Output]:

@@ -238,12 +238,13 @@ async def test_key_prints_what_gateways_are_given(client: Client, shell: Shell):
 
 
 async def test_gateways_lists_who_runs_what(client: Client, shell: Shell):
-    """Up to date and behind; JSON has the whole revision."""
+    """Up to date, behind, ahead; JSON has the whole revision."""
     old = await published(client, policy(fresh()))
     new = await published(client, policy(fresh()))
     for name, sequence, running in (
         ("gw-yes", new["sequence"], new["revision"]),
         ("gw-no", old["sequence"], old["revision"]),
+        ("gw-ahead", new["sequence"] + 1, old["revision"]),
     ):
         await current(client, f"?gatewayId={name}&sequence={sequence}&running={running}")
     status, shown = await shell.look("gateways")
@@ -251,6 +252,7 @@ async def test_gateways_lists_who_runs_what(client: Client, shell: Shell):
     lines = {line.split()[0]: line.split() for line in shown.splitlines()}
     assert lines["gw-yes"][1:4] == [str(new["sequence"]), new["revision"][:12], "yes"]
     assert lines["gw-no"][1:4] == [str(old["sequence"]), old["revision"][:12], "no"]
+    assert lines["gw-ahead"][3] == "ahead"
     assert f"Current: bundle {new['sequence']}, revision {new['revision'][:12]}" in shown
     _, told = await shell.run("gateways")
     assert told["current"]["revision"] == new["revision"]
