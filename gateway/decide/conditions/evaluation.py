@@ -18,9 +18,9 @@ ITERATIONS_MAX: Final = 1_000
 """Items that an outermost quantifier looks at, those inside it together: whatever list the agent
 sends. Beyond it the condition can't be evaluated."""
 
-WORK_MAX: Final = 100_000
-"""Steps that an outermost quantifier may take: some ten milliseconds. A step is one node of the
-condition, one item that is compared, or some characters."""
+WORK_MAX: Final = 50_000
+"""Steps that an outermost quantifier may take: ten milliseconds, and forty for maps that are
+compared. A step is one node of the condition, one item that is gone through, or some characters."""
 
 CHARS_OF_A_STEP: Final = 64
 

@@ -268,4 +268,7 @@ def _quantified(node: Quantified) -> Step:
 
 
 def _count(node: Node) -> int:
+    """How many steps a node is; a list of literals is made once for all."""
+    if isinstance(node, ListLiteral) and all(isinstance(item, Literal) for item in node.items):
+        return 1
     return 1 + sum(map(_count, children(node)))

@@ -20,7 +20,7 @@ stack bear. The reference implementation of CEL stops at 32 too."""
 LIST_ITEMS_MAX = 1_000
 """Items of one written list."""
 
-QUANTIFIERS_MAX = 16
+QUANTIFIERS_MAX = 8
 """Quantifiers of one condition. Each of them may take its whole budget, see `evaluation`."""
 
 

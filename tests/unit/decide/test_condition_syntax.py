@@ -97,9 +97,9 @@ SYNTAX = {
     "a conversion of nothing": ("duration()", 0, "`duration` takes one argument", ""),
     "a quantifier over a literal": ("a.all(true, true)", 6, "unexpected `true`", ""),
     "too many quantifiers": (
-        " || ".join(["a.all(x, x)"] * 17),
-        240,
-        "goes through more than 16 lists",
+        " || ".join(["a.all(x, x)"] * 9),
+        120,
+        "goes through more than 8 lists",
         "split the rule",
     ),
     "map with too much": ("a.map(x, x, x, x)", 13, "unexpected `,` where `)`", ""),
