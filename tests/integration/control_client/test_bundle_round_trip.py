@@ -37,7 +37,9 @@ SECONDS_MAX = 20.0
 class Gateway:
     """What of a gateway has to do with bundles."""
 
-    def __init__(self, client: ControlPlaneClient, settings: ControlSettings, home: Path) -> None:
+    def __init__(
+        self, client: ControlPlaneClient, settings: ControlSettings, home: Path, key: str
+    ) -> None:
         clock = FakeClock()
         judge = Judge(
             Ruleset(SHIPPED, Bundle.empty()), FakeStops(), Reservations(LocalLimits(clock))
@@ -47,7 +49,7 @@ class Gateway:
         self.feed = BundleFeed(
             client,
             settings,
-            RulesetSettings(),
+            RulesetSettings(bundle_public_key=key),
             home / "bundle",
             "gw-round-trip",
             lambda: sorted(mappers_dir().glob("stripe.yaml")),
@@ -66,8 +68,8 @@ class Gateway:
 
 
 @asynccontextmanager
-async def running_gateway(plane: Client, home: Path) -> AsyncIterator[Gateway]:
-    """A gateway that follows the bundles of this control plane."""
+async def running_gateway(plane: Client, home: Path, key: str = "") -> AsyncIterator[Gateway]:
+    """A gateway that follows the bundles of this control plane; `key` is the one it is given."""
     settings = ControlSettings(
         api_url=plane.url,
         api_key=plane.keys["gateway"],
@@ -75,7 +77,7 @@ async def running_gateway(plane: Client, home: Path) -> AsyncIterator[Gateway]:
         retry_seconds_max=0.2,
     )
     client = ControlPlaneClient(settings)
-    gateway = Gateway(client, settings, home)
+    gateway = Gateway(client, settings, home, key)
     await gateway.feed.start(gateway.keeper)
     try:
         yield gateway
@@ -172,7 +174,7 @@ async def test_a_new_key_is_not_trusted_by_itself(
     postgres_server: EmbeddedPostgres, tmp_path: Path
 ):
     """A control plane that lost its key signs by another one: the gateway keeps what it has, over
-    a restart too, and says which keys differ."""
+    a restart too, and says which keys differ, until somebody gives it the new key."""
     name = await asyncio.to_thread(make_database, postgres_server)
     home = tmp_path / "plane"
     async with running_plane(postgres_server, name, home) as plane:
@@ -181,8 +183,12 @@ async def test_a_new_key_is_not_trusted_by_itself(
             assert gateway.revision == good["revision"]
     (home / FILE).unlink()
     async with running_plane(postgres_server, name, home) as plane:
-        await published(plane, policy(fresh()))
+        new = await published(plane, policy(fresh()))
         async with running_gateway(plane, tmp_path) as gateway:
             await gateway.until(lambda: gateway.keeper.fault)
             assert "bundle.key_changed" in str(gateway.keeper.fault)
             assert gateway.revision == good["revision"]
+        key = (await plane.call("GET", "/v1/bundles/key", key="gateway")).body["publicKey"]
+        async with running_gateway(plane, tmp_path, key) as gateway:
+            assert gateway.revision == new["revision"]
+            assert gateway.keeper.fault is None
