@@ -61,6 +61,20 @@ def policy_text(
     return head + body + (f"\n{indent(listed, '    ')}\n" if listed else " []\n")
 
 
+def organisation_text(spec: str, name: str = "acme") -> str:
+    """An organisation document around its `spec`."""
+    head = f"apiVersion: checkrein/v1\nkind: Organisation\nmetadata: {{name: {name}}}\nspec:\n"
+    return head + indent(dedent(spec).strip() or "{}", "  ") + "\n"
+
+
+def problems_of_texts(*texts: str, vocabulary: Vocabulary | None = None) -> list[str]:
+    """What is wrong with `0.yaml`, `1.yaml` and so on, together."""
+    problems: list[Problem] = []
+    sources = [(f"{number}.yaml", text) for number, text in enumerate(texts)]
+    parse_sources(sources, vocabulary, problems)
+    return [str(problem) for problem in sorted(problems)]
+
+
 def problems_of(text: str, vocabulary: Vocabulary | None = None) -> list[Problem]:
     problems: list[Problem] = []
     parse_sources([("p.yaml", text)], vocabulary, problems)

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Final, TypeVar
 
 from gateway.decide.conditions.zones import load_zone, load_zone_names
-from gateway.decide.documents.document import Item
+from gateway.decide.documents.document import Fields, Item
 from gateway.decide.documents.patterns import hold, read_pattern
 from gateway.decide.documents.reader import Reader
 from gateway.decide.documents.schema import API_VERSION
@@ -140,9 +140,10 @@ def _target_labels(
 def _target_label(reader: Reader, item: Item, vocabulary: Vocabulary) -> TargetLabel | None:
     found = reader.fields(item, "a target label", ("label", "match"), ("label", "match"))
     label = _name(reader, found["label"], "`label`") if "label" in found else None
-    match = reader.fields(found.get("match"), "`match`", _TARGET_FIELDS)
-    if "match" in found and not match:
-        reader.complain(found["match"].mark, "`match` says nothing, so every target would fit")
+    written = found.get("match")
+    match = reader.fields(written, "`match`", _TARGET_FIELDS)
+    if isinstance(written, Fields) and not written.entries:
+        reader.complain(written.mark, "`match` says nothing, so every target would fit")
     fields: list[tuple[TargetField, Pattern]] = []
     target_id: Pattern | None = None
     for name, value in match.items():

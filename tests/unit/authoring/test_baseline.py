@@ -71,7 +71,7 @@ def test_records_become_a_document() -> None:
     ]
     assert (found.records, found.unreadable, found.dropped) == (103, 0, 0)
     usual = baseline_of(found.text).agents["bot"]["create_refund"]
-    assert (usual.count, usual.days, usual.hours) == (101, 2, {8, 9})
+    assert (usual.count, usual.days, usual.hours) == (101, 2, frozenset({8, 9}))
     assert usual.amounts == {"eur": 7, "usd": 95}
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from gateway.content import policies_dir
-from gateway.decide.loader import load_bundle
+from gateway.decide.loader import load_bundle, load_settings_beside
 from gateway.model.errors import ConfigurationError
-from tests.support.policy_world import policy_text
+from tests.support.policy_world import organisation_text, policy_text
 
 GOOD = policy_text("- {id: a, priority: 1, effect: ALLOW}", name="good")
 
@@ -64,6 +64,17 @@ def test_a_folder_that_can_not_be_listed(tmp_path: Path, monkeypatch: pytest.Mon
 
     monkeypatch.setattr(Path, "iterdir", refuse)
     assert "it can't be read: permission denied" in refusal_of(tmp_path)[0]
+
+
+def test_settings_beside_a_policy(tmp_path: Path) -> None:
+    """An organisation in a file of its own goes with every policy of its folder."""
+    (tmp_path / "a.yaml").write_text(GOOD)
+    (tmp_path / "b.yaml").write_text(policy_text("", name="b") + "---\n" + organisation_text(""))
+    (tmp_path / "o.yaml").write_text(organisation_text("environments: [prod]"))
+    (tmp_path / "x.yaml").write_bytes(b"\xff")
+    assert load_settings_beside(tmp_path / "a.yaml", []) == [tmp_path / "o.yaml"]
+    assert load_settings_beside(tmp_path / "o.yaml", []) == []
+    assert load_bundle([tmp_path / "a.yaml", tmp_path / "o.yaml"]).risks.organisation.environments
 
 
 def test_the_shipped_folder_has_one_policy() -> None:

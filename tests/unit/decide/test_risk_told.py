@@ -91,8 +91,9 @@ def test_labels_of_one_operation_are_not_anothers() -> None:
     model = RiskModel(LABELLED)
     one, two = model.profile(call()), model.profile(call("get_x", "read"))
     action = call(id="prod-1")
-    assert one.assess(one.key(action, at())).labels == ("billing", "nameless", "prod")
-    assert two.assess(two.key(action, at())).labels == ("nameless", "prod")
+    for _ in range(2):
+        assert one.assess(one.key(action, at())).labels == ("billing", "nameless", "prod")
+        assert two.assess(two.key(action, at())).labels == ("nameless", "prod")
 
 
 RECIPIENTS: dict[str, tuple[object, int]] = {
