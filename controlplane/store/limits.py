@@ -91,6 +91,7 @@ class LimitLedger:
         self._database = database
         self._flight = flight_seconds_max * MICROSECONDS
         self._reserving = Gathering(self._reserve)
+        self._settling = Gathering(self._settle)
 
     async def reserve(self, demand: Demand) -> Reservation:
         """Read every counter and take all or nothing."""
@@ -141,7 +142,19 @@ class LimitLedger:
 
     async def settle(self, tenant_id: uuid.UUID, token: uuid.UUID) -> None:
         """Let it count until its windows are over."""
-        await self._database.row(_SQL["settle"], tenant_id, token)
+        await self._settling.add((tenant_id, token))
+
+    async def _settle(self, tokens: Sequence[tuple[uuid.UUID, uuid.UUID]]) -> Sequence[None]:
+        if len(tokens) == 1:
+            await self._database.row(_SQL["settle"], *tokens[0], True)
+            return [None]
+        async with self._database.transaction() as connection:
+            await connection.execute(_SQL["lock_open"], *map(list, zip(*tokens, strict=True)))
+            calls = [(*token, False) for token in tokens]
+            rows = await connection.fetchmany(_SQL["settle"], calls)
+            if not any(row["needs_disk"] for row in rows):
+                await connection.execute(_SQL["leave_to_the_disk"])
+        return [None] * len(tokens)
 
     async def release(self, tenant_id: uuid.UUID, token: uuid.UUID) -> None:
         """Give back what it took."""

@@ -102,10 +102,10 @@ class Bench:
         async with self._database.connection() as connection:
             await connection.executemany(
                 "with r as (insert into limit_reservations (token, tenant_id, owner, places, "
-                "limits, keys, used, exceeded, is_held, ends_at) values ($1, $2, $1::uuid::text, "
-                "'{1,2}', '{bench/limit}', '{shared}', '{0}', '{f}', false, limits_now() + 10^9)) "
-                "insert into limit_uses (tenant_id, counter_id, token, at, amount, expires_at) "
-                "select $2, counter_id, $1, limits_now(), 0, limits_now() + 86400000000 "
+                "limits, keys, used, is_held, ends_at) values ($1, $2, $1::uuid::text, "
+                "'{1,2}', '{bench/limit}', '{shared}', '{0}', false, limits_now() + 10^9)) "
+                "insert into limit_uses (tenant_id, counter_id, token, amount, window_seconds) "
+                "select $2, counter_id, $1, 0, 86400 "
                 "from limit_counters where tenant_id = $2 and key = 'shared'",
                 [(token, self._tenant) for token in tokens],
             )
@@ -118,8 +118,8 @@ class Bench:
         async with self._database.connection() as connection:
             await connection.execute(
                 "with u as (insert into limit_uses (tenant_id, counter_id, token, at, amount, "
-                "expires_at) select tenant_id, counter_id, gen_random_uuid(), "
-                "limits_now() - n * 500000::bigint, 1, limits_now() + 86400000000 "
+                "window_seconds, expires_at) select tenant_id, counter_id, gen_random_uuid(), "
+                "limits_now() - n * 500000::bigint, 1, 86400, limits_now() + 86400000000 "
                 "from limit_counters, generate_series(1, $1::integer) n "
                 "where key = 'filled' returning 1) "
                 "update limit_counters set counted = counted + $1 where key = 'filled'",

@@ -22,8 +22,8 @@ create table limit_counters (
 
 create index limit_counters_newest on limit_counters (tenant_id, counter_id desc);
 
--- What is held or in flight; settled and released ones are gone. At `ends_at` a held one lapses, and
--- one in flight whose gateway never came back counts as settled.
+-- What is held or in flight: open. Settled and released ones are gone. At `ends_at` a held one
+-- lapses, and one in flight whose gateway never came back is settled by the sweeper.
 -- INVARIANT(once): an owner has at most one.
 create table limit_reservations (
     token      uuid primary key,
@@ -33,7 +33,6 @@ create table limit_reservations (
     limits     text[] not null,
     keys       text[] not null,
     used       bigint[] not null,
-    exceeded   boolean[] not null,
     is_held    boolean not null,
     ends_at    bigint not null,
     unique (tenant_id, owner)
@@ -41,16 +40,18 @@ create table limit_reservations (
 
 create index limit_reservations_ending on limit_reservations (ends_at);
 
--- What each reservation took of each counter. `lapses_at` is set while that is only held; from
--- `expires_at` on it can count no longer.
+-- What each reservation took of each counter. While that is open, its `at` is the end of time, so that
+-- it counts in every window; settled, `at` is the latest moment at which it can have happened.
+-- `lapses_at` is set while it is only held; from `expires_at` on it can count no longer.
 create table limit_uses (
-    tenant_id  uuid not null references tenants,
-    counter_id bigint not null references limit_counters,
-    token      uuid not null,
-    at         bigint not null,
-    amount     bigint not null check (amount >= 0),
-    lapses_at  bigint,
-    expires_at bigint not null,
+    tenant_id      uuid not null references tenants,
+    counter_id     bigint not null references limit_counters,
+    token          uuid not null,
+    at             bigint not null default 9223372036854775807,
+    amount         bigint not null check (amount >= 0),
+    window_seconds bigint not null,
+    lapses_at      bigint,
+    expires_at     bigint not null default 9223372036854775807,
     primary key (counter_id, at, token) include (amount)
 );
 
@@ -110,7 +111,8 @@ language sql stable as $$
 $$;
 
 -- Reads every claimed counter, then takes all or nothing. `token` is null where a claim that
--- blocks is exceeded; such a call writes nothing and so costs no disk.
+-- blocks is exceeded; such a call writes nothing and so costs no disk. Where the owner has an open
+-- reservation, its token and first readings are given, and claims that it lacks are only read.
 create function reserve_limits(
     p_tenant uuid, p_owner text, p_token uuid, p_now bigint, p_lapses_at bigint, p_flight bigint,
     p_limits text[], p_keys text[], p_amounts bigint[], p_maxima bigint[], p_since bigint[],
@@ -128,6 +130,8 @@ declare
     v_starts bigint[] := '{}';
     v_start bigint;
     v_found limit_reservations;
+    v_is_open boolean := false;
+    v_first integer;
     v_is_refused boolean := false;
 begin
     select array_agg(distinct place order by place) into v_places from (
@@ -143,16 +147,13 @@ begin
     select * into v_found from limit_reservations r
     where r.tenant_id = p_tenant and r.owner = p_owner;
     if found then
-        if v_found.ends_at > v_now then
+        if v_found.ends_at > v_now or not v_found.is_held then
             token := v_found.token;
-            limits := v_found.limits;
-            keys := v_found.keys;
-            used := v_found.used;
-            exceeded := v_found.exceeded;
-            return;
+            v_is_open := true;
+        else
+            -- Its uses have lapsed with it, and every reading leaves them out.
+            delete from limit_reservations r where r.token = v_found.token;
         end if;
-        -- Held uses have lapsed with it, and every reading leaves them out; others stay.
-        delete from limit_reservations r where r.token = v_found.token;
     end if;
 
     limits := p_limits;
@@ -162,9 +163,15 @@ begin
     for i in 1 .. cardinality(p_limits) loop
         v_start := limit_start(v_now, p_now, p_since[i], p_windows[i]);
         v_used := 0;
+        if v_is_open then
+            select n into v_first from generate_subscripts(v_found.keys, 1) n
+            where v_found.limits[n] = p_limits[i] and v_found.keys[n] = p_keys[i];
+        end if;
         select * into v_counter from limit_counters c
         where c.tenant_id = p_tenant and c.limit_name = p_limits[i] and c.key = p_keys[i];
-        if found then
+        if v_first is not null then
+            v_used := v_found.used[v_first];
+        elsif found then
             v_used := limit_used(v_counter, v_start, v_now);
         end if;
         v_starts := v_starts || v_start;
@@ -174,7 +181,7 @@ begin
         exceeded := exceeded || (p_amounts[i] is null or v_used + p_amounts[i] > p_maxima[i]);
         v_is_refused := v_is_refused or (exceeded[i] and p_blocks[i]);
     end loop;
-    if v_is_refused then
+    if v_is_refused or v_is_open then
         return;
     end if;
 
@@ -190,14 +197,13 @@ begin
                 changed_at = excluded.changed_at
         returning c.counter_id into v_id;
         delete from limit_uses u where u.counter_id = v_id and u.lapses_at <= v_now;
-        insert into limit_uses (tenant_id, counter_id, token, at, amount, lapses_at, expires_at)
-        values (p_tenant, v_id, p_token, v_now, coalesce(p_amounts[i], 0), v_lapses_at,
-                greatest(v_now + p_windows[i] * 1000000, v_lapses_at));
+        insert into limit_uses (tenant_id, counter_id, token, amount, window_seconds, lapses_at)
+        values (p_tenant, v_id, p_token, coalesce(p_amounts[i], 0), p_windows[i], v_lapses_at);
     end loop;
     insert into limit_reservations
-        (token, tenant_id, owner, places, limits, keys, used, exceeded, is_held, ends_at)
-    values (p_token, p_tenant, p_owner, v_places, limits, keys, used, exceeded,
-            v_lapses_at is not null, coalesce(v_lapses_at, v_now + p_flight));
+        (token, tenant_id, owner, places, limits, keys, used, is_held, ends_at)
+    values (p_token, p_tenant, p_owner, v_places, limits, keys, used, v_lapses_at is not null,
+            coalesce(v_lapses_at, v_now + p_flight));
 end
 $$;
 
@@ -230,35 +236,46 @@ begin
 end
 $$;
 
--- It may have happened: its uses stay until their windows are over.
--- Neither this nor a release waits for the disk, unless a held one is settled: a crash at once after
--- it would leave the reservation in flight, which counts just as much.
-create function settle_limits(p_tenant uuid, p_token uuid) returns void language plpgsql as $$
+-- Closes a locked reservation whose act may have happened, just now at the latest.
+create function close_limits(p_token uuid) returns void language sql as $$
+    -- The clock may have gone back: what counts already must not leave `counted` without leaving it.
+    update limit_uses u
+    set at = m.moment, lapses_at = null, expires_at = m.moment + u.window_seconds * 1000000
+    from limit_counters c,
+        lateral (select greatest(limits_now(), c.counted_since + 1) as moment) m
+    where u.token = p_token and c.counter_id = u.counter_id;
+    delete from limit_reservations where token = p_token;
+$$;
+
+-- It may have happened. True where that needs the disk: what was only held would lapse after a
+-- crash, while what is in flight stays so and counts just as much. Alone in its transaction, the
+-- call does not wait for the disk where it need not; of several, the caller knows.
+create function settle_limits(p_tenant uuid, p_token uuid, p_is_alone boolean) returns boolean
+language plpgsql as $$
 declare
-    v_places bigint[];
+    v_found limit_reservations;
 begin
-    -- In flight, as nearly always: its uses stay as they are, so no counter is touched.
-    delete from limit_reservations r
-    where r.tenant_id = p_tenant and r.token = p_token and not r.is_held;
-    if found then
-        perform set_config('synchronous_commit', 'off', true);
-        return;
-    end if;
-    select r.places into v_places from limit_reservations r
+    select * into v_found from limit_reservations r
     where r.tenant_id = p_tenant and r.token = p_token;
     if not found then
-        return;
+        return false;
     end if;
-    perform lock_limits(v_places);
-    delete from limit_reservations r
+    perform lock_limits(v_found.places);
+    select * into v_found from limit_reservations r
     where r.token = p_token and (not r.is_held or r.ends_at > limits_now());
-    if found then
-        update limit_uses u set lapses_at = null where u.token = p_token;
+    if not found then
+        return false;
     end if;
+    perform close_limits(p_token);
+    if p_is_alone and not v_found.is_held then
+        perform set_config('synchronous_commit', 'off', true);
+    end if;
+    return v_found.is_held;
 end
 $$;
 
--- Nothing was sent: gives back what was taken.
+-- Nothing was sent: gives back what was taken. Does not wait for the disk: a crash would only leave
+-- it taken.
 create function release_limits(p_tenant uuid, p_token uuid) returns void language plpgsql as $$
 declare
     v_places bigint[];
@@ -270,8 +287,7 @@ begin
         return;
     end if;
     perform lock_limits(v_places);
-    delete from limit_reservations r
-    where r.token = p_token and (r.is_held or r.ends_at > limits_now());
+    delete from limit_reservations r where r.token = p_token;
     if not found then
         return;
     end if;
@@ -299,16 +315,28 @@ create function sweep_limits(p_counters integer, p_uses integer) returns bigint
 language plpgsql as $$
 declare
     v_now bigint := limits_now();
+    v_ended limit_reservations;
     v_counter limit_counters;
     v_count bigint;
     v_total bigint := 0;
 begin
-    delete from limit_reservations r where r.token in (
-        select o.token from limit_reservations o
-        where o.ends_at <= v_now
-        order by o.ends_at limit p_uses for update skip locked
-    );
-    get diagnostics v_total = row_count;
+    for v_ended in
+        select r.* from limit_reservations r where r.ends_at <= v_now
+        order by r.ends_at limit p_counters
+    loop
+        continue when not
+            (select bool_and(pg_try_advisory_xact_lock(place)) from unnest(v_ended.places) place);
+        -- It may have been started or settled before it was locked.
+        select * into v_ended from limit_reservations r
+        where r.token = v_ended.token and r.ends_at <= v_now;
+        continue when not found;
+        v_total := v_total + 1;
+        if v_ended.is_held then
+            delete from limit_reservations r where r.token = v_ended.token;
+        else
+            perform close_limits(v_ended.token);
+        end if;
+    end loop;
     for v_counter in
         select c.* from limit_counters c where c.counter_id in (
             select counter_id from

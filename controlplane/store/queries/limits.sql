@@ -19,8 +19,17 @@ from reserve_limits($1, $2, $3, $4, $5, $6, $7::text[], $8::text[], $9::bigint[]
 -- name: start
 select start_limits($1, $2, $3) as started
 
+-- name: lock_open
+select lock_limits(coalesce(array_agg(distinct place order by place), '{}'))
+from limit_reservations r
+join unnest($1::uuid[], $2::uuid[]) as o (tenant_id, token) using (tenant_id, token),
+unnest(r.places) as place
+
 -- name: settle
-select settle_limits($1, $2)
+select settle_limits($1, $2, $3) as needs_disk
+
+-- name: leave_to_the_disk
+set local synchronous_commit = off
 
 -- name: release
 select release_limits($1, $2)

@@ -89,15 +89,19 @@ OPEN = {"in flight": {}, "held": HELD}
 async def test_an_owner_has_one_reservation_at_a_time(
     client: Client, clock: DatabaseClock, key: str, case: str
 ):
-    """The same token and the first readings, whatever was claimed since; then a new one."""
+    """The same token and the first readings, whatever was taken since; what it did not claim at
+    first is only read. Then a new one."""
     await reserve(client, demand(claim(key, amount=3)))
     body = demand(claim(key, amount=2), owner=f"own-{key}", **OPEN[case])
     first = (await reserve(client, body)).body
     await reserve(client, demand(claim(key, amount=1)))
     assert (await reserve(client, body)).body == first
-    changed = {**body, "claims": [claim(key, amount=7), claim(key + "-other")]}
-    assert (await reserve(client, changed)).body == first
-    assert await read(client, key) == 6
+    await reserve(client, demand(claim(key + "-other", amount=9)))
+    changed = {**body, "claims": [claim(key + "-other", amount=2), claim(key, amount=7)]}
+    told = (await reserve(client, changed)).body
+    assert told["token"] == first["token"]
+    assert [(one["used"], one["isExceeded"]) for one in told["readings"]] == [(9, True), (3, False)]
+    assert [await read(client, one) for one in (key, key + "-other")] == [6, 9]
     await move(client, first["token"], "release")
     again = (await reserve(client, body)).body
     assert again["token"] != first["token"]
@@ -144,6 +148,31 @@ async def test_a_held_one_lapses(client: Client, clock: DatabaseClock, key: str)
     assert await read(client, key) == 10
 
 
+async def test_what_is_open_counts_in_every_window(client: Client, clock: DatabaseClock, key: str):
+    """A minute's budget, and an act that takes an hour: it may happen at any moment of it. From
+    when it is settled, a minute more."""
+    minute = {"since": NOW - 60 * SECOND, "windowSeconds": 60}
+    held = demand(claim(key, amount=4, **minute), lapsesAt=NOW + DAY)
+    tokens = [
+        (await reserve(client, body)).body["token"]
+        for body in (held, demand(claim(key, amount=3, **minute)))
+    ]
+
+    async def used() -> int:
+        body = demand_at(clock.now, claim(key, amount=None, **minute))
+        return (await reserve(client, body)).body["readings"][0]["used"]
+
+    await clock.advance(3500)
+    assert await used() == 7
+    assert (await move(client, tokens[0], "start")).body == {"started": True}
+    for token in tokens:
+        await move(client, token, "settle")
+    await clock.advance(59.999999)
+    assert await used() == 7
+    await clock.advance(0.000001)
+    assert await used() == 0
+
+
 async def test_a_started_one_does_not_lapse(client: Client, clock: DatabaseClock, key: str):
     """It counts until somebody says that nothing was sent, and is started once."""
     token = (await reserve(client, demand(claim(key, amount=5), **HELD))).body["token"]
@@ -180,23 +209,27 @@ async def test_a_lapsed_owner_takes_anew(client: Client, clock: DatabaseClock, k
     assert [await read(client, key + end) for end in ("", "-b", "-c")] == [1, 0, 1]
 
 
-async def test_one_in_flight_that_nobody_ends_counts_as_settled_after_an_hour(
-    client: Client, clock: DatabaseClock, key: str
+async def test_one_in_flight_that_nobody_ends_is_settled_after_an_hour(
+    client: Client, clock: DatabaseClock, key: str, ledger: LimitLedger
 ):
     """Its gateway is gone: what it took stays, and its owner isn't shut out for ever."""
     body = demand(claim(key, amount=2))
     token = (await reserve(client, body)).body["token"]
-    await clock.advance(3601)
-    assert (await reserve(client, {**body, "now": NOW})).body["token"] != token
+    await clock.advance(3599)
+    await ledger.sweep(100, 100)
+    assert (await reserve(client, body)).body["token"] == token
+    await clock.advance(1)
+    await ledger.sweep(100, 100)
+    assert (await reserve(client, body)).body["token"] != token
     await move(client, token, "release")
     assert await read(client, key) == 4
 
 
 async def test_a_sliding_window_slides(client: Client, clock: DatabaseClock, key: str):
-    """What it has left behind counts no more, to the microsecond; steps of any size."""
+    """What it has left behind counts no more, to the microsecond."""
     for _ in range(5):
-        body = demand_at(clock.now, claim(key, amount=2))
-        assert (await reserve(client, body)).body["token"] != ""
+        token = (await reserve(client, demand_at(clock.now, claim(key, amount=2)))).body["token"]
+        await move(client, token, "settle")
         await clock.advance(3600)
     begun = [NOW + hour * 3600 * SECOND for hour in range(5)]
     for number, at in enumerate(begun):
@@ -225,13 +258,13 @@ async def test_a_wrong_clock_lets_nothing_more_through(
     midnight = NOW - NOW % DAY
     await clock.set(midnight + SECOND)
     old = demand_at(midnight + SECOND, claim(key, amount=9))
-    assert (await reserve(client, old)).body["token"] != ""
+    await move(client, (await reserve(client, old)).body["token"], "settle")
     await clock.set(NOW)
     for since in (wrong - DAY + 1, wrong - wrong % DAY):
         body = demand(claim(key, amount=2, since=since), now=wrong)
         assert (await reserve(client, body)).body["token"] == "", since
     taken = await reserve(client, demand(claim(key, since=wrong - wrong % DAY), now=wrong))
-    assert taken.body["token"] != ""
+    await move(client, taken.body["token"], "settle")
     for since in (NOW - DAY + 1, midnight):
         assert await read(client, key, since=since) == 10
 
@@ -332,7 +365,15 @@ async def test_the_sweeper_leaves_nothing_of_what_is_over(
 ):
     """Not a row of uses, reservations and counters; what still counts stays."""
     for number in range(20):
-        await reserve(client, demand(claim(f"{key}-{number}"), **(HELD if number % 2 else {})))
+        told = await reserve(
+            client, demand(claim(f"{key}-{number}"), **(HELD if number % 2 else {}))
+        )
+        if number % 4 == 0:
+            await move(client, told.body["token"], "settle")
+    # The fourth part that is in flight is settled by the sweeper.
+    await clock.advance(3600)
+    await ledger.sweep(100, 100)
+    assert await rows_of(postgres_server, database_name, key) == (10, 10, 0)
     await clock.advance(86_399)
     late = demand_at(clock.now, claim(key, amount=7))
     await reserve(client, late)
