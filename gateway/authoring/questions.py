@@ -92,13 +92,13 @@ def question_of(value: object) -> Question:
         raise InputError("an action is a JSON object")
     context = _context(value.get("context"))
     if "actions" not in value:
-        action = _action(value, "")
+        action = action_of(value, "")
         return Question(Canonical((action,), action.provider, "problem"), context)
     listed = _of_type(value["actions"], list, "actions", "a list")
     if len(listed) > ACTIONS_MAX:
         raise InputError(f"`actions`: there are more than {ACTIONS_MAX}")
     actions = tuple(
-        _action(_of_type(each, dict, f"actions.{number}", "an object"), f"actions.{number}.")
+        action_of(_of_type(each, dict, f"actions.{number}", "an object"), f"actions.{number}.")
         for number, each in enumerate(listed)
     )
     refused = value.get("refused")
@@ -110,8 +110,12 @@ def question_of(value: object) -> Question:
     return Question(Canonical(actions, provider, "problem", refused, detail), context)
 
 
-def _action(value: dict[str, Any], place: str) -> Action:
-    """What it holds beside is not decided on."""
+def action_of(value: dict[str, Any], place: str) -> Action:
+    """Read one action; what it holds beside is not decided on.
+
+    Raises:
+        InputError: it is none.
+    """
     kind = _KINDS.get(_text(value, "kind", place))
     if kind is None:
         raise InputError(f"`{place}kind`: it must be one of {', '.join(_KINDS)}")
