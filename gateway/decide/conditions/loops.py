@@ -63,14 +63,14 @@ class Loop:
                 assert_never(self.quantifier)
 
     def _turns(self, scope: Scope, values: Iterable[object]) -> Iterator[tuple[object, object]]:
-        """Each value with the verdict on it; the last is the fault if there are too many."""
+        """Each value with the verdict on it, which is the fault when there are too many."""
         for value in values:
             scope.iterations += 1
-            if scope.iterations > ITERATIONS_MAX or not scope.spend(self.nodes):
-                yield value, self.fault
-                return
-            scope.variables[self.variable] = value
-            yield value, self.predicate(scope)
+            verdict: object = self.fault
+            if scope.iterations <= ITERATIONS_MAX and scope.spend(self.nodes):
+                scope.variables[self.variable] = value
+                verdict = self.predicate(scope)
+            yield value, verdict
 
     def _settle(self, scope: Scope, values: Iterable[object], *, decisive: bool) -> object:
         """One decisive verdict settles it, whatever can't be told beside it."""

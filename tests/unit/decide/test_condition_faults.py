@@ -114,6 +114,8 @@ TYPES = {
         "the pattern can't be used",
     ),
     "a span without a unit": ('duration("5") > duration("1s")', 9, "`5` is not a span of time"),
+    "a span that is only a unit": ('duration("h") > now - now', 9, "`h` is not a span of time"),
+    "a span of no digits": ('duration(".s") > now - now', 9, "`.s` is not a span of time"),
     "a span of days": ('duration("1d") > duration("1s")', 9, "`1d` is not a span of time"),
     "a day that is none": ('timestamp("2026-02-30T00:00:00Z") < now', 10, "is not a point in time"),
     "a time without a zone": (
