@@ -8,28 +8,31 @@ from gateway.decide.conditions.zones import offset_seconds
 from gateway.decide.organisation import WorkingHours
 from gateway.decide.risk.scheme import OFF_HOURS, WORKING
 
-_MINUTE: Final = 60_000_000
+MINUTE: Final = 60_000_000
+"""In microseconds."""
+
 _DAY_SECONDS: Final = 86_400
 _FIRST_DAY: Final = 3
 """The epoch began on a Thursday."""
 
 
 class WorkingClock:
-    """Remembers the answer of the last minute: calendars cost more than the rest of a risk."""
+    """Remembers the answer of the last minute, in `last`: calendars cost more than the rest of a
+    risk."""
 
-    __slots__ = ("_hours", "_last")
+    __slots__ = ("_hours", "last")
 
     def __init__(self, hours: WorkingHours) -> None:
         self._hours = hours
-        self._last = (0, self._look_up(0))
+        self.last = (0, self._look_up(0))
 
     def band(self, now: int) -> int:
         """WORKING or OFF_HOURS at `now`, microseconds since the epoch."""
-        minute, band = self._last
-        wanted = now // _MINUTE
+        minute, band = self.last
+        wanted = now // MINUTE
         if minute != wanted:
             band = self._look_up(wanted)
-            self._last = (wanted, band)
+            self.last = (wanted, band)
         return band
 
     def _look_up(self, minute: int) -> int:

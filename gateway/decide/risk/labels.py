@@ -53,7 +53,7 @@ class TargetLabels:
 
     def of(self, action: Action) -> tuple[str, ...]:
         """The labels of one target, sorted. An id that can't be read may be any: it has all."""
-        if TARGET_ID in action.missing:
+        if action.missing and TARGET_ID in action.missing:
             return tuple(sorted(self._always | {label for label, _ in self._by_id}))
         target_id = action.target.id
         key = (self._number, target_id)

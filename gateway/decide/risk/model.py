@@ -19,7 +19,7 @@ from gateway.decide.organisation import Organisation
 from gateway.decide.risk import scheme
 from gateway.decide.risk.classes import NAMED, TYPICAL_CLASS
 from gateway.decide.risk.deviation import UNMEASURED, Deviation, Habits
-from gateway.decide.risk.hours import WorkingClock
+from gateway.decide.risk.hours import MINUTE, WorkingClock
 from gateway.decide.risk.labels import LabelShelf, TargetLabels
 from gateway.decide.risk.readings import (
     AMOUNT,
@@ -92,7 +92,7 @@ class RiskModel:
             return named, named.value
         # Tools bring names of their own: a harmless name must not make an act of another kind so.
         worst = max(named, typical, key=_ORDER.index)
-        return worst, f"{worst}, as usual for {action.kind}: the action has no class"
+        return worst, f"{worst}, as usual for {action.kind}: it has no class of its own"
 
 
 class Profile:
@@ -105,6 +105,7 @@ class Profile:
         "_domains",
         "_habits",
         "_labels",
+        "_labels_fixed",
         "_operation",
         "_rows",
         "_scales",
@@ -122,6 +123,7 @@ class Profile:
         self._context = _unknown_operation(like)
         covering = [each for each in organisation.target_labels if each.covers(like)]
         self._labels = TargetLabels(covering, model.shelf)
+        self._labels_fixed = self._labels.fixed
         self._rows = habits.of_action(like.action) if habits is not None else {}
         self._around: Around | None = None
         if self._clock is None and habits is None and self._labels.fixed is not None:
@@ -135,8 +137,8 @@ class Profile:
         if type(amount) is int:
             size = amount if amount >= 0 else -amount
             scales = self._scales
-            scale = scales.get(currency_of(action), 1) if scales else 1
-            band = bisect_right(AMOUNT_STARTS, size // scale)
+            scaled = size // scales.get(currency_of(action), 1) if scales else size
+            band = bisect_right(AMOUNT_STARTS, scaled)
         elif amount is not None or (unread and may_have(action, AMOUNT)):
             band = AMOUNT_BAND_UNREADABLE
         breadth = 0
@@ -156,10 +158,14 @@ class Profile:
         return context.environment, band, breadth, towards, around
 
     def _look_around(self, action: Action, context: Context, size: int, has_amount: bool) -> Around:
-        clock, habits, labels = self._clock, self._habits, self._labels.fixed
+        clock, habits, labels = self._clock, self._habits, self._labels_fixed
         if labels is None:
             labels = self._labels.of(action)
-        hours = scheme.HOURS_UNSTATED if clock is None else clock.band(context.now)
+        hours = scheme.HOURS_UNSTATED
+        if clock is not None:
+            minute, hours = clock.last
+            if minute != context.now // MINUTE:
+                hours = clock.band(context.now)
         if habits is None:
             return hours, labels, UNMEASURED
         habit = self._rows.get(context.agent)

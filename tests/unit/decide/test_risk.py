@@ -163,7 +163,7 @@ def test_observations_say_what_was_seen() -> None:
     shown = {each.name: each.observed for each in RiskModel().assess(action, at()).risk.factors}
     assert shown == {
         "operation.kind": "create",
-        "operation.class": "medium, as usual for create: the action has no class",
+        "operation.class": "medium, as usual for create: it has no class of its own",
         "operation.sensitive": "pii",
         "target.sensitivity": "not classified",
         "context.amount": "10000000 minor units or more",
