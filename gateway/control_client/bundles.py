@@ -87,6 +87,7 @@ class BundleFeed:
         self._revision = ""
         self._mapped: Mapped | None = None
         self._kept_at = float("-inf")
+        self._is_heard = False
         self._forced = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -97,7 +98,7 @@ class BundleFeed:
         try:
             async with asyncio.timeout(FIRST_FETCH_SECONDS_MAX):
                 answer = await self._ask(0)
-            await self._take_answer(keeper, answer)
+            self._is_heard = await self._take_answer(keeper, answer)
         except (ControlPlaneError, TimeoutError):
             log.warning("no bundle from the control plane yet; the one on disk is used, if any")
         self._task = asyncio.create_task(self._follow(keeper), name="bundles")
@@ -122,28 +123,39 @@ class BundleFeed:
 
     async def _follow(self, keeper: RulesetKeeper) -> None:
         """Long-poll for ever. What was refused is asked for again with growing pauses."""
-        waits = pauses(self._control.retry_seconds_max)
-        lost = ""
+        control = self._control
+        refused, lost = pauses(control.retry_seconds_max), pauses(control.wait_retry_seconds_max)
+        code = ""
         while True:
-            pause = None
             try:
-                answer = await self._ask(self._control.long_poll_seconds)
-                lost = ""
-                if await self._take_answer(keeper, answer):
-                    waits = pauses(self._control.retry_seconds_max)
-                    # A server that answers at once every time must not keep us busy.
-                    pause = self._control.directory_pause_seconds
+                # Nobody waits for news of a bundle that is not confirmed: it may be stale.
+                answer = await self._ask(self._wait_seconds if self._is_heard else 0)
+                code, lost = "", pauses(control.wait_retry_seconds_max)
+                self._is_heard = await self._take_answer(keeper, answer)
+                if self._is_heard:
+                    refused = pauses(control.retry_seconds_max)
+                # A server that answers at once every time must not keep us busy.
+                pause = control.directory_pause_seconds if self._is_heard else next(refused)
             except ControlPlaneError as error:
+                before = code
                 code = error.reason if isinstance(error, Rejected) else error.code
-                if code != lost:
+                self._is_heard = code == _NONE_YET
+                if code != before:
                     log.warning("bundles not followed", extra={"code": code})
-                lost = code
-                if code == _NONE_YET:
-                    pause = self._control.directory_pause_seconds
+                pause = control.directory_pause_seconds if self._is_heard else next(lost)
             except Exception:
                 log.exception("following the bundles failed")
                 telemetry.BUGS.inc()
-            await self._pause(next(waits) if pause is None else pause)
+                self._is_heard, pause = False, next(lost)
+            await self._pause(pause)
+
+    @property
+    def _wait_seconds(self) -> int:
+        """How long a poll may wait: a bundle that is current must not become stale meanwhile."""
+        wait_seconds = self._control.long_poll_seconds
+        if not self._stale_seconds_max:
+            return wait_seconds
+        return max(1, min(wait_seconds, int(self._stale_seconds_max / 3)))
 
     async def _pause(self, seconds: float) -> None:
         with suppress(TimeoutError):

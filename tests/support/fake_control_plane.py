@@ -49,6 +49,7 @@ class FakeControlPlane:
     stops_revision: int = 1
     bundle: tuple[int, dict[str, str]] | None = None
     bundle_key: str = ""
+    is_closing: bool = False
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     arrived: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -109,7 +110,7 @@ class FakeControlPlane:
         """As a long poll does: answer when there is news, or when the time is over."""
         with suppress(TimeoutError):
             async with asyncio.timeout(float(call.query.get("waitSeconds", "0"))):
-                while not is_news():
+                while not (is_news() or self.is_closing):
                     await self.changed.wait()
 
     async def _scripted(self, request: web.Request, what: Scripted) -> web.StreamResponse:
@@ -174,4 +175,6 @@ async def fake_control_plane() -> AsyncIterator[FakeControlPlane]:
         fake.url = f"http://{host}:{port}"
         yield fake
     finally:
+        fake.is_closing = True
+        fake._tell()
         await runner.cleanup()

@@ -90,6 +90,7 @@ class Fed:
             control_seconds_max=0.5,
             directory_pause_seconds=0.0,
             retry_seconds_max=0.01,
+            wait_retry_seconds_max=0.01,
         )
         self.client = ControlPlaneClient(control)
         self.feed = BundleFeed(
