@@ -44,7 +44,7 @@ TOP = {
     ),
     "another kind": (
         policy_text(GOOD).replace("Policy", "Mapper"),
-        "p.yaml:2:7: `kind` can't be `Mapper` (help: there is `Baseline`, `Organisation`, `Policy`)",
+        "`kind` can't be `Mapper` (help: there is `Baseline`, `Organisation`, `Policy`)",
     ),
     "no name": (policy_text(GOOD).replace("{name: p}", "{}"), "`metadata` needs `name`"),
     "a name that is a number": (
