@@ -32,6 +32,11 @@ NAMES_MAX: Final = 1_000
 
 NAME_CHARS_MAX: Final = 100
 
+GLOBS_MAX: Final = 500
+"""Patterns with a `*`, in all target labels and in the domains. Each is tried on every target or
+recipient that is new, and agents choose those: together they may cost a fraction of a millisecond.
+"""
+
 SCALE_MAX: Final = 10**12
 """Minor units that count as one: more than any currency has ever needed."""
 
@@ -134,7 +139,15 @@ def _target_labels(
         _target_label(reader, each, vocabulary)
         for each in reader.items(item, "`targetLabels`", NAMES_MAX)
     )
-    return tuple(label for label in found if label is not None)
+    labels = tuple(label for label in found if label is not None)
+    globs = sum(len(label.target_id.globs) for label in labels if label.target_id is not None)
+    _check_globs(reader, item, "`targetLabels`", globs)
+    return labels
+
+
+def _check_globs(reader: Reader, item: Item, what: str, globs: int) -> None:
+    if globs > GLOBS_MAX:
+        reader.complain(item.mark, f"{what} has more than {GLOBS_MAX} patterns with a `*`")
 
 
 def _target_label(reader: Reader, item: Item, vocabulary: Vocabulary) -> TargetLabel | None:
@@ -168,6 +181,7 @@ def _sensitivity(reader: Reader, item: Item | None, labels: frozenset[str]) -> M
 
 def _domains(reader: Reader, item: Item) -> Pattern | None:
     pattern = read_pattern(reader, item, "`domains`", Vocabulary())
+    _check_globs(reader, item, "`domains`", 0 if pattern is None else len(pattern.globs))
     if pattern is not None and any(text != text.lower() for text in pattern.texts):
         reader.complain(item.mark, "`domains` must be in lower case")
     return pattern

@@ -39,6 +39,9 @@ _UNREADABLE_BREADTH_OUTWEIGHS: Final = 2
 WALKED_MAX: Final = 1_000
 """Values inside lists and maps that are looked at. More is as broad as it gets, in any order."""
 
+RECIPIENTS_MAX: Final = 1_000
+"""Recipients that are looked at. Nobody writes to more at once and means only the own house."""
+
 FLAT: Final = frozenset({str, int, bool, type(None)})
 """Types of params that hold no other value."""
 
@@ -101,7 +104,11 @@ def longest_list(values: Iterable[object]) -> int:
 def recipients_band(recipients: object, domains: Pattern | None) -> int:
     """Whether all that a message goes to is of the organisation's domains."""
     listed = [recipients] if isinstance(recipients, str) else recipients
-    if not isinstance(listed, Sequence) or not all(isinstance(each, str) for each in listed):
+    if not isinstance(listed, Sequence):
+        return RECIPIENTS_UNREADABLE
+    if len(listed) > RECIPIENTS_MAX:
+        return OUTSIDE
+    if not all(isinstance(each, str) for each in listed):
         return RECIPIENTS_UNREADABLE
     if domains is None:
         return DOMAINS_UNSTATED

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.decide.documents.organisation import NAMES_MAX
+from gateway.decide.documents.organisation import GLOBS_MAX, NAMES_MAX
 from gateway.decide.loader import parse_sources
 from gateway.decide.organisation import Organisation, TargetField
 from gateway.model.errors import Problem
@@ -67,6 +67,8 @@ def test_an_organisation_may_say_nothing() -> None:
     assert found.content() == Organisation("x").content()
 
 
+GLOBS = [f'"{number}*"' for number in range(GLOBS_MAX + 1)]
+
 WRONG = {
     "an unknown key": ("enviroments: []", "`spec` has no field `enviroments`"),
     "a name that is a number": ("environments: [1]", "a name of `environments` must be text"),
@@ -117,6 +119,13 @@ WRONG = {
     "too much sensitivity": (
         "targetLabels: [{label: prod, match: {action: '*'}}]\nsensitivity: {prod: 21}",
         "a sensitivity must be a whole number from 0 to 20",
+    ),
+    "too many patterns of ids": (
+        f"targetLabels: [{{label: a, match: {{target.id: [{', '.join(GLOBS)}]}}}}]",
+        "`targetLabels` has more than 500 patterns with a `*`",
+    ),
+    "too many patterns of domains": (
+        f"domains: [{', '.join(GLOBS)}]", "`domains` has more than 500 patterns with a `*`",
     ),
     "domains in capitals": ("domains: [ACME.com]", "`domains` must be in lower case"),
     "domains that are none": ("domains: {}", "`domains` must be text or a list of texts"),

@@ -16,6 +16,7 @@ from gateway.decide.organisation import (
 from gateway.decide.patterns import parse_pattern
 from gateway.decide.risk.labels import ID_CHARS_MAX, LABELLED_MAX
 from gateway.decide.risk.model import RiskModel
+from gateway.decide.risk.readings import RECIPIENTS_MAX
 from gateway.model.action import Action
 from gateway.model.decision import Context
 from gateway.model.risk_class import RiskClass
@@ -103,6 +104,8 @@ RECIPIENTS: dict[str, tuple[object, int]] = {
     "with a name": (["Ann <a@ours.com>"], 0),
     "a house inside": (["a@eu.ours.com"], 0),
     "nobody": ([], 0),
+    "as many as are looked at": (["a@ours.com"] * RECIPIENTS_MAX, 0),
+    "more than are looked at": (["a@ours.com"] * (RECIPIENTS_MAX + 1), 4),
     "one outside among ours": (["a@ours.com", "b@else.com"], 4),
     "a domain that ends like ours": (["a@notours.com"], 4),
     "ours as a name": (["ours.com"], 4),
