@@ -9,6 +9,7 @@ from gateway.cli.policies.cases import test
 from gateway.cli.policies.check import check
 from gateway.cli.policies.decide import decide
 from gateway.cli.policies.explain import explain
+from gateway.cli.policies.replay import replay
 
 
 @click.group(
@@ -16,6 +17,7 @@ from gateway.cli.policies.explain import explain
 Before you switch a policy on:
   checkrein policies check mine.yaml              what is wrong, and what can never happen
   checkrein policies test mine.yaml --coverage    its cases, and the rules that no case tries
+  checkrein policies replay --against mine.yaml   what it would have said to what was recorded
 
 \b
 When it is switched on:
@@ -30,5 +32,5 @@ def policies() -> None:
     """
 
 
-for _command in (check, test, explain, decide, baseline):
+for _command in (check, test, explain, decide, replay, baseline):
     policies.add_command(_command)
