@@ -17,28 +17,22 @@ _FIRST_DAY: Final = 3
 
 
 class WorkingClock:
-    """Remembers the answer of the last minute, in `last`: calendars cost more than the rest of a
-    risk."""
+    """Keeps the answer of the minute that was asked for last, in `last`: calendars cost more than
+    the rest of a risk."""
 
     __slots__ = ("_hours", "last")
 
     def __init__(self, hours: WorkingHours) -> None:
         self._hours = hours
-        self.last = (0, self._look_up(0))
+        self.last = (0, self.look_up(0))
 
-    def band(self, now: int) -> int:
+    def look_up(self, now: int) -> int:
         """WORKING or OFF_HOURS at `now`, microseconds since the epoch."""
-        minute, band = self.last
-        wanted = now // MINUTE
-        if minute != wanted:
-            band = self._look_up(wanted)
-            self.last = (wanted, band)
-        return band
-
-    def _look_up(self, minute: int) -> int:
-        hours = self._hours
+        hours, minute = self._hours, now // MINUTE
         local = minute * 60 + offset_seconds(hours.zone, minute * 60)
         days, second_of_day = divmod(local, _DAY_SECONDS)
         is_working_day = (days + _FIRST_DAY) % 7 in hours.days
         is_working = hours.from_minute <= second_of_day // 60 < hours.to_minute
-        return WORKING if is_working_day and is_working else OFF_HOURS
+        band = WORKING if is_working_day and is_working else OFF_HOURS
+        self.last = (minute, band)
+        return band

@@ -165,7 +165,7 @@ class Profile:
         if clock is not None:
             minute, hours = clock.last
             if minute != context.now // MINUTE:
-                hours = clock.band(context.now)
+                hours = clock.look_up(context.now)
         if habits is None:
             return hours, labels, UNMEASURED
         habit = self._rows.get(context.agent)
