@@ -64,8 +64,8 @@ def applied(
     `is_weighed`: the function goes through whole values. Inside a quantifier, where it does so
     again and again, their size is counted first.
     """
-    if len(steps) == 2 and not is_weighed:
-        return _applied_to_two(function, steps[0], steps[1], fault)
+    if len(steps) == 2:
+        return _applied_to_two(function, steps[0], steps[1], fault, is_weighed=is_weighed)
 
     def step(scope: Scope) -> object:
         values = []
@@ -85,7 +85,12 @@ def applied(
 
 
 def _applied_to_two(
-    function: Callable[..., object], left: Step, right: Step, fault: Unresolved
+    function: Callable[..., object],
+    left: Step,
+    right: Step,
+    fault: Unresolved,
+    *,
+    is_weighed: bool,
 ) -> Step:
     """The same for two operands: nearly all there is, and half the time."""
 
@@ -96,6 +101,10 @@ def _applied_to_two(
         second = right(scope)
         if type(second) is Unresolved:
             return second
+        if is_weighed and scope.depth:
+            weight = scope.weight_of(first) + scope.weight_of(second)
+            if not scope.spend(weight):
+                return fault
         try:
             return function(first, second)
         except Unresolved:

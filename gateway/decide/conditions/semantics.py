@@ -169,6 +169,9 @@ def remainder(left: object, right: object) -> int:
     dividend, divisor = _int(left), _int(right)
     if divisor == 0:
         raise Unresolved
+    if divisor == -1:
+        # CEL refuses what the quotient would overflow, though nothing is left over.
+        int64(-dividend)
     rest = abs(dividend) % abs(divisor)
     return rest if dividend >= 0 else -rest
 

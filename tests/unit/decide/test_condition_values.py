@@ -248,6 +248,16 @@ def test_a_risk_without_its_parts_is_no_risk_of_nothing() -> None:
     assert compiled(node)(ACTION, CONTEXT, Assessment.of_score(1)) == UNTOLD
 
 
+def test_labels_of_a_target_that_can_not_be_read_are_not_told() -> None:
+    """It may have any, or none."""
+    action = act(target=("charge", ""), missing=("target.id",))
+    for text in ('"prod" in target.labels', "size(target.labels) == 0"):
+        fast, exact = _both(text, action)
+        assert fast == UNTOLD
+        assert isinstance(exact, Unresolved)
+        assert exact.subject == "target.id"
+
+
 HAS = {
     "a param that is there": ("has(params.amount)", True),
     "a param that is certainly absent": ("has(params.fee)", False),

@@ -125,6 +125,7 @@ UNRESOLVED = {
     "a factor beyond 64 bits": ("params.big * 0 == 0", "params.big"),
     "division by zero": ("params.amount / params.zero == 0", "params.amount"),
     "remainder of zero": ("params.amount % params.zero == 0", "params.amount"),
+    "a remainder whose quotient overflows": ("(-params.max - 1) % -1 == 0", "params.max"),
     "minus of text": ("-params.name == 1", "params.name"),
     "plus of text and number": ("params.name + params.one == 'x'", "params.name"),
     "plus of text and list": ("params.name + params.tags == 'x'", "params.name"),
