@@ -45,13 +45,15 @@ GATEWAY = "gateway"
 @dataclass(frozen=True, slots=True)
 class StackPlan:
     """What a person asked for. Port 0 means any free one; `settings` are more CHECKREIN_ variables
-    for the gateway; `inherited` is the environment that both servers start from."""
+    for the gateway, `control_settings` for the control plane; `inherited` is the environment that
+    both servers start from."""
 
     data_dir: DataDir
     proxy_port: int = 3128
     api_port: int = 8080
     metrics_port: int = 9090
     settings: Mapping[str, str] = field(default_factory=dict)
+    control_settings: Mapping[str, str] = field(default_factory=dict)
     inherited: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
     commands: Mapping[str, tuple[str, ...]] = field(
         default_factory=lambda: {
@@ -138,7 +140,11 @@ class Stack:
     def _control_spec(self, api_port: int) -> ChildSpec:
         return self._spec(
             CONTROL_PLANE,
-            {"CHECKREIN_API_HOST": HOST, "CHECKREIN_API_PORT": str(api_port)},
+            {
+                **self._plan.control_settings,
+                "CHECKREIN_API_HOST": HOST,
+                "CHECKREIN_API_PORT": str(api_port),
+            },
             # The first start makes a database; crash recovery may take its time.
             ready_seconds_max=60.0,
         )

@@ -33,12 +33,22 @@ Example:
 @click.option("--proxy-port", type=_PORT, default=3128, show_default=True, help="0: any free.")
 @click.option("--api-port", type=_PORT, default=8080, show_default=True, help="0: any free.")
 @click.option("--metrics-port", type=_PORT, default=9090, show_default=True, help="0: any free.")
+@click.option(
+    "--policy-source",
+    type=click.Choice(["files", "control"]),
+    default="files",
+    show_default=True,
+    help="`control`: the gateway takes signed bundles from the control plane. The policies and "
+    "mappers that you name are published as the first one; `checkrein bundles publish` gives the "
+    "next.",
+)
 @stack_options
 @json_option
 def up(
     proxy_port: int,
     api_port: int,
     metrics_port: int,
+    policy_source: str,
     data_dir_path: Path | None,
     policies_paths: tuple[Path, ...],
     mappers_paths: tuple[Path, ...],
@@ -58,8 +68,13 @@ def up(
     from gateway.cli.stack import Stack, StackPlan, file_note
 
     data_dir = open_data_dir(data_dir_path)
-    settings = gateway_settings(policies_paths, mappers_paths, connect_to, upstream_ca, mode)
-    plan = StackPlan(data_dir, proxy_port, api_port, metrics_port, settings)
+    in_files = policy_source == "files"
+    files = (policies_paths, mappers_paths) if in_files else ((), ())
+    settings = gateway_settings(*files, connect_to, upstream_ca, mode)
+    first = {} if in_files else _first_bundle(policies_paths, mappers_paths)
+    if not in_files:
+        settings["CHECKREIN_POLICY_SOURCE"] = policy_source
+    plan = StackPlan(data_dir, proxy_port, api_port, metrics_port, settings, first)
     out = Output(json_wanted=json_wanted)
     with SignalQueue() as signals, held(data_dir):
         stack = Stack(plan, signals, _note_both(file_note(data_dir.logs / "supervisor.log")))
@@ -102,6 +117,20 @@ def gateway_settings(
         settings["CHECKREIN_CONNECT_TO"] = ",".join(connect_to)
     if upstream_ca is not None:
         settings["CHECKREIN_UPSTREAM_CA"] = str(upstream_ca.absolute())
+    return settings
+
+
+def _first_bundle(
+    policies_paths: tuple[Path, ...], mappers_paths: tuple[Path, ...]
+) -> dict[str, str]:
+    """The control plane's CHECKREIN_ variables for the bundle that is published where there is
+    none yet."""
+    from gateway.content import policies_dir
+
+    policies = policies_paths or (policies_dir() / "starter.yaml",)
+    settings = {"CHECKREIN_BOOTSTRAP_POLICIES": _joined_paths(policies)}
+    if mappers_paths:
+        settings["CHECKREIN_BOOTSTRAP_MAPPERS"] = _joined_paths(mappers_paths)
     return settings
 
 
