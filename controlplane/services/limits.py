@@ -11,11 +11,10 @@ import contextlib
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from controlplane.auth import Caller
 from controlplane.faults import ControlFault, Fault
-from controlplane.store.limits import CounterRow, Demand, Reservation
+from controlplane.store.limits import CounterRow, Demand, LimitLedger, Reservation
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,34 +32,9 @@ class LimitSettings:
     use_count_max_per_tenant: int = 10_000_000
 
 
-class Counters(Protocol):
-    """Where counters are kept; `store.limits.LimitLedger` is the one that lasts."""
-
-    async def reserve(self, demand: Demand) -> Reservation: ...
-
-    async def start(self, tenant_id: uuid.UUID, token: uuid.UUID) -> bool: ...
-
-    async def settle(self, tenant_id: uuid.UUID, token: uuid.UUID) -> None: ...
-
-    async def release(self, tenant_id: uuid.UUID, token: uuid.UUID) -> None: ...
-
-    async def sweep(self, counter_count_max: int, use_count_max: int) -> int: ...
-
-    async def full_tenants(self, use_count_max: int) -> frozenset[uuid.UUID]: ...
-
-    async def list(
-        self,
-        tenant_id: uuid.UUID,
-        limit: str | None,
-        key: str | None,
-        before: int | None,
-        count_max: int,
-    ) -> Sequence[CounterRow]: ...
-
-
 class LimitService:
-    def __init__(self, counters: Counters, settings: LimitSettings) -> None:
-        self._counters = counters
+    def __init__(self, ledger: LimitLedger, settings: LimitSettings) -> None:
+        self._ledger = ledger
         self._settings = settings
         self._full: frozenset[uuid.UUID] = frozenset()
 
@@ -73,36 +47,36 @@ class LimitService:
         """
         if demand.tenant_id in self._full:
             raise ControlFault(Fault.LIMITS_FULL, "too much is counted already for this tenant")
-        return await self._counters.reserve(demand)
+        return await self._ledger.reserve(demand)
 
     async def start(self, caller: Caller, token: uuid.UUID) -> bool:
         """Put a held reservation in flight; False when it is not held (any more)."""
-        return await self._counters.start(caller.tenant_id, token)
+        return await self._ledger.start(caller.tenant_id, token)
 
     async def settle(self, caller: Caller, token: uuid.UUID) -> None:
         """Let it count for as long as its windows last. Unknown tokens do nothing."""
-        await self._counters.settle(caller.tenant_id, token)
+        await self._ledger.settle(caller.tenant_id, token)
 
     async def release(self, caller: Caller, token: uuid.UUID) -> None:
         """Give it back. Unknown tokens do nothing."""
-        await self._counters.release(caller.tenant_id, token)
+        await self._ledger.release(caller.tenant_id, token)
 
     async def list(
         self, caller: Caller, limit: str | None, key: str | None, before: int | None, count_max: int
     ) -> Sequence[CounterRow]:
         """Counters in force, newest first."""
-        return await self._counters.list(caller.tenant_id, limit, key, before, count_max)
+        return await self._ledger.list(caller.tenant_id, limit, key, before, count_max)
 
     async def sweep(self) -> int:
         """Remove what can count no longer; how many rows."""
         settings = self._settings
-        return await self._counters.sweep(
+        return await self._ledger.sweep(
             settings.sweep_counter_count_max, settings.sweep_use_count_max
         )
 
     async def measure(self) -> None:
         """Find out whose counters are full."""
-        self._full = await self._counters.full_tenants(self._settings.use_count_max_per_tenant)
+        self._full = await self._ledger.full_tenants(self._settings.use_count_max_per_tenant)
 
     async def sweep_forever(self) -> None:
         """Readings leave out what is over by themselves: sweeping only gives space back."""

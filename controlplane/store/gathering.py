@@ -20,17 +20,20 @@ Result = TypeVar("Result")
 
 class Gathering(Generic[Item, Result]):
     """`carry` brings a batch to the database, all of it or nothing, and gives one result for each
-    item, in order. At most `waiting_count_max` items wait; there is no hope for more of them."""
+    item, in order. A batch weighs at most `batch_weight_max`, so that it is through in time, or is
+    one item. At most `waiting_count_max` items wait; there is no hope for more of them."""
 
     def __init__(
         self,
         carry: Callable[[Sequence[Item]], Awaitable[Sequence[Result]]],
         *,
-        batch_count_max: int = 64,
+        weigh: Callable[[Item], int] = lambda _: 1,
+        batch_weight_max: int = 64,
         waiting_count_max: int = 2_000,
     ) -> None:
         self._carry = carry
-        self._batch_count_max = batch_count_max
+        self._weigh = weigh
+        self._batch_weight_max = batch_weight_max
         self._waiting_count_max = waiting_count_max
         self._waiting: deque[tuple[Item, asyncio.Future[Result]]] = deque()
         self._worker: asyncio.Task[None] | None = None
@@ -51,12 +54,21 @@ class Gathering(Generic[Item, Result]):
 
     async def _work(self) -> None:
         while self._waiting:
-            count = min(len(self._waiting), self._batch_count_max)
-            batch = [self._waiting.popleft() for _ in range(count)]
+            batch = self._next_batch()
             if not await self._settle(batch):
                 # One of them is at fault, and the others must not suffer from it.
                 for one in batch:
                     await self._settle([one])
+
+    def _next_batch(self) -> list[tuple[Item, asyncio.Future[Result]]]:
+        batch = [self._waiting.popleft()]
+        weight = self._weigh(batch[0][0])
+        while self._waiting:
+            weight += self._weigh(self._waiting[0][0])
+            if weight > self._batch_weight_max:
+                break
+            batch.append(self._waiting.popleft())
+        return batch
 
     async def _settle(self, batch: Sequence[tuple[Item, asyncio.Future[Result]]]) -> bool:
         """Give everybody of the batch their result or fault; False when each is to be tried alone.

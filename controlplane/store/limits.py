@@ -90,7 +90,9 @@ class LimitLedger:
     def __init__(self, database: Database, flight_seconds_max: int) -> None:
         self._database = database
         self._flight = flight_seconds_max * MICROSECONDS
-        self._reserving = Gathering(self._reserve)
+        self._reserving = Gathering(
+            self._reserve, weigh=lambda demand: len(demand.claims), batch_weight_max=128
+        )
         self._settling = Gathering(self._settle)
 
     async def reserve(self, demand: Demand) -> Reservation:

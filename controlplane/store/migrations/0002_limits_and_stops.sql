@@ -25,9 +25,11 @@ create index limit_counters_newest on limit_counters (tenant_id, counter_id desc
 -- What is held or in flight: open. Settled and released ones are gone. At `ends_at` a held one
 -- lapses, and one in flight whose gateway never came back is settled by the sweeper.
 -- INVARIANT(once): an owner has at most one.
+-- No reference to the tenant here and below: it would lock the tenant's row for every reservation, and
+-- the counter has one.
 create table limit_reservations (
     token      uuid primary key,
-    tenant_id  uuid not null references tenants,
+    tenant_id  uuid not null,
     owner      text not null check (char_length(owner) between 1 and 256),
     places     bigint[] not null,
     limits     text[] not null,
@@ -44,7 +46,7 @@ create index limit_reservations_ending on limit_reservations (ends_at);
 -- it counts in every window; settled, `at` is the latest moment at which it can have happened.
 -- `lapses_at` is set while it is only held; from `expires_at` on it can count no longer.
 create table limit_uses (
-    tenant_id      uuid not null references tenants,
+    tenant_id      uuid not null,
     counter_id     bigint not null references limit_counters,
     token          uuid not null,
     at             bigint not null default 9223372036854775807,

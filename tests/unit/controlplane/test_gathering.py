@@ -40,13 +40,24 @@ async def begin(gathering: Gathering[int, int], *items: int) -> list[asyncio.Tas
 async def test_what_comes_while_one_is_on_its_way_goes_together():
     """In the order of the calls, at most so many at once; nobody waits for company."""
     carrier = Carrier()
-    gathering = Gathering(carrier.carry, batch_count_max=3)
+    gathering = Gathering(carrier.carry, batch_weight_max=3)
     tasks = await begin(gathering, 1)
     tasks += await begin(gathering, 2, 3, 4, 5)
     carrier.go.set()
     assert await asyncio.gather(*tasks) == [2, 4, 6, 8, 10]
     assert carrier.batches == [[1], [2, 3, 4], [5]]
     assert await gathering.add(6) == 12
+
+
+async def test_a_batch_is_as_heavy_as_can_be_carried_in_time():
+    """An item that alone is too heavy goes alone."""
+    carrier = Carrier()
+    gathering = Gathering(carrier.carry, weigh=lambda item: item, batch_weight_max=5)
+    tasks = await begin(gathering, 0)
+    tasks += await begin(gathering, 2, 3, 1, 9, 1, 4)
+    carrier.go.set()
+    await asyncio.gather(*tasks)
+    assert carrier.batches == [[0], [2, 3], [1], [9], [1, 4]]
 
 
 async def test_the_fault_of_one_is_its_own():
