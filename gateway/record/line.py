@@ -124,9 +124,9 @@ def action_json(action: Action) -> Fields:
         "missing": sorted(map(_known, action.missing)) if action.missing else [],
         "reversible": action.reversible,
     }
-    unreadable: frozenset[str] = getattr(action, "unreadable", frozenset())
-    if unreadable:
-        fields["unreadable"] = sorted(map(_known, unreadable))
+    if action.missing:
+        # None of them is said too: `has()` is then false, where it is silent it can't be told.
+        fields["unreadable"] = sorted(map(_known, action.unreadable))
     if action.sensitive is not None:
         fields["sensitive"] = _known_short(action.sensitive)
     altered = altered_fields(action, fields)
