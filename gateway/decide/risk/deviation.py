@@ -30,7 +30,6 @@ from gateway.decide.risk.scheme import (
     USUAL_HOUR,
 )
 from gateway.model.action import Action
-from gateway.model.decision import Context
 
 Deviation = tuple[int, int, int]
 """The bands of history, amount and hour; NOTHING where there is nothing to measure."""
@@ -43,17 +42,37 @@ _HOUR: Final = 3_600_000_000
 class Habit:
     """What an agent usually does by one action, as far as it is the same for every call."""
 
-    __slots__ = ("amounts", "history", "hours")
+    __slots__ = ("_amounts", "_history", "_hours")
 
     def __init__(self, usual: Usual) -> None:
-        self.amounts = usual.amounts
-        self.history = SELDOM if usual.count < SELDOM_BELOW else USUAL
+        self._amounts = usual.amounts
+        self._history = SELDOM if usual.count < SELDOM_BELOW else USUAL
         is_known = usual.days >= HOURS_KNOWN_FROM_DAYS
         bands = [USUAL_HOUR if hour in usual.hours else UNUSUAL_HOUR for hour in range(24)]
-        self.hours = bands if is_known else [FEW_DAYS] * 24
+        self._hours = bands if is_known else [FEW_DAYS] * 24
+
+    def deviation(self, action: Action, now: int, size: int, has_amount: bool) -> Deviation:
+        """Measure one call. `size` is its amount without sign, NOTHING where it has none that can
+        be read."""
+        amount = NOTHING
+        if has_amount:
+            most = self._amounts.get(currency_of(action) or NO_CURRENCY)
+            if size == NOTHING:
+                amount = AMOUNT_UNREADABLE
+            elif most is None:
+                amount = UNKNOWN_CURRENCY
+            elif size <= most:
+                amount = ORDINARY
+            elif size <= most * FAR_ABOVE_TIMES:
+                amount = ABOVE
+            else:
+                amount = FAR_ABOVE if size <= most * BEYOND_TIMES else BEYOND
+        return self._history, amount, self._hours[now // _HOUR % 24]
 
 
 _NOBODY: Final[Mapping[str, Habit]] = MappingProxyType({})
+_NEVER_DONE: Final[Deviation] = (FIRST_USE, NOTHING, NOTHING)
+_NEVER_SEEN: Final[Deviation] = (UNKNOWN_AGENT, NOTHING, NOTHING)
 
 
 class Habits:
@@ -73,25 +92,6 @@ class Habits:
         """The habit of each agent that does this."""
         return self._by_action.get(name, _NOBODY)
 
-    def deviation(
-        self, habit: Habit | None, action: Action, context: Context, size: int, has_amount: bool
-    ) -> Deviation:
-        """Measure one call. `size` is its amount without sign, NOTHING where it has none that can
-        be read."""
-        if habit is None:
-            return (FIRST_USE if context.agent in self._agents else UNKNOWN_AGENT, NOTHING, NOTHING)
-        amount = _amount(habit, action, size) if has_amount else NOTHING
-        return habit.history, amount, habit.hours[context.now // _HOUR % 24]
-
-
-def _amount(habit: Habit, action: Action, size: int) -> int:
-    if size == NOTHING:
-        return AMOUNT_UNREADABLE
-    most = habit.amounts.get(currency_of(action) or NO_CURRENCY)
-    if most is None:
-        return UNKNOWN_CURRENCY
-    if size <= most:
-        return ORDINARY
-    if size <= most * FAR_ABOVE_TIMES:
-        return ABOVE
-    return FAR_ABOVE if size <= most * BEYOND_TIMES else BEYOND
+    def without_habit(self, agent: str) -> Deviation:
+        """How far it is from what is usual that an agent does what it has no habit of."""
+        return _NEVER_DONE if agent in self._agents else _NEVER_SEEN

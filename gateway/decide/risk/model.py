@@ -169,7 +169,9 @@ class Profile:
         if habits is None:
             return hours, labels, UNMEASURED
         habit = self._rows.get(context.agent)
-        return hours, labels, habits.deviation(habit, action, context, size, has_amount)
+        if habit is None:
+            return hours, labels, habits.without_habit(context.agent)
+        return hours, labels, habit.deviation(action, context.now, size, has_amount)
 
     def assess(self, key: Key) -> Assessment:
         """The risk of every call with this key."""
