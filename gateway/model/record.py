@@ -101,7 +101,8 @@ class TunnelEntry:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class GatewayEntry:
-    """An event of the gateway itself: `started`, `stopped`, `policy_loaded`; `detail` is public."""
+    """An event of the gateway itself: `started`, `stopped`, `policy_loaded`, `policy_refused`,
+    `stop_in_force`, `stop_lifted`; `detail` is public."""
 
     at: int
     event: str

@@ -27,6 +27,7 @@ READY_FIELDS = [
 ]  # fmt: skip
 SECONDS_MAX = 30.0
 
+
 Up = tuple[Checkrein, subprocess.Popen[str], dict[str, Any]]
 
 
@@ -291,3 +292,22 @@ def test_a_restart_keeps_all_data(tmp_path: Path) -> None:
     assert "MONEY_OUT_FORBIDDEN" in governed.stdout
     assert verified.returncode == 0, verified.stdout
     assert checkrein.wait_no_leftovers() == []
+
+
+def test_up_takes_its_policies_as_a_bundle(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """`--policy-source control`: the files become the first bundle, and the gateway runs it; given
+    again they are not published again."""
+    checkrein = Checkrein(tmp_path_factory.mktemp("bundle"))
+    for policy in ("observer", "starter"):
+        process, _ = checkrein.start_up("--policy-source", "control", "--policies", policy)
+        try:
+            (bundle,) = json.loads(checkrein.here("bundles", "list").stdout)["bundles"]
+            deadline = time.monotonic() + SECONDS_MAX
+            while True:
+                (gateway,) = json.loads(checkrein.here("gateways").stdout)["gateways"]
+                if gateway["isUpToDate"]:
+                    break
+                assert time.monotonic() < deadline, gateway
+            assert (bundle["sequence"], gateway["revision"]) == (1, bundle["revision"])
+        finally:
+            assert end(process) == 0
