@@ -74,7 +74,7 @@ class Bundle:
         if len(actions) == 1:
             verdict, standing, unresolved, watched = self._engine.rule_on(actions[0], context)
             kept = standing.monitored if mode is _MONITOR else standing.enforced
-            key = (verdict, unresolved)
+            key = (verdict, unresolved) if unresolved else verdict
             decision = kept.get(key)
             if decision is None:
                 decision = kept[key] = self._decision(

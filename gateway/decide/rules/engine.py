@@ -50,8 +50,8 @@ class Standing:
 
     def __init__(self, assessed: Assessment) -> None:
         self.assessed = assessed
-        self.enforced: dict[tuple[Verdict, str], Decision] = {}
-        self.monitored: dict[tuple[Verdict, str], Decision] = {}
+        self.enforced: dict[Verdict | tuple[Verdict, str], Decision] = {}
+        self.monitored: dict[Verdict | tuple[Verdict, str], Decision] = {}
 
 
 class Operation:

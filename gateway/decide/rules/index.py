@@ -15,7 +15,6 @@ from typing import Final
 
 from gateway.decide.assessment import Assessment
 from gateway.decide.conditions.facts import TARGET_ID
-from gateway.decide.conditions.unresolved import Unresolved
 from gateway.decide.patterns import Pattern
 from gateway.decide.rules.groups import FUNCTION_RULES_MAX, Find, Placed, compile_groups
 from gateway.decide.rules.policy import (
@@ -162,10 +161,7 @@ def unread_subject(rule: Rule, action: Action, context: Context, assessed: Asses
     unread = unreadable_field(rule, action)
     if unread is not None or rule.condition is None:
         return unread or ""
-    answer = rule.condition.holds(action, context, assessed)
-    if isinstance(answer, Unresolved):
-        return answer.subject or "the condition"
-    return ""
+    return rule.condition.unread(action, context, assessed)
 
 
 def _static_match(rule: Rule) -> tuple[object, ...]:

@@ -14,6 +14,7 @@ from typing import Final
 
 from gateway.decide.assessment import Assessment
 from gateway.decide.baseline import Baseline
+from gateway.decide.conditions.doubts import Subject, make_subject
 from gateway.decide.conditions.interpreter import Interpreted, interpret
 from gateway.decide.conditions.syntax import Node
 from gateway.decide.conditions.unresolved import Unresolved
@@ -90,21 +91,29 @@ class Place:
 
 
 class Condition:
-    """A checked `when`, as text and tree. Rules are compiled from the tree; `holds` is the
-    reference, made when it is first asked."""
+    """A checked `when`, as text and tree. Rules are compiled from the tree; what is asked here
+    is made when it is first asked: most conditions never are."""
 
-    __slots__ = ("_interpreted", "node", "text")
+    __slots__ = ("_interpreted", "_subject", "node", "text")
 
     def __init__(self, text: str, node: Node) -> None:
         self.text = text
         self.node = node
         self._interpreted: Interpreted | None = None
+        self._subject: Subject | None = None
 
     def holds(self, action: Action, context: Context, assessed: Assessment) -> bool | Unresolved:
-        """Whether it is true, or the field that it can't be told for. Never raises."""
+        """Whether it is true, or the field that it can't be told for: the reference of what is
+        compiled. Never raises."""
         if self._interpreted is None:
             self._interpreted = interpret(self.node)
         return self._interpreted(action, context, assessed)
+
+    def unread(self, action: Action, context: Context, assessed: Assessment) -> str:
+        """The field that could not be read, of a condition that is not false; "" for none."""
+        if self._subject is None:
+            self._subject = make_subject(self.node)
+        return self._subject(action, context, assessed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,10 +208,6 @@ class Policy:
 
     def applies_to(self, agent: str) -> bool:
         return self.scope is None or self.scope.matches(agent)
-
-
-def make_condition(text: str, node: Node) -> Condition:
-    return Condition(text, node)
 
 
 def revision_of(

@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import Final
 
 from gateway.decide.assessment import Assessment
+from gateway.decide.conditions.doubts import NAMELESS
 from gateway.decide.conditions.interpreter import interpret
 from gateway.decide.conditions.syntax import Logic, LogicOp
 from gateway.decide.patterns import Pattern
@@ -136,7 +137,7 @@ def _find(
         if answer:
             return Finding.DECIDES, unread, ""
         return Finding.CONDITION_FALSE, None, _false_part(rule.condition, action, context, assessed)
-    subject = unread or answer.subject or "the condition"
+    subject = unread or answer.subject or NAMELESS
     if rule.effect is Effect.ALLOW:
         return Finding.CONDITION_UNRESOLVED, subject, ""
     return Finding.DECIDES, subject, ""
