@@ -139,6 +139,8 @@ def trace_json(trace: PolicyTrace) -> dict[str, JsonValue]:
         "policy": trace.policy,
         "applies": trace.applies,
         "effect": trace.effect.value,
+        "mode": trace.mode.value,
+        "is_shadow": trace.is_shadow,
         "decided_by": trace.decided_by,
         "rules": list(_rules(trace)),
     }
@@ -152,4 +154,5 @@ def _rules(trace: PolicyTrace) -> Iterable[JsonValue]:
             "effect": rule.effect.value,
             "finding": rule.finding.value,
             "field": rule.field,
+            "detail": rule.detail,
         }

@@ -12,7 +12,9 @@ import pytest
 
 from gateway.authoring.questions import LINE_BYTES_MAX
 from gateway.cli.main import run_command
-from tests.support.policy_world import policy_text
+from gateway.model.decision import Context
+from tests.support.policy_records import record_fields, sealed
+from tests.support.policy_world import act, bundle_of, policy_text
 
 READ = '{"provider":"s","action":"get","kind":"read"}'
 GOOD = policy_text("- {id: reads, priority: 1, match: {kind: read}, effect: ALLOW}")
@@ -173,22 +175,11 @@ def test_explain(
     assert run("explain", policy, "--action", READ) == 0
     found = line_of(capsys)
     assert (found["decision"]["effect"], found["decision"]["rule"]) == ("ALLOW", "reads")
-    assert found["actions"] == [
-        [
-            {
-                "policy": "p", "applies": True, "effect": "ALLOW", "mode": "enforce",
-                "is_shadow": False, "decided_by": "reads",
-                "rules": [
-                    {"rule": "reads", "priority": 1, "effect": "ALLOW", "finding": "decides",
-                     "field": None, "detail": ""},
-                ],
-            },
-            {
-                "policy": "q", "applies": False, "effect": "BLOCK", "mode": "enforce",
-                "is_shadow": False, "decided_by": None, "rules": [],
-            },
-        ]
-    ]  # fmt: skip
+    first, second = found["actions"][0]
+    assert (first["policy"], first["applies"], first["decided_by"]) == ("p", True, "reads")
+    assert [(each["rule"], each["finding"]) for each in first["rules"]] == [("reads", "decides")]
+    assert (second["policy"], second["applies"], second["rules"]) == ("q", False, [])
+    assert found["nearest"] == [[]]
     batch = f'{{"actions":[{READ},{READ.replace("read", "delete")}]}}'
     status, screen = on_terminal(monkeypatch, "explain", policy, "--action", batch)
     assert status == 0
@@ -197,10 +188,114 @@ def test_explain(
         "action 2 of 2",
         "policy p says ALLOW by rule reads",
         "policy p says BLOCK by its default: no rule matched",
-        "reads: does not match: kind",
+        "reads (ALLOW, 0 of 1 fit): does not match: kind: it is `delete`",
         "policy q is not about this agent",
     ):
         assert words in screen
+
+
+NEAR = policy_text(
+    "- {id: far, priority: 1, match: {kind: delete, provider: x}, effect: BLOCK}\n"
+    "- {id: near, priority: 2, match: {kind: read, provider: s}, when: params.n > 5, "
+    "effect: ALLOW}\n"
+    "- {id: try, priority: 3, match: {kind: read}, effect: ALLOW, mode: monitor}"
+) + "  limits: [{id: calls, per: agent, window: 1h, max: 5, effect: BLOCK}]\n"  # fmt: skip
+
+
+def test_explain_nothing_matched(
+    policy: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The nearest miss first, with what kept it; what was watched; the factors of the score."""
+    policy.write_text(NEAR)
+    asked = READ[:-1] + ',"params":{"n":3}}'
+    assert run("explain", policy, "--action", asked) == 0
+    ((near, far),) = line_of(capsys)["nearest"]
+    assert (near["rule"], near["fitting"], near["asked"]) == ("near", 2, 3)
+    assert (far["rule"], far["fitting"], far["asked"]) == ("far", 0, 2)
+    _, screen = on_terminal(monkeypatch, "explain", policy, "--action", asked)
+    lines = [line.strip() for line in screen.splitlines()]
+    assert "watched: rule try of p would have said ALLOW" in lines
+    place = lines.index("2  near (ALLOW, 2 of 3 fit): its condition is false: params.n > 5")
+    assert lines[place + 1].startswith("1  far (BLOCK, 0 of 2 fit): does not match: provider: it")
+    assert any(line.startswith("risk ") for line in lines)
+    assert any("deviation.history" in line for line in lines)
+    policy.write_text(NEAR.replace("n > 5", "n > 2"))
+    _, screen = on_terminal(monkeypatch, "explain", policy, "--action", asked)
+    assert "counts 1 of 5 towards limit p/calls for agent:agent; beyond that: BLOCK" in screen
+
+
+def test_explain_a_recorded_decision(
+    policy: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the time, labels and agent of then, and a word on what the record hides."""
+    rules = "- {id: r, priority: 1, match: {kind: create, labels: {team: pay}}, effect: ALLOW}"
+    policy.write_text(policy_text(rules))
+    context = Context("bot", None, 5, {"team": "pay"})
+    action = act(params={"password": "x"})
+    then = bundle_of(policy_text("", name="q"))
+    line = sealed([record_fields(then, action, context, decision_id="dec_9")])[0]
+    record = policy.with_name("record.jsonl")
+    record.write_bytes(b"nonsense dec_9\n" + line + b"\n")
+    assert run("explain", policy, "--record", record, "--decision", "dec_9") == 0
+    found = line_of(capsys)
+    assert (found["decision"]["rule"], found["recorded"]["reason_code"]) == ("r", "NO_RULE_MATCHED")
+    assert found["recorded"]["altered"] == ["params.password"]
+    _, screen = on_terminal(
+        monkeypatch, "explain", policy, "--record", record, "--decision", "dec_9"
+    )
+    assert "then, at 1970-01-01T00:00:00.000005Z: BLOCK by NO_RULE_MATCHED" in screen
+    assert "the record does not show as they were: params.password" in screen
+    assert run("explain", policy, "--record", record, "--decision", "dec_8") == 1
+    assert run("explain", policy, "--record", record) == 2
+    assert "there is no decision `dec_8`" in capsys.readouterr().err
+
+
+REPLAYS: dict[str, tuple[str, tuple[str, ...], int]] = {
+    "the same effects": ("match: {kind: read}, effect: ALLOW", ("--fail-on", "any"), 0),
+    "looser, and nobody minds": ("effect: ALLOW", (), 0),
+    "looser": ("effect: ALLOW", ("--fail-on", "looser"), 1),
+    "tighter, and only looser counts": ("effect: BLOCK", ("--fail-on", "looser"), 0),
+    "tighter": ("effect: BLOCK", ("--fail-on", "any"), 1),
+    "what can't be told": (
+        "when: params.password != '', effect: ALLOW", ("--fail-on", "looser"), 1,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("rule", "options", "status"), REPLAYS.values(), ids=REPLAYS.keys())
+def test_replay_fails_where_it_is_asked_to(
+    rule: str,
+    options: tuple[str, ...],
+    status: int,
+    policy: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Exit status 1 for changes in the direction that counts, and for those that may be."""
+    context, then = Context("bot", None, 5), bundle_of(GOOD)
+    entries = [
+        record_fields(then, act("get", "read"), context, decision_id="dec_1"),
+        record_fields(then, act("put", params={"password": "x"}), context, decision_id="dec_2"),
+    ]
+    record = policy.with_name("record.jsonl")
+    record.write_bytes(b"\n".join(sealed(entries)))
+    rule = rule.replace("params.password != ''", "'params.password != \"\"'")
+    policy.write_text(policy_text(f"- {{id: new, priority: 1, {rule}}}"))
+    assert run("replay", record, "--against", policy, *options) == status
+    found = line_of(capsys)
+    assert (found["records"], found["decisions"]) == (2, 2)
+    assert found["exact"] + found["inexact"]["count"] == 2
+    shown, screen = on_terminal(monkeypatch, "replay", record, "--against", policy, *options)
+    assert shown == status
+    assert "2 decisions in 2 records" in screen
+
+
+def test_replay_of_nothing(policy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A file without decisions is a mistake, not a success."""
+    record = policy.with_name("record.jsonl")
+    record.write_bytes(b"")
+    assert run("replay", record, "--against", policy) == 2
+    assert "there is no recorded decision here" in capsys.readouterr().err
 
 
 def test_explain_from_standard_input(
