@@ -98,7 +98,7 @@ def publish(
         return _show_problems(out, error.problems)
     body = {**source.body(), "comment": comment, "dryRun": dry_run}
     try:
-        with _at_work("publishing"):
+        with _at_work("asking the control plane" if dry_run else "publishing"):
             answer = api.post("/v1/bundles", body, WORK_SECONDS_MAX)
     except Refused as error:
         problems = problems_of(error.detail, source.places)
