@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Final, assert_never
 
 from gateway.decide.conditions.facts import FACTS, GROUPS, OPEN, ROOTS, ValueType, fact_of
-from gateway.decide.conditions.names import names_of, unknown_name
+from gateway.decide.conditions.names import help_with, names_of, unknown_name
 from gateway.decide.conditions.operand_types import (
     ARITHMETIC,
     CONTAINERS,
@@ -163,7 +163,7 @@ class _Checker:
         self.expect(operand, {ValueType.MAP}, f"`.{node.field}` reads a field of a map")
         known = names_of(self.vocabulary, path)
         if known is not None and node.field not in known:
-            self.fault(node, unknown_name(path, node.field), nearest_help(node.field, known))
+            self.fault(node, unknown_name(path, node.field), help_with(node.field, known))
         return self._part_type(operand)
 
     def _has(self, node: Has) -> ValueType:
@@ -226,7 +226,7 @@ class _Checker:
             return
         known = names_of(self.vocabulary, fact)
         if known is not None and node.value not in known:
-            self.fault(node, unknown_name(fact, node.value), nearest_help(node.value, known))
+            self.fault(node, unknown_name(fact, node.value), help_with(node.value, known))
 
     def _in(self, node: Binary) -> ValueType:
         left = self.type_of(node.left)

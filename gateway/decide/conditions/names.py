@@ -7,6 +7,7 @@ from typing import Final
 
 from gateway.decide.assessment import FACTOR_NAMES
 from gateway.decide.conditions.facts import KINDS, STATES
+from gateway.decide.nearest import nearest_help
 from gateway.model.action import UNKNOWN_OPERATION
 from gateway.model.vocabulary import Vocabulary
 
@@ -69,3 +70,10 @@ def unknown_name(fact: str, name: str) -> str:
             return f"the label `{fact.removeprefix(_LABEL)[:60]}` of an agent is never {shown}"
         case _:
             return f"no mapper makes the {fact} {shown}"
+
+
+def help_with(name: str, known: Set[str]) -> str:
+    """What to write instead of a name that is not known."""
+    if not known:
+        return "give it in the `targetLabels` of a `kind: Organisation` beside the policy"
+    return nearest_help(name, known)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Set
 from typing import Final
 
-from gateway.decide.conditions.names import names_of, unknown_name
+from gateway.decide.conditions.names import help_with, names_of, unknown_name
 from gateway.decide.documents.document import Fields, Item, Items, Scalar
 from gateway.decide.documents.reader import Reader
 from gateway.decide.nearest import nearest_help
@@ -48,7 +48,7 @@ def _text(reader: Reader, item: Item, what: str, vocabulary: Vocabulary, fact: s
         return None
     known = names_of(vocabulary, fact)
     if known is not None and text not in known and not any(map(pattern.matches, known)):
-        reader.complain(item.mark, unknown_name(fact, text), nearest_help(text, known))
+        reader.complain(item.mark, unknown_name(fact, text), help_with(text, known))
         return None
     return text
 

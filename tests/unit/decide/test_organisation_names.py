@@ -130,10 +130,13 @@ def test_names_that_the_organisation_does_not_know(rules: str, wanted: str) -> N
 
 def test_labels_of_targets_need_an_organisation() -> None:
     """Nobody else gives any, so that a rule about one could never match."""
-    (problem,) = problems_of_texts(policy_text(rule(when='"prod" in target.labels')))
-    assert "the organisation gives no target the label `prod`" in problem
-    (problem,) = problems_of_texts(policy_text(rule("{target.label: prod}")))
-    assert "the organisation gives no target the label `prod`" in problem
+    wanted = (
+        "the organisation gives no target the label `prod` "
+        "(help: give it in the `targetLabels` of a `kind: Organisation` beside the policy)"
+    )
+    for rules in (rule(when='"prod" in target.labels'), rule("{target.label: prod}")):
+        (problem,) = problems_of_texts(policy_text(rules))
+        assert wanted in problem
 
 
 def test_a_broken_organisation_hides_no_problem_and_makes_none() -> None:
