@@ -26,7 +26,8 @@ from gateway.decide.conditions.unresolved import Unresolved
 from gateway.decide.rules.policy import Condition
 from gateway.model.action import Action, Kind, Target
 from gateway.model.decision import Context, Risk
-from tests.property.condition_texts import condition_text, params_of
+from tests.property.condition_params import params_of
+from tests.property.condition_texts import condition_text
 from tests.support.compiled_conditions import UNTOLD, compiled
 
 PARTS = {"operation": 12, "target": 3, "context": 5, "deviation": 0}

@@ -17,7 +17,8 @@ from gateway.decide.conditions.syntax import ConditionError
 from gateway.decide.conditions.unresolved import Unresolved
 from gateway.decide.rules.policy import Condition
 from tests.property.condition_cases import Difference, Verdict, judge, make_case
-from tests.property.condition_texts import condition_text, params_of
+from tests.property.condition_params import params_of
+from tests.property.condition_texts import condition_text
 from tests.support.compiled_conditions import UNTOLD, compiled
 from tests.support.policy_world import act, who
 

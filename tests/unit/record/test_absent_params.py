@@ -3,6 +3,8 @@ conditions with `has()` decides as it was decided."""
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from gateway.authoring.questions import action_of
@@ -22,7 +24,7 @@ CASES = {
 def test_what_is_absent_is_read_back(missing: tuple[str, ...], unreadable: tuple[str, ...]) -> None:
     """Both sets come back as they were."""
     action = act(missing=missing, unreadable=unreadable)
-    shown = action_json(action)
+    shown = json.loads(json.dumps(action_json(action)))
     again = action_of({"provider": "stripe", **shown}, "")
 
     assert (again.missing, again.unreadable) == (frozenset(missing), frozenset(unreadable))
