@@ -1,5 +1,5 @@
-"""What conditions are asked about, at random: params as requests could carry them, most often of the
-types that the conditions expect; and the texts that mean something to a function."""
+"""What conditions are asked about, at random: params as requests could carry them, most often of
+the types that the conditions expect; and the texts that mean something to a function."""
 
 from __future__ import annotations
 
