@@ -172,20 +172,31 @@ def load_marks(paths: Iterable[Path], *folders: str) -> Marks:
     inside. What isn't there has a mark too."""
     marks: list[Mark] = []
     for path in paths:
-        for place in (path, *(path / folder for folder in folders)):
-            marks.append(_mark(str(place)))
-            with suppress(OSError), os.scandir(place) as entries:
-                names = sorted(entry.name for entry in entries if not entry.name.startswith("."))
-                marks += [_mark(f"{place}/{name}") for name in names[:FILES_LOOKED_AT_MAX]]
+        place = str(path)
+        if _add_mark(marks, place):
+            _add_folder(marks, place)
+            for folder in folders:
+                _add_folder(marks, f"{place}/{folder}")
     return tuple(marks)
 
 
-def _mark(path: str) -> Mark:
+def _add_folder(marks: list[Mark], place: str) -> None:
+    with suppress(OSError), os.scandir(place) as entries:
+        names = sorted(entry.name for entry in entries if not entry.name.startswith("."))
+        for name in names[:FILES_LOOKED_AT_MAX]:
+            _add_mark(marks, f"{place}/{name}")
+
+
+def _add_mark(marks: list[Mark], path: str) -> bool:
+    """Add the mark of one path; whether it is a folder."""
     try:
-        found = os.stat(path)  # noqa: PTH116 - twice as fast, for every file at every look
+        found = os.stat(path)  # noqa: PTH116 - half the cost, for every file at every look
     except OSError as error:
-        return path, 0, -1, error.errno or 0, 0
+        marks.append((path, 0, -1, error.errno or 0, 0))
+        return False
     if stat.S_ISDIR(found.st_mode):
         # Its times change with every editor's swap file; what is in it is looked at by itself.
-        return path, found.st_ino, 0, 0, 0
-    return path, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+        marks.append((path, found.st_ino, 0, 0, 0))
+        return True
+    marks.append((path, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns))
+    return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 
 import aiohttp
@@ -60,6 +61,24 @@ async def test_ready_when_no_check_objects() -> None:
         await listener.stop()
 
     assert status == 200
+
+
+async def test_a_note_is_told_and_takes_no_readiness_away() -> None:
+    """A stop in force, or rules that could not be taken: the gateway does its work."""
+    notes = {"stops": lambda: "agent `bot` stopped by ada", "rules": lambda: None}
+    listener = AdminListener(AdminSettings(metrics_port=0), {"record": lambda: None}, notes)
+    await listener.start()
+    try:
+        status, body = await _get(listener, "/readyz")
+    finally:
+        await listener.stop()
+
+    assert status == 200
+    assert json.loads(body) == {
+        "status": "ready",
+        "failing": {},
+        "notes": {"stops": "agent `bot` stopped by ada"},
+    }
 
 
 async def test_metrics_of_another_process_are_appended(other_metrics: str) -> None:
