@@ -6,8 +6,8 @@ is on disk before the answer; what is given back may follow, since a crash then 
 Redis has no part in this, also where it is set and wakes waiters. What it counted would have to be
 on this disk as well before the answer, or its loss would let something through twice; and then
 there are two truths, with a fence between them for every failover and eviction. What that could
-save at the most is what `python -m tests.benchmarks.limits` shows for rows without a counter:
-about half of the time of a busy counter, whose commits are shared here already.
+save at the most, `python -m tests.benchmarks.limits` shows as rows without a counter: a part of a
+busy counter's time, whose commits are shared here already, and next to nothing of a call by HTTP.
 """
 
 from __future__ import annotations

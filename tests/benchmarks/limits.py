@@ -1,9 +1,9 @@
 """`python -m tests.benchmarks.limits`: reservations per second of the shared counters.
 
-An embedded Postgres with its disk settings as shipped, and the control plane's own store in this
-process. Each call reserves one unit in flight and settles it, as an allowed request does. Prints
-medians over interleaved rounds, because a disk has good and bad moments; asserts nothing about
-time, but stops when the counters are wrong.
+A whole control plane on an embedded Postgres with its disk settings as shipped, and its callers in
+the same process: by its store, and over HTTP with a key. Each call reserves one unit in flight and
+settles it, as an allowed request does. Prints medians over interleaved rounds, because a disk has
+good and bad moments; asserts nothing about time, but stops when the counters are wrong.
 """
 
 from __future__ import annotations
@@ -18,15 +18,14 @@ import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
+import aiohttp
 from rich.console import Console
 from rich.table import Table
 
-from controlplane.store.database import Database, PoolSettings
-from controlplane.store.embedded import EmbeddedPostgres, PostgresSettings
+from controlplane.app import ControlPlane
+from controlplane.settings import ControlSettings
 from controlplane.store.gathering import Gathering
-from controlplane.store.keys import KeyStore
 from controlplane.store.limits import Claim, Demand, LimitLedger
-from controlplane.store.roles import open_embedded
 from tests.benchmarks import accounting
 
 DAY_SECONDS = 86_400
@@ -52,18 +51,17 @@ def main() -> int:
 async def _run(options: argparse.Namespace, console: Console) -> None:
     with tempfile.TemporaryDirectory(prefix="cr-limits-") as name:
         home = Path(name)
-        server = EmbeddedPostgres(home / "postgres", home / "postgres.log", PostgresSettings())
-        await server.start()
+        plane = ControlPlane(ControlSettings(home, api_port=0))
+        await plane.start()
+        key = (home / "gateway.key").read_text().strip()
         try:
-            database = await open_embedded(server, PoolSettings(acquire_seconds_max=60))
-            tenant = await KeyStore(database).ensure_tenant("bench")
-            bench = Bench(database, tenant)
-            await bench.fill(options.filled)
-            figures = await _rounds(bench, options, console)
-            await bench.check()
-            await database.close()
+            async with aiohttp.ClientSession(headers={"x-api-key": key}) as http:
+                bench = Bench(plane, http)
+                await bench.fill(options.filled)
+                figures = await _rounds(bench, options, console)
+                await bench.check()
         finally:
-            await server.stop()
+            await plane.stop()
     console.print(_table(figures))
     console.print(accounting.machine())
 
@@ -71,10 +69,14 @@ async def _run(options: argparse.Namespace, console: Console) -> None:
 class Bench:
     """Calls of gateways; counts what was taken, to be compared with the counters at the end."""
 
-    def __init__(self, database: Database, tenant: uuid.UUID) -> None:
-        self._database = database
-        self._ledger = LimitLedger(database, 3600)
-        self._tenant = tenant
+    def __init__(self, plane: ControlPlane, http: aiohttp.ClientSession) -> None:
+        assert plane.database is not None
+        assert plane.bootstrapped is not None
+        self._database = plane.database
+        self._ledger = LimitLedger(plane.database, 3600)
+        self._tenant = plane.bootstrapped.tenant_id
+        self._http = http
+        self._url = f"{plane.api_url}/v1/limits/reservations"
         self._taken: dict[str, int] = {}
         self._inserting = Gathering(self._insert)
 
@@ -86,6 +88,21 @@ class Bench:
 
     async def reserve_filled(self, caller: int) -> None:
         await self._take("filled")
+
+    async def reserve_by_http(self, caller: int) -> None:
+        now = time.time_ns() // 1000
+        claim = {
+            "limit": "bench/limit", "key": "http", "amount": 1, "max": MAX,
+            "since": now - DAY_SECONDS * 1_000_000, "windowSeconds": DAY_SECONDS,
+            "effect": "BLOCK", "mode": "enforce",
+        }  # fmt: skip
+        body = {"owner": uuid.uuid4().hex, "now": now, "lapsesAt": None, "claims": [claim]}
+        async with self._http.post(self._url, json=body) as response:
+            token = (await response.json())["token"]
+        assert token
+        async with self._http.post(f"{self._url}/{token}/settle", json={}) as response:
+            assert response.status == 200
+        self._taken["http"] = self._taken.get("http", 0) + 1
 
     async def refused(self, caller: int) -> None:
         made = await self._ledger.reserve(self._demand("shared", MAX + 1))
@@ -156,6 +173,7 @@ async def _rounds(bench: Bench, options: argparse.Namespace, console: Console) -
         ("one of its own for each caller", bench.reserve_own),
         ("one for all callers", bench.reserve_shared),
         (f"one for all, {options.filled} uses in its window", bench.reserve_filled),
+        ("one for all, over HTTP", bench.reserve_by_http),
         ("full, so refused", bench.refused),
         ("none: rows alone, in an order kept elsewhere", bench.insert),
     )
