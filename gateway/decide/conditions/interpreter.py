@@ -154,8 +154,7 @@ def _is_text(node: Node) -> bool:
 def _call(node: Call) -> Step:
     function, args = node.function, node.args
     if function is Function.MATCHES:
-        pattern = _written(args[1])
-        return _applied(node, compile_pattern(pattern), args[:1], is_weighed=True)
+        return _matches(node)
     if function in PARTS:
         zone = load_zone(_written(args[1])) if len(args) > 1 else None
         return _applied(node, lambda value: part_of(function, value, zone), args[:1])
@@ -164,6 +163,24 @@ def _call(node: Call) -> Step:
         value = CONVERSIONS[function](args[0].value)
         return lambda _: value
     return _applied(node, semantics.FUNCTIONS[function], args, is_weighed=len(args) > 1)
+
+
+def _matches(node: Call) -> Step:
+    operand, pattern = _step(node.args[0]), compile_pattern(_written(node.args[1]))
+    fault = Unresolved(subject_of(node))
+
+    def step(scope: Scope) -> object:
+        value = operand(scope)
+        if type(value) is Unresolved:
+            return value
+        if scope.depth and not scope.spend(pattern.weight_of(value)):
+            return fault
+        try:
+            return pattern.is_in(value)
+        except Unresolved:
+            return fault
+
+    return step
 
 
 def _written(node: Node) -> str:

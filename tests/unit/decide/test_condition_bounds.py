@@ -85,7 +85,7 @@ BEYOND = {
     "a pattern in a giant, again and again": (
         'params.a.all(x, params.b.matches("b"))',
         "params.a",
-        {"a": THOUSAND, "b": "b" * 60_000},
+        {"a": THOUSAND, "b": "b" * 16_000},
     ),
     "a part of a giant, again and again": (
         'params.a.all(x, params.b.contains("b"))',
@@ -167,7 +167,7 @@ def test_a_pattern_is_compiled_once_and_bounded() -> None:
 @pytest.mark.parametrize("pattern", ["(a+)+$", "(a|aa)+$", "(.*)*x", "(x+x+)+y", "(a|a?)+b$"])
 def test_no_pattern_runs_away(pattern: str) -> None:
     """Those that take other engines years are answered; the test's own time limit is the bound."""
-    assert compile_pattern(pattern)("a" * 60_000 + "!") is False
+    assert compile_pattern(pattern).is_in("a" * 16_000 + "!") is False
 
 
 ZONES = {
