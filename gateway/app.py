@@ -19,7 +19,7 @@ from functools import partial
 from urllib.parse import urlsplit
 
 from gateway import telemetry
-from gateway.admin import AdminListener, ReadyCheck
+from gateway.admin import AdminListener
 from gateway.control_client.agents import Directory
 from gateway.control_client.approvals import ControlPlaneDesk
 from gateway.control_client.bundles import BundleFeed
@@ -37,6 +37,7 @@ from gateway.model.record import GatewayEntry
 from gateway.model.stop import Stop
 from gateway.pipeline import Pipeline, World
 from gateway.ports import LimitStore
+from gateway.readiness import readiness_checks, readiness_notes
 from gateway.record.recorder import Recorder
 from gateway.rulesets.files import RulesetFiles
 from gateway.rulesets.keeper import RulesetKeeper, RulesetSource
@@ -169,13 +170,8 @@ async def _start(settings: GatewaySettings, stack: AsyncExitStack) -> dict[str, 
     await _start_part(stack, listener.start(), partial(listener.drain, DRAIN_SECONDS_MAX))
     stack.callback(pipeline.stop_holding)
     own_addresses.add(listener.address)
-    notes = {
-        "rules": lambda: keeper.fault,
-        "bundle": source.describe,
-        "stops": stops.describe,
-        "stops_on_disk": lambda: stops.fault,
-    }
-    checks = _checks(keeper, clock, recorder, directory, shipper)
+    checks = readiness_checks(keeper, clock, recorder, directory, shipper)
+    notes = readiness_notes(keeper, source, stops)
     admin = AdminListener(settings.admin, checks, notes)
     await _start_part(stack, admin.start(), admin.stop)
     own_addresses.add(admin.address)
@@ -244,28 +240,6 @@ async def _start_part(
 ) -> None:
     stack.push_async_callback(stop)
     await start
-
-
-def _checks(
-    keeper: RulesetKeeper,
-    clock: SystemClock,
-    recorder: Recorder,
-    directory: Directory,
-    shipper: RecordShipper,
-) -> dict[str, ReadyCheck]:
-    def policy() -> str | None:
-        if not keeper.ruleset.bundle.policies:
-            return "no policy is loaded"
-        until = keeper.ruleset.usable_until
-        is_stale = until is not None and clock.now() > until
-        return "the control plane has not confirmed the policies for too long" if is_stale else None
-
-    return {
-        "policy": policy,
-        "record": lambda: None if recorder.is_writable else "records can't be written",
-        "agents": lambda: None if directory.is_ready else "no directory of agents is known",
-        "shipping": lambda: f"records are not taken: {shipper.alarm}" if shipper.alarm else None,
-    }
 
 
 def _obey_stops(

@@ -1,0 +1,54 @@
+"""What `/readyz` says of a gateway: why it can't do its work, and what else somebody should see.
+
+What fails takes readiness away. What is noted doesn't: an old ruleset still decides, and a gateway
+that stops somebody does just what it should.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from gateway.admin import ReadyCheck
+from gateway.control_client.agents import Directory
+from gateway.control_client.record_shipper import RecordShipper
+from gateway.control_client.stops import Stops
+from gateway.ports import Clock
+from gateway.record.recorder import Recorder
+from gateway.rulesets.keeper import RulesetKeeper, RulesetSource
+
+
+def readiness_checks(
+    keeper: RulesetKeeper,
+    clock: Clock,
+    recorder: Recorder,
+    directory: Directory,
+    shipper: RecordShipper,
+) -> Mapping[str, ReadyCheck]:
+    """What must be well for requests to be decided and recorded."""
+
+    def policy() -> str | None:
+        ruleset = keeper.ruleset
+        if not ruleset.bundle.policies:
+            return "no policy is loaded"
+        if ruleset.usable_until is not None and clock.now() > ruleset.usable_until:
+            return "the control plane has not confirmed the policies for too long"
+        return None
+
+    return {
+        "policy": policy,
+        "record": lambda: None if recorder.is_writable else "records can't be written",
+        "agents": lambda: None if directory.is_ready else "no directory of agents is known",
+        "shipping": lambda: f"records are not taken: {shipper.alarm}" if shipper.alarm else None,
+    }
+
+
+def readiness_notes(
+    keeper: RulesetKeeper, source: RulesetSource, stops: Stops
+) -> Mapping[str, ReadyCheck]:
+    """What is told beside it."""
+    return {
+        "rules": lambda: keeper.fault,
+        "bundle": source.describe,
+        "stops": stops.describe,
+        "stops_on_disk": lambda: stops.fault,
+    }
