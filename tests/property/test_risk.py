@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from gateway.decide.assessment import FACTOR_NAMES, PARTS, Assessment
 from gateway.decide.baseline import Baseline, Usual
+from gateway.decide.bundle import Bundle
 from gateway.decide.conditions.zones import load_zone
 from gateway.decide.organisation import Organisation, TargetField, TargetLabel, WorkingHours
 from gateway.decide.patterns import parse_pattern
@@ -17,7 +18,9 @@ from gateway.decide.risk import scheme
 from gateway.decide.risk.model import RiskModel
 from gateway.model.action import Action, Kind, Target
 from gateway.model.decision import Context
+from gateway.model.effect import Mode
 from gateway.model.risk_class import RiskClass
+from tests.support.policy_world import policies_of, policy_text
 
 EXAMPLES = 150
 """Together about four seconds."""
@@ -203,3 +206,16 @@ def test_what_can_not_be_read_never_weighs_less_than_nothing(
     before, after = model.assess(bare, context), model.assess(hidden, context)
     assert before.risk.score <= after.risk.score
     assert set(before.labels) <= set(after.labels)
+
+
+BUNDLE = Bundle.of(policies_of(policy_text("", default="ALLOW")), ORGANISATION, BASELINE)
+
+
+@settings(max_examples=EXAMPLES)
+@given(st.lists(actions(), min_size=1, max_size=4), CONTEXTS)
+def test_what_a_bundle_keeps_changes_no_risk(asked: list[Action], context: Context) -> None:
+    """One bundle decides all that comes; a request is as risky as the riskiest of its actions."""
+    decision = BUNDLE.decide(tuple(asked), context, Mode.ENFORCE)
+    fresh = RiskModel(ORGANISATION, BASELINE)
+    risks = [fresh.assess(action, context, len(asked)).risk for action in asked]
+    assert decision.risk == max(risks, key=lambda risk: risk.score)
