@@ -22,6 +22,9 @@ from gateway.model.effect import Effect, Mode
 CLAIM_COUNT_MAX = 100
 """A batch of actions claims together; more limits than this apply to none."""
 
+KEPT_SECONDS = 3600
+"""For so long uses are kept beyond their windows."""
+
 WINDOW_SECONDS_MAX = 400 * 24 * 3600
 """A year and some days: what is counted is kept for so long."""
 
@@ -59,9 +62,10 @@ class ReserveBody(Body):
         if len(counters) != len(self.claims):
             raise ValueError("two claims are on one counter; one with their sum says the same")
         for claim in self.claims:
-            if not 0 <= self.now - claim.since <= claim.windowSeconds * MICROSECONDS:
+            kept_seconds = claim.windowSeconds + KEPT_SECONDS
+            if not 0 <= self.now - claim.since <= kept_seconds * MICROSECONDS:
                 # What lies further back than a window's length may have been removed.
-                raise ValueError("`since` lies after `now`, or before `windowSeconds` ago")
+                raise ValueError("`since` lies after `now`, or longer ago than `windowSeconds`")
         return self
 
 

@@ -238,11 +238,12 @@ begin
 end
 $$;
 
--- Closes a locked reservation whose act may have happened, just now at the latest.
+-- Closes a locked reservation whose act may have happened, just now at the latest. Uses are kept for
+-- an hour longer than they should be needed, since a day may have 25 and a clock may be wrong.
 create function close_limits(p_token uuid) returns void language sql as $$
     -- The clock may have gone back: what counts already must not leave `counted` without leaving it.
     update limit_uses u
-    set at = m.moment, lapses_at = null, expires_at = m.moment + u.window_seconds * 1000000
+    set at = m.moment, lapses_at = null, expires_at = m.moment + (u.window_seconds + 3600) * 1000000
     from limit_counters c,
         lateral (select greatest(limits_now(), c.counted_since + 1) as moment) m
     where u.token = p_token and c.counter_id = u.counter_id;

@@ -104,7 +104,7 @@ BAD_CLAIMS: dict[str, dict[str, Any]] = {
     "a window of no length": {"windowSeconds": 0},
     "a window of a century": {"windowSeconds": 10**10},
     "a window that begins after now": {"since": NOW + 1},
-    "a window that is longer than it says": {"since": NOW - DAY - 1},
+    "a window that is longer than it says": {"since": NOW - DAY - 3600 * SECOND - 1},
     "an effect that there is not": {"effect": "DENY"},
     "no key": {"key": ""},
     "a key without end": {"key": "k" * 257},
