@@ -176,3 +176,5 @@ def _show_action(output: Output, action: Mapping[str, Any], *, with_params: bool
         output.say(f"  with {shown}")
     if action["missing"]:
         output.say(f"missing: {', '.join(action['missing'])}", "yellow")
+    if action["unreadable"]:
+        output.say(f"  of them may be there: {', '.join(action['unreadable'])}", "yellow")

@@ -61,9 +61,10 @@ def applied(
 ) -> Step:
     """A function of its operands' values; unresolved when one of them is.
 
-    `is_weighed`: the function goes through whole values. Inside a quantifier, where it does so
-    again and again, their size is counted first.
+    `is_weighed`: the function goes through whole values, two of them. Inside a quantifier, where it
+    does so again and again, their size is counted first.
     """
+    assert not is_weighed or len(steps) == 2
     if len(steps) == 2:
         return _applied_to_two(function, steps[0], steps[1], fault, is_weighed=is_weighed)
 
@@ -74,8 +75,6 @@ def applied(
             if type(value) is Unresolved:
                 return value
             values.append(value)
-        if is_weighed and scope.depth and not scope.spend(sum(map(scope.weight_of, values))):
-            return fault
         try:
             return function(*values)
         except Unresolved:
