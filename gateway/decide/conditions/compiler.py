@@ -294,7 +294,9 @@ class Writer:
         # Numbers of more than one kind are equal, and true is 1 in Python: those are asked for.
         if not isinstance(literal, str):
             return None
-        return self._if_kind(value, "holder", f"{literal!r} in {value.name}", lenient=lenient)
+        is_plain = self._kind(value, "plain_holder")
+        test = f"({literal!r} in {value.name} if {is_plain} else _is_in({literal!r}, {value.name}))"
+        return self._if_kind(value, "holder", test, lenient=lenient)
 
     def _in_list(self, node: Node, items: ListLiteral, *, lenient: bool) -> str | None:
         literals = [item.value for item in items.items if isinstance(item, Literal)]

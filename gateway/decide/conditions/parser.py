@@ -71,9 +71,11 @@ def parse(text: str) -> Node:
     Raises:
         ConditionError: it is not one expression of the language, or it is nested too deeply.
     """
-    parser = _Parser(scan(text))
-    node = parser.whole()
-    _check_bounds(node)
+    tokens = scan(text)
+    node = _Parser(tokens).whole()
+    if len(tokens) > CONDITION_DEPTH_MAX:
+        # No tree is deeper than it has words; what goes through lists has more of them too.
+        _check_bounds(node)
     return node
 
 
@@ -134,7 +136,8 @@ class _Parser:
         return token
 
     def _is_sign(self, sign: str) -> bool:
-        return self._next.kind is TokenKind.SIGN and self._next.text == sign
+        # No token of another kind is spelt like a sign: texts begin with quotes.
+        return self._tokens[self._at].text == sign
 
     def _expect(self, sign: str) -> Token:
         if not self._is_sign(sign):

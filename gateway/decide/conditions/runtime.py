@@ -6,9 +6,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Final
 
 from gateway.decide.assessment import Assessment
+from gateway.decide.conditions import semantics
 from gateway.decide.conditions.interpreter import Interpreted, interpret
 from gateway.decide.conditions.syntax import Node
 from gateway.decide.conditions.unresolved import Unresolved
@@ -65,6 +67,8 @@ NAMES: Final[Mapping[str, object]] = {
     "_number": _Types(lambda each: issubclass(each, int | float) and each is not bool),
     "_text": _Types(lambda each: issubclass(each, str)),
     "_sized": _Types(lambda each: issubclass(each, str | Mapping | Sequence)),
+    "_is_in": semantics.is_in,
+    "_plain_holder": _Types(lambda each: each in (dict, list, tuple, MappingProxyType)),
     "_holder": _Types(lambda each: issubclass(each, Mapping) or _is_list(each)),
     "type": type,
     "len": len,

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 from gateway.decide.conditions.syntax import CONDITION_CHARS_MAX, ConditionError, Span
 
@@ -25,8 +25,7 @@ class TokenKind(Enum):
     END = "end of the condition"
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(NamedTuple):
     """`text` is as written; `value` is what a literal means (an INT may be 2^63, for its minus)."""
 
     kind: TokenKind
@@ -35,17 +34,27 @@ class Token:
     value: str | int | float = ""
 
 
-_SPACE = re.compile(r"(?:[ \t\n\f\r]+|//[^\n]*)*")
+_NEXT = re.compile(
+    r"""
+    (?:[ \t\n\f\r]+|//[^\n]*)*
+    (?:
+        ([A-Za-z_][A-Za-z0-9_]*)(?![A-Za-z0-9_"'])
+      | (==|!=|<=|>=|&&|\|\||\.(?![0-9])|[<>!+\-*/%()\[\],?:])
+      | "((?!"")[^"\\\r\n]*)"
+      | ([0-9]{1,18})(?![A-Za-z0-9_.])
+    )?
+    """,
+    re.VERBOSE,
+)
+"""White space and comments, and behind them a name, a sign, plain text or a plain number. What is
+none of these, such as text with escapes, is looked at more closely."""
+
+_NAME_FOUND, _SIGN_FOUND, _TEXT_FOUND = 1, 2, 3
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _DOUBLE = re.compile(r"(?:[0-9]*\.[0-9]+(?:[eE][+-]?[0-9]+)?|[0-9]+[eE][+-]?[0-9]+)")
 _INT = re.compile(r"0[xX][0-9a-fA-F]+|[0-9]+")
 _WORD_REST = re.compile(r"[A-Za-z0-9_]*")
 _STRING_START = re.compile(r"""[rRbB]{0,2}('{3}|"{3}|'|")""")
-_SIGNS = (
-    "==", "!=", "<=", ">=", "&&", "||",
-    "<", ">", "!", "+", "-", "*", "/", "%", "(", ")", "[", "]", ".", ",", "?", ":",
-)  # fmt: skip
-
 _SIMPLE_ESCAPES = {
     "a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v",
     "\\": "\\", "?": "?", '"': '"', "'": "'", "`": "`",
@@ -89,18 +98,32 @@ def scan(text: str) -> list[Token]:
 def _tokens(text: str) -> Iterator[Token]:
     at = 0
     while True:
-        space = _SPACE.match(text, at)
-        assert space is not None
-        at = space.end()
-        if at == len(text):
-            yield Token(TokenKind.END, Span(at, at), "")
-            return
-        token = _token(text, at)
-        yield token
-        at = token.span.end
+        found = _NEXT.match(text, at)
+        assert found is not None, "all of it may be missing"
+        which = found.lastindex
+        if which is None:
+            at = found.end()
+            if at == len(text):
+                yield Token(TokenKind.END, Span(at, at), "")
+                return
+            token = _uncommon(text, at)
+            yield token
+            at = token.span.end
+            continue
+        at = found.end()
+        written = found[which]
+        if which == _NAME_FOUND:
+            yield Token(TokenKind.NAME, Span(at - len(written), at), written)
+        elif which == _SIGN_FOUND:
+            yield Token(TokenKind.SIGN, Span(at - len(written), at), written)
+        elif which == _TEXT_FOUND:
+            start = at - len(written) - 2
+            yield Token(TokenKind.TEXT, Span(start, at), text[start:at], written)
+        else:
+            yield Token(TokenKind.INT, Span(at - len(written), at), written, int(written))
 
 
-def _token(text: str, at: int) -> Token:
+def _uncommon(text: str, at: int) -> Token:
     string = _STRING_START.match(text, at)
     if string is not None:
         return _string(text, at, string.group(1), string.start(1))
@@ -109,9 +132,6 @@ def _token(text: str, at: int) -> Token:
         return Token(TokenKind.NAME, Span(at, name.end()), name.group())
     if text[at].isdecimal() or (text[at] == "." and text[at + 1 : at + 2].isdecimal()):
         return _number(text, at)
-    for sign in _SIGNS:
-        if text.startswith(sign, at):
-            return Token(TokenKind.SIGN, Span(at, at + len(sign)), sign)
     raise ConditionError(
         f"unexpected `{text[at]}`", Span(at, at + 1), _HELP_FOR_SIGN.get(text[at], "")
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import assert_never
+from typing import NamedTuple, assert_never
 
 CONDITION_CHARS_MAX = 4_096
 """Characters of one condition. Longer ones are lists of data, and belong in `match`."""
@@ -24,8 +24,7 @@ QUANTIFIERS_MAX = 8
 """Quantifiers of one condition. Each of them may take its whole budget, see `evaluation`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(NamedTuple):
     """Offsets into the condition's text, in characters; `end` is exclusive."""
 
     start: int
