@@ -21,7 +21,8 @@ from gateway.decide.rules.trace import Finding, PolicyTrace, RuleTrace, trace
 from gateway.model.action import ANY_PARAM, Action, Kind, Target
 from gateway.model.decision import RUN_STATES, Context, Decision
 from gateway.model.effect import ApprovalTerms, Effect, Mode
-from tests.property.condition_texts import condition_text, params_of
+from tests.property.condition_params import params_of
+from tests.property.condition_texts import condition_text
 
 QUESTIONS = 10
 """Asked of each world: making its bundles costs more."""
