@@ -171,7 +171,7 @@ def matching(rule: Rule) -> list[Term]:
         TooManyError: there are more than are looked at.
     """
     says = Says.TRUE if rule.effect is Effect.ALLOW else Says.NOT_FALSE
-    fixed: Term = tuple((atom, says) for atom in _match_atoms(rule.match))
+    fixed: Term = tuple((atom, says) for atom in match_atoms(rule.match))
     if rule.condition is None:
         return [fixed]
     return [fixed + term for term in alternatives(rule.condition.node, says)]
@@ -184,7 +184,7 @@ def not_matching(rule: Rule) -> list[Term]:
         TooManyError: there are more than are looked at.
     """
     says = Says.TRUE if rule.effect is Effect.ALLOW else Says.NOT_FALSE
-    terms: list[Term] = [((atom, _COMPLEMENT[says]),) for atom in _match_atoms(rule.match)]
+    terms: list[Term] = [((atom, _COMPLEMENT[says]),) for atom in match_atoms(rule.match)]
     if not is_known(rule.match):
         terms.append(())
     if rule.condition is not None:
@@ -192,7 +192,8 @@ def not_matching(rule: Rule) -> list[Term]:
     return terms
 
 
-def _match_atoms(match: Match) -> Iterable[Atom]:
+def match_atoms(match: Match) -> Iterable[Atom]:
+    """What a match tests, all of it."""
     for field, pattern in match.fields:
         path = _PATHS.get(field)
         if path is None:
@@ -233,7 +234,7 @@ def _terms(node: Node, says: Says) -> list[Term]:
             parts = [_terms(operand, says) for operand in operands]
             return _all_of(parts) if wants_all else _any_of(parts)
         case _:
-            atom = _atom(node)
+            atom = atom_of(node)
             return [((atom, says),)]
 
 
@@ -263,10 +264,11 @@ def is_transparent(node: Node) -> bool:
         case Logic(_, _, operands):
             return all(map(is_transparent, operands))
         case _:
-            return not isinstance(_atom(node), Opaque)
+            return not isinstance(atom_of(node), Opaque)
 
 
-def _atom(node: Node) -> Atom:
+def atom_of(node: Node) -> Atom:
+    """What a part of a condition without `&&`, `||` and `!` tests."""
     path = _plain_path(node)
     match node:
         case Binary(_, BinaryOp.IN, left, ListLiteral(_, items)):

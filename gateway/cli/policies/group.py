@@ -8,6 +8,7 @@ from gateway.cli.policies.baseline import baseline
 from gateway.cli.policies.cases import test
 from gateway.cli.policies.check import check
 from gateway.cli.policies.decide import decide
+from gateway.cli.policies.diff import diff
 from gateway.cli.policies.explain import explain
 from gateway.cli.policies.replay import replay
 
@@ -17,6 +18,7 @@ from gateway.cli.policies.replay import replay
 Before you switch a policy on:
   checkrein policies check mine.yaml              what is wrong, and what can never happen
   checkrein policies test mine.yaml --coverage    its cases, and the rules that no case tries
+  checkrein policies diff policies/ mine.yaml     what becomes looser, what tighter
   checkrein policies replay --against mine.yaml   what it would have said to what was recorded
 
 \b
@@ -32,5 +34,5 @@ def policies() -> None:
     """
 
 
-for _command in (check, test, explain, decide, replay, baseline):
+for _command in (check, test, explain, decide, replay, diff, baseline):
     policies.add_command(_command)
