@@ -96,6 +96,15 @@ def test_origins(canonicalizer: Canonicalizer) -> None:
         ("params.price", "form.price", "money_decimal in eur", 150),
     ]
     assert result["actions"][0]["missing"] == ["note"]
+    assert result["actions"][0]["unreadable"] == []
+
+
+def test_what_may_be_there_is_said(canonicalizer: Canonicalizer) -> None:
+    """A value that is no amount is missing, and not absent."""
+    result = explained(canonicalizer, "POST /refunds charge=c_1&amount=much")
+
+    assert result["actions"][0]["missing"] == ["amount", "note", "price"]
+    assert result["actions"][0]["unreadable"] == ["amount"]
 
 
 MASKED = {
