@@ -182,7 +182,9 @@ class ControlPlane:
         bundle_store = BundleStore(database)
         bundles = await self._make_bundles(bundle_store, bus, room, self.bootstrapped.tenant_id)
         counters = self._limits.counters
-        limits = LimitService(LimitLedger(database, counters.flight_seconds_max), counters)
+        limits = LimitService(
+            LimitLedger(database, counters.flight_seconds_max), self.metrics, counters
+        )
         for name, sweeping in (
             ("approvals-sweep", approvals.sweep_forever()),
             ("limits-sweep", limits.sweep_forever()),
@@ -195,7 +197,7 @@ class ControlPlane:
             decisions=DecisionService(DecisionStore(database)),
             agents=AgentService(agent_store, keys, bus, room),
             limits=limits,
-            stops=StopService(StopStore(database), bus, room),
+            stops=StopService(StopStore(database), bus, room, self.metrics),
             bundles=bundles,
             gateways=GatewayService(GatewayStore(database), bundle_store),
             health=HealthService(database, key_store, self.metrics),

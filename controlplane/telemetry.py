@@ -45,6 +45,18 @@ class Metrics:
             ["status"],
             registry=registry,
         )
+        self.reservations = Counter(
+            "checkrein_controlplane_reservations",
+            "Reservations of limits that were asked for, by what became of them (taken, refused).",
+            ["result"],
+            registry=registry,
+        )
+        self.stops = Counter(
+            "checkrein_controlplane_stops",
+            "The kill switch's moves (pulled, lifted).",
+            ["move"],
+            registry=registry,
+        )
         self.records = Counter(
             "checkrein_controlplane_records",
             "Records received, by what became of them (stored, repeated, refused).",

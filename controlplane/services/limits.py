@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from controlplane.auth import Caller
 from controlplane.faults import ControlFault, Fault
 from controlplane.store.limits import CounterRow, Demand, LimitLedger, Reservation
+from controlplane.telemetry import Metrics
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +34,9 @@ class LimitSettings:
 
 
 class LimitService:
-    def __init__(self, ledger: LimitLedger, settings: LimitSettings) -> None:
+    def __init__(self, ledger: LimitLedger, metrics: Metrics, settings: LimitSettings) -> None:
         self._ledger = ledger
+        self._metrics = metrics
         self._settings = settings
         self._full: frozenset[uuid.UUID] = frozenset()
 
@@ -47,7 +49,9 @@ class LimitService:
         """
         if demand.tenant_id in self._full:
             raise ControlFault(Fault.LIMITS_FULL, "too much is counted already for this tenant")
-        return await self._ledger.reserve(demand)
+        made = await self._ledger.reserve(demand)
+        self._metrics.reservations.labels("refused" if made.token is None else "taken").inc()
+        return made
 
     async def start(self, caller: Caller, token: uuid.UUID) -> bool:
         """Put a held reservation in flight; False when it is not held (any more)."""

@@ -15,6 +15,7 @@ from controlplane.faults import ControlFault, Fault
 from controlplane.notify.bus import Bus, Topic
 from controlplane.services.waiting import WaitingRoom
 from controlplane.store.stops import Signature, StopRow, StopStore
+from controlplane.telemetry import Metrics
 from gateway.model.stop import StopScope
 
 STOP_COUNT_MAX = 1_000
@@ -38,10 +39,11 @@ class Standing:
 
 
 class StopService:
-    def __init__(self, store: StopStore, bus: Bus, room: WaitingRoom) -> None:
+    def __init__(self, store: StopStore, bus: Bus, room: WaitingRoom, metrics: Metrics) -> None:
         self._store = store
         self._bus = bus
         self._room = room
+        self._metrics = metrics
 
     async def stop(
         self, caller: Caller, scope: StopScope, name: str, by: str | None, reason: str
@@ -58,6 +60,7 @@ class StopService:
                 Fault.STOPS_FULL, "too many stops are in force; stop everything, or lift some"
             )
         row = await self._store.insert(caller.tenant_id, scope, name, signature)
+        self._metrics.stops.labels("pulled").inc()
         await self._bus.publish(Topic.STOPS, str(caller.tenant_id))
         return row
 
@@ -74,6 +77,7 @@ class StopService:
             if await self._store.get(caller.tenant_id, stop_id) is None:
                 raise ControlFault(Fault.NOT_FOUND, "there is no such stop")
             raise ControlFault(Fault.STOP_LIFTED, "this stop is lifted already")
+        self._metrics.stops.labels("lifted").inc()
         await self._bus.publish(Topic.STOPS, str(caller.tenant_id))
         return row
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from controlplane.store.database import Database, Row
+from controlplane.store.gathering import Gathering
 from controlplane.store.queries import load_queries
 from gateway.model.stop import StopScope
 
@@ -37,9 +38,16 @@ class StopRow:
     lift_reason: str | None
 
 
+READERS_MAX = 1_000
+"""How many gateways are told by one reading, when all of them wake at once."""
+
+
 class StopStore:
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._reading = Gathering(
+            self._read_in_force, batch_weight_max=READERS_MAX, waiting_count_max=10 * READERS_MAX
+        )
 
     async def count_in_force(self, tenant_id: uuid.UUID) -> int:
         row = await self._database.row(_SQL["count_in_force"], tenant_id)
@@ -76,9 +84,15 @@ class StopStore:
         return None if row is None else _row(row)
 
     async def in_force(self, tenant_id: uuid.UUID) -> Sequence[StopRow]:
-        """All that are not lifted, oldest first."""
-        rows = await self._database.rows(_SQL["in_force"], tenant_id)
-        return [_row(row) for row in rows]
+        """All that are not lifted, oldest first. Read after the call, and once for all who call
+        meanwhile: a stop wakes every gateway at the same moment."""
+        return await self._reading.add(tenant_id)
+
+    async def _read_in_force(self, tenant_ids: Sequence[uuid.UUID]) -> Sequence[Sequence[StopRow]]:
+        found: dict[uuid.UUID, list[StopRow]] = {tenant_id: [] for tenant_id in tenant_ids}
+        for row in await self._database.rows(_SQL["in_force"], list(found)):
+            found[row["tenant_id"]].append(_row(row))
+        return [found[tenant_id] for tenant_id in tenant_ids]
 
     async def history(
         self, tenant_id: uuid.UUID, before: int | None, count_max: int

@@ -18,7 +18,7 @@ returning *
 select * from stops where tenant_id = $1 and stop_id = $2
 
 -- name: in_force
-select * from stops where tenant_id = $1 and lifted_at is null order by stop_seq
+select * from stops where tenant_id = any ($1) and lifted_at is null order by stop_seq
 
 -- name: history
 select * from stops

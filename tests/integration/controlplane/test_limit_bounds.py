@@ -49,7 +49,8 @@ async def test_a_full_tenant_gets_nothing_more(
         await connection.close()
     tenant = client.plane.bootstrapped.tenant_id
     for use_count_max, is_full in ((10**9, False), (1, True)):
-        service = LimitService(ledger, LimitSettings(use_count_max_per_tenant=use_count_max))
+        settings = LimitSettings(use_count_max_per_tenant=use_count_max)
+        service = LimitService(ledger, client.plane.metrics, settings)
         await service.measure()
         one = Claim("l", key, 1, 10, NOW - DAY, 86_400, True)
         asked = Demand(tenant, f"own-{key}", NOW, None, (one,))
