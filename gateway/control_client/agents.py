@@ -19,6 +19,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
+from gateway.background import in_background
 from gateway.control_client.client import ControlPlaneClient
 from gateway.control_client.kept_file import store_kept
 from gateway.control_client.retry import pauses
@@ -162,7 +163,7 @@ class Directory:
         if before is None or before.revision != snapshot.revision:
             log.info("agents known", extra={"count": len(snapshot.agents)})
         try:
-            await asyncio.to_thread(_store, self._cache_path, answer, snapshot.fetched_at)
+            await in_background(_store, self._cache_path, answer, snapshot.fetched_at)
         except OSError as error:
             log.warning("directory not kept on disk", extra={"detail": error.strerror})
 

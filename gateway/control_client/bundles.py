@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from gateway import telemetry
+from gateway.background import in_background
 from gateway.control_client.bundle_trust import (
     Trust,
     check_key_id,
@@ -196,7 +197,7 @@ class BundleFeed:
     ) -> bool:
         """Use a bundle; `kept` says what was remembered of the one that comes from the disk."""
         try:
-            opened = await asyncio.to_thread(self._open, sealed, key, kept)
+            opened = await in_background(self._open, sealed, key, kept)
         except CheckreinError as error:
             keeper.refuse(error)
             return False
@@ -273,7 +274,7 @@ class BundleFeed:
             return
         self._kept_at = now
         try:
-            await asyncio.to_thread(store_trust, self._trust_path, trust)
+            await in_background(store_trust, self._trust_path, trust)
         except OSError as error:
             log.warning("confirmation not kept on disk", extra={"detail": error.strerror})
 

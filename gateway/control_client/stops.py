@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from gateway import telemetry
+from gateway.background import in_background
 from gateway.control_client.client import ControlPlaneClient
 from gateway.control_client.kept_file import load_kept, store_kept
 from gateway.control_client.retry import pauses
@@ -190,7 +191,7 @@ class Stops:
 
     async def _keep(self, newest: StopsInForce) -> None:
         try:
-            await asyncio.to_thread(store_kept, self._cache_path, _text_of(newest))
+            await in_background(store_kept, self._cache_path, _text_of(newest))
             self._is_kept = True
         except OSError as error:
             self._is_kept = False

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from gateway import telemetry
+from gateway.background import in_background
 from gateway.canonicalize.canonicalizer import Canonicalizer
 from gateway.canonicalize.library import CATALOGS
 from gateway.decide.bundle import Bundle
@@ -100,7 +101,7 @@ class RulesetFiles:
         while True:
             is_forced = await self._pause()
             try:
-                marks = await asyncio.to_thread(self._look)
+                marks = await in_background(self._look)
                 if marks == self._judged and not is_forced:
                     seen, restless = marks, 0
                     continue
@@ -138,13 +139,13 @@ class RulesetFiles:
         read: Ruleset | CheckreinError
         try:
             is_mapped_anew = with_mappers or marks[1] != self._mapped
-            read = await asyncio.to_thread(self._read, with_mappers=is_mapped_anew)
+            read = await in_background(self._read, with_mappers=is_mapped_anew)
         except CheckreinError as error:
             read = error
         except OSError as error:
             reason = (error.strerror or "unknown reason").lower()
             read = CheckreinError("ruleset.unreadable", f"the rules can't be read: {reason}")
-        if not at_once and await asyncio.to_thread(self._look) != marks:
+        if not at_once and await in_background(self._look) != marks:
             return False
         self._judged = marks
         if isinstance(read, CheckreinError):

@@ -17,6 +17,7 @@ from tests.support.stack import Gateway, Stack, Upstreams, start_stack
 STRIPE = next(client for client in CLIENTS if client.name == "stripe")
 URLLIB = next(client for client in CLIENTS if client.name == "urllib")
 WIRE_SECONDS_MAX = 20.0
+RUN = "nightly"
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -28,6 +29,12 @@ def stoppable(stack: Stack) -> Iterator[Stack]:
         yield stack
     finally:
         resume_all(stack)
+
+
+def in_run(gateway: Gateway) -> dict[str, str]:
+    """The agent's environment, with a run named where its credentials are."""
+    variables = gateway.environment_of_agent.items()
+    return {name: text.replace("//agent:", f"//agent+{RUN}:") for name, text in variables}
 
 
 def pull(stack: Stack, scope: str, name: str | None = None) -> dict[str, Any]:
@@ -53,6 +60,7 @@ def wait_obeyed(stack: Stack, stop: dict[str, Any], event: str = "stop_in_force"
 
 SCOPES = {
     "its agent": ("agent", "agent"),
+    "its run": ("run", RUN),
     "its provider": ("provider", "stripe"),
     "everything": ("everything", None),
 }
@@ -65,7 +73,7 @@ def test_what_is_held_is_refused_at_once_and_what_comes_after_it(
     """The held call raises the provider's own exception with the reason; the next one too, on
     every gateway; nothing arrives upstream; lifted, the same call goes through."""
     known = stoppable.api.approval_ids()
-    agent = start_agent(STRIPE, "risky", tag, stoppable.gateway.environment_of_agent)
+    agent = start_agent(STRIPE, "risky", tag, in_run(stoppable.gateway))
     approval = stoppable.api.wait_pending(known)
 
     stop = pull(stoppable, scope, name)
@@ -76,14 +84,14 @@ def test_what_is_held_is_refused_at_once_and_what_comes_after_it(
     assert "KILL_SWITCH" in told.output + told.message, told
     wait_obeyed(stoppable, stop)
     for gateway in stoppable.gateways.values():
-        assert not run_agent(STRIPE, "read", tag, gateway.environment_of_agent).ok
+        assert not run_agent(STRIPE, "read", tag, in_run(gateway)).ok
     # Approving does not outvote it.
     stoppable.api.resolve(approval["approvalId"], "APPROVE")
-    assert not run_agent(STRIPE, "risky", tag, stoppable.gateway.environment_of_agent).ok
+    assert not run_agent(STRIPE, "risky", tag, in_run(stoppable.gateway)).ok
     assert stoppable.oracle.about(tag) == []
 
     resume_all(stoppable)
-    assert run_agent(STRIPE, "risky", tag, stoppable.gateway.environment_of_agent).ok
+    assert run_agent(STRIPE, "risky", tag, in_run(stoppable.gateway)).ok
     assert len(stoppable.oracle.about(tag)) == 1
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import stat
+import threading
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -292,6 +294,24 @@ async def test_held_requests_can_not_keep_a_stop_out(
     finally:
         await board.stop()
         await board.client.close()
+
+
+async def test_bodies_that_are_read_can_not_keep_a_stop_out(
+    plane: FakeControlPlane, tmp_path: Path
+) -> None:
+    """With every thread for large bodies busy, one stop after the other is taken and kept."""
+    done = threading.Event()
+    threads = ThreadPoolExecutor(1)
+    asyncio.get_running_loop().set_default_executor(threads)
+    reading = asyncio.create_task(asyncio.to_thread(done.wait))
+    try:
+        async with board_of(plane.url, tmp_path / "stops.json") as board:
+            for count in (1, 2, 3):
+                plane.set_stops(*(a_stop("agent", f"bot-{number}") for number in range(count)))
+                await board.until(lambda count=count: len(board.in_force) == count)
+    finally:
+        done.set()
+        await reading
 
 
 async def test_the_poll_names_what_is_known(plane: FakeControlPlane, tmp_path: Path) -> None:
