@@ -37,7 +37,8 @@ def _check(value: object) -> None:
             for key, item in value.items():
                 if not isinstance(key, str):
                     raise ValueError("a key that is not text has no canonical form")
-                _check(item)
+                if type(item) is not str:
+                    _check(item)
         case list() | tuple():
             for item in value:
                 _check(item)

@@ -29,13 +29,19 @@ def read_pattern(
     if isinstance(item, Fields):
         reader.complain(item.mark, f"{what} must be text or a list of texts")
         return None
-    found = [_text(reader, each, what, vocabulary, fact) for each in items]
-    texts = [text for text in found if text is not None]
-    return parse_pattern(texts) if len(texts) == len(items) else None
+    found = [_one(reader, each, what, vocabulary, fact) for each in items]
+    patterns = [pattern for pattern in found if pattern is not None]
+    if len(patterns) != len(items):
+        return None
+    if len(patterns) == 1:
+        return patterns[0]
+    return parse_pattern(text for pattern in patterns for text in pattern.texts)
 
 
-def _text(reader: Reader, item: Item, what: str, vocabulary: Vocabulary, fact: str) -> str | None:
-    """One text of a pattern, once it is known to be a good one."""
+def _one(
+    reader: Reader, item: Item, what: str, vocabulary: Vocabulary, fact: str
+) -> Pattern | None:
+    """The pattern of one text, if it is a good one."""
     is_whole = isinstance(item, Scalar) and type(item.value) is int
     text = item.written if isinstance(item, Scalar) and is_whole else reader.text_of(item, what)
     if text is None:
@@ -50,7 +56,7 @@ def _text(reader: Reader, item: Item, what: str, vocabulary: Vocabulary, fact: s
     if known is not None and text not in known and not any(map(pattern.matches, known)):
         reader.complain(item.mark, unknown_name(fact, text), help_with(text, known))
         return None
-    return text
+    return pattern
 
 
 def hold(reader: Reader, item: Item, name: str, known: Set[str], message: str) -> None:
