@@ -151,12 +151,12 @@ class BundleFeed:
             await self._pause(pause)
 
     @property
-    def _wait_seconds(self) -> int:
+    def _wait_seconds(self) -> float:
         """How long a poll may wait: a bundle that is current must not become stale meanwhile."""
         wait_seconds = self._control.long_poll_seconds
         if not self._stale_seconds_max:
             return wait_seconds
-        return max(1, min(wait_seconds, int(self._stale_seconds_max / 3)))
+        return min(wait_seconds, self._stale_seconds_max / 3)
 
     async def _pause(self, seconds: float) -> None:
         with suppress(TimeoutError):
@@ -164,7 +164,7 @@ class BundleFeed:
                 await self._forced.wait()
         self._forced.clear()
 
-    async def _ask(self, wait_seconds: int) -> Mapping[str, Any]:
+    async def _ask(self, wait_seconds: float) -> Mapping[str, Any]:
         running = self._running
         sequence = 0 if running is None else running.sequence
         return await self._client.fetch_bundle(

@@ -153,13 +153,13 @@ class ControlPlaneClient:
         return await self._follow("/v1/stops", query, wait_seconds, seconds_max)
 
     async def fetch_bundle(
-        self, sequence: int, revision: str, gateway_id: str, wait_seconds: int = 0
+        self, sequence: int, revision: str, gateway_id: str, wait_seconds: float = 0
     ) -> Mapping[str, Any]:
         """The current bundle, without its payload where it is `sequence`, which runs here; with
         `wait_seconds`, as soon as it is another."""
         query = {"sequence": str(sequence), "gatewayId": gateway_id}
         query |= {"running": revision} if revision else {}
-        query |= {"waitSeconds": str(wait_seconds)} if wait_seconds else {}
+        query |= {"waitSeconds": f"{wait_seconds:g}"} if wait_seconds else {}
         path = "/v1/bundles/current"
         return await self._follow(path, query, wait_seconds, bytes_max=_BUNDLE_ANSWER_BYTES_MAX)
 

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import Final
 
 from gateway.model.errors import ConfigurationError, Problem
+
+POLL_SECONDS_MIN: Final = 0.01
+"""More often is a busy loop."""
+POLL_SECONDS_MAX: Final = 86_400.0
 
 
 class PolicySource(StrEnum):
@@ -36,6 +42,14 @@ class RulesetSettings:
     stale_seconds_max: float = 86_400.0
     bundle_public_key: str = ""
     bundle_public_key_file: str = ""
+
+    def __post_init__(self) -> None:
+        if not POLL_SECONDS_MIN <= self.reload_poll_seconds <= POLL_SECONDS_MAX:
+            bounds = f"{POLL_SECONDS_MIN} to {POLL_SECONDS_MAX:.0f}"
+            raise ValueError(f"reload_poll_seconds `{self.reload_poll_seconds}`: give {bounds}")
+        if not 0 <= self.stale_seconds_max < math.inf:
+            message = "give seconds from 0 on; 0 is for ever"
+            raise ValueError(f"stale_seconds_max `{self.stale_seconds_max}`: {message}")
 
     def load_public_key(self) -> str:
         """The configured key as text; empty when none is configured.

@@ -73,6 +73,21 @@ WRONG = {
     ),
     "no data directory": ({"CHECKREIN_DATA_DIR": ""}, "no data directory", "CHECKREIN_DATA_DIR"),
     "a connection rule of another form": ({"CHECKREIN_CONNECT_TO": "nonsense"}, "`nonsense`", ""),
+    "a look at files without a pause": (
+        {"CHECKREIN_RELOAD_POLL_SECONDS": "0"},
+        "reload_poll_seconds `0.0`",
+        "",
+    ),
+    "a time that has no end": (
+        {"CHECKREIN_STALE_SECONDS_MAX": "inf"},
+        "stale_seconds_max `inf`",
+        "",
+    ),
+    "a source of policies that does not exist": (
+        {"CHECKREIN_POLICY_SOURCE": "git"},
+        "policy_source `git`",
+        "",
+    ),
     "a mode that does not exist": ({"CHECKREIN_MODE": "off"}, "mode `off`", ""),
     "a settings file that is not there": (
         {"CHECKREIN_CONFIG": "/nowhere.yaml"},
