@@ -105,11 +105,11 @@ def shapes_of(acts: Iterable[Act]) -> Iterator[Shape]:
 
 def classes_of(shapes: Iterable[Shape], policies: Sequence[Policy]) -> list[Class]:
     """Put together what no rule tells apart."""
-    interests = _Interests(policies)
+    signatures = Signatures(policies)
     found: dict[object, Class] = {}
     seen: set[object] = set()
     for shape in shapes:
-        signature = interests.signature(shape)
+        signature = signatures.of(shape)
         known = found.get(signature)
         if known is None:
             known = found[signature] = Class(shape)
@@ -121,7 +121,7 @@ def classes_of(shapes: Iterable[Shape], policies: Sequence[Policy]) -> list[Clas
     return list(found.values())
 
 
-class _Interests:
+class Signatures:
     """What of a shape rules look at."""
 
     def __init__(self, policies: Sequence[Policy]) -> None:
@@ -152,7 +152,8 @@ class _Interests:
         if rule.condition is not None and "risk" in rule.condition.text:
             self._reads_risk = True
 
-    def signature(self, shape: Shape) -> object:
+    def of(self, shape: Shape) -> object:
+        """Equal for acts that no rule tells apart."""
         signs = tuple(self._signs_of(place, shape[place]) for place in self._patterns)
         # A score is made of the name of the act, and of what it touches.
         scored = (shape.action, shape.reversible, shape.sensitive) if self._reads_risk else None

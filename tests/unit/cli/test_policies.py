@@ -12,6 +12,7 @@ import pytest
 
 from gateway.authoring.questions import LINE_BYTES_MAX
 from gateway.cli.main import run_command
+from gateway.content import mappers_dir
 from gateway.model.decision import Context
 from tests.support.policy_records import record_fields, sealed
 from tests.support.policy_world import act, bundle_of, policy_text
@@ -296,6 +297,30 @@ def test_replay_of_nothing(policy: Path, capsys: pytest.CaptureFixture[str]) -> 
     record.write_bytes(b"")
     assert run("replay", record, "--against", policy) == 2
     assert "there is no recorded decision here" in capsys.readouterr().err
+
+
+def test_diff_of_two_policies(
+    policy: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rules one by one, acts by class; exit status 1 for what becomes looser, where asked to."""
+    other = policy.with_name("other.yaml")
+    other.write_text(GOOD.replace("kind: read", "kind: [read, delete]"))
+    stripe = mappers_dir() / "stripe.yaml"
+    options = ("--mappers", stripe, "--fail-on", "looser")
+    assert run("diff", policy, other, *options) == 1
+    found = line_of(capsys)
+    assert [(each["fate"], each["rule"], each["fields"]) for each in found["rules"]] == [
+        ("changed", "reads", ["match"])
+    ]
+    (change,) = found["changes"]
+    assert (change["direction"], change["certainty"]) == ("looser", "always")
+    assert (change["kinds"], change["operations"] > 10) == (["delete"], True)
+    assert run("diff", other, policy, *options) == 0
+    assert run("diff", other, policy, "--mappers", stripe, "--fail-on", "any") == 1
+    status, screen = on_terminal(monkeypatch, "diff", policy, policy, *options)
+    assert status == 0
+    assert "the rules are the same" in screen
+    assert "no act is decided otherwise" in screen
 
 
 def test_explain_from_standard_input(

@@ -1,0 +1,111 @@
+"""What a comparison of policies proves, holds: over thousands of policies and actions."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from dataclasses import replace
+from itertools import product
+
+from gateway.authoring.policy_diff import Certainty, Comparison, compare
+from gateway.authoring.policy_space import Shape, Signatures, classes_of
+from gateway.authoring.replay import Verdict
+from gateway.decide.bundle import Bundle
+from gateway.decide.rules.policy import Policy
+from gateway.model.action import Action, Kind, Target
+from gateway.model.decision import Context
+from gateway.model.effect import Mode
+from tests.support.policy_dice import ACTIONS, KINDS, PROVIDERS, a_context, a_policy, an_action
+
+PAIRS = 50
+ACTIONS_A_PAIR = 60
+
+SHAPES = [
+    Shape(provider, "op", action, kind, "t", reversible, sensitive)
+    for provider, action, kind, reversible, sensitive in product(
+        PROVIDERS, ACTIONS, KINDS, (True, False), (None, "credentials", "pii")
+    )
+]
+
+
+def a_relative(dice: random.Random, policy: Policy) -> Policy:
+    """A policy that differs in a rule, or altogether."""
+    if dice.random() < 0.4:
+        return a_policy(dice)
+    rules = list(policy.rules)
+    place = dice.randrange(len(rules))
+    if dice.random() < 0.5 and len(rules) > 1:
+        del rules[place]
+    else:
+        rules[place] = replace(rules[place], priority=dice.randint(1, 4))
+    return replace(policy, rules=tuple(rules))
+
+
+def verdict(bundle: Bundle, action: Action, context: Context) -> Verdict:
+    decision = bundle.decide((action,), context, Mode.ENFORCE)
+    return Verdict(
+        decision.effect, False, f"{decision.policy}/{decision.rule or 'NO_RULE_MATCHED'}"
+    )
+
+
+def as_shape(action: Action) -> Shape:
+    return Shape(
+        action.provider, "op", action.action, action.kind.value, "t", action.reversible,
+        action.sensitive,
+    )  # fmt: skip
+
+
+def test_every_difference_is_told_and_what_is_proven_is_always_so() -> None:
+    """Class by class: a decision that differs stands among the changes of its class, and where the
+    change is proven for all, every decision of the class is that one."""
+    dice = random.Random(7)
+    seen: Counter[str] = Counter()
+    for _ in range(PAIRS):
+        before = a_policy(dice)
+        after = a_relative(dice, before)
+        old, new = Bundle.of([before]), Bundle.of([after])
+        told: dict[Shape, Comparison] = {}
+        for _ in range(ACTIONS_A_PAIR):
+            action, context = an_action(dice), a_context(dice)
+            shape = as_shape(action)
+            if shape not in told:
+                told[shape] = compare(old, new, classes_of([shape], [before, after]))
+            comparison = told[shape]
+            pair = verdict(old, action, context), verdict(new, action, context)
+            changes = {(change.before, change.after): change for change in comparison.changes}
+            always = [c for c in comparison.changes if c.certainty is Certainty.ALWAYS]
+            if always:
+                assert set(changes) == {pair}, (before, after, action)
+            if not comparison.proven:
+                seen["unproven"] += 1
+                continue
+            if pair[0].effect is not pair[1].effect:
+                assert pair in changes, (before, after, action, context)
+                seen[changes[pair].certainty] += 1
+            elif not comparison.changes:
+                seen["same"] += 1
+    assert min(seen[word] for word in ("always", "sometimes", "same")) >= 20, seen
+
+
+def test_acts_of_one_class_are_told_apart_by_no_rule() -> None:
+    """Asked alike, they are decided alike."""
+    dice = random.Random(8)
+    for _ in range(PAIRS):
+        policy = a_policy(dice)
+        bundle = Bundle.of([policy])
+        signature = Signatures([policy])
+        asked = [(an_action(dice), a_context(dice)) for _ in range(3)]
+        for action, context in asked:
+            answers: dict[object, set[Verdict]] = {}
+            for shape in SHAPES:
+                found = verdict(bundle, as_act(action, shape), context)
+                answers.setdefault(signature.of(shape), set()).add(found)
+            assert {len(each) for each in answers.values()} == {1}, (policy, action)
+
+
+def as_act(action: Action, shape: Shape) -> Action:
+    return Action(
+        shape.provider, shape.operation, shape.action, Kind(shape.kind),
+        Target(shape.target_type, action.target.id), action.params, shape.reversible,
+        shape.sensitive, action.missing, action.unreadable,
+    )  # fmt: skip

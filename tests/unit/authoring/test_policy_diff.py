@@ -1,0 +1,111 @@
+"""Differences of policies: in which direction, how sure, and by which values."""
+
+from __future__ import annotations
+
+import pytest
+
+from gateway.authoring.policy_diff import Certainty, Comparison, compare
+from gateway.authoring.policy_space import Shape, classes_of
+from gateway.authoring.replay import Direction
+from gateway.authoring.rule_changes import Fate, rule_changes
+from tests.support.policy_world import bundle_of, policy_text
+
+REFUND = Shape("stripe", "stripe.refunds.create", "create_refund", "create", "charge", True, None)
+READ = Shape("stripe", "stripe.refunds.list", "list_refund", "read", "refund", True, None)
+
+ALLOW = "- {id: r, priority: 1, match: {action: create_refund}, effect: ALLOW%s}"
+
+ROWS: dict[str, tuple[str, str, list[tuple[Direction, Certainty]]]] = {
+    "nothing": (ALLOW % "", ALLOW % "", []),
+    "another name for a rule": (ALLOW % "", (ALLOW % "").replace("id: r", "id: q"), []),
+    "a rule less": (ALLOW % "", "", [(Direction.TIGHTER, Certainty.ALWAYS)]),
+    "a rule more": ("", ALLOW % "", [(Direction.LOOSER, Certainty.ALWAYS)]),
+    "a rule that only watches": ("", ALLOW % ", mode: monitor", []),
+    "a condition": (
+        ALLOW % "", ALLOW % ", when: params.amount < 50",
+        [(Direction.TIGHTER, Certainty.SOMETIMES)],
+    ),
+    "a wider condition": (
+        ALLOW % ", when: params.amount < 50", ALLOW % ", when: params.amount < 60",
+        [(Direction.LOOSER, Certainty.SOMETIMES)],
+    ),
+    "the same condition in other words": (
+        ALLOW % ", when: params.amount < 50", ALLOW % ", when: '!(50 <= params.amount)'", [],
+    ),
+    "a condition that no question meets": (
+        ALLOW % "", ALLOW % ", when: size(params.note) != 77",
+        [(Direction.TIGHTER, Certainty.SOMETIMES)],
+    ),
+    "an approval for a block": (
+        "- {id: r, priority: 1, match: {kind: create}, effect: REQUIRE_APPROVAL}", "",
+        [(Direction.TIGHTER, Certainty.ALWAYS)],
+    ),
+}  # fmt: skip
+
+
+def compared(before: str, after: str) -> Comparison:
+    old, new = bundle_of(policy_text(before)), bundle_of(policy_text(after))
+    classes = classes_of([REFUND, READ], [*old.policies, *new.policies])
+    return compare(old, new, classes)
+
+
+@pytest.mark.parametrize(("before", "after", "expected"), ROWS.values(), ids=ROWS.keys())
+def test_what_becomes_looser_or_tighter(
+    before: str, after: str, expected: list[tuple[Direction, Certainty]]
+) -> None:
+    """And whether that is proven, or only seen."""
+    found = compared(before, after)
+    assert [(each.direction, each.certainty) for each in found.changes] == expected
+    assert found.proven == found.classes
+
+
+def test_a_change_has_an_example() -> None:
+    """The values for which it is so: at the boundary of the condition."""
+    (change,) = compared(ALLOW % ", when: params.n < 50", ALLOW % ", when: params.n < 51").changes
+    assert change.example == (("params.n", "50"),)
+    assert (change.before.speaker, change.after.speaker) == ("p/NO_RULE_MATCHED", "p/r")
+    assert (change.kinds, change.actions, change.count) == (("create",), ("create_refund",), 1)
+
+
+def test_several_policies_are_asked_and_not_proven() -> None:
+    """What is seen there has an example, and is not called proven."""
+    old = bundle_of(policy_text(ALLOW % ""), policy_text(ALLOW % "", name="q"))
+    new = bundle_of(policy_text(ALLOW % ""))
+    found = compare(old, new, classes_of([REFUND], [*old.policies, *new.policies]))
+    assert (found.changes, found.proven) == ([], 0)
+    third = bundle_of(policy_text(ALLOW % ""), policy_text("", name="q"))
+    found = compare(old, third, classes_of([REFUND], [*old.policies, *third.policies]))
+    (change,) = found.changes
+    assert (change.direction, change.certainty) == (Direction.TIGHTER, Certainty.SEEN)
+
+
+def test_what_no_question_meets_is_not_ruled_out() -> None:
+    """The rules may differ where nobody asked."""
+    rule = ALLOW % ", when: 'params.l.exists(x, x.y.z == 7) && params.m.exists(x, x.y == 8)'"
+    found = compared("", rule)
+    assert [(each.direction, each.certainty) for each in found.changes] == [
+        (Direction.LOOSER, Certainty.POSSIBLE)
+    ]
+
+
+def test_rules_are_compared_one_by_one() -> None:
+    """Added, removed, changed, and in what."""
+    limit = "  limits: [{id: l, per: agent, window: 1h, max: %d, effect: BLOCK}]\n"
+    before = policy_text(
+        "- {id: a, priority: 1, effect: ALLOW}\n- {id: b, priority: 2, effect: BLOCK}"
+    )
+    after = policy_text(
+        "- {id: b, priority: 3, effect: BLOCK, when: params.x > 1}\n"
+        "- {id: c, priority: 9, effect: ALLOW}",
+        mode="monitor",
+    )
+    found = rule_changes(
+        bundle_of(before + limit % 5).policies, bundle_of(after + limit % 6).policies
+    )
+    assert [(each.fate, each.rule, each.fields) for each in found] == [
+        (Fate.CHANGED, None, ("mode",)),
+        (Fate.REMOVED, "a", ()),
+        (Fate.CHANGED, "b", ("priority", "when")),
+        (Fate.ADDED, "c", ()),
+        (Fate.CHANGED, "limit:l", ("max",)),
+    ]
