@@ -21,6 +21,7 @@ from gateway.counters.local import LocalLimits
 from gateway.decide.bundle import Bundle
 from gateway.decide.envelope import BundleContent, NamedText, seal_bundle
 from gateway.judge import Judge, Ruleset
+from gateway.reservations import Reservations
 from gateway.rulesets.keeper import RulesetKeeper
 from gateway.rulesets.settings import RulesetSettings
 from tests.support.fake_control_plane import KEY
@@ -83,7 +84,7 @@ class Fed:
             clock,
         )
         ruleset = Ruleset(SHIPPED, Bundle.empty())
-        judge = Judge(ruleset, FakeStops(), LocalLimits(clock))
+        judge = Judge(ruleset, FakeStops(), Reservations(LocalLimits(clock)))
         self.notes: list[tuple[str, str]] = []
         self.keeper = RulesetKeeper(judge, lambda *note: self.notes.append(note))
 

@@ -7,7 +7,7 @@ on, so that a test can say what came before what.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -22,7 +22,7 @@ from gateway.model.approval import Approval
 from gateway.model.decision import Permit, ReasonCode
 from gateway.model.exchange import Authority, Exchange, HttpRequest, Principal, ResponseHead
 from gateway.model.record import DecisionEntry, Entry, Outcome, OutcomeEntry
-from gateway.model.stop import Stop
+from gateway.model.stop import Stop, StopScope
 from gateway.pipeline import Pipeline, PipelineSettings, World
 from gateway.ports import AgentChannel, ApprovalAsk, LimitStore, Sent, Wire
 from tests.support.entries import an_exchange
@@ -118,14 +118,22 @@ class FakeDirectory:
 
 
 class FakeStops:
-    """`ports.StopBoard` with the stop that a test sets; of everybody, or of the agent `only`."""
+    """`ports.StopBoard` with the one stop that a test sets."""
 
     def __init__(self) -> None:
         self.stop: Stop | None = None
-        self.only = ""
 
     def find(self, agent: str, run: str | None, providers: Iterable[str]) -> Stop | None:
-        return self.stop if self.only in {"", agent} else None
+        stop = self.stop
+        if stop is None:
+            return None
+        named: dict[StopScope, Collection[str | None]] = {
+            StopScope.EVERYTHING: ("",),
+            StopScope.PROVIDER: set(providers),
+            StopScope.AGENT: (agent,),
+            StopScope.RUN: (run,),
+        }
+        return stop if stop.name in named[stop.scope] else None
 
 
 class NotedRecords(FakeRecords):

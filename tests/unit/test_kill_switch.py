@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -69,7 +70,6 @@ async def test_what_waits_for_a_person_is_refused_at_once() -> None:
 async def test_what_another_agent_waits_for_goes_on() -> None:
     """A stop of one agent ends nothing of another."""
     world = FakeWorld(CHARGE, ASK)
-    world.stops.only = "agent"
     mine, my_task = await held(world)
     other, other_task = await held(world, agent="other")
     world.stops.stop = STOP
@@ -181,9 +181,8 @@ async def test_a_tunnel_that_is_stopped_while_it_connects_carries_nothing() -> N
 async def test_a_tunnel_of_another_agent_stays_open() -> None:
     """Cut is who is stopped."""
     world = FakeWorld(CHARGE, settings=PASSING)
-    world.stops.only = "other"
     world.upstream.tunnel = wire = FakeWire()
     await world.pipeline.open_tunnel(ME, PINNED)
-    world.stops.stop = STOP
+    world.stops.stop = replace(STOP, name="other")
     world.pipeline.obey_stops()
     assert not wire.is_aborted

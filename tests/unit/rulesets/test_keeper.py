@@ -13,6 +13,7 @@ from gateway.canonicalize.canonicalizer import Canonicalizer
 from gateway.counters.local import LocalLimits
 from gateway.judge import Judge, Ruleset
 from gateway.model.errors import BundleError, ConfigurationError, Problem
+from gateway.reservations import Reservations
 from gateway.rulesets.keeper import PROBLEMS_SHOWN_MAX, RulesetKeeper
 from tests.support.fake_world import FakeStops
 from tests.support.fakes import FakeClock
@@ -28,7 +29,7 @@ class Kept:
     def __init__(self) -> None:
         canonicalizer = cast("Canonicalizer", object())
         self.ruleset = Ruleset(canonicalizer, OLD)
-        self.judge = Judge(self.ruleset, FakeStops(), LocalLimits(FakeClock()))
+        self.judge = Judge(self.ruleset, FakeStops(), Reservations(LocalLimits(FakeClock())))
         self.notes: list[tuple[str, str]] = []
         self.keeper = RulesetKeeper(self.judge, lambda *note: self.notes.append(note))
 
