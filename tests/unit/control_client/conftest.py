@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from gateway.decide.envelope import public_key_text
-from tests.support.bundles import SIGNER, content_of, sealed
+from tests.support.bundle_feed import SIGNER, content_of, sealed
 from tests.support.fake_control_plane import FakeControlPlane, fake_control_plane
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from gateway.decide.envelope import public_key_text
 from gateway.model.errors import ConfigurationError
-from tests.support.bundles import (
+from tests.support.bundle_feed import (
     NOWHERE,
     STRANGER,
     Fed,

@@ -13,7 +13,7 @@ import pytest
 from gateway import telemetry
 from gateway.decide.envelope import NamedText
 from gateway.model.errors import ConfigurationError
-from tests.support.bundles import (
+from tests.support.bundle_feed import (
     NOWHERE,
     STRANGER,
     Fed,
