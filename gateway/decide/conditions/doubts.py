@@ -115,13 +115,19 @@ def _members(node: Node) -> tuple[_Member, ...] | None:
                 return None
             return (_Member(parent, key, path),)
         case Binary() | Call() | Not() | Negate() | ListLiteral():
-            # These read all that they are made of, in order, before they say anything.
-            found: list[_Member] = []
-            for child in children(node):
-                members = _members(child)
-                if members is None:
-                    return None
-                found.extend(members)
-            return tuple(found)
+            return _members_of_all(children(node))
         case _:
             return None
+
+
+def _members_of_all(nodes: tuple[Node, ...]) -> tuple[_Member, ...] | None:
+    """Of operands that are all read, in order, before anything is made of them."""
+    found: list[_Member] = []
+    may_have_failed = False
+    for node in nodes:
+        members = _members(node)
+        if members is None or (members and may_have_failed):
+            return None
+        found.extend(members)
+        may_have_failed = may_have_failed or isinstance(node, Binary | Call | Negate | Not)
+    return tuple(found)
