@@ -9,9 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import tzinfo
 from typing import Final
-from zoneinfo import ZoneInfo, available_timezones
 
+from gateway.decide.conditions.zones import load_zone, load_zone_names
 from gateway.decide.documents.document import Fields, Item, Scalar
 from gateway.decide.documents.reader import Reader, parse_duration
 from gateway.decide.limits.window import Window
@@ -39,7 +40,6 @@ _EFFECTS: Final = {
     "REQUIRE_APPROVAL": Effect.REQUIRE_APPROVAL,
 }
 _PATH: Final = re.compile(r"params(?:\.[A-Za-z_][A-Za-z0-9_]*)+")
-_ZONE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_+-]*(?:/[A-Za-z0-9_+-]+){0,2}")
 _GROUPED: Final = re.compile(r"[0-9]+(?:[_' ,.][0-9]{3})+")
 _KEYS: Final = (
     "id", "match", "when", "sum", "per", "window", "max", "effect", "reason", "message",
@@ -178,7 +178,7 @@ def _window(item: Item, reader: Reader) -> Window | None:
     return Window(WindowKind.SLIDING, seconds)
 
 
-def _zone(item: Item | None, reader: Reader) -> tuple[ZoneInfo, str] | None:
+def _zone(item: Item | None, reader: Reader) -> tuple[tzinfo, str] | None:
     name = "UTC" if item is None else reader.text_of(item, "`timezone`")
     if name is None:
         return None
@@ -192,19 +192,3 @@ def _zone(item: Item | None, reader: Reader) -> tuple[ZoneInfo, str] | None:
         nearest_help(name, load_zone_names()),
     )
     return None
-
-
-def load_zone(name: str) -> ZoneInfo | None:
-    """A time zone of the system's database, or else of the `tzdata` package; None when there is
-    none of that name."""
-    if not _ZONE.fullmatch(name):
-        return None
-    try:
-        return ZoneInfo(name)
-    except (KeyError, ValueError, OSError):
-        return None
-
-
-def load_zone_names() -> set[str]:
-    """Every time zone there is: to help with a wrong one, since it takes a while."""
-    return available_timezones()

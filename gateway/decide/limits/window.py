@@ -8,11 +8,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
+from functools import lru_cache
 from typing import Final
 
 from gateway.model.limit import WindowKind
 
 MICROSECONDS: Final = 1_000_000
+QUANTUM: Final = 15 * 60 * MICROSECONDS
+"""No window begins within one: clocks are set, and differ from UTC, by multiples of a quarter of an
+hour, everywhere since 1972."""
+
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 
@@ -44,23 +49,25 @@ class Window:
         UTC."""
         if self.kind is WindowKind.SLIDING:
             return now - self.seconds * MICROSECONDS
-        return self._begins_at(now) - 1
-
-    def _begins_at(self, now: int) -> int:
-        local = (_EPOCH + now * _MICROSECOND).astimezone(self.zone)
-        start = local.replace(minute=0, second=0, microsecond=0)
-        if self.kind is not WindowKind.HOUR:
-            # The first of two midnights; in a gap, `fold=0` is the moment of the change itself.
-            start = start.replace(hour=0, fold=0)
-        if self.kind is WindowKind.WEEK:
-            start -= timedelta(days=start.weekday())
-        elif self.kind is WindowKind.MONTH:
-            start = start.replace(day=1)
-        begins_at = (start.astimezone(UTC) - _EPOCH) // _MICROSECOND
-        # Where half an hour comes twice, an hour's beginning can lie in what follows.
-        return min(begins_at, now)
+        return _begins_at(self.kind, self.zone, now - now % QUANTUM) - 1
 
     def __str__(self) -> str:
         if self.kind is WindowKind.SLIDING:
             return f"{self.seconds}s"
         return f"{self.kind.value} {self.zone_name}"
+
+
+@lru_cache(maxsize=256)
+def _begins_at(kind: WindowKind, zone: tzinfo, now: int) -> int:
+    local = (_EPOCH + now * _MICROSECOND).astimezone(zone)
+    start = local.replace(minute=0, second=0, microsecond=0)
+    if kind is not WindowKind.HOUR:
+        # The first of two midnights; in a gap, `fold=0` is the moment of the change itself.
+        start = start.replace(hour=0, fold=0)
+    if kind is WindowKind.WEEK:
+        start -= timedelta(days=start.weekday())
+    elif kind is WindowKind.MONTH:
+        start = start.replace(day=1)
+    begins_at = (start.astimezone(UTC) - _EPOCH) // _MICROSECOND
+    # Where half an hour comes twice, an hour's beginning can lie in what follows.
+    return min(begins_at, now)

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Final
+from functools import lru_cache
+from typing import Final, assert_never
 
 from gateway.decide.assessment import Assessment
 from gateway.decide.rules.groups import Find, compile_groups
@@ -31,6 +32,8 @@ makes room."""
 
 KEY_CHARS_MAX: Final = 120
 """Longer keys are digested: target ids come from agents."""
+
+KEYS_CACHED_MAX: Final = 1_024
 
 _NOTHING: Final = 2
 """What a limit's function gives where it does not count: behind the only rule that it has."""
@@ -119,14 +122,14 @@ class BudgetIndex:
     ) -> tuple[LimitClaim, ...]:
         """Everything that a request takes: one claim for each limit and key, in the order of the
         limits' names. `mode` is the gateway's own."""
+        if len(actions) == 1:
+            return tuple(self._claims_of(actions[0], context, assessments[0], mode))
         claims: dict[tuple[str, str], LimitClaim] = {}
         for action, assessed in zip(actions, assessments, strict=True):
             for claim in self._claims_of(action, context, assessed, mode):
                 place = (claim.limit, claim.key)
                 before = claims.get(place)
                 claims[place] = claim if before is None else _added(before, claim)
-        if len(claims) < 2:
-            return tuple(claims.values())
         return tuple(claims[place] for place in sorted(claims))
 
     def _claims_of(
@@ -203,6 +206,8 @@ def _key(per: Per, action: Action, context: Context) -> str:
             return _target_key(action.provider, action.target)
         case Per.ORGANISATION:
             return "organisation"
+        case _:
+            assert_never(per)
 
 
 def _target_key(provider: str, target: Target) -> str:
@@ -211,6 +216,7 @@ def _target_key(provider: str, target: Target) -> str:
     return _bounded("target", provider, target.type, target.id)
 
 
+@lru_cache(maxsize=KEYS_CACHED_MAX)
 def _bounded(kind: str, *parts: str) -> str:
     """A readable key, or its digest where it could be mistaken for another or is not short and
     plain. `+` stands in no readable part but the last, so no two are spelt alike."""

@@ -89,6 +89,10 @@ FAULTS = {
         with_limit("id: a, per: agent, window: {calendar: day, timezone: ../UTC}, max: 5"),
         "there is no time zone `../UTC`",
     ),
+    "a zone that is a number": (
+        with_limit("id: a, per: agent, window: {calendar: day, timezone: 5}, max: 5"),
+        "`timezone` must be text",
+    ),
     "an effect that allows": (
         with_limit(f"{LEAST}, effect: ALLOW"),
         "p.yaml:10:60: a limit can't have the effect `ALLOW` (help: `BLOCK` or",
