@@ -21,7 +21,7 @@ from gateway.enforce.destination import DestinationGuard
 from gateway.enforce.witness import WitnessError, is_unchanged
 from gateway.judge import Judge, Ruleset
 from gateway.model.approval import Approval, Witness
-from gateway.model.decision import Permit, ReasonCode
+from gateway.model.decision import Decision, Permit, ReasonCode
 from gateway.model.effect import Effect, Mode
 from gateway.model.errors import (
     AgentProtocolError,
@@ -237,9 +237,12 @@ class Pipeline:
             )
         )
         case.stake.note_asked()
+        # It may have joined a question that was asked on other terms, or of another world.
+        if not _is_enough(case.decision, approval):
+            await self._void(case, approval, gate.terms_changed(approval))
+            return
         if witness is not None and not is_unchanged(approval.witness, witness):
-            # It joined a question that was asked about another state of the world.
-            await self._void(case, approval)
+            await self._void(case, approval, gate.world_changed(approval))
             return
         if self._stop_of(case) is not None:
             place.ended.set()  # it came before there was a place to end
@@ -247,9 +250,7 @@ class Pipeline:
         approval = await hold.wait_for_answer(
             desk, approval, case.channel, self._world.clock, seconds_max, place.ended
         )
-        if case.channel.is_gone:
-            # Nobody would read the answer. The approval stays, for the same action sent again.
-            self._records.concluded(case, Outcome.NOT_SENT, "agent_gone", approval)
+        if self._is_left(case, approval):
             return
         stop = self._stop_of(case)
         refuse = gate.answer(approval) if stop is None else gate.stopped(stop)
@@ -263,7 +264,9 @@ class Pipeline:
     async def _release(self, case: Case, approval: Approval, digest: str) -> None:
         """Use an approval, once, and send what it was given for."""
         if case.needs_witness and not is_unchanged(approval.witness, await self._see(case)):
-            await self._void(case, approval)
+            await self._void(case, approval, gate.world_changed(approval))
+            return
+        if self._is_left(case, approval):
             return
         # Before the approval is used: what the counters won't take must not use it up.
         if not await self._reservations.start(case.stake):
@@ -292,18 +295,26 @@ class Pipeline:
         )
         if decision.effect is Effect.BLOCK:
             return gate.Refuse(decision.reason_code, decision.message)
-        return None
+        return None if _is_enough(decision, approval) else gate.terms_changed(approval)
 
     async def _see(self, case: Case) -> Witness:
         return await self._witnesses.read(
             case.exchange, case.canonical, case.decision_id, lambda: self._stop_of(case)
         )
 
-    async def _void(self, case: Case, approval: Approval) -> None:
-        """End an approval of a world that is not there any more; sent again, it is asked anew."""
-        await self._world.desk.void(approval.approval_id)
+    async def _void(self, case: Case, approval: Approval, refuse: gate.Refuse) -> None:
+        """End an approval of a world or of terms that are not there any more; sent again, it is
+        asked anew."""
+        await self._world.desk.void(approval.approval_id, refuse.code)
         await self._reservations.give_back(case.stake)
-        self._refuse(case, gate.world_changed(approval), approval)
+        self._refuse(case, refuse, approval)
+
+    def _is_left(self, case: Case, approval: Approval) -> bool:
+        """Whether nobody would read the answer. The approval stays, for the same action sent
+        again."""
+        if case.channel.is_gone:
+            self._records.concluded(case, Outcome.NOT_SENT, "agent_gone", approval)
+        return case.channel.is_gone
 
     # --- refusals and records ---------------------------------------------------------------------
 
@@ -325,3 +336,7 @@ class Pipeline:
         case.channel.respond(
             responses.refusal(case.canonical, case.decision, case.decision_id, refuse)
         )
+
+
+def _is_enough(decision: Decision, approval: Approval) -> bool:
+    return decision.terms is None or approval.terms.satisfies(decision.terms)

@@ -263,9 +263,9 @@ class ApprovalDesk(Protocol):
         """
         ...
 
-    async def void(self, approval_id: str) -> None:
-        """End an open one whose witness is not the state of the world any more. One that is not
-        open stays as it is."""
+    async def void(self, approval_id: str, reason_code: str) -> None:
+        """End an open one whose witness is not the state of the world any more, or whose terms
+        are not enough any more. One that is not open stays as it is."""
         ...
 
 

@@ -68,7 +68,7 @@ class WitnessBody(Body):
 
 
 class VoidBody(Body):
-    reasonCode: Literal["WITNESS_HASH_MISMATCH"]
+    reasonCode: Literal["WITNESS_HASH_MISMATCH", "APPROVAL_TERMS_CHANGED"]
 
 
 class AskBody(Body):

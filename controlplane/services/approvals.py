@@ -198,7 +198,7 @@ class ApprovalService:
         return row
 
     async def void(self, caller: Caller, approval_id: uuid.UUID, why: str) -> ApprovalRow:
-        """Cancel what a gateway found to be asked of a world that has changed since.
+        """Cancel what a gateway found to be asked of a world, or on terms, that have changed since.
 
         Raises:
             ControlFault: NOT_FOUND, APPROVAL_NOT_PENDING.

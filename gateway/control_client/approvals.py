@@ -98,12 +98,14 @@ class ControlPlaneDesk:
             raise ApprovalError("approval.unreadable", "the approval was not consumed")
         return approval
 
-    async def void(self, approval_id: str) -> None:
+    async def void(self, approval_id: str, reason_code: str) -> None:
         """See `ApprovalDesk.void`."""
         deadline = self._clock.monotonic() + self._settings.consume_seconds_max
         try:
             await call_until(
-                deadline, self._clock.monotonic, lambda: self._client.void_approval(approval_id)
+                deadline,
+                self._clock.monotonic,
+                lambda: self._client.void_approval(approval_id, reason_code),
             )
         except ControlPlaneError as error:
             raise _unavailable(error) from error
@@ -215,6 +217,7 @@ def _checked(
             _optional_text(answer.get("resolvedBy")),
             _optional_text(answer.get("comment")),
             _witness_hash(answer.get("witness")),
+            _terms(answer["terms"]),
         )
     except (KeyError, ValueError, TypeError, OverflowError) as error:
         raise ApprovalError(
@@ -228,6 +231,14 @@ def _checked(
             "approval.mismatch", "the control plane answered about another action", retryable=False
         )
     return approval
+
+
+def _terms(terms: Mapping[str, Any]) -> ApprovalTerms:
+    """The terms that a question stands on, of which only what makes them strict is looked at."""
+    groups, quorum = terms["groups"], terms["quorum"]
+    if not isinstance(groups, list) or type(quorum) is not int:
+        raise ValueError("no terms")
+    return ApprovalTerms(tuple(str(group) for group in groups), quorum)
 
 
 def _witness_hash(witness: object) -> str | None:

@@ -98,11 +98,11 @@ class ControlPlaneClient:
                 return None
             raise
 
-    async def void_approval(self, approval_id: str) -> None:
-        """Cancel an approval of a world that has changed; one that is not open stays as it is."""
+    async def void_approval(self, approval_id: str, reason_code: str) -> None:
+        """Cancel an approval that holds no longer; one that is not open stays as it is."""
         path = f"/v1/approvals/{_segment(approval_id)}/void"
         try:
-            await self._call("POST", path, body={"reasonCode": "WITNESS_HASH_MISMATCH"})
+            await self._call("POST", path, body={"reasonCode": reason_code})
         except Rejected as error:
             if error.status != 409:
                 raise

@@ -129,6 +129,16 @@ def world_changed(approval: Approval) -> Refuse:
     )
 
 
+def terms_changed(approval: Approval) -> Refuse:
+    """The rules want more than the terms on which the person was asked."""
+    return Refuse(
+        ReasonCode.APPROVAL_TERMS_CHANGED,
+        "the rules want an approval on stricter terms than it was asked for on; send the request "
+        "again to ask anew",
+        approval.approval_id,
+    )
+
+
 def already_used(approval: Approval) -> Refuse:
     """Another request of the same action has used the approval that this one waited for."""
     return Refuse(

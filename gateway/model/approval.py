@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from gateway.model.codec import JsonValue
+from gateway.model.effect import ApprovalTerms
 
 
 class ApprovalState(StrEnum):
@@ -50,6 +52,9 @@ LEGAL_MOVES: Mapping[ApprovalState, Mapping[ApprovalEvent, ApprovalState]] = {
 move."""
 
 
+_USUAL_TERMS: Final = ApprovalTerms()
+
+
 @dataclass(frozen=True, slots=True)
 class Witness:
     """A target's state as it was read: the fields that count, and their digest (SHA-256 over the
@@ -65,7 +70,8 @@ class Approval:
 
     `answered_by` and `comment` are None until somebody answered. `expires_at` is microseconds
     since the Unix epoch, UTC: until then it can be answered (PENDING) or used (APPROVED).
-    `witness` is the digest of the state that the person was shown, None where none was taken.
+    `witness` is the digest of the state that the person was shown, None where none was taken;
+    `terms` are those on which people were asked.
     """
 
     approval_id: str
@@ -75,3 +81,4 @@ class Approval:
     answered_by: str | None = None
     comment: str | None = None
     witness: str | None = None
+    terms: ApprovalTerms = _USUAL_TERMS

@@ -37,3 +37,10 @@ class ApprovalTerms:
     quorum: int = 1
     timeout_seconds: int = 1800
     witness_required: bool = False
+
+    def satisfies(self, wanted: ApprovalTerms) -> bool:
+        """Whether an answer on these terms is one on the wanted terms too. The witness is held
+        against the state of the world, not against terms."""
+        groups = set(self.groups)
+        is_asked_of_them = not wanted.groups or (bool(groups) and groups <= set(wanted.groups))
+        return is_asked_of_them and self.quorum >= wanted.quorum

@@ -16,7 +16,7 @@ from gateway.control_client.client import ControlPlaneClient
 from gateway.control_client.settings import ControlSettings
 from gateway.model.action import Canonical
 from gateway.model.approval import ApprovalEvent, ApprovalState, Witness
-from gateway.model.effect import Effect
+from gateway.model.effect import ApprovalTerms, Effect
 from gateway.model.errors import ApprovalError
 from gateway.ports import ApprovalAsk, ApprovalDesk
 from tests.support.control_plane import running_plane
@@ -193,6 +193,21 @@ async def test_the_witness_of_a_question_comes_back_with_it(subject: Subject, di
     assert (await subject.desk.wait(approval.approval_id, 0)).witness == "a" * 64
 
 
+VOID = "WITNESS_HASH_MISMATCH"
+
+
+async def test_who_joins_is_told_the_terms_of_the_question(subject: Subject, digest: str) -> None:
+    """Whatever terms the joining request has: the first asked on its own."""
+    strict = replace(a_decision(Effect.REQUIRE_APPROVAL), terms=ApprovalTerms(("finance",), 2))
+    first = await subject.desk.ask(replace(an_ask(digest), decision=strict))
+    assert (first.terms.groups, first.terms.quorum) == (("finance",), 2)
+    joined = await subject.desk.ask(an_ask(digest, decision_id="dec_2"))
+    assert joined.approval_id == first.approval_id
+    assert (joined.terms.groups, joined.terms.quorum) == (("finance",), 2)
+    await subject.desk.void(first.approval_id, "APPROVAL_TERMS_CHANGED")
+    assert (await subject.desk.ask(an_ask(digest))).terms.quorum == 1
+
+
 async def test_what_is_void_is_never_used_and_asked_anew(subject: Subject, digest: str) -> None:
     """Pending or approved; a second time, or after it was used, changes nothing."""
     for event in (None, ApprovalEvent.APPROVE):
@@ -200,12 +215,12 @@ async def test_what_is_void_is_never_used_and_asked_anew(subject: Subject, diges
         if event is not None:
             await subject.answer(approval_id, event)
         for _ in range(2):
-            await subject.desk.void(approval_id)
+            await subject.desk.void(approval_id, VOID)
         assert (await subject.desk.wait(approval_id, 0)).state is ApprovalState.CANCELLED
         assert await subject.desk.consume(approval_id, digest, "claim") is None
         assert (await subject.desk.ask(an_ask(digest))).approval_id != approval_id
     used = (await subject.desk.ask(an_ask(digest))).approval_id
     await subject.answer(used, ApprovalEvent.APPROVE)
     await subject.desk.consume(used, digest, "claim")
-    await subject.desk.void(used)
+    await subject.desk.void(used, VOID)
     assert (await subject.desk.wait(used, 0)).state is ApprovalState.CONSUMED

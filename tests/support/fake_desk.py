@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import replace
 
 from gateway.model.approval import LEGAL_MOVES, Approval, ApprovalEvent, ApprovalState
+from gateway.model.effect import ApprovalTerms
 from gateway.model.errors import ApprovalError
 from gateway.ports import ApprovalAsk, Clock
 
@@ -36,8 +37,14 @@ class FakeDesk:
         approval_id = f"apr-{len(self._approvals) + 1}"
         expires_at = self._clock.now() + 1_800_000_000
         witness = None if ask.witness is None else ask.witness.digest
+        terms = ask.decision.terms or ApprovalTerms()
         approval = Approval(
-            approval_id, ApprovalState.PENDING, ask.digest, expires_at, witness=witness
+            approval_id,
+            ApprovalState.PENDING,
+            ask.digest,
+            expires_at,
+            witness=witness,
+            terms=terms,
         )
         self._approvals[approval_id] = approval
         self._agents[approval_id] = agent
@@ -64,7 +71,7 @@ class FakeDesk:
         self._claims[approval_id] = claim_id
         return self.answer(approval_id, ApprovalEvent.CONSUME)
 
-    async def void(self, approval_id: str) -> None:
+    async def void(self, approval_id: str, reason_code: str) -> None:
         self._check()
         if self._known(approval_id).state in OPEN:
             self.answer(approval_id, ApprovalEvent.CANCEL)

@@ -63,6 +63,7 @@ class FakeUpstream:
         self.permits: list[Permit] = []
         self.sent: Sent | None = None
         self.states: list[bytes | Sent] = []
+        self.on_last_look: Callable[[], object] | None = None
         self.tunnel: Wire | Exception = FakeWire()
         self._note = note
 
@@ -91,6 +92,8 @@ class FakeUpstream:
     def _state(self, channel: AgentChannel) -> Sent:
         """Answer the look at a target."""
         state = self.states.pop(0)
+        if self.on_last_look is not None and not self.states:
+            self.on_last_look()
         if isinstance(state, Sent):
             if state.began:
                 channel.cut()
