@@ -36,7 +36,6 @@ from gateway.model.errors import RecordError
 from gateway.model.record import GatewayEntry
 from gateway.model.stop import Stop
 from gateway.pipeline import Pipeline, World
-from gateway.ports import LimitStore
 from gateway.readiness import readiness_checks, readiness_notes
 from gateway.record.recorder import Recorder
 from gateway.rulesets.files import RulesetFiles
@@ -171,7 +170,7 @@ async def _start(settings: GatewaySettings, stack: AsyncExitStack) -> dict[str, 
     stack.callback(pipeline.stop_holding)
     own_addresses.add(listener.address)
     checks = readiness_checks(keeper, clock, recorder, directory, shipper)
-    notes = readiness_notes(keeper, source, stops)
+    notes = readiness_notes(keeper, source, stops, limits)
     admin = AdminListener(settings.admin, checks, notes)
     await _start_part(stack, admin.start(), admin.stop)
     own_addresses.add(admin.address)
@@ -197,7 +196,7 @@ def _open_limits(
     client: ControlPlaneClient,
     clock: SystemClock,
     stack: AsyncExitStack,
-) -> LimitStore:
+) -> LocalLimits | SharedLimits:
     """The counters of limits. This gateway's own are opened in any case where they may be asked:
     a fallback that can't be opened is better known now."""
     shares = settings.limits.limits_store is LimitsKept.SHARED

@@ -10,8 +10,10 @@ from collections.abc import Mapping
 
 from gateway.admin import ReadyCheck
 from gateway.control_client.agents import Directory
+from gateway.control_client.limits import SharedLimits
 from gateway.control_client.record_shipper import RecordShipper
 from gateway.control_client.stops import Stops
+from gateway.counters.local import LocalLimits
 from gateway.ports import Clock
 from gateway.record.recorder import Recorder
 from gateway.rulesets.keeper import RulesetKeeper, RulesetSource
@@ -43,7 +45,10 @@ def readiness_checks(
 
 
 def readiness_notes(
-    keeper: RulesetKeeper, source: RulesetSource, stops: Stops
+    keeper: RulesetKeeper,
+    source: RulesetSource,
+    stops: Stops,
+    limits: LocalLimits | SharedLimits,
 ) -> Mapping[str, ReadyCheck]:
     """What is told beside it."""
     return {
@@ -51,4 +56,5 @@ def readiness_notes(
         "bundle": source.describe,
         "stops": stops.describe,
         "stops_on_disk": lambda: stops.fault,
+        "limits": lambda: limits.fault,
     }

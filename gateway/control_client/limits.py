@@ -87,6 +87,13 @@ class SharedLimits:
         self._telling: asyncio.Task[None] | None = None
         self._asking: set[asyncio.Task[Reserved]] = set()
 
+    @property
+    def fault(self) -> str | None:
+        """Whether the shared counters can be asked, and how many have not been told their end."""
+        if self._clock.monotonic() < self._gone_until:
+            return "the shared counters of limits can't be reached"
+        return f"{len(self._untold)} reservations wait to be told" if self._untold else None
+
     async def close(self, seconds_max: float) -> None:
         """Tell what is left, within `seconds_max`."""
         with suppress(TimeoutError):

@@ -55,7 +55,7 @@ class Journal:
         self._size = 0
         self._begins_at_bytes = 0
         self._is_stale = True
-        self._has_failed = False
+        self._fault: str | None = None
 
     @classmethod
     def open(cls, directory: Path, disk: Disk | None = None) -> Journal:
@@ -105,11 +105,16 @@ class Journal:
                     retryable=False,
                 ) from error
 
+    @property
+    def fault(self) -> str | None:
+        """What the last writing failed on."""
+        return self._fault
+
     # --- appending --------------------------------------------------------------------------------
 
     def append(self, entry: Entry) -> None:
         """Write soon."""
-        if self._has_failed and not self._waiting:
+        if self._fault is not None and not self._waiting:
             # The next who waits tries again, and writes all there is.
             return
         self._buffer.append(entry)
@@ -157,7 +162,7 @@ class Journal:
             entries, self._buffer = self._buffer, []
             waiting, self._waiting = self._waiting, []
             fault = await self._flush_batch(entries)
-            self._has_failed = fault is not None
+            self._fault = None if fault is None else fault.message
             for durable in waiting:
                 if durable.done():
                     continue

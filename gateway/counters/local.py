@@ -52,6 +52,11 @@ class LocalLimits:
         ledger.end_flights(now)
         return store
 
+    @property
+    def fault(self) -> str | None:
+        """Why nothing that is under a limit is sent at present."""
+        return None if self._journal is None else self._journal.fault
+
     async def close(self) -> None:
         """Write what is left."""
         if self._journal is not None:

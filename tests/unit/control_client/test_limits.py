@@ -67,6 +67,7 @@ async def test_a_lost_question_blocks() -> None:
     world.counters.is_gone = True
     with pytest.raises(LimitError, match="can't be reached"):
         await world.take("a")
+    assert world.store.fault == "the shared counters of limits can't be reached"
     assert world.counters.calls == []
 
 
@@ -171,8 +172,11 @@ async def test_what_can_not_be_told_is_told_later() -> None:
     await world.store.settle(tokens[1])
     await world.store.release(tokens[2])
     assert world.used() == 3
+    world.clock.advance(1)
+    assert world.store.fault == "3 reservations wait to be told"
     world.counters.is_gone = False
     await world.told()
+    assert world.store.fault is None
     assert world.used() == 1
     assert not list(world.counters.ledger.reservations)
 

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from gateway.counters import entries
 from gateway.counters import journal as journals
 from gateway.counters.entries import encode_line
 from gateway.counters.journal import NAME, Journal
+from gateway.counters.ledger import Ledger
 from gateway.counters.local import LocalLimits
 from gateway.model.errors import LimitError
 from gateway.model.limit import Reserved
@@ -173,6 +175,38 @@ async def test_damage_in_the_middle_is_told(life: Life) -> None:
     assert await life.begin().reserve("a", (claim(life.clock.now()),), life.clock.now(), None)
 
 
+async def test_many_counters_are_told_in_many_lines(
+    life: Life, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A line has a length that can be read at once; together they tell all."""
+    monkeypatch.setattr(entries, "COUNTERS_PER_LINE", 3)
+    for number in range(10):
+        taken = await life.take(f"o-{number}", key=f"target:{number}")
+        await life.store.settle(taken.token)
+    await life.restart()
+    await life.take("first")
+    assert (life.directory / NAME).read_bytes().count(b"\n") == 4
+    await life.restart()
+    for number in range(10):
+        assert await life.left(key=f"target:{number}") == 2
+
+
+def test_what_was_lost_of_a_journal_counts() -> None:
+    """An owner that takes anew though it was in flight: its end is missing, so it counts."""
+    first, second = Ledger("a"), Ledger("b")
+    lines = [entries.started("unknown")]
+    for ledger in (first, second):
+        token = ledger.reserve("o", [claim(0)], 0, None)[0].token
+        reservation = ledger.find(token)
+        assert reservation is not None
+        lines.append(entries.taken(reservation))
+    read = Ledger("c")
+    entries.replay(lines, read, 5)
+    assert len(list(read.reservations)) == 1
+    taken, _ = read.reserve("x", [claim(5)], 5, None)
+    assert taken.readings[0].used == 2
+
+
 async def test_a_journal_of_another_version_is_not_read(life: Life) -> None:
     """What a later version wrote may mean something else."""
     life.directory.mkdir(exist_ok=True)
@@ -218,11 +252,13 @@ async def test_what_is_not_on_disk_is_not_taken(life: Life, fault: dict[str, int
         setattr(life.disk, name, value)
     with pytest.raises(LimitError, match=r"limit\.journal_unwritable"):
         await life.take("b")
+    assert "can't be written" in str(life.store.fault)
     with pytest.raises(LimitError):
         await life.store.start(kept.token)
     await life.store.release("unknown")
     life.disk.heal()
     assert await life.left() == 2
+    assert life.store.fault is None
     await life.restart()
     assert await life.left() == 2
 
@@ -301,4 +337,5 @@ async def test_counters_without_a_journal_begin_with_the_process() -> None:
     store = LocalLimits(FakeClock())
     taken = await store.reserve("a", (claim(0),), 0, 10**18)
     assert await store.start(taken.token)
+    assert store.fault is None
     await store.close()

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.decide.rules.budget import AMOUNT_MAX, OPERATIONS_CACHED_MAX
+from gateway.decide.rules import budget
+from gateway.decide.rules.budget import AMOUNT_MAX
 from gateway.model.action import Action, ParamValue
 from gateway.model.decision import Context, Decision
 from gateway.model.effect import Effect, Mode
@@ -247,13 +248,14 @@ def test_an_operation_is_asked_about_as_it_is_called() -> None:
     assert not bundle.decide((call,), who(), Mode.ENFORCE).claims
 
 
-def test_names_of_operations_can_not_fill_the_memory() -> None:
+def test_names_of_operations_can_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     """What agents make up pushes out what they made up before."""
+    monkeypatch.setattr(budget, "OPERATIONS_CACHED_MAX", 8)
     bundle = bundle_of(text_of(COUNT))
-    for number in range(OPERATIONS_CACHED_MAX + 10):
-        bundle.decide((act(operation=f"tool-{number}"),), who(), Mode.ENFORCE)
+    for number in range(20):
+        assert bundle.decide((act(operation=f"tool-{number}"),), who(), Mode.ENFORCE).claims
     assert bundle._budgets is not None
-    assert len(bundle._budgets._near) == OPERATIONS_CACHED_MAX
+    assert len(bundle._budgets._near) == 8
 
 
 def test_the_window_is_that_of_the_decisions_clock() -> None:
