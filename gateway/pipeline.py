@@ -216,7 +216,9 @@ class Pipeline:
                 self._refuse(case, gate.Refuse(ReasonCode.APPROVAL_UNAVAILABLE, error.message))
             except WitnessError as error:
                 log.warning("witness unavailable", extra={"code": error.code})
-                self._refuse(case, gate.Refuse(ReasonCode.WITNESS_UNAVAILABLE, error.message))
+                stop = self._stop_of(case)
+                refuse = gate.Refuse(ReasonCode.WITNESS_UNAVAILABLE, error.message)
+                self._refuse(case, refuse if stop is None else gate.stopped(stop))
             except LimitError as error:
                 log.warning("counters unavailable", extra={"code": error.code})
                 refuse = gate.Refuse(ReasonCode.LIMIT_STORE_UNAVAILABLE, error.message)
@@ -274,6 +276,12 @@ class Pipeline:
             if refuse is not None:
                 self._refuse(case, refuse, approval)
                 return
+        stop = self._stop_of(case)
+        if stop is not None:
+            # The world and the counters were asked meanwhile; the approval stays unused.
+            await self._reservations.give_back(case.stake)
+            self._refuse(case, gate.stopped(stop), approval)
+            return
         consumed = await self._world.desk.consume(approval.approval_id, digest, case.decision_id)
         match gate.release(case.exchange, case.decision_id, digest, consumed):
             case gate.Forward(permit):

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from gateway.model.action import Canonical
+from gateway.model.action import Canonical, WitnessRead
 from gateway.model.approval import ApprovalEvent
 from gateway.model.effect import Mode
 from gateway.model.errors import AgentProtocolError
 from gateway.model.exchange import Authority, Principal
-from gateway.model.record import TunnelEntry
+from gateway.model.record import GatewayEntry, TunnelEntry
 from gateway.model.stop import Stop, StopScope
 from gateway.pipeline import PipelineSettings
-from gateway.ports import TunnelVerdict
+from gateway.ports import Sent, TunnelVerdict
 from tests.support.fake_channel import FakeChannel
 from tests.support.fake_world import FakeWorld, govern, told
 from tests.support.fakes import FakeWire
@@ -26,6 +27,16 @@ ALLOW = "- {id: all, priority: 1, effect: ALLOW}"
 ASK = "- {id: ask, priority: 1, effect: REQUIRE_APPROVAL, reason: ASK, message: ask first}"
 STOP = Stop("stop-1", StopScope.AGENT, "agent", "it runs wild", "ada", 0)
 REFUSED = [("refused", "KILL_SWITCH")]
+
+REFUND = Canonical(
+    (replace(act("create_refund"), witness=WitnessRead("GET /v1/charges/{target.id}", ("paid",))),),
+    "stripe",
+    "stripe",
+)
+ASK_WITH_WITNESS = (
+    "- {id: ask, priority: 1, effect: REQUIRE_APPROVAL, approval: {witness: required}}"
+)
+STATE = b'{"paid": true}'
 
 PINNED = Authority("pinned.example.com", 443)
 PASSING = PipelineSettings(passthrough_hosts=(PINNED.host,))
@@ -141,6 +152,46 @@ async def test_a_stop_that_comes_while_the_intent_is_written(rules: str) -> None
     assert "KILL_SWITCH" in told(channel)
     assert world.upstream.permits == []
     assert world.outcomes == [("not_sent", "KILL_SWITCH")]
+
+
+async def test_a_stop_that_comes_while_the_world_is_looked_at() -> None:
+    """Told as a stop, not as a world that can't be seen; nothing is asked of anybody."""
+    world = FakeWorld(REFUND, ASK_WITH_WITNESS)
+    world.stops.stop = None
+    append = world.records.append
+
+    def append_and_stop(entry: object) -> None:
+        append(entry)  # type: ignore[arg-type]
+        if isinstance(entry, GatewayEntry):
+            world.stops.stop = STOP
+
+    world.records.append = append_and_stop  # type: ignore[method-assign]
+    channel = await govern(world)
+    assert "it runs wild" in told(channel)
+    assert (world.desk.asks, world.upstream.permits) == ([], [])
+    assert world.outcomes == REFUSED
+
+
+async def test_a_stop_that_comes_after_the_answer_leaves_the_approval_unused() -> None:
+    """While the world is looked at again: once the stop is lifted, the approval is there."""
+    world = FakeWorld(REFUND, ASK_WITH_WITNESS)
+    world.upstream.states = [STATE, STATE]
+    world.desk.on_ask = lambda approval: world.desk.answer(
+        approval.approval_id, ApprovalEvent.APPROVE, "bob"
+    )
+    send = world.upstream.send
+
+    async def send_and_stop(*arguments: Any) -> Sent:
+        sent = await send(*arguments)
+        if len(world.upstream.permits) == 2:
+            world.stops.stop = STOP
+        return sent
+
+    world.upstream.send = send_and_stop  # type: ignore[method-assign]
+    channel = await govern(world)
+    assert "it runs wild" in told(channel)
+    assert world.desk.consumed_by == []
+    assert world.outcomes == REFUSED
 
 
 # --- passthrough tunnels --------------------------------------------------------------------------
