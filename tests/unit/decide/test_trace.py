@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from gateway.decide.assessment import Assessment
+from gateway.decide.rules.index import mismatch_dynamic
 from gateway.decide.rules.trace import Finding, trace
+from gateway.model.decision import Risk
 from gateway.model.effect import Effect, Mode
 from tests.support.policy_world import act, bundle_of, policy_text, who
 
@@ -57,6 +60,17 @@ def test_details_say_what_there_was_instead() -> None:
         "j": "[params.n] == [9] ? false : true",
     }
     assert found.decided_by is None
+
+
+def test_a_label_that_fits_is_no_obstacle() -> None:
+    """The target's labels are the organisation's, as the engine has them."""
+    rules = "- {id: a, priority: 1, effect: ALLOW, match: {target.label: prod}}"
+    bundle = bundle_of(ORGANISATION, policy_text(rules))
+    action = act(target=("charge", "prod-1"))
+    assessed = Assessment(Risk(0, (), ""), ("prod",))
+    (rule,) = bundle.policies[0].rules
+    assert mismatch_dynamic(rule, action, who(), assessed) is None
+    assert mismatch_dynamic(rule, action, who(), Assessment(Risk(0, (), ""))) == "target.label"
 
 
 def test_monitor_mode_is_explained() -> None:
