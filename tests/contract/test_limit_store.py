@@ -195,6 +195,19 @@ async def test_what_is_sent_never_lapses(subject: Subject) -> None:
     assert await subject.used() == 1
 
 
+async def test_what_waits_longer_than_its_window_counts_when_it_is_sent(subject: Subject) -> None:
+    """All the time while it waits, and for a whole window from when it may have happened."""
+    short = {"seconds": 1}
+    taken = await subject.take("o", subject.claim(3, **short), held=600)
+    await asyncio.sleep(1.2)
+    assert (await subject.take("p", subject.claim(1, **short))).token == ""
+    assert await subject.store.start(taken.token)
+    await asyncio.sleep(1.2)
+    assert (await subject.take("p", subject.claim(1, **short))).token == ""
+    await subject.store.settle(taken.token)
+    assert (await subject.take("p", subject.claim(1, **short))).token == ""
+
+
 async def test_a_window_slides(subject: Subject) -> None:
     """What lies before its beginning does not count any more."""
     short = {"seconds": 1}
