@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from gateway import telemetry
@@ -150,5 +151,9 @@ def _canonicalize(canonicalizer: Canonicalizer, exchange: Exchange) -> Canonical
         return Canonical((), "unknown", "problem", "mapper_fault", "the mapper failed")
 
 
-def _providers_of(canonical: Canonical) -> set[str]:
-    return {canonical.provider, *(action.provider for action in canonical.actions)}
+def _providers_of(canonical: Canonical) -> Collection[str]:
+    actions = canonical.actions
+    if len(actions) == 1:
+        # Asked several times for every request; a set would cost half of it.
+        return canonical.provider, actions[0].provider
+    return {canonical.provider, *(action.provider for action in actions)}
