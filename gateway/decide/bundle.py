@@ -16,7 +16,7 @@ from gateway.decide.organisation import Organisation
 from gateway.decide.risk.model import UNREADABLE_RISK, RiskModel
 from gateway.decide.rules.budget import BudgetIndex
 from gateway.decide.rules.engine import Engine
-from gateway.decide.rules.index import Verdict
+from gateway.decide.rules.index import Verdict, join_verdicts
 from gateway.decide.rules.policy import Policy, revision_of
 from gateway.model.action import Action, Canonical
 from gateway.model.decision import Context, Decision, ReasonCode, Risk, Watched
@@ -91,6 +91,9 @@ class Bundle:
         rulings = [self._engine.rule_on(action, context, count) for action in actions]
         # `max` keeps the first of equals, so the order of the request breaks ties.
         verdict, _, unresolved, _ = max(rulings, key=lambda ruling: ruling[0].strictness)
+        if verdict.effect is Effect.REQUIRE_APPROVAL:
+            asking = [ruling[0] for ruling in rulings if ruling[0].terms is not None]
+            verdict = _asking_all(asking)
         risk = max((ruling[1].assessed.risk for ruling in rulings), key=lambda each: each.score)
         decision = self._decision(verdict, risk, unresolved, mode)
         watched = tuple(each for ruling in rulings for each in ruling[3])
@@ -154,6 +157,15 @@ class Bundle:
         return Decision(
             Effect.BLOCK, reason, message, None, None, UNREADABLE_RISK, self.revision, mode
         )
+
+
+def _asking_all(verdicts: Sequence[Verdict]) -> Verdict:
+    """The first of those that ask a person, on terms that are enough for all of them."""
+    joined = verdicts[0]
+    for verdict in verdicts[1:]:
+        if joined.terms is not None:
+            joined = join_verdicts(joined, verdict)
+    return joined
 
 
 def _noted(watched: Sequence[Verdict], done: Verdict) -> tuple[Watched, ...]:

@@ -39,6 +39,7 @@ CATEGORIES: Mapping[str, Category] = {
     ReasonCode.OUTCOME_UNKNOWN: Category.OUTCOME_UNKNOWN,
     ReasonCode.GATEWAY_FAULT: Category.UNAVAILABLE,
     ReasonCode.KILL_SWITCH: Category.BLOCKED,
+    ReasonCode.APPROVERS_DIFFER: Category.BLOCKED,
     ReasonCode.APPROVAL_TERMS_CHANGED: Category.NOT_APPROVED,
     ReasonCode.WITNESS_HASH_MISMATCH: Category.NOT_APPROVED,
     ReasonCode.WITNESS_UNAVAILABLE: Category.UNAVAILABLE,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Final
 
 from gateway.model.effect import ApprovalTerms, Effect, Mode
 from gateway.model.limit import LimitClaim, LimitReading
@@ -31,11 +32,16 @@ class ReasonCode:
     OUTCOME_UNKNOWN = "OUTCOME_UNKNOWN"
     GATEWAY_FAULT = "GATEWAY_FAULT"
     KILL_SWITCH = "KILL_SWITCH"
+    APPROVERS_DIFFER = "APPROVERS_DIFFER"
     APPROVAL_TERMS_CHANGED = "APPROVAL_TERMS_CHANGED"
     WITNESS_HASH_MISMATCH = "WITNESS_HASH_MISMATCH"
     WITNESS_UNAVAILABLE = "WITNESS_UNAVAILABLE"
     BUNDLE_STALE = "BUNDLE_STALE"
     LIMIT_STORE_UNAVAILABLE = "LIMIT_STORE_UNAVAILABLE"
+
+
+APPROVERS_DIFFER: Final = "this needs approval by groups of people that have nobody in common"
+"""The sentence of that reason code."""
 
 
 @dataclass(frozen=True, slots=True)

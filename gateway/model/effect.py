@@ -44,3 +44,20 @@ class ApprovalTerms:
         groups = set(self.groups)
         is_asked_of_them = not wanted.groups or (bool(groups) and groups <= set(wanted.groups))
         return is_asked_of_them and self.quorum >= wanted.quorum
+
+    def joined(self, other: ApprovalTerms) -> ApprovalTerms | None:
+        """Terms on which an answer is one on both; None where the groups of both have nothing in
+        common, so that no question could be put."""
+        if self == other:
+            return self
+        groups = self.groups or other.groups
+        if self.groups and other.groups:
+            groups = tuple(group for group in self.groups if group in other.groups)
+            if not groups:
+                return None
+        return ApprovalTerms(
+            groups,
+            max(self.quorum, other.quorum),
+            min(self.timeout_seconds, other.timeout_seconds),
+            self.witness_required or other.witness_required,
+        )

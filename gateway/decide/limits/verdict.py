@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from gateway.model.decision import Decision, ReasonCode, Watched
+from gateway.model.decision import APPROVERS_DIFFER, Decision, ReasonCode, Watched
 from gateway.model.effect import Effect, Mode
 from gateway.model.limit import LimitClaim, LimitReading
 
@@ -31,20 +31,42 @@ def with_readings(decision: Decision, readings: Sequence[LimitReading]) -> Decis
     worst = max(enforced, key=lambda reading: reading.claim.effect.strictness)
     claim = worst.claim
     done = Effect.ALLOW if decision.passes else decision.effect
-    if claim.effect.strictness <= done.strictness:
-        return changed
-    policy, limit = _names(claim)
-    return replace(
-        changed,
-        effect=claim.effect,
-        reason_code=claim.reason_code,
-        message=_sentence(worst),
-        policy=policy,
-        rule=limit,
-        mode=Mode.ENFORCE,
-        terms=claim.terms,
-        unresolved=claim.unread or None,
-    )
+    if claim.effect.strictness > done.strictness:
+        policy, limit = _names(claim)
+        changed = replace(
+            changed,
+            effect=claim.effect,
+            reason_code=claim.reason_code,
+            message=_sentence(worst),
+            policy=policy,
+            rule=limit,
+            mode=Mode.ENFORCE,
+            terms=claim.terms,
+            unresolved=claim.unread or None,
+        )
+    return changed if changed.effect is Effect.BLOCK else _asking_all(changed, enforced)
+
+
+def _asking_all(decision: Decision, exceeded: Sequence[LimitReading]) -> Decision:
+    """A decision that asks a person, on terms that are enough for every limit that asks too; a
+    BLOCK where there are none."""
+    for reading in exceeded:
+        terms, wanted = decision.terms, reading.claim.terms
+        if terms is None or wanted is None:
+            continue
+        joined = terms.joined(wanted)
+        if joined is None:
+            reason = ReasonCode.APPROVERS_DIFFER
+            return replace(
+                decision,
+                effect=Effect.BLOCK,
+                reason_code=reason,
+                message=APPROVERS_DIFFER,
+                terms=None,
+            )
+        if joined != terms:
+            decision = replace(decision, terms=joined)
+    return decision
 
 
 def with_store_gone(decision: Decision) -> Decision:

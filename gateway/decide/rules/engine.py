@@ -15,7 +15,14 @@ from typing import Final, TypeVar
 
 from gateway.decide.assessment import Assessment
 from gateway.decide.risk.model import Key, RiskModel
-from gateway.decide.rules.index import NO_POLICY, STRICTNESS_MAX, PolicyIndex, Section, Verdict
+from gateway.decide.rules.index import (
+    NO_POLICY,
+    STRICTNESS_MAX,
+    PolicyIndex,
+    Section,
+    Verdict,
+    join_verdicts,
+)
 from gateway.decide.rules.policy import Policy
 from gateway.model.action import Action
 from gateway.model.decision import Context, Decision
@@ -155,6 +162,8 @@ class Engine:
         self._indexes = tuple(PolicyIndex(policy) for policy in ordered)
         self._views: dict[tuple[str, ...], _View] = {}
         self._views_by_agent: dict[str, _View] = {}
+        # No more than combinations of rules that ask on different terms.
+        self._joins: dict[tuple[Verdict, Verdict], Verdict] = {}
 
     def rule_on(self, action: Action, context: Context, actions: int = 1) -> Ruling:
         """Decide one action of a request that has so many."""
@@ -174,9 +183,22 @@ class Engine:
                     unresolved = section.index.subject_of(code >> 1, action, context, assessed)
                 if strictness == STRICTNESS_MAX:
                     break
+            elif verdict.terms is not None and verdict.terms != best.terms:
+                # Both ask a person, since a BLOCK ends the walk.
+                best = self._joined(best, verdict)
+                strictness = best.strictness
+                if strictness == STRICTNESS_MAX:
+                    break
         if operation.is_watched:
             return best, standing, unresolved, tuple(_watch(operation, action, context, assessed))
         return best, standing, unresolved, ()
+
+    def _joined(self, one: Verdict, other: Verdict) -> Verdict:
+        """Kept, because decisions are kept by the verdict that they were made from."""
+        joined = self._joins.get((one, other))
+        if joined is None:
+            joined = self._joins[one, other] = join_verdicts(one, other)
+        return joined
 
     def _view(self, agent: str) -> _View:
         indexes = tuple(index for index in self._indexes if index.policy.applies_to(agent))

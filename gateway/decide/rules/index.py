@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import Final
 
@@ -26,7 +26,7 @@ from gateway.decide.rules.policy import (
     Rule,
 )
 from gateway.model.action import Action
-from gateway.model.decision import Context, ReasonCode
+from gateway.model.decision import APPROVERS_DIFFER, Context, ReasonCode
 from gateway.model.effect import ApprovalTerms, Effect, Mode
 
 _NO_CONTEXT: Final = Context("", None, 0)
@@ -79,6 +79,24 @@ def default_verdict(policy: Policy) -> Verdict:
     reason = ReasonCode.NO_RULE_MATCHED
     return Verdict(
         effect, effect.strictness, policy.mode, policy.name, None, reason, message, terms
+    )
+
+
+def join_verdicts(one: Verdict, other: Verdict) -> Verdict:
+    """Two verdicts that ask a person about one request, as the first one on terms that are enough
+    for both; a BLOCK where there are none."""
+    assert one.terms is not None
+    assert other.terms is not None
+    terms = one.terms.joined(other.terms)
+    if terms is not None:
+        return one if terms == one.terms else replace(one, terms=terms)
+    return replace(
+        one,
+        effect=Effect.BLOCK,
+        strictness=STRICTNESS_MAX,
+        reason=ReasonCode.APPROVERS_DIFFER,
+        message=APPROVERS_DIFFER,
+        terms=None,
     )
 
 

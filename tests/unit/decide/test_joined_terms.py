@@ -1,0 +1,117 @@
+"""Where several rules or limits ask a person about one request, the answer has to be enough for
+each of them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from gateway.decide.limits.verdict import with_readings
+from gateway.model.action import Target
+from gateway.model.decision import Decision
+from gateway.model.effect import ApprovalTerms, Effect, Mode
+from gateway.model.limit import LimitReading
+from tests.support.entries import a_decision
+from tests.support.limits import claim
+from tests.support.policy_world import act, bundle_of, policy_text, who
+
+ASK = Effect.REQUIRE_APPROVAL
+ANYBODY = ApprovalTerms()
+TWO = ApprovalTerms(quorum=2)
+FINANCE = ApprovalTerms(("finance",))
+EITHER = ApprovalTerms(("finance", "security"))
+SECURITY_TWO = ApprovalTerms(("security",), 2)
+QUICK = ApprovalTerms(timeout_seconds=60)
+WITNESSED = ApprovalTerms(witness_required=True)
+
+JOINED = {
+    "the same": (FINANCE, FINANCE, FINANCE),
+    "more people": (ANYBODY, TWO, TWO),
+    "a group and a quorum": (FINANCE, TWO, ApprovalTerms(("finance",), 2)),
+    "groups that both ask": (EITHER, FINANCE, FINANCE),
+    "a quorum of one of two groups": (EITHER, SECURITY_TWO, SECURITY_TWO),
+    "the shorter time": (ANYBODY, QUICK, QUICK),
+    "a witness that one wants": (QUICK, WITNESSED, ApprovalTerms((), 1, 60, True)),
+    "groups that have nobody in common": (FINANCE, SECURITY_TWO, None),
+}
+
+
+def text_of(terms: ApprovalTerms) -> str:
+    witness = "required" if terms.witness_required else "none"
+    return (
+        f"{{groups: [{', '.join(terms.groups)}], quorum: {terms.quorum}, "
+        f"timeout: {terms.timeout_seconds}s, witness: {witness}}}"
+    )
+
+
+def rule_text(terms: ApprovalTerms, match: str = "{}") -> str:
+    approval = text_of(terms).replace("groups: [], ", "")
+    return (
+        f"- {{id: ask-{match.strip('{}').rpartition(' ')[2] or 'all'}, priority: 1, "
+        f"match: {match}, effect: REQUIRE_APPROVAL, approval: {approval}}}"
+    )
+
+
+def check(decision: Decision, wanted: ApprovalTerms | None) -> None:
+    if wanted is None:
+        assert (decision.effect, decision.reason_code) == (Effect.BLOCK, "APPROVERS_DIFFER")
+        assert decision.terms is None
+        return
+    assert (decision.effect, decision.terms) == (ASK, wanted)
+
+
+@pytest.mark.parametrize("row", JOINED.values(), ids=JOINED.keys())
+@pytest.mark.parametrize("is_turned", [False, True])
+def test_two_policies_that_ask(
+    row: tuple[ApprovalTerms, ApprovalTerms, ApprovalTerms | None], is_turned: bool
+) -> None:
+    """Whichever is read first."""
+    one, other, wanted = row
+    if is_turned:
+        one, other = other, one
+    bundle = bundle_of(
+        policy_text(rule_text(one), name="a"), policy_text(rule_text(other), name="b")
+    )
+    for _ in range(2):
+        check(bundle.decide((act(),), who(), Mode.ENFORCE), wanted)
+
+
+@pytest.mark.parametrize("row", JOINED.values(), ids=JOINED.keys())
+@pytest.mark.parametrize("is_turned", [False, True])
+def test_two_actions_of_a_batch_that_ask(
+    row: tuple[ApprovalTerms, ApprovalTerms, ApprovalTerms | None], is_turned: bool
+) -> None:
+    """A cheap question in front doesn't lower what the second wants."""
+    one, other, wanted = row
+    rules = "\n".join((rule_text(one, "{target.id: a}"), rule_text(other, "{target.id: b}")))
+    actions = [replace(act(), target=Target("charge", name)) for name in "ab"]
+    if is_turned:
+        actions.reverse()
+    check(bundle_of(policy_text(rules)).decide(tuple(actions), who(), Mode.ENFORCE), wanted)
+
+
+@pytest.mark.parametrize("row", JOINED.values(), ids=JOINED.keys())
+@pytest.mark.parametrize("is_turned", [False, True])
+def test_a_limit_that_asks_about_what_is_asked(
+    row: tuple[ApprovalTerms, ApprovalTerms, ApprovalTerms | None], is_turned: bool
+) -> None:
+    """One person for every refund, and two beyond the budget: beyond it, two."""
+    one, other, wanted = row
+    if is_turned:
+        one, other = other, one
+    asked = replace(a_decision(ASK), terms=one)
+    check(with_readings(asked, [exceeded(other)]), wanted)
+
+
+@pytest.mark.parametrize("row", JOINED.values(), ids=JOINED.keys())
+def test_two_limits_that_ask(
+    row: tuple[ApprovalTerms, ApprovalTerms, ApprovalTerms | None],
+) -> None:
+    """Of what the rules allow."""
+    one, other, wanted = row
+    check(with_readings(a_decision(Effect.ALLOW), [exceeded(one), exceeded(other)]), wanted)
+
+
+def exceeded(terms: ApprovalTerms) -> LimitReading:
+    return LimitReading(replace(claim(0, effect=ASK), terms=terms), 3, True)
