@@ -12,6 +12,7 @@ from dataclasses import dataclass
 GLOB_CHARS_FORBIDDEN = "?[]{}\\"
 """Signs that mean something in other globs. Refused, so that none is taken literally by
 surprise."""
+_FORBIDDEN = frozenset(GLOB_CHARS_FORBIDDEN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +69,9 @@ def parse_pattern(texts: Iterable[str]) -> Pattern:
     for text in texts:
         if not text:
             raise ValueError("a pattern can't be empty")
-        for sign in GLOB_CHARS_FORBIDDEN:
-            if sign in text:
-                raise ValueError(f"`{sign}` has no meaning in `{text}`")
+        if not _FORBIDDEN.isdisjoint(text):
+            sign = next(sign for sign in GLOB_CHARS_FORBIDDEN if sign in text)
+            raise ValueError(f"`{sign}` has no meaning in `{text}`")
         if "*" in text:
             globs.add(tuple(text.split("*")))
         else:

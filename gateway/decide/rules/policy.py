@@ -34,6 +34,9 @@ LANGUAGE: Final = "checkrein/v1"
 class MatchField(StrEnum):
     """What `match` can test. Labels have a map of their own."""
 
+    # An enum's own hash is a call of Python, and rules are looked up by it.
+    __hash__ = str.__hash__
+
     PROVIDER = "provider"
     OPERATION = "operation"
     ACTION = "action"
