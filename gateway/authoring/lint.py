@@ -109,13 +109,15 @@ def _lint_policy(policy: Policy, approver_groups: frozenset[str]) -> Iterator[Li
             continue
         if mode_of(rule) is Mode.MONITOR:
             continue
-        earlier = [other for other in near.of(rule, place) if mode_of(other) is not Mode.MONITOR]
+        earlier = [
+            other for other in near.before(rule, place) if mode_of(other) is not Mode.MONITOR
+        ]
         cover = cover_of(rule, earlier, around)
         if cover:
             yield _covered(policy, rule, cover)
             continue
         yield from _shadowed(policy, rule, earlier, around)
-        yield from _redundant(policy, rule, rules[place + 1 :], around)
+        yield from _redundant(policy, rule, near.behind(rule, place), around)
 
 
 def _about(
@@ -132,31 +134,42 @@ def _about(
 
 
 class _Neighbourhood:
-    """Finds the earlier rules that could take what a rule matches: those under one of its names,
-    and those under none. A rule without names may be taken by any."""
+    """Finds the rules that could meet a rule. Each lies under the names of its most selective
+    field; what has other names there meets it never."""
 
     def __init__(self, rules: Sequence[Rule]) -> None:
         self._rules = rules
-        self._by_name: dict[tuple[MatchField, str], list[tuple[int, Rule]]] = defaultdict(list)
-        self._rest: list[tuple[int, Rule]] = []
+        self._by_name: dict[tuple[MatchField, str], list[int]] = defaultdict(list)
+        self._by_field: dict[MatchField, list[int]] = defaultdict(list)
+        self._rest: list[int] = []
         for place, rule in enumerate(rules):
             keys = _names_of(rule)
             for key in keys:
-                self._by_name[key].append((place, rule))
-            if not keys:
-                self._rest.append((place, rule))
+                self._by_name[key].append(place)
+            if keys:
+                self._by_field[keys[0][0]].append(place)
+            else:
+                self._rest.append(place)
 
-    def of(self, rule: Rule, place: int) -> list[Rule]:
-        """Earlier rules, in deciding order."""
-        if not _names_of(rule):
-            return list(self._rules[: min(place, NEIGHBOURS_MAX)])
-        found = {at: other for at, other in self._rest[:NEIGHBOURS_MAX] if at < place}
-        for field in STATIC_FIELDS:
+    def before(self, rule: Rule, place: int) -> list[Rule]:
+        """Earlier rules that could meet it, in deciding order: the first of them where they are
+        many."""
+        return [self._rules[at] for at in self._near(rule) if at < place][:NEIGHBOURS_MAX]
+
+    def behind(self, rule: Rule, place: int) -> list[Rule]:
+        """All later rules that could meet it, in deciding order."""
+        return [self._rules[at] for at in self._near(rule) if at > place]
+
+    def _near(self, rule: Rule) -> list[int]:
+        found = set(self._rest)
+        for field, places in self._by_field.items():
             pattern = rule.match.pattern_of(field)
-            for name in () if pattern is None else sorted(pattern.exact)[:NEIGHBOURS_MAX]:
-                near = self._by_name.get((field, name), ())
-                found.update((at, other) for at, other in near[:NEIGHBOURS_MAX] if at < place)
-        return [found[at] for at in sorted(found)][:NEIGHBOURS_MAX]
+            if pattern is None or pattern.globs:
+                found.update(places)
+                continue
+            for name in pattern.exact:
+                found.update(self._by_name.get((field, name), ()))
+        return sorted(found)
 
 
 def _names_of(rule: Rule) -> list[tuple[MatchField, str]]:

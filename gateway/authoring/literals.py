@@ -11,6 +11,7 @@ import dataclasses
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 from typing import Final
 
 from gateway.decide.conditions.facts import fact_of
@@ -38,6 +39,10 @@ from gateway.model.effect import Effect
 
 TERMS_MAX: Final = 256
 """Alternatives that are looked at; what has more is taken for possible."""
+
+
+RULES_KEPT: Final = 1_024
+"""Rules whose alternatives are kept: each is compared with many."""
 
 
 class Says(Enum):
@@ -164,6 +169,7 @@ def is_known(match: Match) -> bool:
     )
 
 
+@lru_cache(maxsize=RULES_KEPT)
 def matching(rule: Rule) -> list[Term]:
     """When a rule matches: one of these alternatives holds.
 
@@ -177,6 +183,7 @@ def matching(rule: Rule) -> list[Term]:
     return [fixed + term for term in alternatives(rule.condition.node, says)]
 
 
+@lru_cache(maxsize=RULES_KEPT)
 def not_matching(rule: Rule) -> list[Term]:
     """When a rule does not match, as far as it is known: at least one of these alternatives holds.
 
