@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Final
 
 from gateway.model.codec import INTEGER_MAX
@@ -23,29 +23,31 @@ GAP_MAX: Final = 512
 MICROSECONDS: Final = 1_000_000
 
 
+Columns = tuple[Sequence[int], Sequence[int]]
+"""Times, oldest first, and their amounts."""
+
+
 class Counter:
     """Uses of one limit for one key. `seconds` is the longest for which they can count."""
 
     __slots__ = ("_amounts", "_at", "_first", "_settled", "open_amount", "open_count", "seconds")
 
-    def __init__(self, seconds: int, uses: Iterable[tuple[int, int]] = ()) -> None:
-        self._at = array("q")
-        self._amounts = array("q")
+    def __init__(self, seconds: int, columns: Columns = ((), ())) -> None:
+        self._at = array("q", columns[0])
+        self._amounts = array("q", columns[1])
         self._first = 0
-        self._settled = 0
+        self._settled = sum(self._amounts)
         self.open_amount = 0
         self.open_count = 0
         self.seconds = seconds
-        for at, amount in uses:
-            self.settle(at, amount)
 
     def __len__(self) -> int:
         return len(self._at) - self._first
 
     @property
-    def uses(self) -> list[tuple[int, int]]:
-        """What is settled, as (time, amount), oldest first."""
-        return list(zip(self._at[self._first :], self._amounts[self._first :], strict=True))
+    def columns(self) -> tuple[array[int], array[int]]:
+        """A copy of what is settled: times, oldest first, and their amounts."""
+        return self._at[self._first :], self._amounts[self._first :]
 
     def used(self, now: int, since: int) -> int:
         """What counts after `since`. What lies before it is forgotten: windows only move on."""

@@ -7,7 +7,8 @@ can tear is the last line, and nothing else.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable, Iterator
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 import orjson
@@ -17,6 +18,8 @@ from gateway.counters.ledger import Ledger, Place, Reservation, Share
 
 VERSION: Final = 1
 COUNTERS_PER_LINE: Final = 1_000
+USES_PER_LINE: Final = 10_000
+"""From how much on a line is full: encoding one keeps the interpreter for some milliseconds."""
 
 Entry = tuple[object, ...]
 """`v` version; `c` a counter; `r` taken; `s` in flight; `e` settled; `x` released."""
@@ -68,16 +71,28 @@ def released(token: str) -> Entry:
 
 
 def snapshot_lines(ledger: Ledger) -> Iterator[bytes]:
-    """Everything that a ledger holds."""
+    """Everything that a ledger holds now. It is copied at once, which is quick; the lines, which
+    are not, are made as they are taken, in whichever thread."""
+    counters = [
+        (*place, counter.seconds, *counter.columns)
+        for place, counter in ledger.counters
+        if len(counter)
+    ]
+    return _lines(counters, [taken(reservation) for reservation in ledger.reservations])
+
+
+def _lines(
+    counters: Sequence[tuple[str, str, int, array[int], array[int]]], reservations: list[Entry]
+) -> Iterator[bytes]:
     batch: list[Entry] = [("v", VERSION)]
-    for (limit, key), counter in ledger.counters:
-        if len(counter):
-            batch.append(("c", limit, key, counter.seconds, counter.uses))
-        if len(batch) >= COUNTERS_PER_LINE:
+    uses = 0
+    for limit, key, seconds, at, amounts in counters:
+        batch.append(("c", limit, key, seconds, at.tolist(), amounts.tolist()))
+        uses += len(at)
+        if len(batch) >= COUNTERS_PER_LINE or uses >= USES_PER_LINE:
             yield encode_line(batch)
-            batch = []
-    batch.extend(taken(reservation) for reservation in ledger.reservations)
-    yield encode_line(batch)
+            batch, uses = [], 0
+    yield encode_line(batch + reservations)
 
 
 def replay(entries: Iterable[Any], ledger: Ledger, now: int) -> None:
@@ -91,8 +106,8 @@ def replay(entries: Iterable[Any], ledger: Ledger, now: int) -> None:
             case "v", [version]:
                 if version != VERSION:
                     raise Damaged
-            case "c", [limit, key, seconds, uses]:
-                ledger.restore((limit, key), Counter(seconds, map(tuple, uses)))
+            case "c", [limit, key, seconds, at, amounts]:
+                ledger.restore((limit, key), Counter(seconds, (at, amounts)))
             case "r", [token, owner, at, lapses_at, shares]:
                 _end_of_owner(ledger, owner, now)
                 ledger.open(Reservation(token, owner, at, tuple(map(_share, shares)), lapses_at))

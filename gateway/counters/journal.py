@@ -176,7 +176,7 @@ class Journal:
         try:
             if self._is_stale or grown > max(JOURNAL_BYTES_MAX, self._begins_at_bytes):
                 # The ledger is asked here, where it has all entries and nobody can change it.
-                await asyncio.to_thread(self._rewrite, b"".join(self._snapshot()))
+                await asyncio.to_thread(self._rewrite, self._snapshot())
             else:
                 await asyncio.to_thread(self._write, encode_line(batch))
         except OSError as error:
@@ -196,17 +196,18 @@ class Journal:
         found = os.fstat(self._file)
         if found.st_nlink == 0 or found.st_size != self._size:
             raise OSError(errno.ESTALE, "the journal was changed by somebody else")
-        self._write_all(self._file, lines)
-        self._size += len(lines)
+        self._size += self._write_all(self._file, lines)
+        self._disk.sync(self._file)
 
-    def _rewrite(self, lines: bytes) -> None:
+    def _rewrite(self, lines: Iterable[bytes]) -> None:
         self._forget_file()
         new = self._path.with_name(f"{NAME}.new")
         with suppress(FileNotFoundError):
             new.unlink()
         file = self._disk.open(new, create=True)
         try:
-            self._write_all(file, lines)
+            size = sum(self._write_all(file, line) for line in lines)
+            self._disk.sync(file)
             new.replace(self._path)
             self._disk.sync_directory(self._directory)
         except BaseException:
@@ -215,14 +216,14 @@ class Journal:
                 new.unlink()
             raise
         self._file = file
-        self._size = self._begins_at_bytes = len(lines)
+        self._size = self._begins_at_bytes = size
         self._is_stale = False
 
-    def _write_all(self, file: int, lines: bytes) -> None:
+    def _write_all(self, file: int, lines: bytes) -> int:
         view = memoryview(lines)
         while view:
             view = view[self._disk.write(file, view) :]
-        self._disk.sync(file)
+        return len(lines)
 
     def _forget_file(self) -> None:
         if self._file is not None:
