@@ -245,7 +245,8 @@ def _act(
     else:
         actions = winner.entry.extractor.actions(reader)
     stable = stable_body(reader, site.volatile) if site.volatile else None
-    return Canonical(actions, site.provider, errors, stable_body=stable)
+    headers = frozenset(reader.headers_read)
+    return Canonical(actions, site.provider, errors, stable_body=stable, headers_read=headers)
 
 
 def _refuse_batch(_request: HttpRequest) -> Canonical:

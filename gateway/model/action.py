@@ -6,7 +6,9 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from operator import itemgetter
 from types import MappingProxyType
+from typing import Final
 
 from gateway.model.exchange import Exchange, HttpRequest
 
@@ -86,6 +88,7 @@ class Canonical:
     `detail` its sentence; then `actions` is empty. `errors` names the provider's error shape, also
     when refused, so that the agent's SDK can read the refusal. `stable_body` is the body without
     what the client makes up anew for each try, None where it has nothing of the kind.
+    `headers_read` are the names of those headers that say what it means.
     """
 
     actions: tuple[Action, ...]
@@ -94,25 +97,62 @@ class Canonical:
     refused: str | None = None
     detail: str = ""
     stable_body: bytes | None = None
+    headers_read: frozenset[bytes] = frozenset()
 
     @property
     def is_mutation(self) -> bool:
         return any(action.is_mutation for action in self.actions)
 
 
+_TELLING_HEADERS: Final = frozenset(
+    {
+        b"content-type", b"content-encoding", b"destination", b"depth", b"overwrite", b"prefer",
+        b"stripe-account", b"stripe-context",
+    }
+)  # fmt: skip
+"""Whatever a mapper reads: how the body is to be understood, and whose account it is about."""
+
+_TELLING_PREFIXES: Final = (b"x-amz-", b"x-goog-", b"x-ms-")
+"""Clouds say by headers what is copied, who may read it, and what is kept."""
+
+_RENEWED_HEADERS: Final = frozenset(
+    {
+        b"x-amz-date", b"x-amz-security-token", b"x-amz-content-sha256", b"x-amz-user-agent",
+        b"x-goog-api-client", b"x-goog-api-key", b"x-goog-date", b"x-goog-gcs-idempotency-token",
+        b"x-ms-authorization-auxiliary", b"x-ms-client-request-id", b"x-ms-client-session-id",
+        b"x-ms-correlation-request-id", b"x-ms-date", b"x-ms-request-id", b"x-ms-useragent",
+    }
+)  # fmt: skip
+"""Of those, what clients make up anew for each try, and who signs."""
+
+
+_by_name: Final = itemgetter(0)
+
+
+def _telling_headers(request: HttpRequest, read: frozenset[bytes]) -> list[bytes]:
+    """Names and values in turn, in the order of the names."""
+    found = []
+    for name, value in request.headers:
+        lower = name.lower()
+        is_telling = lower in _TELLING_HEADERS or lower in read
+        if is_telling or (lower.startswith(_TELLING_PREFIXES) and lower not in _RENEWED_HEADERS):
+            found.append((lower, value))
+    return [part for header in sorted(found, key=_by_name) for part in header]
+
+
 def action_digest(exchange: Exchange, canonical: Canonical) -> str:
     """Digest of the exact act that an approval is bound to, as 64 hexadecimal digits.
 
-    Covers agent, operations, scheme and authority, method, path, query and body; each part is
-    length-prefixed, so that no two acts share a digest by moving bytes between parts. Headers are
-    left out: clients renew idempotency keys, dates and signatures on every try; so are the tokens
-    in bodies that `stable_body` lacks.
+    Covers agent, operations, scheme and authority, method, path, query, body, and the headers that
+    say what is done or for whom; each part is length-prefixed, so that no two acts share a digest
+    by moving bytes between parts. Other headers are left out: clients renew idempotency keys, dates
+    and signatures on every try; so are the tokens in bodies that `stable_body` lacks.
     The body must be complete: an act whose body streams can't be approved.
     """
     request: HttpRequest = exchange.request
     assert request.body is not None, "an approval needs the whole body"
     stable = canonical.stable_body
-    digest = hashlib.sha256(b"checkrein.action.v1" if stable is None else b"checkrein.action.v1s")
+    digest = hashlib.sha256(b"checkrein.action.v2" if stable is None else b"checkrein.action.v2s")
     for part in (
         exchange.principal.agent.encode(),
         ",".join(action.operation for action in canonical.actions).encode(),
@@ -120,6 +160,7 @@ def action_digest(exchange: Exchange, canonical: Canonical) -> str:
         request.method.encode(),
         request.target,
         request.body if stable is None else stable,
+        *_telling_headers(request, canonical.headers_read),
     ):
         digest.update(len(part).to_bytes(8, "big"))
         digest.update(part)

@@ -31,14 +31,19 @@ _IDENTITY = frozenset({b"", b"identity"})
 
 class RequestReader:
     """One request's values. `captured` are the path variables of the entry now looked at.
-    `untyped_json`: a body without a content type is JSON, as the server takes it."""
+    `untyped_json`: a body without a content type is JSON, as the server takes it. `headers_read`
+    are those of which a value was asked for."""
 
-    __slots__ = ("_form", "_json", "_query", "_xml", "captured", "media", "raw_query", "request")
+    __slots__ = (
+        "_form", "_json", "_query", "_xml", "captured", "headers_read", "media", "raw_query",
+        "request",
+    )  # fmt: skip
 
     def __init__(self, request: HttpRequest, raw_query: str, *, untyped_json: bool = False) -> None:
         self.request = request
         self.raw_query = raw_query
         self.captured: tuple[str, ...] = ()
+        self.headers_read: set[bytes] = set()
         self.media = media_type(request.fields, request.repeated)
         if untyped_json and self.media is MediaType.NONE:
             self.media = MediaType.JSON
@@ -93,6 +98,7 @@ class RequestReader:
     def within(self, value: object) -> RequestReader:
         """A reader of something inside this request as if it were the whole JSON body."""
         inner = RequestReader(self.request, "")
+        inner.headers_read = self.headers_read
         inner.media = MediaType.JSON
         inner._json = value
         return inner
@@ -196,6 +202,7 @@ def _read_xml(reader: RequestReader, address: Address) -> str | None:
 
 def _read_header(reader: RequestReader, address: Address) -> str | None:
     name = address.name.encode()
+    reader.headers_read.add(name)
     value = reader.request.fields.get(name)
     if value is None:
         return None
