@@ -31,6 +31,9 @@ _LOCAL: Final = "local:"
 """Begins the tokens of what was counted here while the control plane was gone."""
 
 
+_NOT_ASKED: Final = "limit.not_asked"
+
+
 class LimitsKept(StrEnum):
     """LOCAL: this gateway counts for itself. SHARED: the control plane counts for all."""
 
@@ -164,7 +167,7 @@ class SharedLimits:
             answer = await self._ask(lambda: self._client.reserve_limits(body))
         except LimitError as error:
             if self._fallback is None or not error.retryable:
-                if lapses_at is None:
+                if lapses_at is None and error.retryable and error.code != _NOT_ASKED:
                     self._later(lambda: self._undo(body))
                 raise
             telemetry.LIMITS_FALLEN_BACK.inc()
@@ -181,7 +184,7 @@ class SharedLimits:
         """
         now = self._clock.monotonic
         if now() < self._gone_until:
-            raise _unavailable("the counters of limits can't be reached")
+            raise LimitError(_NOT_ASKED, "the counters of limits can't be reached")
         try:
             return await call_until(now() + self._settings.limits_seconds_max, now, call)
         except ControlPlaneError as error:
@@ -193,7 +196,7 @@ class SharedLimits:
             ) from error
 
     async def _undo(self, body: Mapping[str, object]) -> None:
-        """Nobody knows whether it was taken; nothing was sent. Ask again, and give it back."""
+        """Nobody knows whether it was taken, and nothing was sent: ask again, and give it back."""
         token = (await self._client.reserve_limits(body)).get("token")
         if isinstance(token, str) and token:
             await self._client.release_limits(token)

@@ -109,8 +109,9 @@ async def test_nobody_waits_for_who_is_known_to_be_gone() -> None:
     with pytest.raises(LimitError):
         await world.take("a", held=60)
     with pytest.raises(LimitError):
-        await world.take("b", held=60)
+        await world.take("b")
     assert world.counters.calls == []
+    assert not world.store._untold
     world.clock.advance(1)
     assert (await world.take("b")).token
 
@@ -122,6 +123,7 @@ async def test_a_refusal_is_no_outage() -> None:
     with pytest.raises(LimitError):
         await world.take("a")
     assert not world.counters.lost
+    assert not world.store._untold
 
 
 async def test_the_fallback_counts_here() -> None:
