@@ -17,8 +17,8 @@ from gateway.model.decision import Context
 from gateway.model.effect import Mode
 from tests.support.policy_dice import ACTIONS, KINDS, PROVIDERS, a_context, a_policy, an_action
 
-PAIRS = 50
-ACTIONS_A_PAIR = 60
+PAIRS = 30
+ACTIONS_A_PAIR = 40
 
 SHAPES = [
     Shape(provider, "op", action, kind, "t", reversible, sensitive)
@@ -84,7 +84,7 @@ def test_every_difference_is_told_and_what_is_proven_is_always_so() -> None:
                 seen[changes[pair].certainty] += 1
             elif not comparison.changes:
                 seen["same"] += 1
-    assert min(seen[word] for word in ("always", "sometimes", "same")) >= 20, seen
+    assert min(seen[word] for word in ("always", "sometimes", "same")) >= 10, seen
 
 
 def test_acts_of_one_class_are_told_apart_by_no_rule() -> None:

@@ -18,8 +18,8 @@ from gateway.model.effect import Mode
 from tests.support.policy_dice import a_context, a_policy, an_action
 from tests.support.policy_world import policies_of, policy_text
 
-POLICIES = 250
-ACTIONS_A_POLICY = 60
+POLICIES = 150
+ACTIONS_A_POLICY = 50
 
 
 def without(policy: Policy, rule: str) -> Bundle:

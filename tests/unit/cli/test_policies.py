@@ -2,36 +2,20 @@
 
 from __future__ import annotations
 
-import io
 import json
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from gateway.authoring.questions import LINE_BYTES_MAX
-from gateway.cli.main import run_command
 from gateway.content import mappers_dir
 from gateway.model.decision import Context
+from tests.support.policy_commands import GOOD, READ, Standard, line_of, on_terminal, run
 from tests.support.policy_records import record_fields, sealed
 from tests.support.policy_world import act, bundle_of, policy_text
 
-READ = '{"provider":"s","action":"get","kind":"read"}'
-GOOD = policy_text("- {id: reads, priority: 1, match: {kind: read}, effect: ALLOW}")
 CASES = f"cases: [{{name: reads, action: {READ}, expect: {{effect: ALLOW}}}}]"
-
-
-class Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
-
-
-class Standard:
-    """A standard input of bytes."""
-
-    def __init__(self, data: bytes) -> None:
-        self.buffer = io.BytesIO(data)
 
 
 @pytest.fixture
@@ -39,25 +23,6 @@ def policy(tmp_path: Path) -> Path:
     path = tmp_path / "p.yaml"
     path.write_text(GOOD)
     return path
-
-
-def run(*arguments: object) -> int:
-    return run_command(["policies", *map(str, arguments)])
-
-
-def on_terminal(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> tuple[int, str]:
-    screen = Terminal()
-    monkeypatch.setenv("NO_COLOR", "1")
-    with monkeypatch.context() as patch:
-        patch.setattr(sys, "stdout", screen)
-        status = run(*arguments)
-    return status, screen.getvalue()
-
-
-def line_of(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
-    (line,) = capsys.readouterr().out.splitlines()
-    value: dict[str, Any] = json.loads(line)
-    return value
 
 
 def test_check_a_good_policy(
@@ -249,54 +214,6 @@ def test_explain_a_recorded_decision(
     assert run("explain", policy, "--record", record, "--decision", "dec_8") == 1
     assert run("explain", policy, "--record", record) == 2
     assert "there is no decision `dec_8`" in capsys.readouterr().err
-
-
-REPLAYS: dict[str, tuple[str, tuple[str, ...], int]] = {
-    "the same effects": ("match: {kind: read}, effect: ALLOW", ("--fail-on", "any"), 0),
-    "looser, and nobody minds": ("effect: ALLOW", (), 0),
-    "looser": ("effect: ALLOW", ("--fail-on", "looser"), 1),
-    "tighter, and only looser counts": ("effect: BLOCK", ("--fail-on", "looser"), 0),
-    "tighter": ("effect: BLOCK", ("--fail-on", "any"), 1),
-    "what can't be told": (
-        "when: params.password != '', effect: ALLOW", ("--fail-on", "looser"), 1,
-    ),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize(("rule", "options", "status"), REPLAYS.values(), ids=REPLAYS.keys())
-def test_replay_fails_where_it_is_asked_to(
-    rule: str,
-    options: tuple[str, ...],
-    status: int,
-    policy: Path,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """Exit status 1 for changes in the direction that counts, and for those that may be."""
-    context, then = Context("bot", None, 5), bundle_of(GOOD)
-    entries = [
-        record_fields(then, act("get", "read"), context, decision_id="dec_1"),
-        record_fields(then, act("put", params={"password": "x"}), context, decision_id="dec_2"),
-    ]
-    record = policy.with_name("record.jsonl")
-    record.write_bytes(b"\n".join(sealed(entries)))
-    rule = rule.replace("params.password != ''", "'params.password != \"\"'")
-    policy.write_text(policy_text(f"- {{id: new, priority: 1, {rule}}}"))
-    assert run("replay", record, "--against", policy, *options) == status
-    found = line_of(capsys)
-    assert (found["records"], found["decisions"]) == (2, 2)
-    assert found["exact"] + found["inexact"]["count"] == 2
-    shown, screen = on_terminal(monkeypatch, "replay", record, "--against", policy, *options)
-    assert shown == status
-    assert "2 decisions in 2 records" in screen
-
-
-def test_replay_of_nothing(policy: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A file without decisions is a mistake, not a success."""
-    record = policy.with_name("record.jsonl")
-    record.write_bytes(b"")
-    assert run("replay", record, "--against", policy) == 2
-    assert "there is no recorded decision here" in capsys.readouterr().err
 
 
 def test_diff_of_two_policies(
