@@ -188,7 +188,7 @@ def _policy(of_file: Schema, document: Item) -> Policy | None:
     translated = policy_document(of_file.reader, document)
     # Its names are those of tools, which their servers choose: no mapper lists them.
     free = Schema(of_file.reader, Vocabulary(), of_file.conditions)
-    return None if translated is None else free.policy(translated)
+    return free.policy(translated)
 
 
 def _complain_of_namesakes(policies: Iterable[Policy], problems: list[Problem]) -> None:

@@ -73,14 +73,12 @@ def is_seed_document(document: Item) -> bool:
             return False
 
 
-def policy_document(reader: Reader, document: Item) -> Fields | None:
-    """The same as a document of `kind: Policy`; None where a problem was noted that leaves none."""
+def policy_document(reader: Reader, document: Item) -> Fields:
+    """The same as a document of `kind: Policy`, of one that `is_seed_document`."""
     if isinstance(document, Items):
         found: dict[str, Item] = {"rules": document}
     else:
         found = reader.fields(document, "a policy", _TOP_KEYS, ("name", "rules"))
-    if "rules" not in found:
-        return None
     mark = document.mark
     name = found.get("name") or _text(mark, _name_of(reader.file))
     spec: list[tuple[Scalar, Item]] = []

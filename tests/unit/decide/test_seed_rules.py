@@ -156,6 +156,8 @@ WRONG: dict[str, tuple[object, str]] = {
     "no id": ([{"targetType": "TOOL", "priority": 1, "action": "DENY"}], "a rule needs `ruleId`"),
     "a priority that is text": ([rule("TOOL", "x") | {"priority": "1"}], "`priority` must be"),
     "a reason that is none": ([rule("TOOL", "x") | {"reasonCode": "no way"}], "`reason` must be"),
+    "a list of something else": ([1, 2], "a policy must be a map of fields"),
+    "rules twice over": ({"rules": {}, "name": "a"}, "`rules` must be a list"),
     "two rules of one id": ([rule("TOOL", "x")] * 2, "the id `TOOL.1` is taken"),
     "many stars": ([rule("TOOL", "a*b*c")], "has more stars than a tool's name needs"),
     "a scope of something else": (
