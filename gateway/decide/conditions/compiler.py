@@ -6,13 +6,15 @@ blocks or asks wants it not certainly false. Both are two-valued, so both are pl
 they are and change places at `!`; that is all there is to CEL's absorption of errors.
 
 The source is written from the tree alone: operators from a fixed table, roots from `facts`, every
-literal through `repr` of a value whose type the parser has set. Fields of a request are read by
-key, so a field called `__class__` is a key like any other. INVARIANT(compiled): for every input the
-expression says what the interpreter says; what it has no words for it asks the interpreter.
+literal given to the function or through `repr` of a value whose type the parser has set. Fields of
+a request are read by key, so a field called `__class__` is a key like any other.
+INVARIANT(compiled): for every input the expression says what the interpreter says; what it has no
+words for it asks the interpreter.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -72,11 +74,16 @@ class Writer:
     and `r` (assessment).
 
     `reads` are the assignments that must stand before what was written since it was last emptied;
-    a value is read once for all tests behind it.
+    a value is read once for all tests behind it. `literals` are what the function is given as
+    `k0`, `k1` and so on; with `is_sharing` that is every value it compares with, so that functions
+    which differ in nothing else have one source.
     """
 
     oracle: Oracle
+    literals: list[object] = field(default_factory=list)
+    is_sharing: bool = False
     reads: list[str] = field(default_factory=list)
+    _placed: dict[tuple[type, object], str] = field(default_factory=dict)
     _names: dict[str, str] = field(default_factory=dict)
     _sure: dict[str, None] = field(default_factory=dict)
     _unsure: bool = False
@@ -88,6 +95,26 @@ class Writer:
             name = self._names[source] = f"v{len(self._names)}"
             self.reads.append(f"{name} = {source}")
         return name
+
+    def given(self, value: object) -> str:
+        """The name under which the function is given a value."""
+        place = type(value), value
+        name = self._placed.get(place)
+        if name is None:
+            name = self._placed[place] = f"k{len(self.literals)}"
+            self.literals.append(value)
+        return name
+
+    def literal(self, value: object) -> str:
+        """A value of the policy: in the source, or given where functions share theirs."""
+        return self.given(value) if self.is_sharing else repr(value)
+
+    def members(self, values: Sequence[object]) -> str:
+        """What `in` looks into for values that are all of one type."""
+        if self.is_sharing:
+            return self.given(frozenset(values))
+        written = ", ".join(map(repr, values))
+        return f"({written},)" if len(values) < _SET_ITEMS_MIN else f"{{{written}}}"
 
     def take_reads(self) -> list[str]:
         reads, self.reads = self.reads, []
@@ -112,12 +139,12 @@ class Writer:
     def _conjunct_asked(self, node: Node, *, lenient: bool) -> str:
         if not lenient:
             return f"{self._question(node)} is True"
-        answer = f"x{len(self.oracle.nodes)}"
+        answer = f"x{len(self._sure)}"
         self._sure[f"{answer} is True"] = None
         return f"({answer} := {self._question(node)}) is not False"
 
     def _question(self, node: Node) -> str:
-        return f"_ask({self.oracle.number(node)}, a, c, r)"
+        return f"_ask({self.literal(self.oracle.number(node))}, a, c, r)"
 
     def _ask(self, node: Node, *, lenient: bool) -> str:
         """A test by the interpreter, which leaves open whether it was certain."""
@@ -235,7 +262,7 @@ class Writer:
             test = f"{name} == {literal.value!r} and {name} is not {bool(literal.value)}"
             test = f"not ({test})" if is_not else test
         else:
-            test = f"{name} {op} {literal.value!r}"
+            test = f"{name} {op} {self.literal(literal.value)}"
         if not value.can_lack:
             return f"({test})"
         self._needs(f"{name} is not _M")
@@ -253,7 +280,7 @@ class Writer:
         kind, fitting = "number", ValueType.INT
         if isinstance(literal.value, str):
             kind, fitting = "text", ValueType.TEXT
-        test = f"{value.name} {op} {literal.value!r}"
+        test = f"{value.name} {op} {self.literal(literal.value)}"
         if value.of_type is fitting and not value.can_lack:
             return f"({test})"
         return self._if_kind(value, kind, test, lenient=lenient)
@@ -268,7 +295,7 @@ class Writer:
         value = self._value(node.args[0]) if node.function is Function.SIZE else None
         if value is None or type(literal.value) is not int:
             return None
-        test = f"len({value.name}) {op} {literal.value!r}"
+        test = f"len({value.name}) {op} {self.literal(literal.value)}"
         return self._if_kind(value, "sized", test, lenient=lenient)
 
     def _two_values(self, node: Binary, left: Value, right: Value, *, lenient: bool) -> str:
@@ -295,7 +322,8 @@ class Writer:
         if not isinstance(literal, str):
             return None
         is_plain = self._kind(value, "plain_holder")
-        test = f"({literal!r} in {value.name} if {is_plain} else _is_in({literal!r}, {value.name}))"
+        text = self.literal(literal)
+        test = f"({text} in {value.name} if {is_plain} else _is_in({text}, {value.name}))"
         return self._if_kind(value, "holder", test, lenient=lenient)
 
     def _in_list(self, node: Node, items: ListLiteral, *, lenient: bool) -> str | None:
@@ -306,10 +334,8 @@ class Writer:
         value = self._value(node)
         if value is None:
             return None
-        written = ", ".join(map(repr, literals))
-        written = f"({written},)" if len(literals) < _SET_ITEMS_MIN else f"{{{written}}}"
         is_text = of_types == {str}
-        test = f"{value.name} in {written}"
+        test = f"{value.name} in {self.members(literals)}"
         if is_text and value.of_type is ValueType.TEXT and not value.can_lack:
             return f"({test})"
         # What is of another kind may have no hash, and is in no such list.
@@ -329,7 +355,7 @@ class Writer:
         value = self._value(node.args[0])
         if value is None or not isinstance(argument.value, str):
             return None
-        test = template.format(value.name, repr(argument.value))
+        test = template.format(value.name, self.literal(argument.value))
         return self._if_kind(value, "text", test, lenient=lenient)
 
     def _has(self, node: Has, *, lenient: bool) -> str | None:

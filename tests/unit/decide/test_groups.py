@@ -112,10 +112,12 @@ def test_an_unread_target_is_named() -> None:
     assert (decision.rule, decision.unresolved) == ("x", "target.id")
 
 
-def test_a_long_group_is_several_functions(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("sharing", [0, 2, 5])
+def test_a_long_group_is_several_functions(monkeypatch: pytest.MonkeyPatch, sharing: int) -> None:
     """Cut in pieces and compiled in batches, a policy decides as before."""
     monkeypatch.setattr("gateway.decide.rules.index.FUNCTION_RULES_MAX", 3)
-    monkeypatch.setattr(groups, "SOURCE_RULES_MAX", 4)
+    monkeypatch.setattr(groups, "SOURCE_CHARS_MAX", 300)
+    monkeypatch.setattr(groups, "SHARING_RULES_MAX", sharing)
     rules = "\n".join(
         f"- {{id: r{number:02}, priority: {number}, match: {{action: {action}}},"
         f" when: params.n == {number}, effect: ALLOW}}"
