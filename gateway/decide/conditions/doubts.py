@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import cast
 
 from gateway.decide.assessment import Assessment
 from gateway.decide.conditions.facts import OPEN, Fact, ValueType, fact_of
@@ -81,7 +82,7 @@ class _Part:
     def subject(self, action: Action, context: Context, assessed: Assessment) -> str:
         for member in self.members or ():
             container = member.fact.read(action, context, assessed)
-            if isinstance(container, Mapping) and member.key not in container:
+            if member.key not in cast("Mapping[str, object]", container):
                 return member.path
         if self._interpreted is None:
             self._interpreted = interpret(self.node)
@@ -111,7 +112,7 @@ def _members(node: Node) -> tuple[_Member, ...] | None:
         case Select(_, operand, key) | Index(_, operand, Literal(_, str() as key)):
             parent = fact_of(operand)
             path = path_of(node)
-            if parent is None or parent.type is not ValueType.MAP or path is None:
+            if parent is None or parent.type is not ValueType.MAP or not path:
                 return None
             return (_Member(parent, key, path),)
         case Binary() | Call() | Not() | Negate() | ListLiteral():

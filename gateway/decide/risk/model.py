@@ -25,11 +25,13 @@ from gateway.decide.risk.readings import (
     AMOUNT,
     AMOUNT_BAND_UNREADABLE,
     COUNT,
+    FEW,
     FLAT,
     NOTHING,
     RECIPIENTS,
     breadth_band,
     currency_of,
+    is_flat_map,
     may_have,
     recipients_band,
 )
@@ -142,11 +144,11 @@ class Profile:
         elif amount is not None or (unread and may_have(action, AMOUNT)):
             band = AMOUNT_BAND_UNREADABLE
         breadth = 0
-        if actions != 1 or action.unreadable or COUNT in params:
+        if actions != 1 or action.unreadable or COUNT in params or len(params) > FEW:
             breadth = breadth_band(action, actions)
         else:
             for value in params.values():
-                if type(value) not in FLAT:
+                if type(value) not in FLAT and not is_flat_map(value):
                     breadth = breadth_band(action, actions)
                     break
         towards = NOTHING

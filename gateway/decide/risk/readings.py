@@ -45,6 +45,9 @@ RECIPIENTS_MAX: Final = 1_000
 FLAT: Final = frozenset({str, int, bool, type(None)})
 """Types of params that hold no other value."""
 
+FEW: Final = 30
+"""Params, and entries of a map among them: so many of each are fewer than `WALKED_MAX`."""
+
 _OUTSIDE_LISTS: Final = frozenset({AMOUNT, CURRENCY, COUNT, "target.id"})
 """What can be missing and would be no list."""
 
@@ -75,6 +78,11 @@ def breadth_band(action: Action, actions: int) -> int:
     if is_unreadable and band <= _UNREADABLE_BREADTH_OUTWEIGHS:
         return BREADTH_BAND_UNREADABLE
     return band
+
+
+def is_flat_map(value: object) -> bool:
+    """Whether it is a small map that holds no lists: metadata, most often."""
+    return type(value) is dict and len(value) <= FEW and FLAT.issuperset(map(type, value.values()))
 
 
 def longest_list(values: Iterable[object]) -> int:
