@@ -35,13 +35,14 @@ Json = dict[str, Any]
 
 _ADVICE = {
     401: "the key is not known there; check CHECKREIN_API_KEY, or name the right `--data-dir`",
-    403: "this key may not do that; use one with the permission, such as the admin key",
+    403: "use a key with the permission, or of the group: `checkrein keys create --help`",
     404: "check the id; `checkrein approvals list` and `checkrein agents list` show what exists",
     409: "somebody or something was faster; look again with `checkrein approvals show ID`",
     429: "wait a little, then try again",
 }
 
 _ADVICE_OF_CODE = {
+    "ALREADY_EXISTS": "",
     "BUNDLE_NONE": "publish one with `checkrein bundles publish PATH`",
     "BUNDLE_NO_KEY": "make one with `openssl genpkey -algorithm ed25519`, for the control plane",
     "BUNDLE_UNVERIFIED": "publish them with `checkrein bundles publish PATH`",

@@ -18,7 +18,8 @@ def resolve(api: Api, approval_id: str, resolution: str, reason: str | None) -> 
 
 
 def answering_person() -> str:
-    """Who is said to have answered: the user here. The server notes the key beside it."""
+    """Who is said to have answered where the installation's shared admin key is used: the user
+    here. The server goes by the name of any other key."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):

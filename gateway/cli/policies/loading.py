@@ -73,5 +73,6 @@ def show_problems(out: Output, error: ConfigurationError) -> int:
     else:
         for problem in error.problems:
             out.say(str(problem), "red")
-        out.say(f"{len(error.problems)} problems")
+        count = len(error.problems)
+        out.say("1 problem" if count == 1 else f"{count} problems")
     return EXIT_FAILED

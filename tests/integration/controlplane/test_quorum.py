@@ -92,6 +92,17 @@ async def test_one_no_is_enough_whoever_says_it(client: Client):
     assert said == [("ann", "APPROVED"), ("sue", "DENIED")]
 
 
+async def test_nobody_answers_in_the_name_of_another(client: Client):
+    """The name of a person's own key is recorded, whatever is sent beside it."""
+    people = await make_people(client)
+    approval = await client.ask(terms=terms(("finance",), 1))
+    path = f"/v1/approvals/{approval['approvalId']}/resolve"
+    body = {"resolution": "APPROVE", "resolvedBy": "bob"}
+    answered = (await client.call("POST", path, body, people["ann"])).body["approval"]
+    assert answered["resolvedBy"] == "ann"
+    assert [one["answeredBy"] for one in answered["answers"]] == ["ann"]
+
+
 async def test_answers_at_the_same_moment_all_count(client: Client):
     """Two who approve at once make a quorum of two, each time; nobody's answer gets lost."""
     people = await make_people(client)
