@@ -54,15 +54,6 @@ def _written(value: JsonValue) -> str:
     return json.dumps(value, ensure_ascii=True, separators=(",", ":"))
 
 
-def decide_line(bundle: Bundle, line: bytes, mode: Mode = Mode.ENFORCE) -> dict[str, JsonValue]:
-    """Decide one line. Never raises for what it holds: a malformed one is a BLOCK."""
-    try:
-        question = parse_question(line)
-    except InputError as error:
-        return malformed(bundle, str(error))
-    return render(question.decide(bundle, mode))
-
-
 def malformed(bundle: Bundle, message: str) -> dict[str, JsonValue]:
     """What a line that can't be read is answered with."""
     return {**render(bundle.fault()), "reason_code": MALFORMED, "message": message}

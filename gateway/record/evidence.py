@@ -62,9 +62,8 @@ def verdict_json(decision: Decision) -> Fields:
         ]
     if decision.readings:
         fields["limits"] = _limits(decision)
-    obligations = decision.obligations
-    if obligations:
-        fields["obligations"] = list(obligations[:LIMITS_MAX])
+    if decision.terms is not None or decision.claims:
+        fields["obligations"] = list(decision.obligations[:LIMITS_MAX])
     return fields
 
 

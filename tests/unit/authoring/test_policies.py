@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from gateway.authoring.policies import LineDecider, decide_line
+from gateway.authoring.policies import LineDecider
 from gateway.authoring.questions import LINE_BYTES_MAX, parse_question
+from gateway.decide.bundle import Bundle
 from gateway.model.effect import Mode
 from tests.support.policy_world import bundle_of, policy_text
 
@@ -27,6 +28,13 @@ BUNDLE = bundle_of(
         """
     )
 )
+
+
+def decide_line(bundle: Bundle, line: bytes, mode: Mode = Mode.ENFORCE) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(LineDecider(bundle, mode).decide(line))
+    return found
+
+
 READ: dict[str, Any] = {"provider": "stripe", "action": "get_charge", "kind": "read"}
 
 LINES: dict[str, tuple[object, str, str]] = {
@@ -197,7 +205,7 @@ def test_limits_and_watched_rules_are_told() -> None:
     assert decided["watched"] == [
         {"policy": "p", "rule": "try", "effect": "BLOCK", "reason_code": "TRY"}
     ]
-    (limit,) = json.loads(json.dumps(decided["limits"]))
+    (limit,) = decided["limits"]
     assert (limit["limit"], limit["key"], limit["amount"], limit["max"]) == (
         "p/calls", "agent:agent", 1, 5,
     )  # fmt: skip
