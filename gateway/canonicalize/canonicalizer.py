@@ -37,13 +37,16 @@ from gateway.canonicalize.selectors.aws_entries import (
 )
 from gateway.canonicalize.site import LazySite, Part, Site, load_site
 from gateway.canonicalize.verdicts import problems_of
-from gateway.model.action import UNKNOWN_OPERATION, Action, Canonical, Kind, Target
+from gateway.model.action import ANY_PARAM, UNKNOWN_OPERATION, Action, Canonical, Kind, Target
 from gateway.model.errors import ConfigurationError, Problem
 from gateway.model.exchange import HttpRequest
 from gateway.model.vocabulary import Vocabulary
 
 UNKNOWN_PROVIDER = "unknown"
 UNKNOWN_ERRORS = "problem"
+
+_NOT_READ = frozenset({ANY_PARAM})
+"""Of a request that no entry describes: whatever it may carry, nobody has looked."""
 
 _OPERATION_NAME = re.compile(r"[A-Za-z0-9_.]{1,128}")
 
@@ -300,7 +303,15 @@ def _grpc_action(site: Site, request: HttpRequest) -> Action | None:
 
 def _unknown_host(request: HttpRequest, segments: Sequence[str]) -> Canonical:
     target = Target("endpoint", f"{request.authority.host}/{'/'.join(segments)}")
-    action = Action(UNKNOWN_PROVIDER, UNKNOWN_OPERATION, UNKNOWN_OPERATION, Kind.UNKNOWN, target)
+    action = Action(
+        UNKNOWN_PROVIDER,
+        UNKNOWN_OPERATION,
+        UNKNOWN_OPERATION,
+        Kind.UNKNOWN,
+        target,
+        missing=_NOT_READ,
+        unreadable=_NOT_READ,
+    )
     return Canonical((action,), UNKNOWN_PROVIDER, UNKNOWN_ERRORS)
 
 
@@ -308,7 +319,16 @@ def _unmatched(
     site: Site, request: HttpRequest, segments: Sequence[str], name: str, errors: str
 ) -> Canonical:
     target = Target("endpoint", f"{request.authority.host}/{'/'.join(segments)}")
-    action = Action(site.provider, name, site.unmatched.action, site.unmatched.kind, target)
+    unmatched = site.unmatched
+    action = Action(
+        site.provider,
+        name,
+        unmatched.action,
+        unmatched.kind,
+        target,
+        missing=_NOT_READ,
+        unreadable=_NOT_READ,
+    )
     return Canonical((action,), site.provider, errors)
 
 

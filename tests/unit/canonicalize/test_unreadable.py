@@ -175,3 +175,13 @@ def test_more_arguments_than_are_kept_leave_the_rest_open() -> None:
     (action,) = acts("graphql", {"query": f"mutation {{ run({many}) {{ x }} }}"})
     assert len(action.unreadable) == 33
     assert "*" in action.unreadable
+
+
+@pytest.mark.parametrize("host", ["shop.test", "elsewhere.test"])
+def test_of_what_nobody_describes_nothing_is_certainly_absent(tmp_path: Path, host: str) -> None:
+    """Its body was not looked at: `has()` of any param can't be told, on a known host or not."""
+    canonicalizer = load_text(tmp_path, MAPPER)
+    request = shop('POST /unheard-of {"command": "rm"}', JSON, host=host)
+    (action,) = canonicalizer.canonicalize(request).actions
+    assert (action.kind.value, action.params) == ("unknown", {})
+    assert action.missing == action.unreadable == {"*"}
