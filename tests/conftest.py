@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import os
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 # No deadline: a slow machine is no failure. In CI the same examples each time, so that a change is
@@ -15,3 +17,11 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("checkrein")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish() -> None:
+    """Leave what was imported and collected out of every later look for garbage, as it lives to the
+    end. What the tests themselves make is still looked at."""
+    gc.collect()
+    gc.freeze()

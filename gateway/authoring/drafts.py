@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -15,7 +16,7 @@ from gateway.authoring.proposals import Proposal, ProposalError, Proposed, provi
 from gateway.authoring.recorded import entries_of
 from gateway.canonicalize.authored.choices import Select
 from gateway.canonicalize.authored.mapper import Unmatched
-from gateway.canonicalize.authored.taxonomy import TAXONOMY_FILE, load_taxonomy
+from gateway.canonicalize.authored.taxonomy import TAXONOMY_FILE, Taxonomy, load_taxonomy
 from gateway.canonicalize.catalog.file import NewSection
 from gateway.canonicalize.site import Site
 from gateway.content import mappers_dir
@@ -24,10 +25,17 @@ from gateway.model.action import Kind
 _NOTE = "Look at every line with `decide:`, then run `checkrein mappers check` and `test`."
 
 
+@functools.cache
+def _shipped_taxonomy() -> Taxonomy | None:
+    """What travels with the product, read once: it never changes while a process lives."""
+    taxonomy, _ = load_taxonomy(mappers_dir() / TAXONOMY_FILE)
+    return taxonomy
+
+
 def _with_shared_names(entries: Sequence[Proposed]) -> list[Proposed]:
     """The entries under the taxonomy's names where it has one for the same act, so that rules that
     are there already cover them. What somebody has to decide on keeps its plain name."""
-    taxonomy, _ = load_taxonomy(mappers_dir() / TAXONOMY_FILE)
+    taxonomy = _shipped_taxonomy()
     if taxonomy is None:
         return list(entries)
     (section,) = agreed([NewSection("", [entry.row for entry in entries])], taxonomy)

@@ -84,7 +84,7 @@ def loaded(text: str, folder: Path) -> Canonicalizer:
 
 
 def operations(text: str) -> dict[str, Any]:
-    found: dict[str, Any] = yaml.safe_load(text)["spec"]["operations"]
+    found: dict[str, Any] = yaml.load(text, yaml.CSafeLoader)["spec"]["operations"]
     return found
 
 

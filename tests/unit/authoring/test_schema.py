@@ -1,9 +1,8 @@
-"""The JSON Schema for editors and the loader: one verdict on every file."""
+"""The JSON Schema for editors and the loader: one verdict on what is right and what is wrong."""
 
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 import yaml
@@ -11,11 +10,9 @@ from jsonschema import Draft202012Validator
 
 from gateway.authoring.schema import FILE, mapper_schema
 from gateway.canonicalize.authored.mapper import parse_mapper
-from gateway.canonicalize.authored.taxonomy import TAXONOMY_FILE
 from gateway.canonicalize.library import CATALOGS
 from gateway.content import mappers_dir
 
-FILES = sorted(path for path in mappers_dir().glob("*.yaml") if path.name != TAXONOMY_FILE)
 NAMES = {path.stem for path in (mappers_dir() / CATALOGS).glob("*.cat")}
 
 
@@ -29,15 +26,6 @@ def validator() -> Draft202012Validator:
 def test_the_shipped_schema_is_the_loader_s() -> None:
     """`checkrein mappers schema` makes the shipped file; run it after a change of the format."""
     assert json.loads((mappers_dir() / FILE).read_text()) == mapper_schema()
-
-
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_shipped_files(validator: Draft202012Validator, path: Path) -> None:
-    """Every shipped file is right to both."""
-    data = path.read_bytes()
-
-    assert parse_mapper(data, path.name, NAMES)[1] == []
-    assert [error.message for error in validator.iter_errors(yaml.safe_load(data))] == []
 
 
 def mapper(spec: str = "", entry: str = "GET /a: list_a", hosts: str = "hosts: [a.test]") -> str:
@@ -128,7 +116,8 @@ BAD: dict[str, str] = {
 def test_right_ones(validator: Draft202012Validator, text: str) -> None:
     """Both take it."""
     assert [problem.message for problem in parse_mapper(text.encode(), "f", NAMES)[1]] == []
-    assert [error.message for error in validator.iter_errors(yaml.safe_load(text))] == []
+    document = yaml.load(text, yaml.CSafeLoader)
+    assert [error.message for error in validator.iter_errors(document)] == []
 
 
 @pytest.mark.parametrize("text", BAD.values(), ids=BAD)
@@ -138,4 +127,4 @@ def test_wrong_ones(validator: Draft202012Validator, text: str) -> None:
 
     assert problems
     assert all(problem.line for problem in problems)
-    assert not validator.is_valid(yaml.safe_load(text))
+    assert not validator.is_valid(yaml.load(text, yaml.CSafeLoader))

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from gateway.authoring.requests import build_request
 from gateway.canonicalize.canonicalizer import Canonicalizer
@@ -110,24 +108,6 @@ def test_target_and_params_are_known_to_be_unread() -> None:
 
     assert (action.target.id, dict(action.params)) == ("", {})
     assert action.missing == action.unreadable == {"target.id", "*"}
-
-
-@given(st.text(max_size=80), st.text(max_size=40))
-def test_any_text_is_a_call_or_none(path: str, content_type: str) -> None:
-    """Nothing raises, and what is a call is spelled as it was sent."""
-    found = grpc_operation(path, content_type)
-
-    assert found is None or path == f"/{found}"
-
-
-@given(st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,30}", fullmatch=True))
-def test_any_name_has_an_action(rpc: str) -> None:
-    """And is a read at a known host only by one of the sure verbs."""
-    action = grpc_action(f"a.B/{rpc}", "x", is_known_host=True)
-
-    assert action.action
-    if action.kind is Kind.READ:
-        assert rpc.lower().lstrip("_").startswith(("get", "list", "describe", "lookup", "batch"))
 
 
 CALLS: dict[str, tuple[str, str, str, str, Kind]] = {

@@ -9,7 +9,6 @@ import pytest
 from gateway.canonicalize.authored.choices import ERROR_STYLES
 from gateway.canonicalize.authored.mapper import parse_mapper
 from gateway.canonicalize.canonicalizer import Canonicalizer
-from gateway.content import mappers_dir
 from gateway.enforce.refusal_shapes import STYLES
 from gateway.model.action import Kind
 from gateway.model.errors import ConfigurationError, Problem
@@ -178,14 +177,3 @@ def test_a_missing_file_and_an_empty_folder_are_problems(tmp_path: Path) -> None
 def test_every_error_shape_can_be_written() -> None:
     """The shapes that mappers may name are those that the gateway can answer with."""
     assert frozenset(STYLES) == ERROR_STYLES
-
-
-def test_no_shipped_entry_calls_a_deletion_a_read() -> None:
-    """No entry with DELETE, PUT or PATCH reads."""
-    entries = list(Canonicalizer.load([mappers_dir()]).operations)
-
-    assert [
-        entry.template
-        for entry in entries
-        if entry.method in ("DELETE", "PUT", "PATCH") and entry.kind is Kind.READ
-    ] == []

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from gateway.canonicalize.naming.kinds import (
     KIND_BY_VERB,
@@ -59,40 +55,6 @@ def test_the_kind_of_an_operation(case: str) -> None:
     name, method, is_read, kind = KINDS[case]
 
     assert derived_kind(words_of(name), method, is_read=is_read).value == kind
-
-
-WORD = st.sampled_from([*KIND_BY_VERB, "thing", "or", "and", "batch", "as", "all"])
-
-
-@given(st.lists(WORD, max_size=5))
-def test_a_delete_put_or_patch_is_never_a_read(words: list[str]) -> None:
-    """Whatever the name is, these methods change something."""
-    for method in ("DELETE", "PUT", "PATCH"):
-        assert derived_kind(words, method) is not Kind.READ
-
-
-@given(st.lists(WORD, max_size=5))
-def test_a_post_needs_a_verb_to_read(words: list[str]) -> None:
-    """A POST is a read only if its first or last verb reads, and no act is joined to it."""
-    if derived_kind(words, "POST") is not Kind.READ:
-        return
-    verbs = [word for word in words if word in KIND_BY_VERB]
-
-    assert Kind.READ in (KIND_BY_VERB[verbs[0]], KIND_BY_VERB[verbs[-1]])
-    assert (
-        not any(
-            before in ("or", "and") and KIND_BY_VERB.get(word, Kind.READ) is not Kind.READ
-            for before, word in pairwise(words[1:])
-        )
-        or KIND_BY_VERB.get(words[0]) is not Kind.READ
-    )
-
-
-@given(st.lists(WORD, max_size=5))
-def test_the_authority_can_forbid_a_read(words: list[str]) -> None:
-    """What an authority says isn't a read is none, by any method."""
-    for method in ("", "GET", "POST", "DELETE"):
-        assert derived_kind(words, method, is_read=False) is not Kind.READ
 
 
 ACCESS = {

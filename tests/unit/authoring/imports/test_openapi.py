@@ -5,14 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from gateway.authoring.imports.described import RowRules
 from gateway.authoring.imports.openapi import OpenApiImport, OpenApiOptions, rows_of_openapi
 from gateway.canonicalize.authored.row import Row
-from gateway.canonicalize.authored.template import split_template
-from gateway.canonicalize.catalog.lines import line_of, row_of
 from gateway.model.action import Kind
 
 
@@ -344,38 +340,3 @@ def test_options_of_a_provider() -> None:
 
     assert (row.operation, row.kind) == ("shop.ask", Kind.READ)
     assert row.target_id == "{path.owner}/{path.id}"
-
-
-ODD = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(max_size=8),
-    lambda inner: (
-        st.lists(inner, max_size=3)
-        | st.dictionaries(
-            st.sampled_from(
-                [
-                    "get", "post", "delete", "$ref", "schema", "properties", "allOf", "content",
-                    "in", "name", "servers", "url", "variables", "type", "required",
-                    "application/json", "operationId", "parameters", "requestBody", "/a/{b}",
-                    "/a", "security", "tags",
-                ]
-            ),
-            inner,
-            max_size=4,
-        )
-    ),
-    max_leaves=20,
-)  # fmt: skip
-
-
-@settings(max_examples=200)
-@given(ODD, ODD, ODD)
-def test_no_document_makes_it_fail(item: object, servers: object, rest: object) -> None:
-    """Whatever stands in a document, its rows can be written, read back and matched."""
-    found = rows_of_openapi(
-        {"paths": {"/a/{b}": item, "/c": {"post": rest}}, "servers": servers, "x": rest},
-        provider="shop",
-    )
-
-    for row in found.rows:
-        assert row_of(line_of(row)) == row
-        split_template(row.wire.partition(" ")[2])

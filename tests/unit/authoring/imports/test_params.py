@@ -5,17 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from gateway.authoring.imports.params import (
-    PARAMS_MAX,
     Field,
     chosen_params,
     fields_of_schema,
     type_of_schema,
 )
-from gateway.canonicalize.naming.secrets import looks_secret
 
 
 def plain(node: object) -> dict[str, Any]:
@@ -91,18 +87,3 @@ def test_schemas_are_read_through_references_and_parts() -> None:
         ("body.name", "text"),
         ("body.tags", "list"),
     ]
-
-
-NAMES = st.text(st.sampled_from("abAB_-$.[]é key"), max_size=20) | st.sampled_from(
-    ["token", "accessToken", "name", "to", "api_key"]
-)
-
-
-@given(st.lists(st.builds(Field, NAMES, st.just("body.x"), required=st.booleans()), max_size=30))
-def test_whatever_the_fields_are(fields: list[Field]) -> None:
-    """Never more than the limit, never a name that can't be one, never a secret."""
-    params = chosen_params(fields)
-
-    assert len(params) <= PARAMS_MAX
-    assert list(params) == sorted(params)
-    assert not any(looks_secret(name) for name in params)
