@@ -31,15 +31,16 @@ from gateway.model.effect import Mode
 _Key = TypeVar("_Key")
 _Kept = TypeVar("_Kept")
 
-OPERATIONS_CACHED_MAX: Final = 4_096
-"""Operations whose rules are kept gathered, for each set of policies. Names of operations may come
-from agents (tools of an MCP server): the oldest entry makes room. One takes about 2 KB."""
+OPERATIONS_CACHED_MAX: Final = 1_024
+"""Operations whose rules are kept gathered, for each set of policies: more than a gateway meets.
+Names of operations may come from agents (tools of an MCP server): the oldest entry makes room."""
 
 AGENTS_CACHED_MAX: Final = 10_000
 """Agents whose set of policies is kept. Names come from the directory, not from requests."""
 
-STANDINGS_KEPT_MAX: Final = 256
-"""Of one operation: the bands of its risk, of which few combinations come up."""
+STANDINGS_KEPT_MAX: Final = 64
+"""Of one operation: the bands of its risk, of which few combinations come up. One takes 2 KB, so
+that an agent who tries them all, under names of its own making, comes to 130 MB."""
 
 _OperationKey = tuple[str, str, str, str, str, bool, str | None]
 
