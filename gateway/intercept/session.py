@@ -21,6 +21,7 @@ from gateway.intercept.channel import Channel, whole_answer
 from gateway.intercept.http1 import Head
 from gateway.intercept.inlet import Gone, Inlet
 from gateway.intercept.request import (
+    Credentials,
     connect_authority,
     make_request,
     parse_credentials,
@@ -59,7 +60,8 @@ class Session:
         self._is_answerable = True
         self._agent: str | None = None
         self._authority: Authority | None = None
-        self._credentials: tuple[bytes, Principal] | None = None
+        self._presented = b""
+        self._credentials: Credentials | None = None
 
     def drain(self) -> None:
         """End after the request in flight; at once when there is none."""
@@ -98,7 +100,7 @@ class Session:
             self._authority, target = proxied_target(head)
             principal = await self._authenticate(head)
             self._s.governor.admit_tunnel(principal, self._authority)
-            if not await self._exchange(head, "http", self._authority, target, principal):
+            if not await self._exchange(head, "http", self._authority, target):
                 return
             head = await self.inlet.read_head(self._s.settings.keep_alive_seconds_max)
 
@@ -125,10 +127,10 @@ class Session:
         )
         self._is_answerable = True
         await self.inlet.start_next()
-        await self._serve_exchanges(principal, authority, mismatch)
+        await self._serve_exchanges(authority, mismatch)
 
     async def _serve_exchanges(
-        self, principal: Principal, authority: Authority, mismatch: AgentProtocolError | None
+        self, authority: Authority, mismatch: AgentProtocolError | None
     ) -> None:
         """Serve what comes inside an intercepted tunnel."""
         while True:
@@ -140,16 +142,20 @@ class Session:
             if head.method == "CONNECT":
                 raise AgentProtocolError("request.connect_inside", "a tunnel carries no CONNECT")
             target = tunnelled_target(head, authority)
-            if not await self._exchange(head, "https", authority, target, principal):
+            if not await self._exchange(head, "https", authority, target):
                 return
 
     async def _authenticate(self, head: Head) -> Principal:
         """Who acts. A plain proxy connection repeats its credentials with every request."""
         presented = head.control.get(b"proxy-authorization", b"")
-        if self._credentials is not None and self._credentials[0] == presented:
-            return self._credentials[1]
-        credentials = parse_credentials(head)
-        configured = self._s.settings.configured_agent
+        if self._credentials is None or presented != self._presented:
+            self._credentials, self._presented = parse_credentials(head), presented
+        return await self._recognize()
+
+    async def _recognize(self) -> Principal:
+        """Who the presented credentials belong to now. Asked for every request, because a
+        connection that is kept alive must not outlive its agent's key."""
+        credentials, configured = self._credentials, self._s.settings.configured_agent
         if credentials is not None:
             self._agent = credentials.agent.partition("+")[0]
             principal = await self._s.governor.authenticate(credentials.agent, credentials.key)
@@ -161,7 +167,6 @@ class Session:
                 code, "name an agent in the proxy URL: `http://AGENT:KEY@host:port`", 407
             )
         self._agent = principal.agent
-        self._credentials = (presented, principal)
         return principal
 
     async def _pass_through(
@@ -179,14 +184,13 @@ class Session:
 
     # --- one exchange -----------------------------------------------------------------------------
 
-    async def _exchange(
-        self, head: Head, scheme: str, authority: Authority, target: bytes, principal: Principal
-    ) -> bool:
+    async def _exchange(self, head: Head, scheme: str, authority: Authority, target: bytes) -> bool:
         """Govern one request; whether the connection can carry another."""
         inlet = self.inlet
         prefix, is_whole = await inlet.collect(head)
         body = b"".join(prefix) if is_whole else None
         request = make_request(head, scheme, authority, target, body)
+        principal = await self._recognize()
         exchange = Exchange(self._s.new_id("req"), principal, request, self._s.clock.now())
         channel = Channel(
             inlet.wire,

@@ -132,14 +132,16 @@ class FakeGovernor:
         self.passthrough: set[str] = set()
         self.upstream: Callable[[Authority], Awaitable[Wire]] | None = None
         self.forbidden: set[str] = set()
+        self.is_disabled = False
+        self.labels: dict[str, str] = {}
         self.govern_with: Govern | None = None
         self.changed = asyncio.Event()
 
     async def authenticate(self, agent: str, key: str) -> Principal | None:
         name, _, run = agent.partition("+")
-        if (name, key) != ("agent", "secret"):
+        if (name, key) != ("agent", "secret") or self.is_disabled:
             return None
-        return Principal(name, run or None)
+        return Principal(name, run or None, dict(self.labels))
 
     def admit_tunnel(self, principal: Principal, authority: Authority) -> TunnelVerdict:
         if authority.host in self.forbidden:
