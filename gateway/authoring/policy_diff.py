@@ -33,7 +33,8 @@ from gateway.decide.patterns import Pattern
 from gateway.decide.rules.index import deciding_order, mismatch_static
 from gateway.decide.rules.policy import Policy, Rule
 from gateway.model.action import Action, Kind, Target
-from gateway.model.effect import Mode
+from gateway.model.decision import ReasonCode
+from gateway.model.effect import Effect, Mode
 
 REGIONS_MAX: Final = 2_000
 """Pairs of rules that are compared for one class."""
@@ -202,45 +203,76 @@ def _candidates(bundle: Bundle, action: Action) -> Candidates:
 def _regions(
     old: Bundle, new: Bundle, before: Candidates, after: Candidates, shape: Shape
 ) -> list[tuple[Verdict, Verdict]] | None:
-    """Every pair of verdicts that an act of this shape may get; None where nobody can tell: with
-    several policies on a side, or too many cases."""
-    sides = []
-    for bundle, candidates in ((old, before), (new, after)):
-        if len(bundle.policies) != 1 or bundle.policies[0].scope is not None:
-            return None
-        sides.append(_side(bundle.policies[0], [rule for _, rule in candidates], shape))
-    left, right = sides
-    if left is None or right is None or len(left) * len(right) > REGIONS_MAX:
-        return None
-    found: dict[tuple[Verdict, Verdict], None] = {}
-    for one, terms in left:
-        for other, others in right:
-            if _meet(terms, others):
-                found[one, other] = None
-    return list(found)
-
-
-def _side(
-    policy: Policy, rules: Iterable[Rule], shape: Shape
-) -> list[tuple[Verdict, list[Term]]] | None:
-    """Each verdict of a policy on acts of this shape, with when it is given."""
-    is_watched = policy.mode is Mode.MONITOR
-    open_terms: list[Term] = [(*_facts(shape), *scope_term(policy))]
-    found: list[tuple[Verdict, list[Term]]] = []
+    """Every pair of verdicts that an act of this shape may get; None where nobody can tell:
+    policies that watch beside others, or too many cases."""
     try:
-        for rule in rules:
-            taken = _both(open_terms, matching(rule))
-            if taken:
-                speaker = f"{policy.name}/{rule.id}"
-                found.append((Verdict(rule.effect, is_watched, speaker), taken))
-            open_terms = _both(open_terms, not_matching(rule))
-            if not open_terms:
-                return found
+        left, right = _side(old, before, shape), _side(new, after, shape)
     except TooManyError:
         return None
-    speaker = f"{policy.name}/NO_RULE_MATCHED"
-    found.append((Verdict(policy.default_effect, is_watched, speaker), open_terms))
-    return found
+    if left is None or right is None or len(left) * len(right) > REGIONS_MAX:
+        return None
+    return [
+        (one, other)
+        for one, terms in left.items()
+        for other, others in right.items()
+        if _meet(terms, others)
+    ]
+
+
+Parts = dict[Verdict, list[Term]]
+"""Each verdict, with when it is given."""
+
+_NO_POLICY: Final = Verdict(Effect.BLOCK, False, ReasonCode.NO_POLICY)
+
+
+def _side(bundle: Bundle, candidates: Candidates, shape: Shape) -> Parts | None:
+    """The verdicts of a bundle on acts of this shape: across policies the strictest, and of
+    equally strict ones that of the first by name.
+
+    Raises:
+        TooManyError: there are more cases than are looked at.
+    """
+    policies = sorted(bundle.policies, key=lambda policy: policy.name)
+    if len(policies) > 1 and any(policy.mode is Mode.MONITOR for policy in policies):
+        return None
+    found: dict[Verdict | None, list[Term]] = {None: [_facts(shape)]}
+    for policy in policies:
+        rules = [rule for owner, rule in candidates if owner is policy]
+        joined: dict[Verdict | None, list[Term]] = {}
+        for verdict, terms in _policy_parts(policy, rules):
+            for known, known_terms in found.items():
+                both = _both(known_terms, terms)
+                if both:
+                    joined.setdefault(_stricter(known, verdict), []).extend(both)
+        if sum(map(len, joined.values())) > TERMS_MAX:
+            raise TooManyError
+        found = joined
+    return {verdict or _NO_POLICY: terms for verdict, terms in found.items()}
+
+
+def _stricter(known: Verdict | None, other: Verdict | None) -> Verdict | None:
+    if known is None or other is None:
+        return known or other
+    return other if other.effect.strictness > known.effect.strictness else known
+
+
+def _policy_parts(
+    policy: Policy, rules: Iterable[Rule]
+) -> Iterator[tuple[Verdict | None, list[Term]]]:
+    """When a policy says what; None where it is not about the agent."""
+    is_watched = policy.mode is Mode.MONITOR
+    if policy.scope is not None:
+        yield None, [((Fits("agent.id", policy.scope, is_total=True), Says.FALSE),)]
+    open_terms: list[Term] = [scope_term(policy)]
+    for rule in rules:
+        taken = _both(open_terms, matching(rule))
+        if taken:
+            yield Verdict(rule.effect, is_watched, f"{policy.name}/{rule.id}"), taken
+        open_terms = _both(open_terms, not_matching(rule))
+        if not open_terms:
+            return
+    speaker = f"{policy.name}/{ReasonCode.NO_RULE_MATCHED}"
+    yield Verdict(policy.default_effect, is_watched, speaker), open_terms
 
 
 def _facts(shape: Shape) -> Term:

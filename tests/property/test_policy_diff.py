@@ -11,6 +11,7 @@ from gateway.authoring.policy_diff import Certainty, Comparison, compare
 from gateway.authoring.policy_space import Shape, Signatures, classes_of
 from gateway.authoring.replay import Verdict
 from gateway.decide.bundle import Bundle
+from gateway.decide.patterns import parse_pattern
 from gateway.decide.rules.policy import Policy
 from gateway.model.action import Action, Kind, Target
 from gateway.model.decision import Context
@@ -41,6 +42,14 @@ def a_relative(dice: random.Random, policy: Policy) -> Policy:
     return replace(policy, rules=tuple(rules))
 
 
+def with_a_second(dice: random.Random, policy: Policy) -> list[Policy]:
+    """Perhaps beside another one, which may be about some agents alone."""
+    if dice.random() < 0.6:
+        return [policy]
+    scope = dice.choice((None, parse_pattern(["b*"]), parse_pattern(["bot"])))
+    return [policy, replace(a_policy(dice), name=dice.choice(("a", "q")), scope=scope)]
+
+
 def verdict(bundle: Bundle, action: Action, context: Context) -> Verdict:
     decision = bundle.decide((action,), context, Mode.ENFORCE)
     return Verdict(
@@ -61,15 +70,16 @@ def test_every_difference_is_told_and_what_is_proven_is_always_so() -> None:
     dice = random.Random(7)
     seen: Counter[str] = Counter()
     for _ in range(PAIRS):
-        before = a_policy(dice)
-        after = a_relative(dice, before)
-        old, new = Bundle.of([before]), Bundle.of([after])
+        first = a_policy(dice)
+        before = with_a_second(dice, first)
+        after = with_a_second(dice, a_relative(dice, first))
+        old, new = Bundle.of(before), Bundle.of(after)
         told: dict[Shape, Comparison] = {}
         for _ in range(ACTIONS_A_PAIR):
             action, context = an_action(dice), a_context(dice)
             shape = as_shape(action)
             if shape not in told:
-                told[shape] = compare(old, new, classes_of([shape], [before, after]))
+                told[shape] = compare(old, new, classes_of([shape], [*before, *after]))
             comparison = told[shape]
             pair = verdict(old, action, context), verdict(new, action, context)
             changes = {(change.before, change.after): change for change in comparison.changes}

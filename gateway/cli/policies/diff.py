@@ -53,7 +53,7 @@ def diff(
     Where the rules prove it, it is said to be proven, for all acts of a row. Elsewhere questions
     are asked of both sides at every value that a condition names, beside it, and without it; then a
     difference has an example. What is neither proven nor seen is said to be not ruled out. Limits
-    and times of day are compared as they are written, not by questions.
+    are compared as they are written.
     """
     from gateway.authoring.listing import acts_of_mappers
     from gateway.authoring.policy_diff import compare

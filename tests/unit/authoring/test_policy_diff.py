@@ -8,6 +8,7 @@ from gateway.authoring.policy_diff import Certainty, Comparison, compare
 from gateway.authoring.policy_space import Shape, classes_of
 from gateway.authoring.replay import Direction
 from gateway.authoring.rule_changes import Fate, rule_changes
+from gateway.decide.bundle import Bundle
 from tests.support.policy_world import bundle_of, policy_text
 
 REFUND = Shape("stripe", "stripe.refunds.create", "create_refund", "create", "charge", True, None)
@@ -67,16 +68,47 @@ def test_a_change_has_an_example() -> None:
     assert (change.kinds, change.actions, change.count) == (("create",), ("create_refund",), 1)
 
 
-def test_several_policies_are_asked_and_not_proven() -> None:
-    """What is seen there has an example, and is not called proven."""
-    old = bundle_of(policy_text(ALLOW % ""), policy_text(ALLOW % "", name="q"))
-    new = bundle_of(policy_text(ALLOW % ""))
+def several(*policies: str) -> Bundle:
+    names = "pqr"
+    return bundle_of(
+        *(
+            text.replace("name: p", f"name: {name}")
+            for name, text in zip(names, policies, strict=False)
+        )
+    )
+
+
+BESIDE = policy_text(ALLOW % "")
+SCOPED = policy_text("", scope="bot")
+
+SEVERAL: dict[str, tuple[Bundle, Bundle, list[tuple[Direction, Certainty]], int]] = {
+    "one of two that say the same": (several(BESIDE, BESIDE), several(BESIDE), [], 1),
+    "the strictest decides": (
+        several(BESIDE, BESIDE), several(BESIDE, policy_text("")),
+        [(Direction.TIGHTER, Certainty.ALWAYS)], 1,
+    ),
+    "a policy about some agents": (
+        several(BESIDE), several(BESIDE, SCOPED), [(Direction.TIGHTER, Certainty.SOMETIMES)], 1,
+    ),
+    "no policy is left for the others": (
+        several(BESIDE), several(policy_text(ALLOW % "", scope="bot")),
+        [(Direction.TIGHTER, Certainty.SOMETIMES)], 1,
+    ),
+    "a policy that watches beside another is asked, and nothing is proven": (
+        several(BESIDE, policy_text("", mode="monitor")), several(policy_text("")),
+        [(Direction.TIGHTER, Certainty.SEEN)], 0,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("old", "new", "expected", "proven"), SEVERAL.values(), ids=SEVERAL.keys())
+def test_several_policies(
+    old: Bundle, new: Bundle, expected: list[tuple[Direction, Certainty]], proven: int
+) -> None:
+    """As they decide together."""
     found = compare(old, new, classes_of([REFUND], [*old.policies, *new.policies]))
-    assert (found.changes, found.proven) == ([], 0)
-    third = bundle_of(policy_text(ALLOW % ""), policy_text("", name="q"))
-    found = compare(old, third, classes_of([REFUND], [*old.policies, *third.policies]))
-    (change,) = found.changes
-    assert (change.direction, change.certainty) == (Direction.TIGHTER, Certainty.SEEN)
+    assert [(each.direction, each.certainty) for each in found.changes] == expected
+    assert found.proven == proven
 
 
 def test_what_no_question_meets_is_not_ruled_out() -> None:
