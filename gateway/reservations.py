@@ -17,7 +17,7 @@ from enum import Enum, auto
 from typing import Final, assert_never
 
 from gateway.decide.limits.verdict import with_readings, with_store_gone
-from gateway.model.action import UNKNOWN_OPERATION, Canonical
+from gateway.model.action import UNKNOWN_OPERATION, Canonical, Kind
 from gateway.model.decision import Decision
 from gateway.model.effect import Effect, Mode
 from gateway.model.errors import LimitError
@@ -32,6 +32,9 @@ MICROSECONDS: Final = 1_000_000
 REFUSED_BY_UPSTREAM: Final = frozenset(range(400, 500)) - {408, 409, 499}
 """Statuses by which a provider says that it did nothing. A conflict may be a repetition of what
 has been done, and after a timeout nobody knows."""
+
+
+_BY_SOMEBODYS_CODE: Final = frozenset({Kind.EXECUTE, Kind.UNKNOWN})
 
 
 class StakeState(Enum):
@@ -187,13 +190,17 @@ class Reservations:
 def did_nothing(sent: Sent, canonical: Canonical) -> bool:
     """Whether an act certainly has not happened: nothing left, or a known provider refused.
 
-    An upstream that nobody has mapped may be the agent's own, and refuse what it keeps; and of
-    several actions some may have happened.
+    An upstream that nobody has mapped may be the agent's own, and refuse what it keeps; so may
+    code that a provider runs for somebody; and of several actions some may have happened.
     """
     if sent.outcome is Outcome.NOT_SENT:
         return True
     actions = canonical.actions
-    is_known = len(actions) == 1 and actions[0].operation != UNKNOWN_OPERATION
+    is_known = (
+        len(actions) == 1
+        and actions[0].operation != UNKNOWN_OPERATION
+        and actions[0].kind not in _BY_SOMEBODYS_CODE
+    )
     return is_known and sent.outcome is Outcome.EXECUTED and sent.status in REFUSED_BY_UPSTREAM
 
 
