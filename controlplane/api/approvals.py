@@ -25,7 +25,7 @@ from controlplane.api.routing import Call, answer, cursor_after, route
 from controlplane.auth import Permission
 from controlplane.faults import ControlFault, Fault
 from controlplane.services.approvals import Resolution
-from controlplane.store.approvals import AnswerRow, ApprovalRow, NewApproval
+from controlplane.store.approvals import AnswerRow, ApprovalRow, Question
 from gateway.model.action import Kind
 from gateway.model.approval import ApprovalEvent, ApprovalState
 from gateway.model.codec import JsonValue, canonical_json
@@ -121,7 +121,7 @@ class ConsumeBody(Body):
 
 async def ask(call: Call) -> web.Response:
     body = await parse_body(call.http, AskBody)
-    row, is_new = await call.services.approvals.ask(_new_approval(call, body))
+    row, is_new = await call.services.approvals.ask(_question(call, body))
     return answer({"approval": render_approval(row)}, 201 if is_new else 200)
 
 
@@ -190,39 +190,40 @@ ROUTES = (
 
 
 def render_approval(row: ApprovalRow, answers: Sequence[AnswerRow] = ()) -> dict[str, JsonValue]:
+    asked = row.question
     return {
         "approvalId": str(row.approval_id),
         "status": row.status_now,
-        "requestDigest": row.request_digest,
-        "agent": row.agent,
-        "runId": row.run_id,
-        "decisionId": row.decision_id,
-        "provider": row.provider,
-        "operation": row.operation,
-        "action": row.action,
-        "kind": row.kind,
-        "target": {"type": row.target_type, "id": row.target_id},
-        "params": json.loads(row.params),
-        "authority": row.authority,
-        "method": row.method,
-        "path": row.path,
-        "summary": row.summary,
-        "policy": row.policy,
-        "rule": row.rule,
-        "reasonCode": row.reason_code,
-        "message": row.message,
-        "risk": json.loads(row.risk),
-        "bundleRevision": row.bundle_revision,
-        "mode": row.mode,
+        "requestDigest": asked.request_digest,
+        "agent": asked.agent,
+        "runId": asked.run_id,
+        "decisionId": asked.decision_id,
+        "provider": asked.provider,
+        "operation": asked.operation,
+        "action": asked.action,
+        "kind": asked.kind,
+        "target": {"type": asked.target_type, "id": asked.target_id},
+        "params": json.loads(asked.params),
+        "authority": asked.authority,
+        "method": asked.method,
+        "path": asked.path,
+        "summary": asked.summary,
+        "policy": asked.policy,
+        "rule": asked.rule,
+        "reasonCode": asked.reason_code,
+        "message": asked.message,
+        "risk": json.loads(asked.risk),
+        "bundleRevision": asked.bundle_revision,
+        "mode": asked.mode,
         "terms": {
-            "groups": list(row.approver_groups),
-            "quorum": row.quorum,
-            "timeoutSeconds": row.timeout_seconds,
-            "witnessRequired": row.witness_required,
+            "groups": list(asked.approver_groups),
+            "quorum": asked.quorum,
+            "timeoutSeconds": asked.timeout_seconds,
+            "witnessRequired": asked.witness_required,
         },
         "witness": None
-        if row.witness_hash is None
-        else {"hash": row.witness_hash, "state": json.loads(row.witness_state or "{}")},
+        if asked.witness_hash is None
+        else {"hash": asked.witness_hash, "state": json.loads(asked.witness_state or "{}")},
         "createdAt": timestamp(row.created_at),
         "expiresAt": timestamp(row.expires_at),
         "resolvedAt": timestamp(row.resolved_at),
@@ -242,9 +243,9 @@ def render_approval(row: ApprovalRow, answers: Sequence[AnswerRow] = ()) -> dict
     }
 
 
-def _new_approval(call: Call, body: AskBody) -> NewApproval:
+def _question(call: Call, body: AskBody) -> Question:
     witness = body.witness
-    return NewApproval(
+    return Question(
         tenant_id=call.caller.tenant_id,
         agent=body.agent,
         run_id=body.runId,

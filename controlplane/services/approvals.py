@@ -25,7 +25,7 @@ from controlplane.store.approvals import (
     AnswerRow,
     ApprovalRow,
     ApprovalStore,
-    NewApproval,
+    Question,
 )
 from controlplane.telemetry import Metrics
 from gateway.model.approval import LEGAL_MOVES, ApprovalEvent, ApprovalState
@@ -71,13 +71,13 @@ class ApprovalService:
         self._metrics = metrics
         self._settings = settings
 
-    async def ask(self, new: NewApproval) -> tuple[ApprovalRow, bool]:
+    async def ask(self, question: Question) -> tuple[ApprovalRow, bool]:
         """Store a question, or join the open one of the same act; whether it is new.
 
         Raises:
             ControlFault: APPROVALS_FULL.
         """
-        asked = await self._store.ask(new, self._settings.pending_count_max_per_agent)
+        asked = await self._store.ask(question, self._settings.pending_count_max_per_agent)
         for approval_id in asked.closed:
             await self._bus.publish(Topic.APPROVAL, str(approval_id))
         if asked.row is None:
@@ -156,7 +156,7 @@ class ApprovalService:
             case AnswerCameTo.NO_PERSON:
                 raise ControlFault(Fault.FORBIDDEN, _NO_MACHINES)
             case AnswerCameTo.NOT_IN_GROUP:
-                groups = ", ".join(f"`{group}`" for group in row.approver_groups)
+                groups = ", ".join(f"`{group}`" for group in row.question.approver_groups)
                 raise ControlFault(Fault.NOT_AN_APPROVER, f"only {groups} can approve this")
             case AnswerCameTo.ANSWERED_BEFORE:
                 raise ControlFault(
@@ -190,7 +190,7 @@ class ApprovalService:
             present = _found(await self._store.get(caller.tenant_id, approval_id))
             why = (
                 f"this approval is {present.status_now}"
-                if present.request_digest == digest
+                if present.question.request_digest == digest
                 else "this approval is for another act"
             )
             raise ControlFault(Fault.APPROVAL_NOT_CONSUMABLE, why, {"status": present.status_now})

@@ -22,8 +22,9 @@ _STORED_AS = {
 
 
 @dataclass(frozen=True, slots=True)
-class NewApproval:
-    """What a gateway asks. JSON texts (`params`, `risk`) are stored as they are."""
+class Question:
+    """What a gateway asks of people. `params`, `risk` and `witness_state` are JSON texts, stored as
+    they are; `witness_hash` is None where no witness was read."""
 
     tenant_id: uuid.UUID
     agent: str
@@ -62,35 +63,7 @@ class ApprovalRow:
 
     approval_seq: int
     approval_id: uuid.UUID
-    tenant_id: uuid.UUID
-    agent: str
-    run_id: str | None
-    request_digest: str
-    decision_id: str
-    provider: str
-    operation: str
-    action: str
-    kind: str
-    target_type: str
-    target_id: str
-    params: str
-    authority: str
-    method: str
-    path: str
-    summary: str
-    policy: str | None
-    rule: str | None
-    reason_code: str
-    message: str
-    risk: str
-    bundle_revision: str
-    mode: str
-    approver_groups: list[str]
-    quorum: int
-    timeout_seconds: int
-    witness_required: bool
-    witness_hash: str | None
-    witness_state: str | None
+    question: Question
     created_at: datetime
     expires_at: datetime
     resolved_at: datetime | None
@@ -98,7 +71,6 @@ class ApprovalRow:
     resolved_by_key: uuid.UUID | None
     comment: str | None
     consumed_at: datetime | None
-    claim_id: str | None
     status_now: ApprovalState
 
 
@@ -146,8 +118,7 @@ class Asked:
     closed: tuple[uuid.UUID, ...]
 
 
-_NEW_FIELDS = tuple(field.name for field in fields(NewApproval))
-_ROW_FIELDS = tuple(field.name for field in fields(ApprovalRow))
+_QUESTION_FIELDS = tuple(field.name for field in fields(Question))
 
 _ASK_ATTEMPTS_MAX = 5
 """Each further attempt means that another request used up the approval in between."""
@@ -157,13 +128,13 @@ class ApprovalStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def ask(self, new: NewApproval, pending_count_max: int) -> Asked:
+    async def ask(self, question: Question, pending_count_max: int) -> Asked:
         """Join the open approval of this act, or store a new one.
 
         INVARIANT(one-question) of the schema makes concurrent asks end in one row.
         """
-        act = (new.tenant_id, new.agent, new.request_digest)
-        values = [getattr(new, name) for name in _NEW_FIELDS]
+        act = (question.tenant_id, question.agent, question.request_digest)
+        values = [getattr(question, name) for name in _QUESTION_FIELDS]
         closed: list[uuid.UUID] = []
         for _ in range(_ASK_ATTEMPTS_MAX):
             async with self._database.connection() as connection:
@@ -261,6 +232,18 @@ def _maybe(row: Row | None) -> ApprovalRow | None:
 
 
 def _row(row: Row) -> ApprovalRow:
-    values = {name: row[name] for name in _ROW_FIELDS}
-    values["status_now"] = ApprovalState(values["status_now"])
-    return ApprovalRow(**values)
+    asked = {name: row[name] for name in _QUESTION_FIELDS}
+    asked["approver_groups"] = tuple(asked["approver_groups"])
+    return ApprovalRow(
+        row["approval_seq"],
+        row["approval_id"],
+        Question(**asked),
+        row["created_at"],
+        row["expires_at"],
+        row["resolved_at"],
+        row["resolved_by"],
+        row["resolved_by_key"],
+        row["comment"],
+        row["consumed_at"],
+        ApprovalState(row["status_now"]),
+    )

@@ -22,7 +22,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from controlplane.store.approvals import Answer, AnswerCameTo, ApprovalStore, NewApproval
+from controlplane.store.approvals import Answer, AnswerCameTo, ApprovalStore, Question
 from controlplane.store.embedded import EmbeddedPostgres, Role
 from controlplane.store.keys import KeyStore
 from gateway.model.approval import LEGAL_MOVES, ApprovalEvent, ApprovalState
@@ -33,8 +33,8 @@ OPEN = {ApprovalState.PENDING, ApprovalState.APPROVED}
 EVENTS = (ApprovalEvent.APPROVE, ApprovalEvent.REJECT, ApprovalEvent.CANCEL)
 
 
-def question(tenant_id: uuid.UUID, agent: str, digest: str) -> NewApproval:
-    return NewApproval(
+def question(tenant_id: uuid.UUID, agent: str, digest: str) -> Question:
+    return Question(
         tenant_id, agent, None, digest, "d", "p", "o", "a", "create", "t", "i", "{}", "h:1", "POST",
         "/", "s", None, None, "R", "m", "{}", "r", "enforce", (), 1, 3600, False, None, None,
     )  # fmt: skip
