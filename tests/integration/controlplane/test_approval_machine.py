@@ -22,6 +22,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+import tests.support.drawn  # noqa: F401
 from controlplane.store.approvals import Answer, AnswerCameTo, ApprovalStore, Question
 from controlplane.store.embedded import EmbeddedPostgres, Role
 from controlplane.store.keys import KeyStore
