@@ -17,7 +17,8 @@ from gateway.ports import RecordSink
 from gateway.record.recorder import Recorder
 from gateway.record.spool import Spool, SpoolSettings
 from tests.support.entries import an_intent, an_outcome
-from tests.support.fake_record import FakeClock, FakeRecords, FaultyDisk
+from tests.support.fake_record import FakeRecords, FaultyDisk
+from tests.support.fakes import FakeClock
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""Records without a disk, a disk that fails on demand, and a clock that only a test moves."""
+"""Records without a disk, and a disk that fails on demand."""
 
 from __future__ import annotations
 
@@ -10,24 +10,6 @@ from pathlib import Path
 from gateway.model.errors import RecordError
 from gateway.model.record import Entry, OutcomeEntry, TunnelEntry
 from gateway.record.segments import Disk
-
-
-@dataclass
-class FakeClock:
-    """`ports.Clock` that stands still until it is moved."""
-
-    micros: int = 1_763_700_000_000_000
-    seconds: float = 1_000.0
-
-    def now(self) -> int:
-        return self.micros
-
-    def monotonic(self) -> float:
-        return self.seconds
-
-    def advance(self, seconds: float) -> None:
-        self.seconds += seconds
-        self.micros += int(seconds * 1_000_000)
 
 
 class FakeRecords:

@@ -15,7 +15,7 @@ from gateway.record.recorder import Recorder
 from gateway.record.spool import SpoolSettings
 from tests.support.control_plane import Client
 from tests.support.entries import an_action, an_intent, an_outcome
-from tests.support.fake_record import FakeClock
+from tests.support.fakes import FakeClock
 
 ODD = {
     "text": 'NUL \0, ESC \x1b, quote ", backslash \\, newline \n, ünïcödé 漢字 \U0001f512 \u2028'

@@ -13,7 +13,7 @@ from pathlib import Path
 from gateway.record.recorder import Recorder
 from gateway.record.spool import SpoolSettings
 from tests.support.entries import an_intent, an_outcome
-from tests.support.fake_record import FakeClock
+from tests.support.fakes import FakeClock
 
 SETTINGS = SpoolSettings(segment_bytes_max=100_000, flush_seconds_max=0.002)
 WORKERS = 8

@@ -16,7 +16,7 @@ from gateway.record.chain import verify_chain
 from gateway.record.recorder import Recorder
 from gateway.record.spool import SpoolSettings
 from tests.support.entries import an_intent, an_outcome
-from tests.support.fake_record import FakeClock
+from tests.support.fakes import FakeClock
 
 SETTINGS = SpoolSettings(flush_seconds_max=0.005, retry_seconds=0.01)
 DISK_BYTES = 256 * 1024

@@ -17,7 +17,7 @@ from gateway.control_client.agents import Directory, load_snapshot
 from gateway.control_client.client import ControlPlaneClient
 from gateway.control_client.settings import ControlSettings
 from tests.support.fake_control_plane import KEY, FakeControlPlane, fake_control_plane
-from tests.support.fake_record import FakeClock
+from tests.support.fakes import FakeClock
 
 
 def an_agent(name: str, *keys: str, enabled: bool = True) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from tests.support.fake_control_plane import (
     envelope,
     fake_control_plane,
 )
-from tests.support.fake_record import FakeClock
+from tests.support.fakes import FakeClock
 
 SPOOL = SpoolSettings(flush_seconds_max=0.001, segment_bytes_max=2_000, spool_bytes_max=10**6)
 

@@ -19,7 +19,8 @@ from gateway.record.chain import verify_chain
 from gateway.record.recorder import Recorder
 from gateway.record.spool import Spool, SpoolSettings
 from tests.support.entries import AT, an_intent, an_outcome
-from tests.support.fake_record import FakeClock, FaultyDisk
+from tests.support.fake_record import FaultyDisk
+from tests.support.fakes import FakeClock
 
 QUICK = SpoolSettings(flush_seconds_max=0.001, retry_seconds=0.001)
 
