@@ -38,6 +38,8 @@ from gateway.model.decision import Context
 Subject = Callable[[Action, Context, Assessment], str]
 """The field that could not be read; "" where all could."""
 
+_ReadMap = Callable[[Action, Context, Assessment], Mapping[str, object]]
+
 NAMELESS = "the condition"
 """What could not be evaluated where that is no field."""
 
@@ -48,12 +50,13 @@ def make_subject(node: Node) -> Subject:
     if isinstance(node, Logic) and node.op is LogicOp.AND:
         # None of them is false: the first that can't be told is what the whole fails on.
         parts = node.operands
-    found = [_Part(part, _members(part)) for part in parts]
-    doubtful = tuple(part for part in found if part.members or not _is_settled(part.node))
+    looks = tuple(_look(part) for part in parts if _members(part) or not _is_settled(part))
+    if len(looks) == 1:
+        return looks[0]
 
     def subject(action: Action, context: Context, assessed: Assessment) -> str:
-        for part in doubtful:
-            named = part.subject(action, context, assessed)
+        for look in looks:
+            named = look(action, context, assessed)
             if named:
                 return named
         return ""
@@ -70,24 +73,25 @@ class _Member:
     path: str
 
 
-@dataclass(slots=True)
-class _Part:
-    """`members` are all that it reads and might not find, in the order of reading; None where
-    that can't be said beforehand."""
+def _look(node: Node) -> Subject:
+    """What one part could not read: the first of its members that is not there, or else what the
+    interpreter says, made when it is first asked."""
+    members = tuple(
+        (cast("_ReadMap", each.fact.read), each.key, each.path) for each in _members(node) or ()
+    )
+    interpreted: Interpreted | None = None
 
-    node: Node
-    members: tuple[_Member, ...] | None
-    _interpreted: Interpreted | None = None
-
-    def subject(self, action: Action, context: Context, assessed: Assessment) -> str:
-        for member in self.members or ():
-            container = member.fact.read(action, context, assessed)
-            if member.key not in cast("Mapping[str, object]", container):
-                return member.path
-        if self._interpreted is None:
-            self._interpreted = interpret(self.node)
-        answer = self._interpreted(action, context, assessed)
+    def subject(action: Action, context: Context, assessed: Assessment) -> str:
+        nonlocal interpreted
+        for read, key, path in members:
+            if key not in read(action, context, assessed):
+                return path
+        if interpreted is None:
+            interpreted = interpret(node)
+        answer = interpreted(action, context, assessed)
         return answer.subject or NAMELESS if isinstance(answer, Unresolved) else ""
+
+    return subject
 
 
 def _is_settled(node: Node) -> bool:
