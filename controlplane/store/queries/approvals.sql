@@ -1,11 +1,18 @@
 -- Approvals. A change of state is one statement, conditioned on the old state and on the time.
 
 -- name: settle_one
--- Closes an open approval of this act whose time is over, so that a new one can be asked.
+-- Closes an open approval of this act whose time is over, or that stands on the answer of a key that
+-- was revoked since, so that a new one can be asked.
 update approvals
-set status = case status when 'PENDING' then 'EXPIRED' else 'LAPSED' end
+set status = case
+    when expires_at > clock_timestamp() then 'CANCELLED'
+    when status = 'PENDING' then 'EXPIRED'
+    else 'LAPSED'
+end
 where tenant_id = $1 and agent = $2 and request_digest = $3
-  and status in ('PENDING', 'APPROVED') and expires_at <= clock_timestamp()
+  and status in ('PENDING', 'APPROVED')
+  and (expires_at <= clock_timestamp()
+       or (status = 'APPROVED' and approvers_of(approval_id) < quorum))
 returning approval_id
 
 -- name: find_open
@@ -13,6 +20,7 @@ select *, effective_status(status, expires_at) as status_now
 from approvals
 where tenant_id = $1 and agent = $2 and request_digest = $3
   and status in ('PENDING', 'APPROVED') and expires_at > clock_timestamp()
+  and (status = 'PENDING' or approvers_of(approval_id) >= quorum)
 
 -- name: count_pending
 select count(*) from approvals
@@ -57,10 +65,12 @@ where tenant_id = $1 and approval_id = $2 order by answer_id
 
 -- name: consume
 -- INVARIANT(consumed-once): the same claim may read its own answer again; nobody else can.
+-- INVARIANT(quorum): those who approved are still enough, without keys that were revoked since.
 update approvals
 set status = 'CONSUMED', consumed_at = coalesce(consumed_at, clock_timestamp()), claim_id = $4
 where tenant_id = $1 and approval_id = $2 and request_digest = $3
-  and ((status = 'APPROVED' and expires_at > clock_timestamp())
+  and ((status = 'APPROVED' and expires_at > clock_timestamp()
+        and approvers_of(approval_id) >= quorum)
        or (status = 'CONSUMED' and claim_id = $4))
 returning *, status as status_now
 
