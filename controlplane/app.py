@@ -55,7 +55,8 @@ from controlplane.store.postgres_channel import PostgresChannel
 from controlplane.store.records import RecordStore
 from controlplane.store.roles import DATABASE, open_embedded, open_external
 from controlplane.store.stops import StopStore
-from controlplane.telemetry import Metrics, configure_logging
+from controlplane.telemetry import LOG_FIELDS, Metrics
+from gateway.log_lines import configure_logging
 
 log = logging.getLogger(__name__)
 
@@ -242,7 +243,7 @@ def run_control_plane(settings: ControlSettings, ready_fd: int | None) -> None:
     Raises:
         StartError: it could not start.
     """
-    configure_logging(settings.log_level)
+    configure_logging(settings.log_level, LOG_FIELDS)
     asyncio.run(_run(settings, ready_fd))
 
 

@@ -12,11 +12,10 @@ from pathlib import Path
 from typing import TypeVar
 
 from controlplane.auth import is_usable_key
+from gateway.log_lines import LOG_LEVELS
 from gateway.model.errors import ConfigurationError, Problem
 
 PREFIX = "CHECKREIN_"
-
-LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 Value = TypeVar("Value")
 

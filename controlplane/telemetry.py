@@ -1,4 +1,4 @@
-"""The control plane's metrics, and structured logs that can't carry a secret.
+"""The control plane's metrics, and the names of what a log line may carry.
 
 Labels are bounded: methods, route patterns, statuses, effects of our own. Never an id, an agent or
 a path that a caller wrote.
@@ -6,10 +6,6 @@ a path that a caller wrote.
 
 from __future__ import annotations
 
-import json
-import logging
-import sys
-from datetime import UTC, datetime
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -18,7 +14,7 @@ LOG_FIELDS: Final = (
     "request_id", "method", "route", "status", "duration_ms", "key_prefix", "code", "count",
     "detail", "approval_id",
 )  # fmt: skip
-"""The only extra fields that a log line may carry. What isn't listed is dropped, not printed."""
+"""What a log line of the control plane may carry beside its message."""
 
 
 class Metrics:
@@ -82,31 +78,3 @@ class Metrics:
             ["state"],
             registry=registry,
         )
-
-
-class JsonFormatter(logging.Formatter):
-    """One JSON object a line; control characters are escaped, so nobody can forge a line."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        line: dict[str, object] = {
-            "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
-            "level": record.levelname.lower(),
-            "logger": record.name,
-            "message": record.getMessage(),
-        }
-        for name in LOG_FIELDS:
-            value = getattr(record, name, None)
-            if value is not None:
-                line[name] = value
-        if record.exc_info:
-            line["exception"] = self.formatException(record.exc_info)
-        return json.dumps(line, default=str)
-
-
-def configure_logging(level: str) -> None:
-    """Send JSON lines to standard error."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonFormatter())
-    root = logging.getLogger()
-    root.handlers[:] = [handler]
-    root.setLevel(level)

@@ -32,6 +32,7 @@ from gateway.enforce.destination import DestinationGuard
 from gateway.enforce.upstream import UpstreamPool
 from gateway.intercept.certificates import CertificateAuthority
 from gateway.intercept.listener import Listener
+from gateway.log_lines import configure_logging
 from gateway.model.errors import RecordError
 from gateway.model.record import GatewayEntry
 from gateway.model.stop import Stop
@@ -95,7 +96,7 @@ def run_gateway(settings: GatewaySettings, ready_fd: int | None = None) -> None:
     Raises:
         CheckreinError: it can't start; nothing listens then.
     """
-    telemetry.configure_logging(settings.files.log_level)
+    configure_logging(settings.files.log_level, telemetry.LOG_FIELDS)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(_serve(settings, ready_fd))
 

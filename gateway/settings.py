@@ -28,6 +28,7 @@ from gateway.enforce.destination import DestinationSettings
 from gateway.enforce.hold import HoldSettings
 from gateway.enforce.upstream import UpstreamSettings
 from gateway.intercept.settings import InterceptSettings
+from gateway.log_lines import LOG_LEVELS
 from gateway.model.errors import ConfigurationError, Problem
 from gateway.pipeline import PipelineSettings
 from gateway.record.spool import SpoolSettings
@@ -62,6 +63,10 @@ class FileSettings:
     policies: str = ""
     mappers: str = ""
     log_level: str = "INFO"
+
+    def __post_init__(self) -> None:
+        if self.log_level.upper() not in LOG_LEVELS:
+            raise ValueError(f"log_level `{self.log_level}`: give one of {', '.join(LOG_LEVELS)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,9 +124,7 @@ def load_settings(environment: Mapping[str, str]) -> GatewaySettings:
 
 
 def _parts() -> dict[str, type[Any]]:
-    return {
-        name: part for name, part in get_type_hints(GatewaySettings).items() if name != "return"
-    }
+    return get_type_hints(GatewaySettings)
 
 
 def _given(environment: Mapping[str, str], problems: list[Problem]) -> dict[str, object]:

@@ -1,14 +1,10 @@
-"""Every metric with its help in one place, and structured logs that can't carry a secret.
+"""Every metric with its help in one place, and the names of what a log line may carry.
 
 Labels are bounded: effects, modes, codes of our own. Never an agent, a run, a path or an id.
 """
 
 from __future__ import annotations
 
-import json
-import logging
-import sys
-from datetime import UTC, datetime
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -118,6 +114,7 @@ _DECISION_COUNTERS: Final[dict[tuple[str, str], Counter]] = {}
 
 
 def count_decision(decision: Decision) -> None:
+    """Count a decision, and what rules in monitor mode would have done."""
     key = (decision.effect, decision.mode)
     counter = _DECISION_COUNTERS.get(key)
     if counter is None:
@@ -130,32 +127,4 @@ def count_decision(decision: Decision) -> None:
 LOG_FIELDS: Final = (
     "request_id", "decision_id", "approval_id", "code", "host", "port", "path", "count", "detail",
 )  # fmt: skip
-"""The only extra fields that a log line may carry. What isn't listed is dropped, not printed."""
-
-
-class JsonFormatter(logging.Formatter):
-    """One JSON object a line. Control characters are escaped, so no agent can forge a line."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        line: dict[str, object] = {
-            "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
-            "level": record.levelname.lower(),
-            "logger": record.name,
-            "message": record.getMessage(),
-        }
-        for name in LOG_FIELDS:
-            value = getattr(record, name, None)
-            if value is not None:
-                line[name] = value
-        if record.exc_info:
-            line["exception"] = self.formatException(record.exc_info)
-        return json.dumps(line, default=str)
-
-
-def configure_logging(level: str = "INFO") -> None:
-    """Send JSON lines to standard error."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonFormatter())
-    root = logging.getLogger()
-    root.handlers[:] = [handler]
-    root.setLevel(level.upper())
+"""What a log line of the gateway may carry beside its message."""

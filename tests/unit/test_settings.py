@@ -71,6 +71,11 @@ WRONG = {
         "no setting `body_byte_max`",
         "`body_bytes_max`",
     ),
+    "an unknown log level": (
+        {"CHECKREIN_LOG_LEVEL": "LOUD"},
+        "log_level `LOUD`",
+        "",
+    ),
     "no data directory": ({"CHECKREIN_DATA_DIR": ""}, "no data directory", "CHECKREIN_DATA_DIR"),
     "a connection rule of another form": ({"CHECKREIN_CONNECT_TO": "nonsense"}, "`nonsense`", ""),
     "a look at files without a pause": (
