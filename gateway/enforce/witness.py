@@ -15,7 +15,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from gateway.model.action import Action, Canonical, WitnessRead
 from gateway.model.approval import Witness
@@ -33,6 +33,7 @@ VALUE_CHARS_MAX: Final = 512
 
 _DOMAIN: Final = b"checkrein.witness.v1\n"
 _VARIABLE: Final = re.compile(r"\{([a-z_.]+)\}")
+_SLASH: Final = re.compile(r"[/\\]")
 
 _LEFT_OUT: Final = frozenset(
     {
@@ -134,9 +135,14 @@ def _value_of(action: Action, name: str) -> str:
     else:
         value = action.params.get(name.removeprefix("params."))
     text = str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
-    if not 0 < len(text) <= VALUE_CHARS_MAX or not text.isprintable() or not text.strip("."):
+    if not 0 < len(text) <= VALUE_CHARS_MAX or not text.isprintable() or _is_way(text):
         raise WitnessError("witness.no_target", f"`{name}` names nothing that could be read")
     return quote(text, safe="")
+
+
+def _is_way(text: str) -> bool:
+    """Whether a server that decodes a segment once more could find a way to another path in it."""
+    return any(piece.partition(";")[0] in (".", "..") for piece in _SLASH.split(unquote(text)))
 
 
 def _is_kept(header: Header) -> bool:
