@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.authoring.cases import run_cases
+from gateway.authoring.policies.cases import run_cases
 from gateway.canonicalize.canonicalizer import Canonicalizer
 from gateway.content import mappers_dir, policies_dir
 from gateway.decide.bundle import Bundle

@@ -7,9 +7,9 @@ from collections import Counter
 from dataclasses import replace
 from itertools import product
 
-from gateway.authoring.policy_diff import Certainty, Comparison, compare
-from gateway.authoring.policy_space import Shape, Signatures, classes_of
-from gateway.authoring.replay import Verdict
+from gateway.authoring.policies.diff.compare import Certainty, Comparison, compare
+from gateway.authoring.policies.diff.space import Shape, Signatures, classes_of
+from gateway.authoring.policies.replay.tally import Verdict
 from gateway.decide.bundle import Bundle
 from gateway.decide.patterns import parse_pattern
 from gateway.decide.rules.policy import Policy

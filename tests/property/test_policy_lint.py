@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.authoring.lint import Finding, lint
+from gateway.authoring.policies.lint.rules import Finding, lint
 from gateway.decide.bundle import Bundle
 from gateway.decide.rules.policy import Policy, Rule
 from gateway.model.action import Action

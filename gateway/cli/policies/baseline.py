@@ -30,7 +30,7 @@ def baseline(records: tuple[IO[bytes], ...], name: str) -> None:
     Records are lines as `audit export` writes them; `-` is standard input. Counted is what was let
     pass, once for each decision. The document goes to standard output.
     """
-    from gateway.authoring.baseline import build_baseline
+    from gateway.authoring.policies.baseline import build_baseline
 
     with ExitStack() as opened:
         files = [opened.enter_context(file) for file in records]

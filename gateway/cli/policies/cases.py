@@ -13,7 +13,7 @@ from gateway.cli.options import json_option
 from gateway.cli.policies.loading import paths_argument, paths_or_shipped, show_problems
 
 if TYPE_CHECKING:
-    from gateway.authoring.cases import CaseResult, Report, Untried
+    from gateway.authoring.policies.cases import CaseResult, Report, Untried
     from gateway.cli.output import Output
 
 
@@ -43,7 +43,7 @@ def test(paths: tuple[Path, ...], coverage: bool, strict: bool, json_wanted: boo
     A case expects any of effect, policy, rule, reason, message, mode, unresolved, score, level
     (low, moderate, high, critical), watched, limits and obligations.
     """
-    from gateway.authoring.cases import report_cases
+    from gateway.authoring.policies.cases import report_cases
     from gateway.cli.output import Output
     from gateway.model.errors import ConfigurationError
 

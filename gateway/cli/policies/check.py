@@ -20,7 +20,7 @@ from gateway.cli.policies.loading import (
 )
 
 if TYPE_CHECKING:
-    from gateway.authoring.lint import LintWarning
+    from gateway.authoring.policies.lint.rules import LintWarning
     from gateway.cli.output import Output
     from gateway.decide.bundle import Bundle
 
@@ -68,8 +68,8 @@ def check(
 
 
 def _warnings(bundle: Bundle, mappers: tuple[Path, ...]) -> list[LintWarning]:
-    from gateway.authoring.lint import lint
-    from gateway.authoring.name_lint import lint_names
+    from gateway.authoring.policies.lint.names import lint_names
+    from gateway.authoring.policies.lint.rules import lint
 
     organisation = getattr(bundle.risks, "organisation", None)
     groups = frozenset() if organisation is None else organisation.approver_groups

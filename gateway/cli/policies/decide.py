@@ -48,8 +48,8 @@ def decide(paths: tuple[Path, ...], mode_name: str, with_trace: bool, _json_want
     A line that can't be read is answered with a BLOCK. Limits are named, not counted: nothing is
     remembered from line to line.
     """
-    from gateway.authoring.policies import LineDecider
-    from gateway.authoring.questions import LINE_BYTES_MAX
+    from gateway.authoring.policies.answers import LineDecider
+    from gateway.authoring.policies.questions import LINE_BYTES_MAX
     from gateway.model.effect import Mode
 
     decider = LineDecider(load(paths), Mode(mode_name), with_trace=with_trace)

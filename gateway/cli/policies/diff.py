@@ -13,8 +13,8 @@ from gateway.cli.options import json_option
 from gateway.cli.policies.loading import load, mappers_option, mappers_or_shipped
 
 if TYPE_CHECKING:
-    from gateway.authoring.policy_diff import Change, Comparison
-    from gateway.authoring.rule_changes import RuleChange
+    from gateway.authoring.policies.diff.compare import Change, Comparison
+    from gateway.authoring.policies.diff.rule_changes import RuleChange
     from gateway.cli.output import Output
 
 CHANGES_SHOWN = 40
@@ -56,9 +56,9 @@ def diff(
     are compared as they are written.
     """
     from gateway.authoring.listing import acts_of_mappers
-    from gateway.authoring.policy_diff import compare
-    from gateway.authoring.policy_space import classes_of, shapes_of
-    from gateway.authoring.rule_changes import rule_changes
+    from gateway.authoring.policies.diff.compare import compare
+    from gateway.authoring.policies.diff.rule_changes import rule_changes
+    from gateway.authoring.policies.diff.space import classes_of, shapes_of
     from gateway.cli.output import Output
 
     out = Output(json_wanted=json_wanted)

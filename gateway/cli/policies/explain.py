@@ -15,9 +15,9 @@ from gateway.cli.output import EFFECT_STYLES
 from gateway.cli.policies.loading import load, paths_argument
 
 if TYPE_CHECKING:
-    from gateway.authoring.near_misses import Miss
-    from gateway.authoring.questions import Question
-    from gateway.authoring.record_lines import Recorded
+    from gateway.authoring.policies.near_misses import Miss
+    from gateway.authoring.policies.questions import Question
+    from gateway.authoring.policies.replay.recorded import Recorded
     from gateway.cli.output import Output
     from gateway.decide.bundle import Bundle
     from gateway.decide.rules.trace import PolicyTrace, RuleTrace
@@ -68,7 +68,7 @@ def explain(
     did. A recorded decision is explained by the policies that you name, with the time and the
     labels of then.
     """
-    from gateway.authoring.policies import render, traces
+    from gateway.authoring.policies.answers import render, traces
     from gateway.cli.output import Output
     from gateway.model.effect import Mode
 
@@ -100,7 +100,7 @@ def explain(
 
 
 def _question(action_json: str | None) -> Question:
-    from gateway.authoring.questions import LINE_BYTES_MAX, InputError, parse_question
+    from gateway.authoring.policies.questions import LINE_BYTES_MAX, InputError, parse_question
 
     given = sys.stdin.buffer.read(LINE_BYTES_MAX + 1) if action_json is None else None
     try:
@@ -115,8 +115,8 @@ def _question(action_json: str | None) -> Question:
 
 
 def _recorded(decision_id: str, record: Path | None, data_dir_path: Path | None) -> Recorded:
-    from gateway.authoring.questions import InputError
-    from gateway.authoring.record_lines import parse_recorded
+    from gateway.authoring.policies.questions import InputError
+    from gateway.authoring.policies.replay.recorded import parse_recorded
 
     wanted = decision_id.encode()
     for line in _lines(record, data_dir_path):
@@ -135,7 +135,7 @@ def _recorded(decision_id: str, record: Path | None, data_dir_path: Path | None)
 
 
 def _lines(record: Path | None, data_dir_path: Path | None) -> Iterator[bytes]:
-    from gateway.authoring.replay_files import Part, lines_of, record_files
+    from gateway.authoring.policies.replay.files import Part, lines_of, record_files
     from gateway.cli.api import open_api
 
     if record is None:
@@ -187,7 +187,7 @@ def _show_decision(out: Output, decision: Decision) -> None:
 
 
 def _show_traces(out: Output, question: Question, bundle: Bundle) -> None:
-    from gateway.authoring.near_misses import near_misses
+    from gateway.authoring.policies.near_misses import near_misses
 
     context, actions = question.context, question.canonical.actions
     found = question.explain(bundle)
@@ -227,7 +227,7 @@ def _words(rule: RuleTrace) -> str:
 
 
 def _show_risk(out: Output, decision: Decision) -> None:
-    from gateway.authoring.cases import level_of
+    from gateway.authoring.policies.cases import level_of
     from gateway.cli.output import Column
 
     risk = decision.risk
@@ -237,7 +237,7 @@ def _show_risk(out: Output, decision: Decision) -> None:
 
 
 def _nearest_json(question: Question, bundle: Bundle) -> list[list[dict[str, object]]]:
-    from gateway.authoring.near_misses import near_misses
+    from gateway.authoring.policies.near_misses import near_misses
 
     actions = question.canonical.actions
     found: list[list[dict[str, object]]] = []

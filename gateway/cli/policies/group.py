@@ -15,14 +15,14 @@ from gateway.cli.policies.replay import replay
 
 @click.group(
     epilog="""\b
-Before you switch a policy on:
+Examples, before you switch a policy on:
   checkrein policies check mine.yaml              what is wrong, and what can never happen
   checkrein policies test mine.yaml --coverage    its cases, and the rules that no case tries
   checkrein policies diff policies/ mine.yaml     what becomes looser, what tighter
   checkrein policies replay --against mine.yaml   what it would have said to what was recorded
 
 \b
-When it is switched on:
+Examples, when it is switched on:
   checkrein policies explain mine.yaml --action '{"provider":"stripe",...}'
   checkrein mappers map < requests.jsonl | checkrein policies decide mine.yaml
 """

@@ -15,8 +15,8 @@ from gateway.cli.options import data_dir_option, json_option
 from gateway.cli.policies.loading import load
 
 if TYPE_CHECKING:
-    from gateway.authoring.replay import Group, Tally
-    from gateway.authoring.replay_files import Progress
+    from gateway.authoring.policies.replay.files import Progress
+    from gateway.authoring.policies.replay.tally import Group, Tally
     from gateway.cli.output import Output
 
 GROUPS_SHOWN = 20
@@ -84,7 +84,7 @@ def replay(
 
 
 def _fails(tally: Tally, fail_on: str | None) -> bool:
-    from gateway.authoring.replay import Direction
+    from gateway.authoring.policies.replay.tally import Direction
 
     if fail_on is None:
         return False
@@ -96,7 +96,7 @@ def _fails(tally: Tally, fail_on: str | None) -> bool:
 def _replay_files(
     records: tuple[Path, ...], against: tuple[Path, ...], baseline: tuple[Path, ...]
 ) -> Tally:
-    from gateway.authoring.replay_files import record_files, replay_files
+    from gateway.authoring.policies.replay.files import record_files, replay_files
 
     try:
         files = record_files(records)
@@ -117,7 +117,7 @@ def _replay_files(
 def _replay_stored(
     data_dir_path: Path | None, against: tuple[Path, ...], baseline: tuple[Path, ...]
 ) -> Tally:
-    from gateway.authoring.replay import Replay
+    from gateway.authoring.policies.replay.tally import Replay
     from gateway.cli.api import open_api
 
     found = Replay(load(against), load(baseline) if baseline else None)
@@ -155,7 +155,7 @@ def _sorted_groups(tally: Tally) -> list[tuple[Group, int]]:
 
 
 def _show(out: Output, tally: Tally) -> None:
-    from gateway.authoring.replay import Direction
+    from gateway.authoring.policies.replay.tally import Direction
     from gateway.cli.output import Column
 
     out.say(f"{tally.decisions} decisions in {tally.lines} records", "bold")
@@ -210,7 +210,7 @@ def _row(tally: Tally, group: Group, count: int) -> tuple[object, ...]:
 def _as_json(tally: Tally) -> dict[str, Any]:
     from dataclasses import asdict
 
-    from gateway.authoring.replay import Direction
+    from gateway.authoring.policies.replay.tally import Direction
 
     return {
         "records": tally.lines,

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.authoring import replay_files as files
-from gateway.authoring.replay_files import replay_files
+from gateway.authoring.policies.replay import files
+from gateway.authoring.policies.replay.files import replay_files
 from gateway.model.decision import Context
 from tests.support.policy_records import record_fields, sealed
 from tests.support.policy_world import act, bundle_of, policy_text

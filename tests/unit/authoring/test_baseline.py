@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from gateway.authoring.baseline import Built, build_baseline, nearest_rank
+from gateway.authoring.policies.baseline import Built, build_baseline, nearest_rank
 from gateway.cli.policies.baseline import LINE_BYTES_MAX, baseline
 from gateway.decide.baseline import Baseline
 from gateway.decide.documents.baseline import CURRENCIES_MAX
@@ -161,7 +161,7 @@ def test_percentiles_are_values(values: list[int], percentile: int, wanted: int)
 
 def test_a_document_has_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
     """Names come from agents: what is seldom finds no room."""
-    monkeypatch.setattr("gateway.authoring.baseline.ROWS_MAX", 5)
+    monkeypatch.setattr("gateway.authoring.policies.baseline.ROWS_MAX", 5)
     often = [{"action": "often"}, {"action": "often"}]
     names = [{"action": f"tool_{number}"} for number in range(5)]
     currencies = [refund(1, f"cur{chr(97 + number)}") for number in range(CURRENCIES_MAX + 1)]
@@ -175,7 +175,7 @@ def test_a_document_has_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Files in, a document out; what it was made of is told beside."""
-    monkeypatch.setattr("gateway.authoring.baseline.ROWS_MAX", 5)
+    monkeypatch.setattr("gateway.authoring.policies.baseline.ROWS_MAX", 5)
     (tmp_path / "a.jsonl").write_bytes(record(1) + b"\n" + record(2) + b"\nnonsense\n")
     (tmp_path / "b.jsonl").write_bytes(record(2) + b"\n")
     result = CliRunner().invoke(

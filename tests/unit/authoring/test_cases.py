@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.authoring.cases import report_cases, run_cases
+from gateway.authoring.policies.cases import report_cases, run_cases
 from gateway.content import policies_dir
 from gateway.model.errors import ConfigurationError
 from tests.support.policy_world import policy_text

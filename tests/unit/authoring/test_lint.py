@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.authoring.lint import Finding, lint
-from gateway.authoring.name_lint import lint_names
+from gateway.authoring.policies.lint.names import lint_names
+from gateway.authoring.policies.lint.rules import Finding, lint
 from gateway.content import mappers_dir, policies_dir
 from gateway.decide.loader import load_bundle
 from tests.support.policy_world import policies_of, policy_text

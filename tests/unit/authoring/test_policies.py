@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from gateway.authoring.policies import LineDecider
-from gateway.authoring.questions import LINE_BYTES_MAX, parse_question
+from gateway.authoring.policies.answers import LineDecider
+from gateway.authoring.policies.questions import LINE_BYTES_MAX, parse_question
 from gateway.decide.bundle import Bundle
 from gateway.model.effect import Mode
 from tests.support.policy_world import bundle_of, policy_text

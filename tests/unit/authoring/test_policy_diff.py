@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.authoring.policy_diff import Certainty, Comparison, compare
-from gateway.authoring.policy_space import Shape, classes_of
-from gateway.authoring.replay import Direction
-from gateway.authoring.rule_changes import Fate, rule_changes
+from gateway.authoring.policies.diff.compare import Certainty, Comparison, compare
+from gateway.authoring.policies.diff.rule_changes import Fate, rule_changes
+from gateway.authoring.policies.diff.space import Shape, classes_of
+from gateway.authoring.policies.replay.tally import Direction
 from gateway.decide.bundle import Bundle
 from tests.support.policy_world import bundle_of, policy_text
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.authoring.questions import LINE_BYTES_MAX
+from gateway.authoring.policies.questions import LINE_BYTES_MAX
 from gateway.content import mappers_dir
 from gateway.model.decision import Context
 from tests.support.policy_commands import GOOD, READ, Standard, line_of, on_terminal, run

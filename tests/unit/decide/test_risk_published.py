@@ -6,7 +6,7 @@ import json
 import re
 from dataclasses import replace
 
-from gateway.authoring.questions import question_of
+from gateway.authoring.policies.questions import question_of
 from gateway.canonicalize.authored.taxonomy import TAXONOMY_FILE, load_taxonomy
 from gateway.content import mappers_dir, policies_dir
 from gateway.decide.assessment import FACTOR_NAMES

@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from gateway.authoring.questions import action_of
+from gateway.authoring.policies.questions import action_of
 from gateway.record.line import action_json
 from tests.support.policy_world import act
 

@@ -13,9 +13,10 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
-from gateway.authoring.implication import is_impossible
-from gateway.authoring.lint import mode_of, scope_term
-from gateway.authoring.literals import (
+from gateway.authoring.policies.diff.space import Class, Probe, Shape, probes_of
+from gateway.authoring.policies.lint.rules import mode_of, scope_term
+from gateway.authoring.policies.proofs.implication import is_impossible
+from gateway.authoring.policies.proofs.literals import (
     TERMS_MAX,
     Compares,
     Fits,
@@ -25,8 +26,7 @@ from gateway.authoring.literals import (
     matching,
     not_matching,
 )
-from gateway.authoring.policy_space import Class, Probe, Shape, probes_of
-from gateway.authoring.replay import Direction, Verdict, direction_of
+from gateway.authoring.policies.replay.tally import Direction, Verdict, direction_of
 from gateway.decide.bundle import Bundle
 from gateway.decide.conditions.syntax import BinaryOp
 from gateway.decide.patterns import Pattern

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import orjson
 
-from gateway.authoring.questions import InputError, Question, action_of
+from gateway.authoring.policies.questions import InputError, Question, action_of
 from gateway.decide.bundle import Bundle
 from gateway.decide.conditions.syntax import Node, children, path_of
 from gateway.decide.rules.policy import Limit, MatchField, Per, Policy, Rule

@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
-from gateway.authoring.implication import is_impossible
-from gateway.authoring.literals import Fits, Says, Term, TooManyError, alternatives
-from gateway.authoring.rule_cover import can_match, can_overlap, cover_of, takes_all
+from gateway.authoring.policies.proofs.implication import is_impossible
+from gateway.authoring.policies.proofs.literals import Fits, Says, Term, TooManyError, alternatives
+from gateway.authoring.policies.proofs.rule_cover import can_match, can_overlap, cover_of, takes_all
 from gateway.decide.conditions.syntax import Literal
 from gateway.decide.patterns import Pattern
 from gateway.decide.rules.index import deciding_order

@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterable
 from typing import Final
 
-from gateway.authoring.questions import InputError, Question, parse_question
+from gateway.authoring.policies.questions import InputError, Question, parse_question
 from gateway.decide.bundle import Bundle
 from gateway.decide.rules.trace import PolicyTrace
 from gateway.model.codec import JsonValue

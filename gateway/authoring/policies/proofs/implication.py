@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from enum import Enum
 from typing import Final
 
-from gateway.authoring.literals import (
+from gateway.authoring.policies.proofs.literals import (
     Atom,
     Compares,
     Fits,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from gateway.authoring.questions import InputError, Question, question_of
+from gateway.authoring.policies.questions import InputError, Question, question_of
 from gateway.decide.bundle import Bundle
 from gateway.decide.documents.document import (
     DocumentError,

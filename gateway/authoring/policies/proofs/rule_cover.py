@@ -9,8 +9,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Final
 
-from gateway.authoring.implication import is_impossible
-from gateway.authoring.literals import (
+from gateway.authoring.policies.proofs.implication import is_impossible
+from gateway.authoring.policies.proofs.literals import (
     TERMS_MAX,
     Term,
     TooManyError,

@@ -14,7 +14,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Final
 
-from gateway.authoring.replay import Replay, Tally
+from gateway.authoring.policies.replay.tally import Replay, Tally
 from gateway.decide.loader import load_bundle
 
 PART_BYTES: Final = 16 * 1024 * 1024

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from gateway.authoring.lint import Finding, LintWarning
 from gateway.authoring.listing import Act, acts_of_mappers, catalogs_of_mappers
+from gateway.authoring.policies.lint.rules import Finding, LintWarning
 from gateway.decide.patterns import Pattern
 from gateway.decide.rules.policy import MatchField, Policy, Rule
 

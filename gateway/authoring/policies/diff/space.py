@@ -13,7 +13,7 @@ from itertools import islice, product
 from typing import Any, Final, NamedTuple
 
 from gateway.authoring.listing import Act
-from gateway.authoring.literals import (
+from gateway.authoring.policies.proofs.literals import (
     Atom,
     Compares,
     Fits,

@@ -12,8 +12,13 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
-from gateway.authoring.questions import InputError
-from gateway.authoring.record_lines import NOT_BY_POLICY, Reads, Recorded, parse_recorded
+from gateway.authoring.policies.questions import InputError
+from gateway.authoring.policies.replay.recorded import (
+    NOT_BY_POLICY,
+    Reads,
+    Recorded,
+    parse_recorded,
+)
 from gateway.decide.bundle import Bundle
 from gateway.decide.limits.verdict import with_readings
 from gateway.model.decision import Decision

@@ -1,0 +1,1 @@
+"""What authors of policies ask before they switch them on: is it right, what changes, what was."""

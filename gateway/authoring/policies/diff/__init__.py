@@ -1,0 +1,1 @@
+"""Two sets of policies in, what becomes looser or tighter out."""

@@ -1,0 +1,1 @@
+"""Recorded decisions in, what other policies would have said to them out."""
