@@ -54,6 +54,12 @@ class Caller:
         no approval, whatever else it may do."""
         return not self.permissions.isdisjoint({Permission.GATEWAY, Permission.AGENT})
 
+    def person(self, said: str | None) -> str:
+        """Who acts. `said` tells apart those who share the installation's admin key; of every
+        other key its name stands for the person, whatever is said."""
+        is_shared = Permission.ADMIN in self.permissions
+        return (said if is_shared else None) or self.key_name
+
 
 def may(caller: Caller, needed: frozenset[Permission]) -> bool:
     """Whether the caller has one of the needed permissions. Nothing implies another one."""

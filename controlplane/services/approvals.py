@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, assert_never
 
-from controlplane.auth import Caller, Permission
+from controlplane.auth import Caller
 from controlplane.faults import ControlFault, Fault
 from controlplane.notify.bus import Bus, Topic
 from controlplane.services.waiting import WaitingRoom
@@ -48,8 +48,7 @@ class ApprovalSettings:
 
 @dataclass(frozen=True, slots=True)
 class Resolution:
-    """A person's answer. `resolved_by` tells apart those who share the installation's admin key;
-    of every other key its name stands for the person, whatever is said."""
+    """A person's answer. `resolved_by` is who they say they are; see `Caller.person`."""
 
     event: ApprovalEvent
     resolved_by: str | None
@@ -138,7 +137,7 @@ class ApprovalService:
         answer = Answer(
             LEGAL_MOVES[sources[0]][resolution.event],
             sources,
-            _who_answers(caller, resolution),
+            caller.person(resolution.resolved_by),
             caller.key_id,
             resolution.reason,
             self._settings.approved_seconds_max,
@@ -231,11 +230,6 @@ class ApprovalService:
             with contextlib.suppress(ControlFault):
                 await self.sweep()
             await asyncio.sleep(self._settings.sweep_seconds)
-
-
-def _who_answers(caller: Caller, resolution: Resolution) -> str:
-    is_shared = Permission.ADMIN in caller.permissions
-    return (resolution.resolved_by if is_shared else None) or caller.key_name
 
 
 def _found(row: ApprovalRow | None) -> ApprovalRow:

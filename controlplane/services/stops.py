@@ -115,7 +115,7 @@ def _signature(caller: Caller, by: str | None, reason: str) -> Signature:
         raise ControlFault(
             Fault.FORBIDDEN, "a gateway's or an agent's key can't work the kill switch"
         )
-    return Signature(by or caller.key_name, caller.key_id, reason)
+    return Signature(caller.person(by), caller.key_id, reason)
 
 
 def _revision(stops: Sequence[StopRow]) -> str:

@@ -90,6 +90,19 @@ async def test_a_stop_is_in_force_until_it_is_lifted(client: Client, case: str):
     assert await in_force(client) == before
 
 
+async def test_nobody_pulls_the_switch_in_the_name_of_another(client: Client):
+    """The name of a person's own key is recorded, whatever name is sent beside it."""
+    permissions = ["PolicyRead", "PolicyWrite"]
+    made = await client.call("POST", "/v1/keys", {"name": "eve", "permissions": permissions})
+    key = made.body["key"]
+    body = {"scope": "run", "name": "r-1", "reason": "for a test", "by": "alice"}
+    stop = (await client.call("POST", "/v1/stops", body, key)).body["stop"]
+    assert stop["by"] == "eve"
+    path = f"/v1/stops/{stop['stopId']}/lift"
+    lifted = await client.call("POST", path, {"reason": "for a test", "by": "alice"}, key)
+    assert lifted.body["stop"]["liftedBy"] == "eve"
+
+
 async def test_a_stop_is_lifted_once(client: Client):
     """A second lifting changes neither who nor why; of many at once one is done."""
     stop = (await pull(client)).body["stop"]
