@@ -327,8 +327,7 @@ def _used(reading: Mapping[str, Any]) -> tuple[int, bool]:
 
 
 def _reading(claim: LimitClaim, used: int, is_exceeded: bool) -> LimitReading:
-    is_more = claim.amount is None or used + claim.amount > claim.max
-    return LimitReading(claim, used, is_exceeded or is_more)
+    return LimitReading(claim, used, is_exceeded or claim.exceeds(used))
 
 
 def _unavailable(message: str, retryable: bool = True) -> LimitError:

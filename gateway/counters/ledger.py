@@ -270,8 +270,7 @@ class Ledger:
 
 
 def _reading(claim: LimitClaim, used: int) -> LimitReading:
-    exceeded = claim.amount is None or used + claim.amount > claim.max
-    return LimitReading(claim, used, exceeded)
+    return LimitReading(claim, used, claim.exceeds(used))
 
 
 def _blocks(reading: LimitReading) -> bool:

@@ -49,12 +49,22 @@ class LimitClaim:
     terms: ApprovalTerms | None = None
     unread: str = ""
 
+    @property
+    def policy_and_id(self) -> tuple[str, str]:
+        """The parts of `limit`."""
+        policy, _, limit_id = self.limit.partition("/")
+        return policy, limit_id
+
+    def exceeds(self, used: int) -> bool:
+        """Whether it is too much beside what is used: more than `max`, or nobody knows how much."""
+        return self.amount is None or used + self.amount > self.max
+
 
 @dataclass(frozen=True, slots=True)
 class LimitReading:
     """What a counter held before a claim, in the claim's unit, reserved amounts included.
 
-    `is_exceeded` is `used + amount > max`, or an amount that could not be read.
+    `is_exceeded` holds wherever `claim.exceeds(used)`; who counts for several may know of more.
     """
 
     claim: LimitClaim

@@ -175,8 +175,7 @@ def _spoke(bundle: Bundle, question: Question) -> Iterable[tuple[str, str]]:
     for watched in decision.watched:
         yield watched.policy, watched.rule or ""
     for claim in decision.claims:
-        policy, _, limit = claim.limit.partition("/")
-        yield policy, limit
+        yield claim.policy_and_id
 
 
 def _policy_of(path: Path) -> Path:
@@ -199,7 +198,7 @@ def _differences(bundle: Bundle, case: _Case) -> Iterable[Difference]:
         "level": level_of(decision.risk.score),
         "score": decision.risk.score,
         "watched": [each.rule or f"{each.policy}'s default" for each in decision.watched],
-        "limits": [claim.limit.partition("/")[2] for claim in decision.claims],
+        "limits": [claim.policy_and_id[1] for claim in decision.claims],
         "obligations": list(decision.obligations),
     }
     for name, wanted in case.expected.items():

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from gateway.model.decision import APPROVERS_DIFFER, Decision, ReasonCode, Watched
 from gateway.model.effect import Effect, Mode
-from gateway.model.limit import LimitClaim, LimitReading
+from gateway.model.limit import LimitReading
 
 
 def with_readings(decision: Decision, readings: Sequence[LimitReading]) -> Decision:
@@ -20,7 +20,7 @@ def with_readings(decision: Decision, readings: Sequence[LimitReading]) -> Decis
     gateway's is."""
     exceeded = [reading for reading in readings if reading.is_exceeded]
     watched = tuple(
-        Watched(*_names(reading.claim), reading.claim.effect, reading.claim.reason_code)
+        Watched(*reading.claim.policy_and_id, reading.claim.effect, reading.claim.reason_code)
         for reading in exceeded
         if reading.claim.mode is Mode.MONITOR
     )
@@ -32,7 +32,7 @@ def with_readings(decision: Decision, readings: Sequence[LimitReading]) -> Decis
     claim = worst.claim
     done = Effect.ALLOW if decision.passes else decision.effect
     if claim.effect.strictness > done.strictness:
-        policy, limit = _names(claim)
+        policy, limit = claim.policy_and_id
         changed = replace(
             changed,
             effect=claim.effect,
@@ -75,9 +75,11 @@ def with_store_gone(decision: Decision) -> Decision:
     enforced = [claim for claim in decision.claims if claim.mode is Mode.ENFORCE]
     reason = ReasonCode.LIMIT_STORE_UNAVAILABLE
     if not enforced:
-        watched = tuple(Watched(*_names(claim), Effect.BLOCK, reason) for claim in decision.claims)
+        watched = tuple(
+            Watched(*claim.policy_and_id, Effect.BLOCK, reason) for claim in decision.claims
+        )
         return replace(decision, watched=decision.watched + watched)
-    policy, limit = _names(enforced[0])
+    policy, limit = enforced[0].policy_and_id
     return replace(
         decision,
         effect=Effect.BLOCK,
@@ -88,11 +90,6 @@ def with_store_gone(decision: Decision) -> Decision:
         mode=Mode.ENFORCE,
         terms=None,
     )
-
-
-def _names(claim: LimitClaim) -> tuple[str, str]:
-    policy, _, limit = claim.limit.partition("/")
-    return policy, limit
 
 
 def _sentence(reading: LimitReading) -> str:

@@ -222,6 +222,5 @@ def _with_recorded_readings(decision: Decision, recorded: Recorded) -> tuple[Dec
         if used is None:
             unknown = "limits without a reading"
             used = 0
-        exceeded = claim.amount is None or used + claim.amount > claim.max
-        readings.append(LimitReading(claim, used, exceeded))
+        readings.append(LimitReading(claim, used, claim.exceeds(used)))
     return with_readings(decision, readings), unknown
