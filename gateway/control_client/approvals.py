@@ -12,12 +12,15 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+import orjson
+
 from gateway.control_client.client import ControlPlaneClient
 from gateway.control_client.retry import call_until, pauses
 from gateway.control_client.settings import ControlSettings
 from gateway.model.action import Action, Canonical
 from gateway.model.approval import Approval, ApprovalState
 from gateway.model.codec import JsonValue
+from gateway.model.decision import ReasonCode
 from gateway.model.effect import ApprovalTerms
 from gateway.model.errors import ApprovalError, ControlPlaneError
 from gateway.ports import ApprovalAsk, Clock
@@ -28,6 +31,13 @@ SUMMARY_CHARS_MAX: Final = 400
 SHORT_CHARS_MAX: Final = 200
 SUMMARY_PARAMS_MAX: Final = 8
 SUMMARY_ACTIONS_MAX: Final = 5
+_SHOWN: Final = (
+    "agent", "provider", "operation", "action", "kind", "target", "params", "authority", "method",
+    "path", "summary",
+)  # fmt: skip
+"""What a person agrees to. A question that was asked before, perhaps by somebody with a stolen key,
+must have said the same of the action."""
+
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -49,7 +59,14 @@ class ControlPlaneDesk:
             )
         except ControlPlaneError as error:
             raise _unavailable(error) from error
-        return _checked(answer, digest=ask.digest)
+        approval = _checked(answer, digest=ask.digest)
+        if not _says_the_same(answer, question):
+            await self.void(approval.approval_id, ReasonCode.APPROVAL_TERMS_CHANGED)
+            raise ApprovalError(
+                "approval.other_words",
+                "a person was asked about this action in other words; send it again to ask anew",
+            )
+        return approval
 
     async def wait(self, approval_id: str, seconds_max: float) -> Approval:
         """See `ApprovalDesk.wait`. An outage shorter than the wait is only a longer wait."""
@@ -231,6 +248,18 @@ def _checked(
             "approval.mismatch", "the control plane answered about another action", retryable=False
         )
     return approval
+
+
+def _says_the_same(answer: Mapping[str, Any], question: Mapping[str, Any]) -> bool:
+    """Whether both show a person the same. Compared as JSON, in which lists are of one kind."""
+    try:
+        asked, shown = (
+            orjson.dumps([fields.get(name) for name in _SHOWN], option=orjson.OPT_SORT_KEYS)
+            for fields in (question, answer)
+        )
+    except TypeError:
+        return False
+    return asked == shown
 
 
 def _terms(terms: Mapping[str, Any]) -> ApprovalTerms:

@@ -100,6 +100,18 @@ async def test_a_question_is_pending_until_it_is_answered(subject: Subject, dige
     assert await subject.desk.consume(approval.approval_id, digest, "claim") is None
 
 
+async def test_the_same_act_joins_whatever_its_params_are(subject: Subject, digest: str) -> None:
+    """Lists, objects, texts that are not plain: what was stored is what is asked again."""
+    params = {"to": ("a@x.test", "b@x.test"), "deep": {"b": [1, None], "a": True}, "text": "ä\n�"}
+    canonical = Canonical((an_action(params),), "stripe", "stripe")
+    ask = replace(an_ask(digest), canonical=canonical)
+    first = await subject.desk.ask(ask)
+    batch = Canonical((an_action(params), an_action()), "stripe", "stripe")
+    assert (await subject.desk.ask(ask)).approval_id == first.approval_id
+    other = replace(ask, digest=hashlib.sha256(digest.encode()).hexdigest(), canonical=batch)
+    assert await subject.desk.ask(other) == await subject.desk.ask(other)
+
+
 async def test_the_same_act_joins(subject: Subject, digest: str) -> None:
     """Pending or approved; another agent's or another act is another question."""
     first = await subject.desk.ask(an_ask(digest))

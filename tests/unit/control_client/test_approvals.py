@@ -142,7 +142,7 @@ async def test_a_lost_reply_is_asked_for_again(
 ) -> None:
     """Asking joins, so twice is as good as once."""
     plane.script = ["cut", 503, "garbage"]
-    plane.answers["/v1/approvals"] = approval()
+    plane.answers["/v1/approvals"] = approval(**question_json(an_ask()))
     found = await desk.ask(an_ask())
     assert (found.approval_id, found.state, found.expires_at) == (
         "apr-1", ApprovalState.PENDING, AT,
@@ -150,6 +150,32 @@ async def test_a_lost_reply_is_asked_for_again(
     bodies = [call.body for call in plane.calls]
     assert len(bodies) == 4
     assert all(body == bodies[0] for body in bodies)
+
+
+SHOWN: dict[str, Any] = {
+    "another act": {"action": "get_balance"},
+    "another operation": {"operation": "stripe.balance.retrieve"},
+    "another sentence": {"summary": "get_balance"},
+    "another target": {"target": {"type": "charge", "id": "ch_2"}},
+    "other params": {"params": {"amount": 1}},
+    "another place": {"path": "/v1/balance"},
+    "nothing at all": {"params": None},
+}
+
+
+@pytest.mark.parametrize("changes", SHOWN.values(), ids=SHOWN)
+async def test_a_question_that_says_something_else_is_not_joined(
+    plane: FakeControlPlane, desk: ControlPlaneDesk, changes: dict[str, Any]
+) -> None:
+    """Somebody with a stolen gateway's key asked in harmless words, under the digest of this act:
+    a person may have agreed to those. The question is void, and nothing waits for it."""
+    forged = {**question_json(an_ask()), **changes}
+    plane.answers["/v1/approvals"] = approval("APPROVED", **forged)
+    plane.answers["/v1/approvals/apr-1/void"] = approval("CANCELLED")
+    with pytest.raises(ApprovalError) as raised:
+        await desk.ask(an_ask())
+    assert raised.value.code == "approval.other_words"
+    assert [call.path for call in plane.calls] == ["/v1/approvals", "/v1/approvals/apr-1/void"]
 
 
 async def test_a_lost_consumption_repeats_its_claim(
