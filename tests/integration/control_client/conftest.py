@@ -1,4 +1,4 @@
-"""A real control plane for the gateway's client."""
+"""A real control plane for the gateway's client, and a scripted one that publishes bundles."""
 
 from __future__ import annotations
 
@@ -10,8 +10,11 @@ import pytest
 from controlplane.store.embedded import EmbeddedPostgres
 from gateway.control_client.client import ControlPlaneClient
 from gateway.control_client.settings import ControlSettings
+from gateway.decide.envelope import public_key_text
+from tests.support.bundle_feed import SIGNER, content_of, sealed
 from tests.support.control_plane import Client, running_plane
 from tests.support.database import database_name, postgres_server
+from tests.support.fake_control_plane import FakeControlPlane, fake_control_plane
 
 __all__ = ["database_name", "postgres_server"]
 
@@ -48,3 +51,12 @@ async def client(control_settings: ControlSettings) -> AsyncIterator[ControlPlan
     client = ControlPlaneClient(control_settings)
     yield client
     await client.close()
+
+
+@pytest.fixture
+async def publisher() -> AsyncIterator[FakeControlPlane]:
+    """A scripted control plane whose current bundle is the fifth."""
+    async with fake_control_plane() as fake:
+        fake.bundle_key = public_key_text(SIGNER.public_key())
+        fake.set_bundle(5, sealed(content_of(5)))
+        yield fake

@@ -59,9 +59,8 @@ CONDITIONS = [
 ]  # fmt: skip
 
 
-def _subjects(text: str, action: Action, context: Context) -> tuple[str, str]:
+def _subjects(condition: Condition, action: Action, context: Context) -> tuple[str, str]:
     """What could not be read, as the decision names it and as the interpreter does."""
-    condition = Condition(text, parse(text))
     assessed = Assessment.of_score(20)
     answer = condition.holds(action, context, assessed)
     exact = answer.subject or "the condition" if isinstance(answer, Unresolved) else ""
@@ -89,7 +88,7 @@ def test_compiled_is_interpreted(text: str) -> None:
             expected = UNTOLD if isinstance(exact, Unresolved) else exact
             assert answer(action, context, assessed) == expected
             if exact is not False:
-                named, told = _subjects(text, action, context)
+                named, told = _subjects(condition, action, context)
                 assert named == told
 
 
