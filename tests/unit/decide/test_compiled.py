@@ -11,6 +11,7 @@ import pytest
 from gateway.decide.assessment import Assessment
 from gateway.decide.conditions.checker import check
 from gateway.decide.conditions.parser import parse
+from gateway.decide.conditions.syntax import ConditionError, Span
 from gateway.decide.conditions.unresolved import Unresolved
 from gateway.decide.loader import make_bundle
 from gateway.decide.rules.policy import Condition
@@ -114,6 +115,14 @@ def test_texts_of_a_policy_stay_texts(text: str) -> None:
         answer = compiled(parse(condition))
         holding = act(params={"v": text, text: text})
         assert answer(holding, who(), Assessment.of_score(0)) is True
+
+
+def test_a_name_that_runs_into_a_text_is_no_prefix_of_it() -> None:
+    """Two words without an operator between them, wherever they touch."""
+    with pytest.raises(ConditionError) as caught:
+        parse('params.a == x"y"')
+    assert caught.value.span == Span(13, 16)
+    assert 'unexpected `"y"`' in caught.value.message
 
 
 @pytest.mark.parametrize("is_enabled", [True, False])

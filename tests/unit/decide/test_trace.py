@@ -73,6 +73,18 @@ def test_a_label_that_fits_is_no_obstacle() -> None:
     assert mismatch_dynamic(rule, action, who(), Assessment(Risk(0, (), ""))) == "target.label"
 
 
+def test_every_label_of_the_agent_counts() -> None:
+    """The first that does not fit is named, behind those that do."""
+    rules = "- {id: a, priority: 1, effect: ALLOW, match: {labels: {owner: ann, team: pay*}}}"
+    bundle = bundle_of(policy_text(rules))
+    (found,) = trace(bundle.policies, act(), who(labels={"owner": "ann", "team": "x"}))
+    assert [(each.finding, each.field) for each in found.rules] == [
+        (Finding.NO_MATCH, "labels.team")
+    ]
+    (found,) = trace(bundle.policies, act(), who(labels={"owner": "ann", "team": "payments"}))
+    assert found.decided_by == "a"
+
+
 def test_monitor_mode_is_explained() -> None:
     """Watched rules, and policies that are only shadows."""
     rules = """
