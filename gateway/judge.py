@@ -81,11 +81,16 @@ class Judge:
         ruleset = self.ruleset
         canonical = await self._read(ruleset.canonicalizer, exchange)
         context = self._context_of(exchange)
-        digest = None
-        if exchange.request.body is not None:
-            digest = action_digest(exchange, canonical)
         decision = self._decide(ruleset, exchange, canonical, context)
-        decision, stake = await self._reservations.take(decision, context.now, decision_id, digest)
+        digest, stake = None, Stake()
+        try:
+            if exchange.request.body is not None:
+                digest = action_digest(exchange, canonical)
+            decision, stake = await self._reservations.take(
+                decision, context.now, decision_id, digest
+            )
+        except Exception:
+            decision = _broken(ruleset.bundle, exchange)
         return Judgement(canonical, context, decision, digest, stake)
 
     def stop_of(self, exchange: Exchange, canonical: Canonical) -> Stop | None:
@@ -131,9 +136,14 @@ class Judge:
                 return bundle.refuse(canonical, context)
             return bundle.decide(canonical.actions, context, self._mode)
         except Exception:
-            log.exception("decision failed", extra={"request_id": exchange.request_id})
-            telemetry.BUGS.inc()
-            return bundle.fault()
+            return _broken(bundle, exchange)
+
+
+def _broken(bundle: Bundle, exchange: Exchange) -> Decision:
+    """The BLOCK of a request at which something of ours broke, within its handler."""
+    log.exception("decision failed", extra={"request_id": exchange.request_id})
+    telemetry.BUGS.inc()
+    return bundle.fault()
 
 
 def _without_rules(bundle: Bundle, reason: str, message: str) -> Decision:
