@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from gateway.decide.conditions.syntax import Function
+from gateway.decide.conditions.syntax import INT64_MAX, INT64_MIN, Function
 from gateway.decide.conditions.times import (
     Duration,
     Timestamp,
@@ -23,9 +23,6 @@ from gateway.decide.conditions.times import (
     timestamp_text,
 )
 from gateway.decide.conditions.unresolved import Unresolved
-
-INT64_MIN: Final = -(2**63)
-INT64_MAX: Final = 2**63 - 1
 
 NUMBER_CHARS_MAX: Final = 128
 """A longer text is no number that anybody writes."""

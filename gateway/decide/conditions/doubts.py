@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import cast
 
 from gateway.decide.assessment import Assessment
-from gateway.decide.conditions.facts import OPEN, Fact, ValueType, fact_of
+from gateway.decide.conditions.facts import Fact, ValueType, fact_of
 from gateway.decide.conditions.interpreter import Interpreted, interpret
 from gateway.decide.conditions.syntax import (
     EQUALITY,
@@ -102,14 +102,13 @@ def _is_settled(node: Node) -> bool:
     if isinstance(node, Literal | Not | ListLiteral):
         return all(map(_is_settled, children(node)))
     fact = fact_of(node)
-    return fact is not None and fact.type not in OPEN and "_give_up" not in fact.source
+    return fact is not None and fact.is_settled
 
 
 def _members(node: Node) -> tuple[_Member, ...] | None:
     fact = fact_of(node)
     if fact is not None:
-        is_settled = fact.type not in OPEN and "_give_up" not in fact.source
-        return () if is_settled else None
+        return () if fact.is_settled else None
     match node:
         case Literal():
             return ()

@@ -13,7 +13,7 @@ from enum import Enum
 from operator import attrgetter
 from typing import Final
 
-from gateway.decide.assessment import Assessment
+from gateway.decide.assessment import PARTS, Assessment
 from gateway.decide.conditions.syntax import Name, Node, Select
 from gateway.decide.conditions.times import Timestamp
 from gateway.decide.conditions.unresolved import Unresolved
@@ -44,6 +44,8 @@ class ValueType(Enum):
 OPEN: Final = frozenset({ValueType.ANY, ValueType.DATA})
 """Types that leave the decision to the evaluation."""
 
+GIVE_UP: Final = "_give_up()"
+"""What a fact's source says where there is nothing, or nothing that can be told."""
 
 Read = Callable[[Action, Context, Assessment], object]
 
@@ -51,7 +53,7 @@ Read = Callable[[Action, Context, Assessment], object]
 @dataclass(frozen=True, slots=True)
 class Fact:
     """`source` is the Python expression for the value, over `p` (params), `a` (action), `c`
-    (context) and `r` (assessment); `_give_up()` in it stands for what can't be read. `read` gives
+    (context) and `r` (assessment); `GIVE_UP` in it stands for what can't be read. `read` gives
     the same, but a point in time is its number in `source`: that has the same order, and nothing
     else is asked of it there. `item` is the type of a map's values or a list's items."""
 
@@ -59,6 +61,11 @@ class Fact:
     source: str
     read: Read
     item: ValueType = ValueType.ANY
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether it can always be read, as a value of its type."""
+        return self.type not in OPEN and GIVE_UP not in self.source
 
 
 def _of_action(attribute: str, of_type: ValueType) -> Fact:
@@ -78,7 +85,7 @@ def _part_of_risk(name: str) -> Fact:
             raise Unresolved(f"risk.{name}")
         return assessed.parts[name]
 
-    source = f"(r.parts[{name!r}] if {name!r} in r.parts else _give_up())"
+    source = f"(r.parts[{name!r}] if {name!r} in r.parts else {GIVE_UP})"
     return Fact(ValueType.INT, source, read)
 
 
@@ -95,8 +102,6 @@ def _read_target_labels(action: Action, _context: Context, assessed: Assessment)
     return assessed.labels
 
 
-RISK_PARTS: Final = ("operation", "target", "context", "deviation")
-
 FACTS: Final[Mapping[str, Fact]] = {
     "params": Fact(
         ValueType.MAP, "p", lambda action, _context, _assessed: action.params, ValueType.DATA
@@ -108,12 +113,12 @@ FACTS: Final[Mapping[str, Fact]] = {
     "target.type": _of_action("target.type", ValueType.TEXT),
     "target.id": Fact(
         ValueType.TEXT,
-        f"(a.target.id if not a.missing or {TARGET_ID!r} not in a.missing else _give_up())",
+        f"(a.target.id if not a.missing or {TARGET_ID!r} not in a.missing else {GIVE_UP})",
         lambda action, _context, _assessed: _read_target_id(action),
     ),
     "target.labels": Fact(
         ValueType.LIST,
-        f"(r.labels if not a.missing or {TARGET_ID!r} not in a.missing else _give_up())",
+        f"(r.labels if not a.missing or {TARGET_ID!r} not in a.missing else {GIVE_UP})",
         _read_target_labels,
         ValueType.TEXT,
     ),
@@ -136,7 +141,7 @@ FACTS: Final[Mapping[str, Fact]] = {
     "risk.score": Fact(
         ValueType.INT, "r.risk.score", lambda _action, _context, assessed: assessed.risk.score
     ),
-    **{f"risk.{name}": _part_of_risk(name) for name in RISK_PARTS},
+    **{f"risk.{name}": _part_of_risk(name) for name in PARTS},
     "risk.factors": Fact(
         ValueType.MAP,
         "r.factors",
@@ -148,7 +153,7 @@ FACTS: Final[Mapping[str, Fact]] = {
 GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
     "target": ("target.type", "target.id", "target.labels"),
     "agent": ("agent.id", "agent.labels"),
-    "risk": ("risk.score", *(f"risk.{name}" for name in RISK_PARTS), "risk.factors"),
+    "risk": ("risk.score", *(f"risk.{name}" for name in PARTS), "risk.factors"),
 }
 """Words that are no value themselves, only the first half of one."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from gateway.decide.conditions.scanner import INT64_MAX, Token, TokenKind, scan
+from gateway.decide.conditions.scanner import Token, TokenKind, scan
 from gateway.decide.conditions.signatures import GLOBALS, SIGNATURES
 from gateway.decide.conditions.spelling import (
     BEHIND,
@@ -21,6 +21,7 @@ from gateway.decide.conditions.spelling import (
 from gateway.decide.conditions.syntax import (
     CONDITION_DEPTH_MAX,
     EQUALITY,
+    INT64_MAX,
     LIST_ITEMS_MAX,
     ORDERING,
     QUANTIFIERS_MAX,

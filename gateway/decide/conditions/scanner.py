@@ -11,9 +11,7 @@ from collections.abc import Iterator
 from enum import Enum
 from typing import NamedTuple
 
-from gateway.decide.conditions.syntax import CONDITION_CHARS_MAX, ConditionError, Span
-
-INT64_MAX = 2**63 - 1
+from gateway.decide.conditions.syntax import CONDITION_CHARS_MAX, INT64_MAX, ConditionError, Span
 
 
 class TokenKind(Enum):

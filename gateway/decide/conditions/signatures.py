@@ -11,12 +11,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from gateway.decide.conditions.facts import ValueType
+from gateway.decide.conditions.operand_types import NUMBERS, TIMES
 from gateway.decide.conditions.syntax import Function
 from gateway.decide.conditions.times import CLOCK_PARTS, PARTS
 
 _TEXT: Final = frozenset({ValueType.TEXT})
-_NUMBERS: Final = frozenset({ValueType.INT, ValueType.DOUBLE})
-_TIMES: Final = frozenset({ValueType.TIMESTAMP, ValueType.DURATION})
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +52,11 @@ SIGNATURES: Final[Mapping[Function, Signature]] = {
     Function.CONTAINS: _of_text(_TEXT),
     Function.MATCHES: _of_text(_TEXT),
     Function.INT: _conversion(
-        _NUMBERS | _TEXT | {ValueType.TIMESTAMP}, ValueType.INT, "a number, text or a point in time"
+        NUMBERS | _TEXT | {ValueType.TIMESTAMP}, ValueType.INT, "a number, text or a point in time"
     ),
-    Function.DOUBLE: _conversion(_NUMBERS | _TEXT, ValueType.DOUBLE, "a number or text"),
+    Function.DOUBLE: _conversion(NUMBERS | _TEXT, ValueType.DOUBLE, "a number or text"),
     Function.STRING: _conversion(
-        _TEXT | _TIMES | {ValueType.INT, ValueType.BOOL},
+        _TEXT | TIMES | {ValueType.INT, ValueType.BOOL},
         ValueType.TEXT,
         "a whole number, text, true or false, or a time",
     ),
@@ -72,7 +71,7 @@ SIGNATURES: Final[Mapping[Function, Signature]] = {
     ),
     **{
         part: Signature(
-            (_TIMES if part in CLOCK_PARTS else frozenset({ValueType.TIMESTAMP}), _TEXT),
+            (TIMES if part in CLOCK_PARTS else frozenset({ValueType.TIMESTAMP}), _TEXT),
             ValueType.INT,
             "a point in time or a span" if part in CLOCK_PARTS else "a point in time",
             optional=1,

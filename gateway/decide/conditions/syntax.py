@@ -24,6 +24,11 @@ QUANTIFIERS_MAX = 8
 """Quantifiers of one condition. Each of them may take its whole budget, see `evaluation`."""
 
 
+INT64_MIN = -(2**63)
+INT64_MAX = 2**63 - 1
+"""Whole numbers of the language have 64 bits."""
+
+
 class Span(NamedTuple):
     """Offsets into the condition's text, in characters; `end` is exclusive."""
 
