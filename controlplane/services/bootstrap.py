@@ -12,9 +12,9 @@ from pathlib import Path
 
 from controlplane.auth import Permission, hash_key, is_usable_key, key_prefix, mint_key
 from controlplane.faults import StartError
+from controlplane.private_file import create_private
 from controlplane.settings import BootstrapKeys
 from controlplane.store.agents import AgentStore
-from controlplane.store.cluster import create_private
 from controlplane.store.keys import KeyStore, NewKey
 
 TENANT = "default"
@@ -63,8 +63,6 @@ def _key_of_file(file: Path, role: str) -> str:
     """The key in the file; a new one, written there, when there is none."""
     try:
         text = create_private(file, mint_key(role) + "\n")
-        if file.stat().st_mode & 0o077:
-            file.chmod(0o600)
     except (OSError, UnicodeDecodeError) as error:
         raise StartError(
             "bootstrap.key_file",

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from controlplane.faults import StartError
-from controlplane.store.cluster import create_private
+from controlplane.private_file import create_private
 from gateway.decide.envelope import key_id_of, public_key_text
 
 FILE = "bundle-key.pem"
@@ -58,8 +58,6 @@ def load_signing_key(data_dir: Path | None, key_file: Path | None) -> SigningKey
     file = data_dir / FILE
     try:
         create_private(file, _new_key())
-        if file.stat().st_mode & 0o077:
-            file.chmod(0o600)
     except (OSError, UnicodeDecodeError) as error:
         raise StartError(
             "bundle.key_file",

@@ -27,6 +27,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from controlplane.faults import StartError
+from controlplane.private_file import create_private
 from controlplane.store.binaries import Identity
 
 SOCKET_PORT = 5432
@@ -186,26 +187,6 @@ def load_secrets(home: Path) -> Secrets:
             f"`{file}` can't be read",
             "restore it from a backup; the data beside it can't be opened without it",
         ) from error
-
-
-def create_private(file: Path, text: str) -> str:
-    """Write a new file of mode 0600, complete or not at all; what is there already stays.
-
-    Returns what the file then holds: of several that create it at once, one wins.
-    """
-    if not file.exists():
-        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        number, name = tempfile.mkstemp(prefix=f".{file.name}-", dir=file.parent)
-        try:
-            with os.fdopen(number, "w", encoding="utf-8") as stream:
-                stream.write(text)
-                stream.flush()
-                os.fsync(stream.fileno())
-            with contextlib.suppress(FileExistsError):
-                os.link(name, file)
-        finally:
-            Path(name).unlink(missing_ok=True)
-    return file.read_text(encoding="utf-8")
 
 
 def scram_verifier(password: str) -> str:

@@ -6,7 +6,6 @@ import base64
 import hashlib
 import hmac
 import os
-import threading
 from pathlib import Path
 
 import pytest
@@ -17,7 +16,6 @@ from controlplane.store.cluster import (
     Cluster,
     Secrets,
     _is_server_command,
-    create_private,
     disown_pid_file,
     load_secrets,
     lock_home,
@@ -104,24 +102,6 @@ def test_broken_secrets_are_told(tmp_path: Path):
     with pytest.raises(StartError, match="can't be read"):
         load_secrets(tmp_path)
     assert (tmp_path / "secrets.json").read_text() == "{}"
-
-
-def test_of_many_who_create_a_file_one_wins(tmp_path: Path):
-    """All read the same text, and no unfinished file is left."""
-    texts: list[str] = []
-    threads = [
-        threading.Thread(
-            target=lambda number=number: texts.append(create_private(tmp_path / "k", f"{number}\n"))
-        )
-        for number in range(16)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(texts) == 16
-    assert len(set(texts)) == 1
-    assert [file.name for file in tmp_path.iterdir()] == ["k"]
 
 
 def test_a_home_is_locked_once(tmp_path: Path):
