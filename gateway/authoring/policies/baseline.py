@@ -20,7 +20,7 @@ import orjson
 
 from gateway.decide.baseline import NO_CURRENCY, Usual
 from gateway.decide.documents.baseline import AMOUNT_MAX, CURRENCIES_MAX, ROWS_MAX
-from gateway.decide.documents.schema import API_VERSION
+from gateway.decide.documents.heading import API_VERSION
 from gateway.model.record import EntryKind
 
 NAME_CHARS_MAX: Final = 200

@@ -14,8 +14,7 @@ from gateway.decide.conditions.regex import PatternError, compile_pattern
 from gateway.decide.conditions.syntax import Call, ConditionError, Function, Literal, Node
 from gateway.decide.conditions.times import PARTS
 from gateway.decide.conditions.unresolved import Unresolved
-from gateway.decide.conditions.zones import load_zone, load_zone_names
-from gateway.decide.nearest import nearest_help
+from gateway.decide.conditions.zones import load_zone, unknown_zone
 
 _FORMS: Final = {
     Function.INT: ("a whole number", "digits alone: no unit, no point, nothing to group them"),
@@ -62,14 +61,8 @@ def _faults_of_zone(zone: Node, of_type: ValueType) -> list[ConditionError]:
         message = "the time zone must be written out"
         return [ConditionError(message, zone.span, 'as in `now.getHours("Europe/Berlin")`')]
     if load_zone(zone.value) is None:
-        help_text = nearest_help(zone.value, load_zone_names())
-        return [
-            ConditionError(
-                f"there is no time zone `{zone.value[:60]}`",
-                zone.span,
-                help_text or "write `Europe/Berlin`, `UTC` or `+05:30`",
-            )
-        ]
+        message, help_text = unknown_zone(zone.value)
+        return [ConditionError(message, zone.span, help_text)]
     return []
 
 

@@ -13,6 +13,8 @@ from importlib import resources
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from gateway.decide.nearest import nearest_help
+
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _OFFSET: Final = re.compile(r"([+-]?)([01][0-9]|2[0-3]):([0-5][0-9])")
 _SECONDS_MIN: Final = -62_135_596_800 + 2 * 86_400
@@ -39,6 +41,13 @@ def load_zone(name: str) -> tzinfo | None:
         return None
     with resources.files("tzdata.zoneinfo").joinpath(*name.split("/")).open("rb") as file:
         return ZoneInfo.from_file(file, key=name)
+
+
+def unknown_zone(name: str) -> tuple[str, str]:
+    """What is wrong with a name that no zone has, and the way out."""
+    help_text = nearest_help(name, load_zone_names())
+    message = f"there is no time zone `{name[:60]}`"
+    return message, help_text or "write `Europe/Berlin`, `UTC` or `+05:30`"
 
 
 def offset_seconds(zone: tzinfo, seconds: int) -> int:

@@ -9,8 +9,8 @@ from typing import Final
 
 from gateway.decide.baseline import Baseline, Usual
 from gateway.decide.documents.document import Item, Scalar
+from gateway.decide.documents.heading import read_heading
 from gateway.decide.documents.reader import Reader
-from gateway.decide.documents.schema import API_VERSION
 
 KIND: Final = "Baseline"
 
@@ -31,15 +31,11 @@ _SPAN: Final = re.compile(r"([0-9]|1[0-9]|2[0-3])(?:-([0-9]|1[0-9]|2[0-3]))?")
 
 def read_baseline(reader: Reader, document: Item) -> Baseline | None:
     """Read one document; None when it has no usable body."""
-    top = ("apiVersion", "kind", "metadata", "spec")
-    found = reader.fields(document, "a baseline", top, top)
-    if "apiVersion" in found:
-        reader.choice(found["apiVersion"], "`apiVersion`", {API_VERSION: API_VERSION})
-    metadata = reader.fields(found.get("metadata"), "`metadata`", ("name",), ("name",))
-    if "name" in metadata:
-        reader.text_of(metadata["name"], "`name`")
+    name, body = read_heading(reader, document, "a baseline", KIND)
+    if name is not None:
+        reader.text_of(name, "`name`")
     keys = ("snapshot", "date", "agents")
-    spec = reader.fields(found.get("spec"), "`spec`", keys, keys)
+    spec = reader.fields(body, "`spec`", keys, keys)
     if len(spec) < len(keys):
         return None
     snapshot = _formed(reader, spec["snapshot"], "`snapshot`", _SNAPSHOT, "a short name")

@@ -9,14 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import tzinfo
 from typing import Final
 
-from gateway.decide.conditions.zones import load_zone, load_zone_names
 from gateway.decide.documents.document import Fields, Item, Scalar
+from gateway.decide.documents.heading import EFFECTS, MODES
 from gateway.decide.documents.reader import Reader, parse_duration
+from gateway.decide.documents.zones import read_zone
 from gateway.decide.limits.window import Window
-from gateway.decide.nearest import nearest_help
 from gateway.decide.rules.policy import Condition, Limit, Match, Per, Place
 from gateway.model.effect import ApprovalTerms, Effect, Mode
 from gateway.model.limit import WindowKind
@@ -33,12 +32,7 @@ SUM_DEPTH_MAX: Final = 8
 
 _PER: Final = {per.value: per for per in Per}
 _CALENDAR: Final = {kind.value: kind for kind in WindowKind if kind is not WindowKind.SLIDING}
-_MODES: Final = {mode.value: mode for mode in Mode}
-_EFFECTS: Final = {
-    "BLOCK": Effect.BLOCK,
-    "DENY": Effect.BLOCK,
-    "REQUIRE_APPROVAL": Effect.REQUIRE_APPROVAL,
-}
+_EFFECTS: Final = {word: effect for word, effect in EFFECTS.items() if effect is not Effect.ALLOW}
 _PATH: Final = re.compile(r"params(?:\.[A-Za-z_][A-Za-z0-9_]*)+")
 _GROUPED: Final = re.compile(r"[0-9]+(?:[_' ,.][0-9]{3})+")
 _KEYS: Final = (
@@ -94,7 +88,7 @@ def _limit(item: Item, parts: Parts, policy: str) -> Limit | None:
         effect = _effect(found["effect"], reader)
     mode: Mode | None = Mode.ENFORCE
     if "mode" in found:
-        mode = reader.choice(found["mode"], "`mode`", _MODES)
+        mode = reader.choice(found["mode"], "`mode`", MODES)
     path = _path(found["sum"], reader) if "sum" in found else None
     match, condition = parts.match(found.get("match")), parts.condition(found.get("when"))
     terms = parts.terms(found.get("approval"), effect)
@@ -156,10 +150,16 @@ def _path(item: Item, reader: Reader) -> tuple[str, ...] | None:
 def _window(item: Item, reader: Reader) -> Window | None:
     if isinstance(item, Fields):
         found = reader.fields(item, "`window`", ("calendar", "timezone"), ("calendar",))
-        kind, zone = None, _zone(found.get("timezone"), reader)
+        kind = None
         if "calendar" in found:
             kind = reader.choice(found["calendar"], "`calendar`", _CALENDAR)
-        return None if kind is None or zone is None else Window(kind, 0, *zone)
+        if "timezone" not in found:
+            return None if kind is None else Window(kind)
+        named = read_zone(reader, found["timezone"])
+        if kind is None or named is None:
+            return None
+        name, zone = named
+        return Window(kind, zone=zone, zone_name=name)
     written = item.written if isinstance(item, Scalar) else ""
     if written in _CALENDAR:
         return Window(_CALENDAR[written])
@@ -176,19 +176,3 @@ def _window(item: Item, reader: Reader) -> Window | None:
         reader.complain(item.mark, "`window` must be from 1 second to 366 days")
         return None
     return Window(WindowKind.SLIDING, seconds)
-
-
-def _zone(item: Item | None, reader: Reader) -> tuple[tzinfo, str] | None:
-    name = "UTC" if item is None else reader.text_of(item, "`timezone`")
-    if name is None:
-        return None
-    zone = load_zone(name)
-    if zone is not None:
-        return zone, name
-    assert item is not None, "UTC is always known"
-    reader.complain(
-        item.mark,
-        f"there is no time zone `{name[:60]}`",
-        nearest_help(name, load_zone_names()),
-    )
-    return None

@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final, TypeVar
 
-from gateway.decide.conditions.zones import load_zone, load_zone_names
 from gateway.decide.documents.document import Fields, Item
+from gateway.decide.documents.heading import read_heading
 from gateway.decide.documents.patterns import hold, read_pattern
 from gateway.decide.documents.reader import Reader
-from gateway.decide.documents.schema import API_VERSION
+from gateway.decide.documents.zones import read_zone
 from gateway.decide.nearest import nearest_help
 from gateway.decide.organisation import (
     DAYS,
@@ -57,13 +57,9 @@ def read_organisation(
     reader: Reader, document: Item, vocabulary: Vocabulary
 ) -> Organisation | None:
     """Read one document; None when it has no usable name or body."""
-    top = ("apiVersion", "kind", "metadata", "spec")
-    found = reader.fields(document, "an organisation", top, top)
-    if "apiVersion" in found:
-        reader.choice(found["apiVersion"], "`apiVersion`", {API_VERSION: API_VERSION})
-    metadata = reader.fields(found.get("metadata"), "`metadata`", ("name",), ("name",))
-    name = _name(reader, metadata["name"], "`name`") if "name" in metadata else None
-    spec = reader.fields(found.get("spec"), "`spec`", _KEYS)
+    named, body = read_heading(reader, document, "an organisation", KIND)
+    name = None if named is None else _name(reader, named, "`name`")
+    spec = reader.fields(body, "`spec`", _KEYS)
 
     def names(key: str) -> frozenset[str]:
         return _names(reader, spec[key], f"`{key}`") if key in spec else frozenset()
@@ -84,7 +80,7 @@ def read_organisation(
         _scales(reader, spec.get("amountScales")),
         _risk_classes(reader, spec.get("riskClasses"), vocabulary),
     )
-    return None if name is None or "spec" not in found else organisation
+    return None if name is None or body is None else organisation
 
 
 def _name(reader: Reader, item: Item, what: str) -> str | None:
@@ -194,24 +190,18 @@ def _working_hours(reader: Reader, item: Item | None) -> WorkingHours | None:
     found = reader.fields(item, "`workingHours`", keys, keys)
     if len(found) < len(keys):
         return None
-    timezone = reader.text_of(found["timezone"], "`timezone`")
-    zone = None if timezone is None else load_zone(timezone)
-    if timezone is not None and zone is None:
-        help_text = nearest_help(timezone, load_zone_names())
-        reader.complain(
-            found["timezone"].mark, f"there is no time zone `{timezone[:60]}`", help_text
-        )
+    named = read_zone(reader, found["timezone"])
     days = {
         day
         for each in reader.items(found["days"], "`days`", len(DAYS))
         if (day := reader.choice(each, "a day", _DAYS)) is not None
     }
     start, end = _minute(reader, found["from"], "`from`"), _minute(reader, found["to"], "`to`")
-    if start is None or end is None or timezone is None or zone is None:
+    if start is None or end is None or named is None:
         return None
     if start >= end:
         reader.complain(found["to"].mark, "`to` must be later in the day than `from`")
-    return WorkingHours(timezone, zone, frozenset(days), start, end)
+    return WorkingHours(*named, frozenset(days), start, end)
 
 
 def _minute(reader: Reader, item: Item, what: str) -> int | None:

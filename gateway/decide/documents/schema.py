@@ -15,6 +15,7 @@ from gateway.decide.conditions.names import AGENT_LABELS, unknown_name
 from gateway.decide.conditions.parser import parse
 from gateway.decide.conditions.syntax import ConditionError
 from gateway.decide.documents.document import Item, Scalar
+from gateway.decide.documents.heading import EFFECTS, MODES, read_heading
 from gateway.decide.documents.limits import Parts, read_limits
 from gateway.decide.documents.patterns import hold, read_pattern
 from gateway.decide.documents.reader import Reader, parse_duration
@@ -31,7 +32,6 @@ from gateway.model.decision import ReasonCode
 from gateway.model.effect import ApprovalTerms, Effect, Mode
 from gateway.model.vocabulary import Vocabulary
 
-API_VERSION: Final = "checkrein/v1"
 KIND: Final = "Policy"
 
 RULES_MAX: Final = 20_000
@@ -48,13 +48,6 @@ TIMEOUT_SECONDS_MAX: Final = 7 * 86_400
 QUORUM_MAX: Final = 20
 GROUPS_MAX: Final = 50
 
-EFFECTS: Final = {
-    "ALLOW": Effect.ALLOW,
-    "BLOCK": Effect.BLOCK,
-    "DENY": Effect.BLOCK,
-    "REQUIRE_APPROVAL": Effect.REQUIRE_APPROVAL,
-}
-_MODES: Final = {mode.value: mode for mode in Mode}
 _MATCH_FIELDS: Final = {match_field.value: match_field for match_field in MatchField}
 
 _POLICY_NAME: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
@@ -77,19 +70,13 @@ class Schema:
     def policy(self, document: Item) -> Policy | None:
         """Read one document; None when it has no usable name or body."""
         reader = self.reader
-        top = ("apiVersion", "kind", "metadata", "spec")
-        found = reader.fields(document, "a policy", top, top)
-        if "apiVersion" in found:
-            reader.choice(found["apiVersion"], "`apiVersion`", {API_VERSION: API_VERSION})
-        if "kind" in found:
-            reader.choice(found["kind"], "`kind`", {KIND: KIND})
-        name = self._policy_name(found.get("metadata"))
-        body = found.get("spec")
+        named, body = read_heading(reader, document, "a policy", KIND)
+        name = None if named is None else self._policy_name(named)
         spec = reader.fields(
             body, "`spec`", ("scope", "mode", "defaultEffect", "rules", "limits"), ("rules",)
         )
         scope = self._scope(spec.get("scope"))
-        mode = reader.choice(spec["mode"], "`mode`", _MODES) if "mode" in spec else Mode.ENFORCE
+        mode = reader.choice(spec["mode"], "`mode`", MODES) if "mode" in spec else Mode.ENFORCE
         default = Effect.BLOCK
         if "defaultEffect" in spec:
             chosen = reader.choice(spec["defaultEffect"], "`defaultEffect`", EFFECTS)
@@ -110,13 +97,8 @@ class Schema:
     def _place(self, item: Item) -> Place:
         return Place(self.reader.file, item.mark.line, item.mark.column)
 
-    def _policy_name(self, metadata: Item | None) -> str | None:
-        found = self.reader.fields(metadata, "`metadata`", ("name",), ("name",))
-        if "name" not in found:
-            return None
-        return self._named(
-            found["name"], "`name`", _POLICY_NAME, "lower-case letters, digits and hyphens"
-        )
+    def _policy_name(self, item: Item) -> str | None:
+        return self._named(item, "`name`", _POLICY_NAME, "lower-case letters, digits and hyphens")
 
     def _named(
         self, item: Item, what: str, form: re.Pattern[str], form_in_words: str
@@ -176,7 +158,7 @@ class Schema:
         enabled = True
         if "enabled" in found:
             enabled = reader.truth_of(found["enabled"], "`enabled`") is not False
-        mode = reader.choice(found["mode"], "`mode`", _MODES) if "mode" in found else None
+        mode = reader.choice(found["mode"], "`mode`", MODES) if "mode" in found else None
         reason = self._reason(found.get("reason"), f"rule_{rule_id or ''}")
         message = self._message(found.get("message"), rule_id or "", policy)
         if rule_id is None or priority is None or effect is None:

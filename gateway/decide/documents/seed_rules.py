@@ -15,8 +15,9 @@ from pathlib import PurePath
 from typing import Final
 
 from gateway.decide.documents.document import Fields, Item, Items, Mark, Scalar
+from gateway.decide.documents.heading import API_VERSION, EFFECTS
 from gateway.decide.documents.reader import Reader
-from gateway.decide.documents.schema import API_VERSION, EFFECTS, KIND, PRIORITY_MAX, RULES_MAX
+from gateway.decide.documents.schema import KIND, PRIORITY_MAX, RULES_MAX
 from gateway.model.action import Kind
 from gateway.model.effect import Effect
 
