@@ -72,12 +72,14 @@ def parse_dockerfile(text: str) -> list[Stage]:
 
 
 def substitute(text: str, variables: Mapping[str, str]) -> str:
-    """Put variables in place of `${NAME}` and `${NAME:?message}`."""
+    """Put variables in place of `${NAME}`, `${NAME:?message}` and `${NAME:-default}`."""
 
     def value(match: re.Match[str]) -> str:
+        if match[2] is not None:
+            return variables.get(match[1]) or match[2]
         return variables[match[1]]
 
-    return re.sub(r"\$\{([A-Z_]+)(?::\?[^}]*)?\}", value, text)
+    return re.sub(r"\$\{([A-Z_]+)(?::\?[^}]*|:-([^}]*))?\}", value, text)
 
 
 def load_compose(text: str, variables: Mapping[str, str]) -> dict[str, Any]:

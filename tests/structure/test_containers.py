@@ -199,6 +199,40 @@ def test_every_name_is_one_that_a_process_reads() -> None:
     assert "CHECKREIN_API_KEY" in used
 
 
+def test_the_control_plane_keeps_its_signing_key_in_its_own_volume() -> None:
+    """A place to make the key in, which outlives the container and which nobody else sees."""
+    from controlplane.services.signing import FILE
+    from controlplane.settings import load_settings
+
+    settings = load_settings(environment_in_container("controlplane"))
+    assert settings.data_dir is not None
+    key_file = settings.bundles.key_file or settings.data_dir / FILE
+    ((volume, folder),) = (entry.split(":") for entry in service("controlplane")["volumes"])
+    beside = [
+        name
+        for name, other in compose()["services"].items()
+        if volume in str(other.get("volumes", ())) and name != "controlplane"
+    ]
+
+    assert str(key_file.parent) == folder
+    assert beside == []
+
+
+def test_rules_come_from_files_or_from_the_control_plane() -> None:
+    """One variable in `.env` switches; what it is left out for is the shipped policy."""
+    from gateway.rulesets.settings import PolicySource
+    from gateway.settings import load_settings
+
+    text = (COMPOSE_DIR / "compose.yaml").read_text()
+    found = []
+    for given in ({}, {"POLICY_SOURCE": ""}, {"POLICY_SOURCE": "control"}):
+        container = load_compose(text, VARIABLES | given)["services"]["gateway"]
+        environment = {**final().environment, **container["environment"]}
+        found.append(load_settings(environment).ruleset.policy_source)
+
+    assert found == [PolicySource.FILES, PolicySource.FILES, PolicySource.CONTROL]
+
+
 # --- the composition ------------------------------------------------------------------------------
 
 
