@@ -8,6 +8,7 @@ import click
 
 from gateway.cli.failures import EXIT_USAGE, CommandError
 from gateway.cli.options import data_dir_option, json_option
+from gateway.cli.session import open_session
 
 
 @click.group(
@@ -26,12 +27,11 @@ def agents() -> None:
 @json_option
 def list_(data_dir_path: Path | None, json_wanted: bool) -> None:
     """List the agents that are known."""
-    from gateway.cli.api import open_api
     from gateway.cli.moments import clock_time
-    from gateway.cli.output import Column, Output
+    from gateway.cli.output import Column
 
-    out = Output(json_wanted=json_wanted)
-    found = open_api(data_dir_path).get("/v1/agents")["agents"]
+    api, out = open_session(data_dir_path, json_wanted)
+    found = api.get("/v1/agents")["agents"]
     if out.as_json:
         out.emit({"agents": found})
         return
@@ -68,18 +68,15 @@ def create(
     The key is shown this once. Where the stack runs on this machine it is also kept in the data
     directory (mode 0600), so that `checkrein run --agent NAME` finds it.
     """
-    from gateway.cli.api import open_api
     from gateway.cli.datadir import load_running, open_data_dir
-    from gateway.cli.output import Output
     from gateway.cli.runs import agent_key_file, create_agent
 
-    api = open_api(data_dir_path)
+    api, out = open_session(data_dir_path, json_wanted)
     data_dir = open_data_dir(data_dir_path)
     agent_key_file(data_dir, name)
     running = load_running(data_dir)
     is_here = running is not None and running.api_url == api.url
     key = create_agent(data_dir if is_here else None, api, name, _parse_labels(labels))
-    out = Output(json_wanted=json_wanted)
     if out.as_json:
         out.emit({"name": name, "key": key})
         return

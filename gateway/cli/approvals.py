@@ -8,17 +8,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gateway.cli.failures import EXIT_USAGE, CommandError
 from gateway.cli.options import data_dir_option, json_option
+from gateway.cli.session import open_session
+from gateway.cli.short_ids import find_short_id, short_id
 
 if TYPE_CHECKING:
     from gateway.cli.api import Api
-    from gateway.cli.output import Output
 
 _STATES = ("PENDING", "APPROVED", "DENIED", "EXPIRED", "CANCELLED", "CONSUMED", "LAPSED")
 
 LIST_COUNT_MAX = 500
-PREFIX_CHARACTERS_MIN = 4
 
 
 @click.group(
@@ -51,7 +50,7 @@ def list_(
     from gateway.cli.moments import time_left, time_since
     from gateway.cli.output import STATE_STYLES, Column
 
-    api, out = _open(data_dir_path, json_wanted)
+    api, out = open_session(data_dir_path, json_wanted)
     query = {"status": status.upper() if status else None, "agent": agent, "limit": limit}
     found = api.get("/v1/approvals", query)["approvals"]
     if out.as_json:
@@ -72,7 +71,7 @@ def list_(
         ),
         (
             (
-                str(a["approvalId"])[:8],
+                short_id(a["approvalId"]),
                 a["status"],
                 sentence(a),
                 a["agent"],
@@ -93,7 +92,7 @@ def show(approval_id: str, data_dir_path: Path | None, json_wanted: bool) -> Non
     """Show one approval: the act, who asks, why it is held, the risk."""
     from gateway.cli.approval_card import show_card
 
-    api, out = _open(data_dir_path, json_wanted)
+    api, out = open_session(data_dir_path, json_wanted)
     approval = api.get(f"/v1/approvals/{find_id(api, approval_id)}")["approval"]
     if out.as_json:
         out.emit(approval)
@@ -136,7 +135,7 @@ def watch(data_dir_path: Path | None, json_wanted: bool) -> None:
     from gateway.cli.signals import SignalQueue
     from gateway.cli.terminal import has_terminal
 
-    api, out = _open(data_dir_path, json_wanted)
+    api, out = open_session(data_dir_path, json_wanted)
     with SignalQueue() as signals:
         if out.as_json or not has_terminal():
             watch_lines(api, out, signals)
@@ -154,20 +153,10 @@ def find_id(api: Api, text: str) -> str:
         return str(uuid.UUID(text))
     except ValueError:
         pass
-    if len(text) < PREFIX_CHARACTERS_MIN:
-        raise CommandError(
-            f"`{text}` is too short for an id",
-            f"give {PREFIX_CHARACTERS_MIN} characters or more",
-            status=EXIT_USAGE,
-        )
     found = api.get("/v1/approvals", {"limit": LIST_COUNT_MAX})["approvals"]
-    ids = [str(a["approvalId"]) for a in found if str(a["approvalId"]).startswith(text.lower())]
-    if len(ids) == 1:
-        return ids[0]
-    raise CommandError(
-        f"{len(ids) or 'no'} approvals have an id that begins with `{text}`",
-        "give more of it; `checkrein approvals list` shows them",
-    )
+    ids = (str(a["approvalId"]) for a in found)
+    advice = "give more of it; `checkrein approvals list` shows them"
+    return find_short_id(ids, text, "approvals", advice)
 
 
 def _answer(
@@ -176,7 +165,7 @@ def _answer(
     from gateway.cli.approval_answer import resolve
     from gateway.cli.approval_card import sentence, still_needed
 
-    api, out = _open(data_dir_path, json_wanted)
+    api, out = open_session(data_dir_path, json_wanted)
     approval = resolve(api, find_id(api, text), resolution, reason)
     if out.as_json:
         out.emit(approval)
@@ -189,10 +178,3 @@ def _answer(
         out.say(f"Your answer counts; {still_needed(approval)}.", "dim")
     elif is_yes:
         out.say("It goes through once, when the agent sends it or still waits with it.", "dim")
-
-
-def _open(data_dir_path: Path | None, json_wanted: bool) -> tuple[Api, Output]:
-    from gateway.cli.api import open_api
-    from gateway.cli.output import Output
-
-    return open_api(data_dir_path), Output(json_wanted=json_wanted)

@@ -11,6 +11,7 @@ import click
 
 from gateway.cli.failures import CommandError
 from gateway.cli.options import data_dir_option, json_option
+from gateway.cli.session import open_session
 
 if TYPE_CHECKING:
     from gateway.cli.api import Api
@@ -65,7 +66,7 @@ def tail(
     from gateway.cli.audit_table import show_decisions, show_record_line
     from gateway.cli.signals import SignalQueue
 
-    api, out = _open(data_dir_path, json_wanted)
+    api, out = open_session(data_dir_path, json_wanted)
     newest = api.get("/v1/records", {"last": max(lines, 1), "agent": agent})
     if out.as_json:
         for record in newest["records"] if lines else ():
@@ -101,7 +102,7 @@ def export(output_file: Path | None, data_dir_path: Path | None, json_wanted: bo
 
     The lines are JSON already; `audit verify FILE` checks them anywhere, without the server.
     """
-    api, out = _open(data_dir_path, json_wanted)
+    api, out = open_session(data_dir_path, json_wanted)
     count = 0
     if output_file is None:
         for line in _stored_lines(api):
@@ -147,7 +148,7 @@ def verify(file: Path | None, part: bool, data_dir_path: Path | None, json_wante
         out = Output(json_wanted=json_wanted)
         lines = _file_lines(file)
     else:
-        api, out = _open(data_dir_path, json_wanted)
+        api, out = open_session(data_dir_path, json_wanted)
         lines = _stored_lines(api)
     report = verify_lines(lines, is_whole=not part)
     show_report(out, report)
@@ -215,10 +216,3 @@ def _follow(
         records: Iterable[Mapping[str, Any]] = page["records"]
         yield from records
         cursor = str(page["nextCursor"])
-
-
-def _open(data_dir_path: Path | None, json_wanted: bool) -> tuple[Api, Output]:
-    from gateway.cli.api import open_api
-    from gateway.cli.output import Output
-
-    return open_api(data_dir_path), Output(json_wanted=json_wanted)

@@ -13,9 +13,9 @@ import click
 
 from gateway.cli.failures import EXIT_FAILED
 from gateway.cli.options import PolicyPath, data_dir_option, json_option
+from gateway.cli.session import open_session
 
 if TYPE_CHECKING:
-    from gateway.cli.api import Api
     from gateway.cli.bundle_source import Source
     from gateway.cli.output import Output
     from gateway.model.errors import Problem
@@ -90,7 +90,7 @@ def publish(
     from gateway.cli.bundle_source import load_source, problems_of
     from gateway.model.errors import ConfigurationError
 
-    api, out = _open(data_dir_path, json_wanted)
+    api, out = open_session(data_dir_path, json_wanted)
     try:
         with _at_work("checking the files"):
             source = load_source(paths, mappers_paths)
@@ -123,7 +123,7 @@ def list_(limit: int, data_dir_path: Path | None, json_wanted: bool) -> None:
     from gateway.cli.moments import clock_time
     from gateway.cli.output import Column
 
-    api, out = _open(data_dir_path, json_wanted)
+    api, out = open_session(data_dir_path, json_wanted)
     found = api.get("/v1/bundles", {"limit": limit})["bundles"]
     if out.as_json:
         out.emit({"bundles": found})
@@ -165,7 +165,7 @@ def show(
     """Show one bundle: who published it, when, why, and which files are in it."""
     from gateway.cli.moments import clock_time
 
-    api, out = _open(data_dir_path, json_wanted)
+    api, out = open_session(data_dir_path, json_wanted)
     bundle = api.get(f"/v1/bundles/{sequence}")["bundle"]
     if out.as_json:
         out.emit(bundle)
@@ -200,7 +200,7 @@ def activate(
     from gateway.cli.api import Refused
     from gateway.cli.bundle_source import problems_of
 
-    api, out = _open(data_dir_path, json_wanted)
+    api, out = open_session(data_dir_path, json_wanted)
     try:
         with _at_work("publishing"):
             answer = api.post(
@@ -226,7 +226,7 @@ def key(data_dir_path: Path | None, json_wanted: bool) -> None:
 
     A gateway that is given this key takes no bundle that another key signed.
     """
-    api, out = _open(data_dir_path, json_wanted)
+    api, out = open_session(data_dir_path, json_wanted)
     found = api.get("/v1/bundles/key")
     if out.as_json:
         out.emit(found)
@@ -248,7 +248,7 @@ def gateways(data_dir_path: Path | None, json_wanted: bool) -> None:
     from gateway.cli.moments import time_since
     from gateway.cli.output import Column
 
-    api, out = _open(data_dir_path, json_wanted)
+    api, out = open_session(data_dir_path, json_wanted)
     answer = api.get("/v1/gateways")
     if out.as_json:
         out.emit(answer)
@@ -291,13 +291,6 @@ def _state(gateway: dict[str, Any], current: dict[str, Any] | None) -> str:
         return "yes"
     newest = 0 if current is None else current["sequence"]
     return "ahead" if gateway["sequence"] > newest else "no"
-
-
-def _open(data_dir_path: Path | None, json_wanted: bool) -> tuple[Api, Output]:
-    from gateway.cli.api import open_api
-    from gateway.cli.output import Output
-
-    return open_api(data_dir_path), Output(json_wanted=json_wanted)
 
 
 def _at_work(words: str) -> AbstractContextManager[Any]:

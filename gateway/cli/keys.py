@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from gateway.cli.options import data_dir_option, json_option
+from gateway.cli.session import open_session
 
 PERMISSIONS = (
     "Admin", "ApprovalRead", "ApprovalWrite", "RecordRead", "AgentRead", "AgentWrite",
@@ -34,12 +35,11 @@ def keys() -> None:
 @json_option
 def list_(data_dir_path: Path | None, json_wanted: bool) -> None:
     """List keys by name; a key itself is never shown again."""
-    from gateway.cli.api import open_api
     from gateway.cli.moments import clock_time
-    from gateway.cli.output import Column, Output
+    from gateway.cli.output import Column
 
-    out = Output(json_wanted=json_wanted)
-    found = open_api(data_dir_path).get("/v1/keys")["keys"]
+    api, out = open_session(data_dir_path, json_wanted)
+    found = api.get("/v1/keys")["keys"]
     if out.as_json:
         out.emit({"keys": found})
         return
@@ -91,8 +91,6 @@ def create(
 
     NAME stands for the person: of two keys of one name, only one counts towards a quorum.
     """
-    from gateway.cli.api import open_api
-    from gateway.cli.output import Output
 
     body: dict[str, object] = {
         "name": name,
@@ -101,8 +99,8 @@ def create(
     }
     if days is not None:
         body["expiresInSeconds"] = days * 86_400
-    made = open_api(data_dir_path).post("/v1/keys", body)
-    out = Output(json_wanted=json_wanted)
+    api, out = open_session(data_dir_path, json_wanted)
+    made = api.post("/v1/keys", body)
     if out.as_json:
         out.emit(made)
         return
@@ -118,12 +116,9 @@ def revoke(key_id: str, data_dir_path: Path | None, json_wanted: bool) -> None:
     """End a key at once. Approvals that it was counted for wait for another person."""
     import urllib.parse
 
-    from gateway.cli.api import open_api
-    from gateway.cli.output import Output
-
     place = urllib.parse.quote(key_id, safe="")
-    key = open_api(data_dir_path).post(f"/v1/keys/{place}/revoke", {})["key"]
-    out = Output(json_wanted=json_wanted)
+    api, out = open_session(data_dir_path, json_wanted)
+    key = api.post(f"/v1/keys/{place}/revoke", {})["key"]
     if out.as_json:
         out.emit(key)
         return

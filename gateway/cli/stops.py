@@ -6,7 +6,6 @@ for gateways to say that they obey.
 
 from __future__ import annotations
 
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,13 +14,11 @@ import click
 
 from gateway.cli.failures import EXIT_USAGE, CommandError
 from gateway.cli.options import data_dir_option, json_option
+from gateway.cli.session import open_session
+from gateway.cli.short_ids import find_short_id, short_id
 
 if TYPE_CHECKING:
     from gateway.cli.api import Api
-    from gateway.cli.output import Output
-
-PREFIX_CHARACTERS_MIN = 4
-SHORT_ID_CHARACTERS = 8
 
 HEARD_SECONDS_MAX = 2.0
 """Gateways obey within a second; their records of it are here a moment later."""
@@ -122,12 +119,12 @@ def resume(
         raise CommandError(
             "name one stop, or give `--all`", "`checkrein stops` shows them", status=EXIT_USAGE
         )
-    api, out = _open(data_dir_path, json_wanted)
+    api, out = open_session(data_dir_path, json_wanted)
     found = api.get("/v1/stops")["stops"]
-    meant = found if stop_id is None else [_find(found, stop_id)]
-    lifted = [
-        api.post(f"/v1/stops/{each['stopId']}/lift", {"reason": reason})["stop"] for each in meant
-    ]
+    meant = [str(each["stopId"]) for each in found]
+    if stop_id is not None:
+        meant = [find_short_id(meant, stop_id, "stops in force", "`checkrein stops` shows them")]
+    lifted = [api.post(f"/v1/stops/{each}/lift", {"reason": reason})["stop"] for each in meant]
     if out.as_json:
         out.emit({"stops": lifted})
         return
@@ -146,7 +143,7 @@ def stops(with_lifted: bool, data_dir_path: Path | None, json_wanted: bool) -> N
     from gateway.cli.moments import time_since
     from gateway.cli.output import Column
 
-    api, out = _open(data_dir_path, json_wanted)
+    api, out = open_session(data_dir_path, json_wanted)
     found = api.get("/v1/stops", {"all": "true"} if with_lifted else None)["stops"]
     if out.as_json:
         out.emit({"stops": found})
@@ -165,7 +162,7 @@ def stops(with_lifted: bool, data_dir_path: Path | None, json_wanted: bool) -> N
         ),
         (
             (
-                str(each["stopId"])[:SHORT_ID_CHARACTERS],
+                short_id(each["stopId"]),
                 _what(each),
                 each["reason"],
                 each["by"],
@@ -182,7 +179,7 @@ def stops(with_lifted: bool, data_dir_path: Path | None, json_wanted: bool) -> N
 def _stop(
     scope: str, name: str | None, reason: str, data_dir_path: Path | None, json_wanted: bool
 ) -> None:
-    api, out = _open(data_dir_path, json_wanted)
+    api, out = open_session(data_dir_path, json_wanted)
     made = api.post("/v1/stops", {"scope": scope, "name": name, "reason": reason})["stop"]
     if not out.as_json:
         out.say(f"{_what(made)} is stopped.", "red")
@@ -201,7 +198,7 @@ def _stop(
         out.say("No gateway has said yet that it obeys; `checkrein audit tail` shows it.", "yellow")
     if hint:
         out.say(hint, "yellow")
-    short = str(made["stopId"])[:SHORT_ID_CHARACTERS]
+    short = short_id(made["stopId"])
     out.say(f"`checkrein resume {short} --reason WHY` ends it.", "dim")
 
 
@@ -247,31 +244,7 @@ def _providers() -> frozenset[str]:
     return frozenset(Canonicalizer.load([mappers_dir()]).vocabulary().providers)
 
 
-def _find(found: list[dict[str, Any]], text: str) -> dict[str, Any]:
-    """The stop in force whose id is, or begins with, the text."""
-    if len(text) < PREFIX_CHARACTERS_MIN:
-        raise CommandError(
-            f"`{text}` is too short for an id",
-            f"give {PREFIX_CHARACTERS_MIN} characters or more",
-            status=EXIT_USAGE,
-        )
-    fitting = [each for each in found if str(each["stopId"]).startswith(text.lower())]
-    if len(fitting) == 1:
-        return fitting[0]
-    raise CommandError(
-        f"{len(fitting) or 'no'} stops in force have an id that begins with `{text}`",
-        "`checkrein stops` shows them",
-    )
-
-
 def _what(made: dict[str, Any]) -> str:
     """What a stop is of, as the subject of a sentence."""
     name, scope = made.get("name"), str(made["scope"])
     return scope.capitalize() if not name else f"{scope.capitalize()} `{name}`"
-
-
-def _open(data_dir_path: Path | None, json_wanted: bool) -> tuple[Api, Output]:
-    from gateway.cli.api import open_api
-    from gateway.cli.output import Output
-
-    return open_api(data_dir_path), Output(json_wanted=json_wanted, stream=sys.stdout)
