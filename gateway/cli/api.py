@@ -36,18 +36,23 @@ Json = dict[str, Any]
 _ADVICE = {
     401: "the key is not known there; check CHECKREIN_API_KEY, or name the right `--data-dir`",
     403: "use a key with the permission, or of the group: `checkrein keys create --help`",
-    404: "check the id; `checkrein approvals list` and `checkrein agents list` show what exists",
-    409: "somebody or something was faster; look again with `checkrein approvals show ID`",
+    404: "check the id or name; the `list` beside this command shows what exists",
+    409: "somebody or something was faster; look again at what is there now",
     429: "wait a little, then try again",
 }
 
 _ADVICE_OF_CODE = {
     "ALREADY_EXISTS": "",
+    "APPROVAL_NOT_PENDING": "look again with `checkrein approvals show ID`",
     "BUNDLE_NONE": "publish one with `checkrein bundles publish PATH`",
     "BUNDLE_NO_KEY": "make one with `openssl genpkey -algorithm ed25519`, for the control plane",
     "BUNDLE_UNVERIFIED": "publish them with `checkrein bundles publish PATH`",
+    "FAILED_PRECONDITION": "",
+    "STOPS_FULL": "`checkrein stops` shows them",
+    "STOP_LIFTED": "`checkrein stops --all` shows by whom",
 }
-"""Where the status alone would give the wrong advice."""
+"""By the code of the envelope, or by its finer reason code, where the status alone would give the
+wrong advice."""
 
 
 class Refused(CommandError):
@@ -148,11 +153,13 @@ def _refused(error: urllib.error.HTTPError) -> Refused:
     try:
         envelope = json.loads(error.read(REFUSAL_BYTES_MAX))["error"]
         message, code = str(envelope["message"]), str(envelope.get("code", ""))
+        finer = str(envelope.get("reason_code", ""))
     except (ValueError, KeyError, TypeError, OSError):
         envelope = {}
-        message, code = f"the control plane answered with status {error.code}", ""
+        message, code, finer = f"the control plane answered with status {error.code}", "", ""
     sentence = f"{message} ({code})" if code else message
-    advice = _ADVICE_OF_CODE.get(code, _ADVICE.get(error.code, ""))
+    by_status = _ADVICE.get(error.code, "")
+    advice = _ADVICE_OF_CODE.get(finer, _ADVICE_OF_CODE.get(code, by_status))
     return Refused(sentence[:1].lower() + sentence[1:], advice, envelope)
 
 

@@ -60,8 +60,9 @@ def url_of(server: _Server) -> str:
     return f"http://127.0.0.1:{server.server_port}"
 
 
-def envelope(message: str, code: str) -> bytes:
-    return json.dumps({"error": {"message": message, "code": code}}).encode()
+def envelope(message: str, code: str, reason_code: str = "") -> bytes:
+    error = {"message": message, "code": code, "reason_code": reason_code}
+    return json.dumps({"error": error}).encode()
 
 
 ANSWERS = {
@@ -75,7 +76,11 @@ ANSWERS = {
     "nothing of that id": (404, envelope("none", "NOT_FOUND"), "none (NOT_FOUND)", "check the id"),
     "somebody was faster": (
         409, envelope("it is DENIED", "APPROVAL_NOT_PENDING"),
-        "it is DENIED (APPROVAL_NOT_PENDING)", "look again",
+        "it is DENIED (APPROVAL_NOT_PENDING)", "approvals show",
+    ),
+    "a refusal whose finer code says more than its code": (
+        429, envelope("full", "RESOURCE_EXHAUSTED", "STOPS_FULL"),
+        "full (RESOURCE_EXHAUSTED)", "checkrein stops",
     ),
     "a refusal whose code says more than its status": (
         409, envelope("no key", "BUNDLE_NO_KEY"), "no key (BUNDLE_NO_KEY)", "openssl genpkey",
