@@ -41,7 +41,8 @@ def baseline(records: tuple[IO[bytes], ...], name: str) -> None:
             "take more days: `checkrein audit export > records.jsonl`",
         )
     sys.stdout.write(built.text)
-    click.echo(f"made of {built.records} decisions that were let pass", err=True)
+    count = "1 decision" if built.records == 1 else f"{built.records} decisions"
+    click.echo(f"made of {count} let pass", err=True)
     if built.unreadable:
         click.echo(f"{built.unreadable} lines are no records and were left out", err=True)
     if built.dropped:

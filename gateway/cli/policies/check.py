@@ -69,12 +69,13 @@ def check(
 
 def _warnings(bundle: Bundle, mappers: tuple[Path, ...]) -> list[LintWarning]:
     from gateway.authoring.policies.lint.names import lint_names
+    from gateway.authoring.policies.lint.params import lint_params
     from gateway.authoring.policies.lint.rules import lint
 
-    organisation = getattr(bundle.risks, "organisation", None)
-    groups = frozenset() if organisation is None else organisation.approver_groups
-    found = lint(bundle.policies, groups)
-    return found + (lint_names(bundle.policies, mappers) if mappers else [])
+    found = lint(bundle.policies, bundle.risks.organisation.approver_groups)
+    if mappers:
+        found += lint_names(bundle.policies, mappers) + lint_params(bundle.policies, mappers)
+    return sorted(found, key=lambda each: (each.place.file, each.place.line))
 
 
 def _show(out: Output, bundle: Bundle, warnings: list[LintWarning]) -> None:

@@ -14,12 +14,28 @@ from enum import StrEnum
 from typing import Final
 
 from gateway.authoring.policies.proofs.implication import is_impossible
-from gateway.authoring.policies.proofs.literals import Fits, Says, Term, TooManyError, alternatives
+from gateway.authoring.policies.proofs.literals import (
+    Says,
+    Term,
+    TooManyError,
+    alternatives,
+    scope_term,
+)
 from gateway.authoring.policies.proofs.rule_cover import can_match, can_overlap, cover_of, takes_all
 from gateway.decide.conditions.syntax import Literal
 from gateway.decide.patterns import Pattern
 from gateway.decide.rules.index import deciding_order
-from gateway.decide.rules.policy import STATIC_FIELDS, Condition, MatchField, Place, Policy, Rule
+from gateway.decide.rules.policy import (
+    STATIC_FIELDS,
+    Condition,
+    Limit,
+    MatchField,
+    Place,
+    Policy,
+    Rule,
+    plain_message,
+    plain_reason,
+)
 from gateway.model.effect import Effect, Mode
 
 NEIGHBOURS_MAX: Final = 200
@@ -44,6 +60,7 @@ class Finding(StrEnum):
     ANYBODY_MAY_APPROVE = "anybody_may_approve"
     KIND_NEVER_COMES = "kind_never_comes"
     ALIAS = "alias"
+    UNREAD_PARAM = "unread_param"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,18 +85,6 @@ def lint(
     """All warnings, in the order of the files."""
     found = [warning for policy in policies for warning in _lint_policy(policy, approver_groups)]
     return sorted(found, key=lambda each: (each.place.file, each.place.line, each.finding))
-
-
-def mode_of(rule: Rule) -> Mode:
-    """Whether a rule decides or is only watched."""
-    mode = getattr(rule, "mode", Mode.ENFORCE)
-    return mode if isinstance(mode, Mode) else Mode.ENFORCE
-
-
-def scope_term(policy: Policy) -> Term:
-    """What holds of every action that a policy is about."""
-    scope = policy.scope
-    return () if scope is None else ((Fits("agent.id", scope, is_total=True), Says.TRUE),)
 
 
 def _lint_policy(policy: Policy, approver_groups: frozenset[str]) -> Iterator[LintWarning]:
@@ -107,11 +112,9 @@ def _lint_policy(policy: Policy, approver_groups: frozenset[str]) -> Iterator[Li
                 f"rule `{rule.id}` can never match: its parts exclude each other",
             )  # fmt: skip
             continue
-        if mode_of(rule) is Mode.MONITOR:
+        if rule.mode is Mode.MONITOR:
             continue
-        earlier = [
-            other for other in near.before(rule, place) if mode_of(other) is not Mode.MONITOR
-        ]
+        earlier = [other for other in near.before(rule, place) if other.mode is Mode.ENFORCE]
         cover = cover_of(rule, earlier, around)
         if cover:
             yield _covered(policy, rule, cover)
@@ -236,7 +239,7 @@ def _redundant(
 ) -> Iterator[LintWarning]:
     """A rule without which the same would be done, in the same words or in none of its own."""
     for other in later[:NEIGHBOURS_MAX]:
-        if mode_of(other) is Mode.MONITOR or not can_overlap(rule, other):
+        if other.mode is Mode.MONITOR or not can_overlap(rule, other):
             continue
         if other.effect is not rule.effect or other.terms != rule.terms:
             return
@@ -261,9 +264,8 @@ def _redundant(
 
 
 def _has_own_words(policy: Policy, rule: Rule) -> bool:
-    given = rule.message != f"rule `{rule.id}` of policy `{policy.name}` is about this action"
-    plain = "".join(sign for sign in rule.id.upper() if sign.isalnum())
-    return given or "".join(sign for sign in rule.reason if sign.isalnum()) != f"RULE{plain}"
+    message, reason = plain_message(rule.id, policy.name), plain_reason(f"rule_{rule.id}")
+    return (rule.message, rule.reason) != (message, reason)
 
 
 # --- conditions -----------------------------------------------------------------------------------
@@ -298,9 +300,20 @@ def _possible(condition: Condition, says: Says) -> bool:
 # --- limits ---------------------------------------------------------------------------------------
 
 
+_MONEY_WORDS: Final = ("amount", "price", "total", "cost", "fee", "value", "balance", "money")
+
+
+def _may_mix_currencies(limit: Limit) -> bool:
+    """Whether it seems to add up money without asking in which currency it is."""
+    if limit.sum is None or not any(word in limit.sum[-1].lower() for word in _MONEY_WORDS):
+        return False
+    asked = "" if limit.condition is None else limit.condition.text.lower()
+    return "currency" not in asked
+
+
 def _lint_limits(policy: Policy) -> Iterator[LintWarning]:
     for limit in policy.limits:
-        if limit.enabled and limit.may_mix_currencies:
+        if limit.enabled and _may_mix_currencies(limit):
             yield LintWarning(
                 Finding.MIXED_CURRENCIES, policy.name, limit.id, limit.place,
                 f"limit `{limit.id}` adds up amounts of every currency",
