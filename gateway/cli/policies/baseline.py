@@ -41,12 +41,11 @@ def baseline(records: tuple[IO[bytes], ...], name: str) -> None:
             "take more days: `checkrein audit export > records.jsonl`",
         )
     sys.stdout.write(built.text)
-    count = "1 decision" if built.records == 1 else f"{built.records} decisions"
-    click.echo(f"made of {count} let pass", err=True)
+    click.echo(f"decisions that were let pass: {built.records}", err=True)
     if built.unreadable:
-        click.echo(f"{built.unreadable} lines are no records and were left out", err=True)
+        click.echo(f"lines that are no records, and were left out: {built.unreadable}", err=True)
     if built.dropped:
-        click.echo(f"{built.dropped} actions that agents seldom do found no room", err=True)
+        click.echo(f"actions that agents seldom do, and found no room: {built.dropped}", err=True)
 
 
 def _lines(files: Iterable[IO[bytes]]) -> Iterator[bytes]:

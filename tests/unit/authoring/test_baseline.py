@@ -185,11 +185,11 @@ def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert baseline_of(result.stdout).agents["bot"]["create_refund"].count == 2
     assert 'metadata: {name: "our week"}' in result.stdout
     assert result.stderr == (
-        "made of 2 decisions that were let pass\n1 lines are no records and were left out\n"
+        "decisions that were let pass: 2\nlines that are no records, and were left out: 1\n"
     )
     wide = [{"action": f"tool_{number}"} for number in range(6)]
     result = CliRunner().invoke(baseline, ["-"], input=record(1, *wide))
-    assert "1 actions that agents seldom do found no room" in result.stderr
+    assert "found no room: 1" in result.stderr
 
 
 def test_the_command_finds_nothing() -> None:
