@@ -9,7 +9,7 @@ from itertools import product
 
 from gateway.authoring.policies.diff.compare import Certainty, Comparison, compare
 from gateway.authoring.policies.diff.space import Shape, Signatures, classes_of
-from gateway.authoring.policies.replay.tally import Verdict
+from gateway.authoring.policies.verdicts import Verdict
 from gateway.decide.bundle import Bundle
 from gateway.decide.patterns import parse_pattern
 from gateway.decide.rules.policy import Policy

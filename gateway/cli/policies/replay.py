@@ -84,7 +84,7 @@ def replay(
 
 
 def _fails(tally: Tally, fail_on: str | None) -> bool:
-    from gateway.authoring.policies.replay.tally import Direction
+    from gateway.authoring.policies.verdicts import Direction
 
     if fail_on is None:
         return False
@@ -155,7 +155,7 @@ def _sorted_groups(tally: Tally) -> list[tuple[Group, int]]:
 
 
 def _show(out: Output, tally: Tally) -> None:
-    from gateway.authoring.policies.replay.tally import Direction
+    from gateway.authoring.policies.verdicts import Direction
     from gateway.cli.output import Column
 
     out.say(f"{tally.decisions} decisions in {tally.lines} records", "bold")
@@ -210,7 +210,7 @@ def _row(tally: Tally, group: Group, count: int) -> tuple[object, ...]:
 def _as_json(tally: Tally) -> dict[str, Any]:
     from dataclasses import asdict
 
-    from gateway.authoring.policies.replay.tally import Direction
+    from gateway.authoring.policies.verdicts import Direction
 
     return {
         "records": tally.lines,

@@ -27,6 +27,8 @@ from gateway.decide.rules.policy import (
     Place,
     Policy,
     Rule,
+    plain_message,
+    plain_reason,
 )
 from gateway.model.decision import ReasonCode
 from gateway.model.effect import ApprovalTerms, Effect, Mode
@@ -51,6 +53,7 @@ GROUPS_MAX: Final = 50
 _MATCH_FIELDS: Final = {match_field.value: match_field for match_field in MatchField}
 
 _POLICY_NAME: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+_POLICY_NAME_IN_WORDS: Final = "1 to 63 lower-case letters, digits and hyphens"
 _RULE_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _REASON: Final = re.compile(r"[A-Z][A-Z0-9_]{0,63}")
 _OWN_REASONS: Final = frozenset(
@@ -98,7 +101,7 @@ class Schema:
         return Place(self.reader.file, item.mark.line, item.mark.column)
 
     def _policy_name(self, item: Item) -> str | None:
-        return self._named(item, "`name`", _POLICY_NAME, "lower-case letters, digits and hyphens")
+        return self._named(item, "`name`", _POLICY_NAME, _POLICY_NAME_IN_WORDS)
 
     def _named(
         self, item: Item, what: str, form: re.Pattern[str], form_in_words: str
@@ -106,7 +109,7 @@ class Schema:
         name = self.reader.text_of(item, what)
         if name is None or form.fullmatch(name):
             return name
-        self.reader.complain(item.mark, f"{what} must be 1 to 63 of {form_in_words}")
+        self.reader.complain(item.mark, f"{what} must be {form_in_words}")
         return None
 
     def _scope(self, item: Item | None) -> Pattern | None:
@@ -170,14 +173,14 @@ class Schema:
         )  # fmt: skip
 
     def _id(self, item: Item) -> str | None:
-        words = "letters, digits, dots, hyphens and underscores"
+        words = "1 to 64 letters, digits, dots, hyphens and underscores"
         return self._named(item, "`id`", _RULE_ID, words)
 
     def _reason(self, item: Item | None, name: str) -> str:
         """A reason code; without one, the name of what gives it."""
         if item is None:
-            return re.sub(r"[^A-Z0-9]+", "_", name.upper()).rstrip("_")[:64]
-        words = "capital letters, digits and underscores"
+            return plain_reason(name)
+        words = "1 to 64 capital letters, digits and underscores"
         reason = self._named(item, "`reason`", _REASON, words)
         if reason in _OWN_REASONS:
             self.reader.complain(
@@ -189,7 +192,7 @@ class Schema:
 
     def _message(self, item: Item | None, rule_id: str, policy: str) -> str:
         if item is None:
-            return f"rule `{rule_id}` of policy `{policy}` is about this action"
+            return plain_message(rule_id, policy)
         return self._sentence(item)
 
     def _sentence(self, item: Item) -> str:
@@ -230,10 +233,9 @@ class Schema:
         """Names of groups, sorted; who is in one is said where keys are made."""
         if item is None:
             return ()
-        words = "lower-case letters, digits and hyphens"
         names: set[str] = set()
         for each in self.reader.items(item, "`groups`", GROUPS_MAX):
-            name = self._named(each, "a group", _POLICY_NAME, words)
+            name = self._named(each, "a group", _POLICY_NAME, _POLICY_NAME_IN_WORDS)
             if name is not None:
                 message = f"the organisation has no approver group `{name[:60]}`"
                 hold(self.reader, each, name, self.vocabulary.approver_groups, message)

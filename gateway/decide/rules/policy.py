@@ -7,6 +7,7 @@ of it.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -148,6 +149,16 @@ class Rule:
     mode: Mode = Mode.ENFORCE
 
 
+def plain_reason(name: str) -> str:
+    """The reason code of what gives none of its own, of `rule_ID` or `limit_ID`."""
+    return re.sub(r"[^A-Z0-9]+", "_", name.upper()).rstrip("_")[:64]
+
+
+def plain_message(rule_id: str, policy: str) -> str:
+    """The sentence of a rule that gives none of its own."""
+    return f"rule `{rule_id}` of policy `{policy}` is about this action"
+
+
 class Per(StrEnum):
     """Whose counter a limit keeps: one for each agent, run or target, or one for all."""
 
@@ -182,19 +193,6 @@ class Limit:
     def sum_text(self) -> str:
         """The path as it is written; "" for a count."""
         return "" if self.sum is None else ".".join(("params", *self.sum))
-
-    @property
-    def may_mix_currencies(self) -> bool:
-        """Whether it seems to add up money without asking in which currency it is."""
-        if self.sum is None or not any(word in self.sum[-1].lower() for word in _MONEY_WORDS):
-            return False
-        asked = "" if self.condition is None else self.condition.text.lower()
-        return "currency" not in asked
-
-
-_MONEY_WORDS: Final = (
-    "amount", "price", "total", "cost", "fee", "value", "balance", "money",
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, eq=False)

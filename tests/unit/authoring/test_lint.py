@@ -161,6 +161,32 @@ def test_a_policy_that_allows_the_rest() -> None:
     assert {each.finding for each in found} == {Finding.DEFAULT_ALLOW, Finding.NEVER_MATCHES}
 
 
+SUMS = {
+    "an amount": ("sum: params.amount", True),
+    "a total below something": ("sum: params.order.total_price", True),
+    "an amount of one currency": (
+        "sum: params.amount, when: 'params.currency == \"usd\"'", False,
+    ),
+    "an amount with another condition": ("sum: params.amount, when: 'params.a == 1'", True),
+    "a number of recipients": ("sum: params.recipients_count", False),
+    "a count": ("effect: BLOCK", False),
+    "an amount that is not counted": ("sum: params.amount, enabled: false", False),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("fields", "mixes"), SUMS.values(), ids=SUMS)
+def test_sum_of_mixed_currencies(fields: str, mixes: bool) -> None:
+    """Five dollars and five yen are no ten of anything."""
+    limits = f"  limits:\n    - {{id: a, per: agent, window: 1d, max: 5, {fields}}}\n"
+    policies = policies_of(
+        policy_text("- {id: r, priority: 1, effect: BLOCK, message: m}") + limits
+    )
+
+    found = [each.finding for each in lint(policies)]
+
+    assert found == ([Finding.MIXED_CURRENCIES] if mixes else [])
+
+
 def test_limits_and_approvers() -> None:
     """Amounts of all currencies in one sum; approvals that anybody may answer."""
     rules = policy_text("- {id: a, priority: 1, effect: REQUIRE_APPROVAL, match: {kind: send}}")

@@ -7,7 +7,7 @@ import pytest
 from gateway.authoring.policies.diff.compare import Certainty, Comparison, compare
 from gateway.authoring.policies.diff.rule_changes import Fate, rule_changes
 from gateway.authoring.policies.diff.space import Shape, classes_of
-from gateway.authoring.policies.replay.tally import Direction
+from gateway.authoring.policies.verdicts import Direction
 from gateway.decide.bundle import Bundle
 from tests.support.policy_world import bundle_of, policy_text
 

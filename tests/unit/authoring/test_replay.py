@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from gateway.authoring.policies.replay.files import Part, lines_of, record_files, replay_files
-from gateway.authoring.policies.replay.tally import GROUPS_MAX, Direction, Replay, Tally
+from gateway.authoring.policies.replay.tally import GROUPS_MAX, Replay, Tally
+from gateway.authoring.policies.verdicts import Direction
 from gateway.decide.bundle import Bundle
 from gateway.model.decision import Context
 from gateway.model.record import OutcomeEntry

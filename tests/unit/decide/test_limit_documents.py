@@ -177,24 +177,6 @@ def test_words_are_calendar_windows(word: str) -> None:
     assert str(the_limit("id: a, per: agent, window: 1d12h, max: 5").window) == "129600s"
 
 
-CURRENCIES = {
-    "an amount": ("sum: params.amount", True),
-    "a total below something": ("sum: params.order.total_price", True),
-    "an amount of one currency": (
-        "sum: params.amount, when: 'params.currency == \"usd\"'", False,
-    ),
-    "an amount with another condition": ("sum: params.amount, when: 'params.a == 1'", True),
-    "a number of recipients": ("sum: params.recipients_count", False),
-    "a count": ("enabled: true", False),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize(("fields", "mixes"), CURRENCIES.values(), ids=CURRENCIES)
-def test_which_sums_may_mix_currencies(fields: str, mixes: bool) -> None:
-    """Five dollars and five yen are no ten of anything."""
-    assert the_limit(f"{LEAST}, {fields}").may_mix_currencies is mixes
-
-
 @pytest.mark.parametrize(
     "change",
     [

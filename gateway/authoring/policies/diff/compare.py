@@ -14,8 +14,7 @@ from enum import StrEnum
 from typing import Final
 
 from gateway.authoring.policies.diff.space import Class, Probe, Shape, probes_of
-from gateway.authoring.policies.lint.rules import mode_of, scope_term
-from gateway.authoring.policies.proofs.implication import is_impossible
+from gateway.authoring.policies.proofs.implication import both, can_meet
 from gateway.authoring.policies.proofs.literals import (
     TERMS_MAX,
     Compares,
@@ -25,8 +24,9 @@ from gateway.authoring.policies.proofs.literals import (
     TooManyError,
     matching,
     not_matching,
+    scope_term,
 )
-from gateway.authoring.policies.replay.tally import Direction, Verdict, direction_of
+from gateway.authoring.policies.verdicts import Direction, Verdict, direction_of, verdict_of
 from gateway.decide.bundle import Bundle
 from gateway.decide.conditions.syntax import BinaryOp
 from gateway.decide.patterns import Pattern
@@ -178,10 +178,7 @@ def _action_of(shape: Shape) -> Action:
 
 def _verdict(bundle: Bundle, probe: Probe) -> Verdict:
     decision = bundle.decide((probe.action,), probe.context, Mode.ENFORCE)
-    speaker = decision.rule or decision.reason_code
-    if decision.policy is not None:
-        speaker = f"{decision.policy}/{speaker}"
-    return Verdict(decision.effect, decision.mode is Mode.MONITOR, speaker)
+    return verdict_of(decision)
 
 
 # --- proofs ---------------------------------------------------------------------------------------
@@ -196,7 +193,7 @@ def _candidates(bundle: Bundle, action: Action) -> Candidates:
         (policy, rule)
         for policy in bundle.policies
         for rule in sorted(policy.rules, key=deciding_order)
-        if rule.enabled and mode_of(rule) is Mode.ENFORCE and mismatch_static(rule, action) is None
+        if rule.enabled and rule.mode is Mode.ENFORCE and mismatch_static(rule, action) is None
     ]
 
 
@@ -215,7 +212,7 @@ def _regions(
         (one, other)
         for one, terms in left.items()
         for other, others in right.items()
-        if _meet(terms, others)
+        if can_meet(terms, others)
     ]
 
 
@@ -297,16 +294,7 @@ def _facts(shape: Shape) -> Term:
 
 
 def _both(terms: Sequence[Term], others: Sequence[Term]) -> list[Term]:
-    found: list[Term] = []
-    for term in terms:
-        for other in others:
-            joined = term + tuple(literal for literal in other if literal not in term)
-            if not is_impossible(joined):
-                found.append(joined)
-                if len(found) > TERMS_MAX:
-                    raise TooManyError
+    found = both(terms, others)
+    if len(found) > TERMS_MAX:
+        raise TooManyError
     return found
-
-
-def _meet(terms: Sequence[Term], others: Sequence[Term]) -> bool:
-    return any(not is_impossible(one + other) for one in terms for other in others)

@@ -73,6 +73,22 @@ def is_impossible(term: Term) -> bool:
     )
 
 
+def both(terms: Iterable[Term], others: Sequence[Term]) -> list[Term]:
+    """The alternatives in which one of each holds, without those that are impossible."""
+    found = []
+    for term in terms:
+        for other in others:
+            joined = term + tuple(literal for literal in other if literal not in term)
+            if not is_impossible(joined):
+                found.append(joined)
+    return found
+
+
+def can_meet(terms: Iterable[Term], others: Sequence[Term]) -> bool:
+    """Whether one of each could hold together; False is certain."""
+    return any(not is_impossible(term + other) for term in terms for other in others)
+
+
 def _contradict(claims: set[Says]) -> bool:
     return any(
         pair <= claims

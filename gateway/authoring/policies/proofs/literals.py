@@ -33,13 +33,12 @@ from gateway.decide.conditions.syntax import (
     children,
     path_of,
 )
-from gateway.decide.patterns import Pattern, parse_pattern
-from gateway.decide.rules.policy import Match, MatchField, Rule
+from gateway.decide.patterns import Glob, Pattern, parse_pattern
+from gateway.decide.rules.policy import Match, MatchField, Policy, Rule
 from gateway.model.effect import Effect
 
 TERMS_MAX: Final = 256
 """Alternatives that are looked at; what has more is taken for possible."""
-
 
 RULES_KEPT: Final = 1_024
 """Rules whose alternatives are kept: each is compared with many."""
@@ -116,7 +115,6 @@ class Opaque:
     """Something that is not looked into. Equal keys have equal values; an empty key has none."""
 
     key: str
-
     path: str = ""
 
 
@@ -148,25 +146,9 @@ _PATHS: Final = {
 }
 """What a condition calls the one text that a field of `match` tests. Others are not looked into."""
 
-_KNOWN_MATCH: Final = frozenset({"fields", "labels", "reversible"})
-
 
 class TooManyError(Exception):
     """More alternatives than are looked at."""
-
-
-def always(match: Match) -> bool:
-    """Whether a match takes every action."""
-    return not match.fields and not match.labels and match.reversible is None and is_known(match)
-
-
-def is_known(match: Match) -> bool:
-    """Whether all that a match tests is looked at here."""
-    return all(
-        not getattr(match, field.name)
-        for field in dataclasses.fields(match)
-        if field.name not in _KNOWN_MATCH
-    )
 
 
 @lru_cache(maxsize=RULES_KEPT)
@@ -192,11 +174,15 @@ def not_matching(rule: Rule) -> list[Term]:
     """
     says = Says.TRUE if rule.effect is Effect.ALLOW else Says.NOT_FALSE
     terms: list[Term] = [((atom, _COMPLEMENT[says]),) for atom in match_atoms(rule.match)]
-    if not is_known(rule.match):
-        terms.append(())
     if rule.condition is not None:
         terms += alternatives(rule.condition.node, _COMPLEMENT[says])
     return terms
+
+
+def scope_term(policy: Policy) -> Term:
+    """What holds of every action that a policy is about."""
+    scope = policy.scope
+    return () if scope is None else ((Fits("agent.id", scope, is_total=True), Says.TRUE),)
 
 
 def match_atoms(match: Match) -> Iterable[Atom]:
@@ -303,8 +289,6 @@ def _glob(text: str) -> Pattern:
     try:
         return parse_pattern((text,))
     except ValueError:
-        from gateway.decide.patterns import Glob
-
         return Pattern(frozenset(), (Glob(tuple(text.split("*"))),))
 
 

@@ -9,12 +9,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Final
 
-from gateway.authoring.policies.proofs.implication import is_impossible
+from gateway.authoring.policies.proofs.implication import both, can_meet, is_impossible
 from gateway.authoring.policies.proofs.literals import (
     TERMS_MAX,
     Term,
     TooManyError,
-    is_known,
     is_same_condition,
     matching,
     not_matching,
@@ -38,7 +37,7 @@ def can_match(rule: Rule, around: Term = ()) -> bool:
 def can_overlap(left: Rule, right: Rule) -> bool:
     """Whether two rules could match one action; False is certain."""
     try:
-        return _meets(matching(left), right)
+        return can_meet(matching(left), matching(right))
     except TooManyError:
         return True
 
@@ -49,7 +48,7 @@ def takes_all(earlier: Rule, later: Rule, around: Term = ()) -> bool:
         return True
     try:
         terms = [each for term in matching(later) if not is_impossible(each := around + term)]
-        return not _outside(terms, not_matching(earlier))
+        return not both(terms, not_matching(earlier))
     except TooManyError:
         return False
 
@@ -81,9 +80,9 @@ def _covering(later: Rule, earlier: Iterable[Rule], around: Term) -> list[Rule] 
         if not terms or len(used) >= COVERS_MAX:
             break
         try:
-            if not _meets(terms, rule):
+            if not can_meet(terms, matching(rule)):
                 continue
-            left = _outside(terms, not_matching(rule))
+            left = both(terms, not_matching(rule))
         except TooManyError:
             continue
         if len(left) <= TERMS_MAX:
@@ -92,29 +91,11 @@ def _covering(later: Rule, earlier: Iterable[Rule], around: Term) -> list[Rule] 
     return None if terms else used
 
 
-def _meets(terms: Iterable[Term], rule: Rule) -> bool:
-    others = matching(rule)
-    return any(not is_impossible(term + other) for term in terms for other in others)
-
-
-def _outside(terms: Iterable[Term], others: Sequence[Term]) -> list[Term]:
-    """What is left of alternatives where one of the others holds too."""
-    found = []
-    for term in terms:
-        for other in others:
-            joined = term + tuple(literal for literal in other if literal not in term)
-            if not is_impossible(joined):
-                found.append(joined)
-    return found
-
-
 def _is_wider_alike(earlier: Rule, later: Rule) -> bool:
     """Conditions that are written alike, or none, and at least as wide a match."""
     if earlier.effect is Effect.ALLOW and later.effect is not Effect.ALLOW:
         return False
     if earlier.condition is not None and not is_same_condition(earlier, later):
         return False
-    if not is_known(earlier.match):
-        return False
     wide, narrow = replace(earlier, condition=None), replace(later, condition=None)
-    return not _outside(matching(narrow), not_matching(wide))
+    return not both(matching(narrow), not_matching(wide))

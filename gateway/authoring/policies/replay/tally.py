@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Final
 
 from gateway.authoring.policies.questions import InputError
@@ -19,10 +18,11 @@ from gateway.authoring.policies.replay.recorded import (
     Recorded,
     parse_recorded,
 )
+from gateway.authoring.policies.verdicts import Direction, Verdict, direction_of, verdict_of
 from gateway.decide.bundle import Bundle
 from gateway.decide.limits.verdict import with_readings
 from gateway.model.decision import Decision
-from gateway.model.effect import Effect, Mode
+from gateway.model.effect import Mode
 from gateway.model.limit import LimitReading
 from gateway.record.redact import redact_text
 
@@ -33,29 +33,6 @@ GROUPS_MAX: Final = 10_000
 """Groups of changes; names of actions may come from agents. What is beyond is one group."""
 
 BEYOND: Final = "(others)"
-
-
-class Direction(StrEnum):
-    LOOSER = "looser"
-    TIGHTER = "tighter"
-    SAME = "same"
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What was or would be done, and by what. `is_watched`: in monitor mode, so it passes."""
-
-    effect: Effect
-    is_watched: bool
-    speaker: str
-
-    @property
-    def strictness(self) -> int:
-        return 0 if self.is_watched else self.effect.strictness
-
-    @property
-    def done(self) -> str:
-        return f"{self.effect} (monitor)" if self.is_watched else str(self.effect)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,15 +46,6 @@ class Group:
     @property
     def direction(self) -> Direction:
         return direction_of(self.before, self.after)
-
-
-def direction_of(before: Verdict, after: Verdict) -> Direction:
-    """Whether a change lets more pass or less. What was only watched and would now be enforced is
-    compared by its effect: that it is switched on is no change of the rules."""
-    strict_before = before.effect.strictness if not after.is_watched else before.strictness
-    if after.strictness == strict_before:
-        return Direction.SAME
-    return Direction.LOOSER if after.strictness < strict_before else Direction.TIGHTER
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +142,7 @@ class Replay:
             tally.not_by_policy += 1
             return
         after, doubts = _decide(self._candidate, recorded)
-        before = _before(recorded)
+        before = verdict_of(recorded)
         if self._baseline is not None:
             before, more_doubts = _decide(self._baseline, recorded)
             doubts = doubts or more_doubts
@@ -194,23 +162,13 @@ class Replay:
         kinds[doubts if doubts in kinds or len(kinds) < GROUPS_MAX else BEYOND] += 1
 
 
-def _before(recorded: Recorded) -> Verdict:
-    speaker = f"{recorded.policy}/{recorded.rule or recorded.reason_code}"
-    if recorded.policy is None:
-        speaker = recorded.reason_code
-    return Verdict(recorded.effect, recorded.mode is Mode.MONITOR, speaker)
-
-
 def _decide(bundle: Bundle, recorded: Recorded) -> tuple[Verdict, str]:
     """The verdict, and what makes it uncertain."""
     decision = recorded.question.decide(bundle, Mode.ENFORCE)
     doubts = ""
     if decision.claims:
         decision, doubts = _with_recorded_readings(decision, recorded)
-    speaker = f"{decision.policy}/{decision.rule or decision.reason_code}"
-    if decision.policy is None:
-        speaker = decision.reason_code
-    return Verdict(decision.effect, decision.mode is Mode.MONITOR, speaker), doubts
+    return verdict_of(decision), doubts
 
 
 def _with_recorded_readings(decision: Decision, recorded: Recorded) -> tuple[Decision, str]:
