@@ -20,7 +20,7 @@ from gateway.control_client.approvals import (
 from gateway.control_client.client import ControlPlaneClient
 from gateway.control_client.settings import ControlSettings
 from gateway.model.action import Canonical, Target
-from gateway.model.approval import Approval, ApprovalState
+from gateway.model.approval import Approval, ApprovalState, Witness
 from gateway.model.effect import Effect
 from gateway.model.errors import ApprovalError
 from gateway.ports import ApprovalAsk
@@ -176,6 +176,29 @@ async def test_a_question_that_says_something_else_is_not_joined(
         await desk.ask(an_ask())
     assert raised.value.code == "approval.other_words"
     assert [call.path for call in plane.calls] == ["/v1/approvals", "/v1/approvals/apr-1/void"]
+
+
+async def test_a_question_that_shows_another_state_under_the_same_digest_is_not_joined(
+    plane: FakeControlPlane, desk: ControlPlaneDesk
+) -> None:
+    """The person saw an unpaid charge, and the digest is that of the paid one. Another state with
+    its own digest is no forgery: the world has changed, and the gateway says so itself."""
+    ask = replace(an_ask(), witness=Witness("a" * 64, {"paid": True}))
+    for forged, is_joined in (
+        ({"hash": "a" * 64, "state": {"paid": True}}, True),
+        ({"hash": "a" * 64, "state": {"paid": False}}, False),
+        ({"hash": "b" * 64, "state": {"paid": False}}, True),
+        (None, True),
+    ):
+        question = {**question_json(ask), "witness": forged}
+        plane.answers["/v1/approvals"] = approval("APPROVED", **question)
+        plane.answers["/v1/approvals/apr-1/void"] = approval("CANCELLED")
+        if is_joined:
+            assert (await desk.ask(ask)).state is ApprovalState.APPROVED
+            continue
+        with pytest.raises(ApprovalError) as raised:
+            await desk.ask(ask)
+        assert raised.value.code == "approval.other_words"
 
 
 async def test_a_lost_consumption_repeats_its_claim(
