@@ -13,12 +13,12 @@ import hmac
 import json
 import logging
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
+from gateway import telemetry
 from gateway.background import in_background
 from gateway.control_client.client import ControlPlaneClient
 from gateway.control_client.kept_file import store_kept
@@ -27,6 +27,7 @@ from gateway.control_client.settings import ControlSettings
 from gateway.model.errors import ControlPlaneError
 from gateway.model.exchange import Principal
 from gateway.ports import Clock
+from gateway.tasks import end_tasks
 
 log = logging.getLogger(__name__)
 
@@ -90,11 +91,7 @@ class Directory:
 
     async def stop(self) -> None:
         """Stop following."""
-        for task in (self._task, self._refresh):
-            if task is not None:
-                task.cancel()
-                with suppress(asyncio.CancelledError):
-                    await task
+        await end_tasks((self._task, self._refresh))
 
     async def authenticate(self, agent: str, key: str) -> Principal | None:
         """See `AgentDirectory.authenticate`."""
@@ -141,7 +138,8 @@ class Directory:
             log.warning("directory not refreshed", extra={"code": error.code})
 
     async def _follow(self) -> None:
-        """Long-poll for ever. Success begins the pauses anew, failure makes them longer."""
+        """Long-poll for ever. Success begins the pauses anew, failure makes them longer. Nothing
+        ends this: a copy that grows old unnoticed would let in whose key was revoked."""
         settings = self._settings
         waits = pauses(settings.retry_seconds_max)
         while True:
@@ -152,6 +150,10 @@ class Directory:
                 await asyncio.sleep(settings.directory_pause_seconds)
             except ControlPlaneError as error:
                 log.warning("directory not followed", extra={"code": error.code})
+                await asyncio.sleep(next(waits))
+            except Exception:
+                log.exception("following the directory failed")
+                telemetry.BUGS.inc()
                 await asyncio.sleep(next(waits))
 
     async def _fetch(self, wait_seconds: int) -> None:

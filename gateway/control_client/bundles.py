@@ -11,7 +11,6 @@ import asyncio
 import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -42,6 +41,7 @@ from gateway.ports import Clock
 from gateway.rulesets.content import Mapped, load_content, remove_others
 from gateway.rulesets.keeper import RulesetKeeper
 from gateway.rulesets.settings import RulesetSettings
+from gateway.tasks import end_tasks, wait_at_most
 
 log = logging.getLogger(__name__)
 
@@ -106,10 +106,7 @@ class BundleFeed:
 
     async def stop(self) -> None:
         """Stop following."""
-        if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+        await end_tasks([self._task])
 
     def force(self) -> None:
         """Ask again now, where the last answer was refused or none came."""
@@ -148,7 +145,8 @@ class BundleFeed:
                 log.exception("following the bundles failed")
                 telemetry.BUGS.inc()
                 self._is_heard, pause = False, next(lost)
-            await self._pause(pause)
+            await wait_at_most(self._forced, pause)
+            self._forced.clear()
 
     @property
     def _wait_seconds(self) -> float:
@@ -157,12 +155,6 @@ class BundleFeed:
         if not self._stale_seconds_max:
             return wait_seconds
         return min(wait_seconds, self._stale_seconds_max / 3)
-
-    async def _pause(self, seconds: float) -> None:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._forced.wait()
-        self._forced.clear()
 
     async def _ask(self, wait_seconds: float) -> Mapping[str, Any]:
         running = self._running

@@ -20,6 +20,7 @@ from gateway.control_client.retry import pauses
 from gateway.control_client.settings import ControlSettings
 from gateway.model.errors import ControlPlaneError
 from gateway.record.recorder import Recorder
+from gateway.tasks import end_tasks
 
 log = logging.getLogger(__name__)
 
@@ -68,9 +69,7 @@ class RecordShipper:
         """Ship what is there, for a moment; what is left waits in the spool for the next start."""
         if self._task is not None:
             await self.drain(self._settings.ship_drain_seconds_max)
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+            await end_tasks([self._task])
 
     @property
     def _has_stopped(self) -> bool:
@@ -79,6 +78,8 @@ class RecordShipper:
     # --- the task ---------------------------------------------------------------------------------
 
     async def _run(self) -> None:
+        """Ship for ever, until an alarm. Nothing else ends this: a copy that lags must not look
+        complete."""
         settings = self._settings
         waits = pauses(settings.retry_seconds_max)
         failures = 0
@@ -96,6 +97,11 @@ class RecordShipper:
                 if failures % _LOG_EVERY == 0:
                     log.warning("records not shipped", extra={"code": _code(error)})
                 failures += 1
+                await asyncio.sleep(next(waits))
+                continue
+            except Exception:
+                log.exception("shipping records failed")
+                telemetry.BUGS.inc()
                 await asyncio.sleep(next(waits))
                 continue
             failures = 0

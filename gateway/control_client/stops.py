@@ -12,7 +12,6 @@ import asyncio
 import json
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,6 +25,7 @@ from gateway.control_client.retry import pauses
 from gateway.control_client.settings import ControlSettings
 from gateway.model.errors import ControlPlaneError
 from gateway.model.stop import Stop, StopScope
+from gateway.tasks import end_tasks
 
 log = logging.getLogger(__name__)
 
@@ -139,10 +139,7 @@ class Stops:
 
     async def stop(self) -> None:
         """Stop following."""
-        if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+        await end_tasks([self._task])
 
     async def _follow(self) -> None:
         """Long-poll for ever. Nothing ends this: a kill switch that is deaf must not look well."""

@@ -22,6 +22,7 @@ from gateway.counters.entries import Damaged, Entry, decode_line, encode_line, r
 from gateway.counters.ledger import Ledger
 from gateway.model.errors import LimitError
 from gateway.record.segments import DIRECTORY_MODE, FILE_MODE, Disk
+from gateway.tasks import wait_at_most
 
 log = logging.getLogger(__name__)
 
@@ -155,9 +156,7 @@ class Journal:
 
     async def _flush(self) -> None:
         while self._buffer:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(GATHER_SECONDS):
-                    await self._urgent.wait()
+            await wait_at_most(self._urgent, GATHER_SECONDS)
             self._urgent.clear()
             entries, self._buffer = self._buffer, []
             waiting, self._waiting = self._waiting, []

@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 from gateway.model.action import Canonical
 from gateway.model.approval import Approval, ApprovalState
 from gateway.model.exchange import Exchange
 from gateway.ports import AgentChannel, ApprovalDesk, Clock
+from gateway.tasks import end_tasks
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,19 +126,7 @@ async def wait_for_answer(
                     break
                 approval = waiting.result()
             finally:
-                await _end({waiting})
+                await end_tasks([waiting])
     finally:
-        await _end(enders)
+        await end_tasks(enders)
     return approval
-
-
-async def _end(tasks: Iterable[asyncio.Task[Any]]) -> None:
-    """Cancel and wait; not by `await task`, which could swallow our own cancellation."""
-    left = {task for task in tasks if not task.done()}
-    for task in left:
-        task.cancel()
-    if left:
-        await asyncio.wait(left)
-    for task in left:
-        if not task.cancelled():
-            task.exception()  # looked at, so that nobody is told: what it failed on is over

@@ -26,6 +26,7 @@ from gateway.decide.loader import load_bundle
 from gateway.judge import Ruleset
 from gateway.model.errors import CheckreinError
 from gateway.rulesets.keeper import RulesetKeeper
+from gateway.tasks import end_tasks, wait_at_most
 
 log = logging.getLogger(__name__)
 
@@ -82,10 +83,7 @@ class RulesetFiles:
         self._task = asyncio.create_task(self._follow(keeper), name="ruleset-files")
 
     async def stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+        await end_tasks([self._task])
 
     def force(self) -> None:
         self._forced.set()
@@ -99,7 +97,8 @@ class RulesetFiles:
         """Look for ever. Nothing ends this: what is not taken must not look as if it was."""
         seen, restless = self._judged, 0
         while True:
-            is_forced = await self._pause()
+            is_forced = await wait_at_most(self._forced, self._poll_seconds)
+            self._forced.clear()
             try:
                 marks = await in_background(self._look)
                 if marks == self._judged and not is_forced:
@@ -116,15 +115,6 @@ class RulesetFiles:
             except Exception:
                 log.exception("looking for changed rules failed")
                 telemetry.BUGS.inc()
-
-    async def _pause(self) -> bool:
-        """Wait for the next look; whether it was forced."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(self._poll_seconds):
-                await self._forced.wait()
-        is_forced = self._forced.is_set()
-        self._forced.clear()
-        return is_forced
 
     async def _take(
         self,
