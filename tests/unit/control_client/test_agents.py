@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from gateway import telemetry
 from gateway.control_client.agents import Directory, load_snapshot
 from gateway.control_client.client import ControlPlaneClient
 from gateway.control_client.settings import ControlSettings
@@ -181,3 +182,29 @@ async def test_an_answer_that_is_no_directory_changes_nothing(
         assert await directory.authenticate("x", "key") is None
         assert await directory.authenticate("agent", "key-1") is not None
         assert json.loads(cache.read_text())["directory"]["revision"] == "r1"
+
+
+async def test_a_bug_ends_no_following(
+    plane: FakeControlPlane, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A fault that nobody expected is counted, and the next poll brings what is new."""
+    settings = ControlSettings(api_url=plane.url, api_key=KEY, retry_seconds_max=0.01)
+    client, bugs = ControlPlaneClient(settings), telemetry.BUGS._value.get()
+    directory = Directory(client, settings, tmp_path / "agents.json", FakeClock())
+    followed = asyncio.Event()
+
+    async def fetch(_revision: str, wait_seconds: int) -> dict[str, Any]:
+        if not wait_seconds:
+            return {"agents": [], "revision": "1"}
+        if telemetry.BUGS._value.get() == bugs:
+            raise RuntimeError("a bug")
+        followed.set()
+        return {"agents": plane.agents, "revision": "2"}
+
+    monkeypatch.setattr(client, "fetch_directory", fetch)
+    await directory.start()
+    async with asyncio.timeout(10):
+        await followed.wait()
+    await directory.stop()
+    await client.close()
+    assert telemetry.BUGS._value.get() == bugs + 1

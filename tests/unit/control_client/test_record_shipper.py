@@ -137,6 +137,27 @@ async def test_an_outage_delays_and_loses_nothing(
     assert verify_chain(plane.lines, first_seq=1).last_seq == 3
 
 
+async def test_a_bug_delays_and_loses_nothing(
+    plane: FakeControlPlane, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A fault that nobody expected is counted and tried again: a dead task would ship no more."""
+    async with recording(tmp_path) as recorder:
+        read, bugs = recorder.spool.read, telemetry.BUGS._value.get()
+        faults = iter([RuntimeError("a bug")])
+
+        def read_badly(after: int, count: int, size: int) -> list[bytes]:
+            for fault in faults:
+                raise fault
+            return read(after, count, size)
+
+        monkeypatch.setattr(recorder.spool, "read", read_badly)
+        async with shipping(plane, recorder) as shipper:
+            await record(recorder, 3)
+            assert await shipper.drain(10)
+    assert telemetry.BUGS._value.get() == bugs + 1
+    assert verify_chain(plane.lines, first_seq=1).last_seq == 3
+
+
 async def test_a_lost_position_sends_again_and_stores_once(
     plane: FakeControlPlane, tmp_path: Path
 ) -> None:
