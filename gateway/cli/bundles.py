@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gateway.cli.failures import EXIT_FAILED
+from gateway.cli.failures import EXIT_FAILED, CommandError
 from gateway.cli.options import PolicyPath, data_dir_option, json_option
 from gateway.cli.session import open_session
 
@@ -154,19 +154,38 @@ def list_(limit: int, data_dir_path: Path | None, json_wanted: bool) -> None:
     )
 
 
-@bundles.command(epilog="Example: checkrein bundles show 3 --documents")
+@bundles.command(
+    epilog="""\b
+Examples:
+  checkrein bundles show 3 --documents
+  checkrein bundles show 2 --to old && checkrein bundles show 3 --to new
+  checkrein policies diff old new          what became looser or tighter
+"""
+)
 @click.argument("sequence", metavar="SEQ", type=click.IntRange(1))
 @click.option("--documents", "documents_wanted", is_flag=True, help="Show the files' text too.")
+@click.option(
+    "--to",
+    "folder",
+    type=click.Path(path_type=Path),
+    help="Write its policy files into this new folder, and its mappers into `mappers` in it.",
+)
 @data_dir_option
 @json_option
 def show(
-    sequence: int, documents_wanted: bool, data_dir_path: Path | None, json_wanted: bool
+    sequence: int,
+    documents_wanted: bool,
+    folder: Path | None,
+    data_dir_path: Path | None,
+    json_wanted: bool,
 ) -> None:
     """Show one bundle: who published it, when, why, and which files are in it."""
     from gateway.cli.moments import clock_time
 
     api, out = open_session(data_dir_path, json_wanted)
     bundle = api.get(f"/v1/bundles/{sequence}")["bundle"]
+    if folder is not None:
+        _write_files(bundle, folder)
     if out.as_json:
         out.emit(bundle)
         return
@@ -331,6 +350,26 @@ def _show_dry_run(out: Output, answer: dict[str, Any], source: Source) -> None:
         out.say(f"Good: revision {_short(source.revision)} would be published", "green")
     else:
         _show_published(out, answer)
+
+
+def _write_files(bundle: dict[str, Any], folder: Path) -> None:
+    """Only what the key in use vouches for has files; only names of files are taken."""
+    if not bundle["isVerified"]:
+        raise CommandError("the key in use did not sign this bundle", "nothing is written")
+    files = [(folder / one["name"], one) for one in bundle["documents"]]
+    files += [(folder / "mappers" / one["name"], one) for one in bundle["mappers"]]
+    for path, one in files:
+        if path.name != one["name"]:
+            raise CommandError(f"`{one['name']}` is not the name of a file", "nothing is written")
+    try:
+        folder.mkdir()
+        for path, one in files:
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(one["text"], encoding="utf-8")
+    except FileExistsError:
+        raise CommandError(f"`{folder}` is there already", "name a new folder") from None
+    except OSError as error:
+        raise CommandError(f"can't write into `{folder}`: {error.strerror}", "") from error
 
 
 def _show_file(out: Output, kind: str, file: dict[str, Any], *, with_text: bool) -> None:

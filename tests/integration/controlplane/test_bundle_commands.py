@@ -200,6 +200,21 @@ async def test_list_and_show_tell_history(client: Client, shell: Shell):
     assert [one["sequence"] for one in found["bundles"]] == [new["sequence"]]
 
 
+async def test_two_bundles_are_compared_as_files(client: Client, shell: Shell, tmp_path: Path):
+    """Each is written into a folder of its own, and never into one that is there."""
+    same = fresh()
+    for name, effect in (("old", "BLOCK"), ("new", "ALLOW")):
+        one = await published(client, policy(same, effect))
+        status, _ = await shell.run("bundles", "show", one["sequence"], "--to", tmp_path / name)
+        assert status == 0
+    status, told = await shell.run("policies", "diff", tmp_path / "old", tmp_path / "new")
+    assert status == 0
+    assert {change["direction"] for change in told["changes"]} == {"looser"}
+    words = ("bundles", "show", one["sequence"], "--to", tmp_path / "new")
+    status, error = await shell.fail(*words)
+    assert (status, "is there already" in error) == (1, True)
+
+
 async def test_activate_goes_back(client: Client, shell: Shell):
     """The earlier files under a new number; a number that isn't there is a failure with advice."""
     old = await published(client, policy(fresh()))
