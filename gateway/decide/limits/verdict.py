@@ -52,8 +52,8 @@ def _asking_all(decision: Decision, exceeded: Sequence[LimitReading]) -> Decisio
     BLOCK where there are none."""
     for reading in exceeded:
         terms, wanted = decision.terms, reading.claim.terms
-        if terms is None or wanted is None:
-            continue
+        assert terms is not None
+        assert wanted is not None
         joined = terms.joined(wanted)
         if joined is None:
             reason = ReasonCode.APPROVERS_DIFFER

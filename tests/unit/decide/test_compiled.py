@@ -57,6 +57,7 @@ CONDITIONS = [
     "run == null", "run != null && params.v == 1", "risk.score > 5", "params.v > risk.score",
     'target.id == "ch_1"', 'target.id.startsWith("ch") && params.v != 1', "'x' in target.labels",
     "agent.labels.nobody == 'x'", "params.v[1 - 1] == 1", "1 + params.v in [2] && params.gone == 1",
+    'params.v.matches("^us")', '!params.gone.matches("us")',
 ]  # fmt: skip
 
 

@@ -115,3 +115,16 @@ def test_two_limits_that_ask(
 
 def exceeded(terms: ApprovalTerms) -> LimitReading:
     return LimitReading(replace(claim(0, effect=ASK), terms=terms), 3, True)
+
+
+@pytest.mark.parametrize("last", [ANYBODY, FINANCE, SECURITY_TWO])
+def test_what_nobody_can_answer_stays_blocked(last: ApprovalTerms) -> None:
+    """Whatever a third policy asks for, or a third action."""
+    asking = {"a": FINANCE, "b": SECURITY_TWO, "c": last}
+    texts = [policy_text(rule_text(terms), name=name) for name, terms in asking.items()]
+    check(bundle_of(*texts).decide((act(),), who(), Mode.ENFORCE), None)
+
+    rules = [rule_text(terms, f"{{target.id: {name}}}") for name, terms in asking.items()]
+    actions = tuple(replace(act(), target=Target("charge", name)) for name in asking)
+    bundle = bundle_of(policy_text("\n".join(rules)))
+    check(bundle.decide(actions, who(), Mode.ENFORCE), None)
