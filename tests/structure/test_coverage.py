@@ -1,8 +1,8 @@
 """Holds the decision to tests that go down every branch of it.
 
 Its own tests are run once more, measured: some nine seconds of CPU, and the rest of the suite
-needs no tracing. `pytest tests/unit/decide --cov=gateway.decide --cov-branch --cov-report=term-missing`
-says the same by hand.
+needs no tracing. By hand:
+`pytest tests/unit/decide --cov=gateway.decide --cov-branch --cov-report=term-missing`.
 """
 
 from __future__ import annotations
