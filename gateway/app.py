@@ -33,9 +33,9 @@ from gateway.enforce.upstream import UpstreamPool
 from gateway.intercept.certificates import CertificateAuthority
 from gateway.intercept.listener import Listener
 from gateway.log_lines import configure_logging
-from gateway.model.errors import RecordError
 from gateway.model.record import GatewayEntry
 from gateway.model.stop import Stop
+from gateway.past_entries import note_past
 from gateway.pipeline import Pipeline, World
 from gateway.readiness import readiness_checks, readiness_notes
 from gateway.record.recorder import Recorder
@@ -274,10 +274,7 @@ async def _addresses_of(url: str) -> list[tuple[str, int]]:
 
 
 def _note(recorder: Recorder, clock: SystemClock, event: str, detail: str = "") -> None:
-    try:
-        recorder.append(GatewayEntry(clock.now(), event, detail))
-    except RecordError as error:
-        log.warning("gateway event not recorded", extra={"code": error.code})
+    note_past(recorder, GatewayEntry(clock.now(), event, detail))
 
 
 def _tell_ready(descriptor: int, ready: dict[str, object]) -> None:

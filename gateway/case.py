@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 
-from gateway import telemetry
 from gateway.judge import Judgement
 from gateway.model.action import Canonical
 from gateway.model.approval import Approval
 from gateway.model.decision import Decision
-from gateway.model.errors import RecordError
 from gateway.model.exchange import Exchange
-from gateway.model.record import DecisionEntry, Entry, Outcome, OutcomeEntry
+from gateway.model.record import DecisionEntry, Outcome, OutcomeEntry
+from gateway.past_entries import note_past
 from gateway.ports import AgentChannel, Clock, RecordSink, Sent
 from gateway.reservations import Stake
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,11 +73,12 @@ class CaseRecords:
 
     def decided(self, case: Case) -> None:
         """Record a decision by which nothing is sent."""
-        self.afterwards(self._decision(case, sends=False))
+        note_past(self._records, self._decision(case, sends=False))
 
     def sent(self, case: Case, sent: Sent, duration_us: int, approval: Approval | None) -> None:
         """Record what became of what was sent."""
-        self.afterwards(
+        note_past(
+            self._records,
             OutcomeEntry(
                 self._clock.now(),
                 case.decision_id,
@@ -92,14 +89,15 @@ class CaseRecords:
                 duration_us,
                 sent.response_bytes,
                 approval,
-            )
+            ),
         )
 
     def concluded(
         self, case: Case, outcome: Outcome, code: str, approval: Approval | None = None
     ) -> None:
         """Record why it was not sent."""
-        self.afterwards(
+        note_past(
+            self._records,
             OutcomeEntry(
                 self._clock.now(),
                 case.decision_id,
@@ -107,17 +105,8 @@ class CaseRecords:
                 outcome,
                 code=code,
                 approval=approval,
-            )
+            ),
         )
-
-    def afterwards(self, entry: Entry) -> None:
-        """Record what already happened (or didn't). An intent without an outcome reads as
-        `unknown`, so a failure here loses no truth; it is counted and logged."""
-        try:
-            self._records.append(entry)
-        except RecordError as error:
-            telemetry.RECORD_FAULTS.inc()
-            log.error("entry not recorded", extra={"code": error.code})
 
     def _decision(
         self, case: Case, *, sends: bool, approval: Approval | None = None

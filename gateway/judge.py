@@ -29,7 +29,19 @@ LARGE_BODY_BYTES = 128 * 1024
 """Larger bodies are read in a thread: ten megabytes of JSON take half a second, and nobody else's
 request waits for that."""
 
-_STALE = "the control plane has not confirmed the policies for too long"
+
+@dataclass(frozen=True, slots=True)
+class Lack:
+    """Why there are no rules to decide by: a reason code, and a sentence."""
+
+    reason: str
+    message: str
+
+
+_NO_POLICY = Lack(ReasonCode.NO_POLICY, "no policy is loaded")
+_STALE = Lack(
+    ReasonCode.BUNDLE_STALE, "the control plane has not confirmed the policies for too long"
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,6 +55,14 @@ class Ruleset:
     canonicalizer: Canonicalizer
     bundle: Bundle
     usable_until: int | None = None
+
+    def lack(self, now: int) -> Lack | None:
+        """Why these rules decide nothing at `now` (microseconds since the Unix epoch)."""
+        if not self.bundle.policies:
+            return _NO_POLICY
+        if self.usable_until is not None and now > self.usable_until:
+            return _STALE
+        return None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -128,10 +148,9 @@ class Judge:
             stop = self.stop_of(exchange, canonical)
             if stop is not None:
                 return bundle.stopped(stop)
-            if not bundle.policies:
-                return _without_rules(bundle, ReasonCode.NO_POLICY, "no policy is loaded")
-            if ruleset.usable_until is not None and context.now > ruleset.usable_until:
-                return _without_rules(bundle, ReasonCode.BUNDLE_STALE, _STALE)
+            lack = ruleset.lack(context.now)
+            if lack is not None:
+                return replace(bundle.fault(), reason_code=lack.reason, message=lack.message)
             if canonical.refused is not None:
                 return bundle.refuse(canonical, context)
             return bundle.decide(canonical.actions, context, self._mode)
@@ -144,10 +163,6 @@ def _broken(bundle: Bundle, exchange: Exchange) -> Decision:
     log.exception("decision failed", extra={"request_id": exchange.request_id})
     telemetry.BUGS.inc()
     return bundle.fault()
-
-
-def _without_rules(bundle: Bundle, reason: str, message: str) -> Decision:
-    return replace(bundle.fault(), reason_code=reason, message=message)
 
 
 def _canonicalize(canonicalizer: Canonicalizer, exchange: Exchange) -> Canonical:

@@ -23,18 +23,11 @@ from gateway.judge import Judge, Ruleset
 from gateway.model.approval import Approval, Witness
 from gateway.model.decision import Decision, Permit, ReasonCode
 from gateway.model.effect import Effect, Mode
-from gateway.model.errors import (
-    AgentProtocolError,
-    ApprovalError,
-    LimitError,
-    RecordError,
-)
+from gateway.model.errors import AgentProtocolError, ApprovalError, LimitError, RecordError
 from gateway.model.exchange import Authority, Exchange, Principal
-from gateway.model.record import (
-    Outcome,
-    RefusalEntry,
-)
+from gateway.model.record import Outcome, RefusalEntry
 from gateway.model.stop import Stop
+from gateway.past_entries import note_past
 from gateway.ports import (
     AgentChannel,
     AgentDirectory,
@@ -152,7 +145,8 @@ class Pipeline:
     ) -> None:
         telemetry.REFUSALS.labels(error.code).inc()
         now = self._world.clock.now()
-        self._records.afterwards(RefusalEntry(now, error.code, error.message, agent, authority))
+        entry = RefusalEntry(now, error.code, error.message, agent, authority)
+        note_past(self._world.records, entry)
 
     # --- one exchange -----------------------------------------------------------------------------
 

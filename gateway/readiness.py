@@ -29,12 +29,8 @@ def readiness_checks(
     """What must be well for requests to be decided and recorded."""
 
     def policy() -> str | None:
-        ruleset = keeper.ruleset
-        if not ruleset.bundle.policies:
-            return "no policy is loaded"
-        if ruleset.usable_until is not None and clock.now() > ruleset.usable_until:
-            return "the control plane has not confirmed the policies for too long"
-        return None
+        lack = keeper.ruleset.lack(clock.now())
+        return None if lack is None else lack.message
 
     return {
         "policy": policy,

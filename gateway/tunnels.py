@@ -6,19 +6,16 @@ agent, of its run and of everything are. Bytes are passed on elsewhere (`interce
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from gateway import telemetry
 from gateway.enforce import gate
 from gateway.model.decision import ReasonCode
-from gateway.model.errors import AgentProtocolError, RecordError, UpstreamError
+from gateway.model.errors import AgentProtocolError, UpstreamError
 from gateway.model.exchange import Authority, Principal
 from gateway.model.record import TunnelEntry
+from gateway.past_entries import note_past
 from gateway.ports import Clock, RecordSink, StopBoard, Upstream, Wire
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -99,8 +96,4 @@ class Tunnels:
             sent_bytes=sent_bytes,
             received_bytes=received_bytes,
         )
-        try:
-            self._records.append(ended)
-        except RecordError as error:
-            telemetry.RECORD_FAULTS.inc()
-            log.error("entry not recorded", extra={"code": error.code})
+        note_past(self._records, ended)
