@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from gateway.cli.moments import time_left, time_since
@@ -101,13 +102,18 @@ def _state(approval: Approval) -> list[tuple[str, str]]:
     witness = approval.get("witness")
     if not witness:
         return []
-    fields = ", ".join(f"{name} {value}" for name, value in witness["state"].items())
-    return [("state now", fields)]
+    fields = ", ".join(f"{name} {_value(value)}" for name, value in witness["state"].items())
+    return [("state seen", fields)]
 
 
 def _params(approval: Approval) -> list[tuple[str, str]]:
     params = list((approval.get("params") or {}).items())
-    shown = [(str(name), str(value)) for name, value in params[:PARAM_COUNT_MAX]]
+    shown = [(str(name), _value(value)) for name, value in params[:PARAM_COUNT_MAX]]
     if len(params) > PARAM_COUNT_MAX:
         shown.append(("", f"and {len(params) - PARAM_COUNT_MAX} more"))
     return [(cut(plain(name), 20), value) for name, value in shown]
+
+
+def _value(value: object) -> str:
+    """As JSON has it, but text without quotes."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

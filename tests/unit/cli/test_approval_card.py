@@ -1,0 +1,36 @@
+"""What a reviewer reads of an act and of the state of its target."""
+
+from __future__ import annotations
+
+import io
+
+from gateway.cli.approval_card import Approval, show_card
+from gateway.cli.output import Output
+
+ASKED: Approval = {
+    "approvalId": "3f2a", "status": "PENDING", "agent": "bot", "runId": "r1",
+    "createdAt": "2026-11-21T16:00:00.000000Z", "expiresAt": "2126-11-21T16:00:00.000000Z",
+    "method": "POST", "authority": "api.stripe.com:443", "path": "/v1/refunds",
+    "summary": "create_refund of charge ch_1", "action": "create_refund",
+    "target": {"type": "charge", "id": "ch_1"}, "message": "refunds need a person",
+    "policy": "p", "rule": "r", "risk": {"score": 3, "factors": []},
+    "params": {"amount": 900, "reverse_transfer": True, "reason": None, "tags": ["a", "é"]},
+    "witness": {"state": {"disputed": False, "status": "succeeded"}},
+    "terms": {"groups": ["finance"], "quorum": 2}, "answers": [],
+}  # fmt: skip
+
+
+def test_values_stand_as_the_request_has_them(monkeypatch) -> None:
+    """Text without quotes, everything else as JSON; the state is the one that was seen then."""
+    screen = io.StringIO()
+    screen.isatty = lambda: True  # type: ignore[method-assign]
+    monkeypatch.setattr("sys.stdout", screen)
+    monkeypatch.setenv("NO_COLOR", "1")
+    show_card(Output(json_wanted=False), ASKED)
+    lines = [" ".join(line.split()) for line in screen.getvalue().splitlines()]
+    for line in (
+        "amount 900", "reverse_transfer true", "reason null", 'tags ["a", "é"]',
+        "state seen disputed false, status succeeded",
+    ):  # fmt: skip
+        assert line in lines
+    assert any("2 people of finance have to approve" in line for line in lines)
