@@ -88,6 +88,7 @@ class BundleFeed:
         self._revision = ""
         self._mapped: Mapped | None = None
         self._kept_at = float("-inf")
+        self._vouched_until = float("inf")
         self._is_heard = False
         self._forced = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -145,6 +146,7 @@ class BundleFeed:
                 log.exception("following the bundles failed")
                 telemetry.BUGS.inc()
                 self._is_heard, pause = False, next(lost)
+            self._end_if_silent(keeper)
             await wait_at_most(self._forced, pause)
             self._forced.clear()
 
@@ -273,7 +275,15 @@ class BundleFeed:
     def _usable_until(self, trust: Trust) -> int | None:
         if not self._stale_seconds_max:
             return None
-        return trust.confirmed_at + int(self._stale_seconds_max * _MICROSECONDS)
+        until = trust.confirmed_at + int(self._stale_seconds_max * _MICROSECONDS)
+        left_seconds = (until - self._clock.now()) / _MICROSECONDS
+        self._vouched_until = self._clock.monotonic() + left_seconds
+        return until
+
+    def _end_if_silent(self, keeper: RulesetKeeper) -> None:
+        """The time of day may be set back; how long nobody vouched for the rules is not."""
+        if self._clock.monotonic() > self._vouched_until:
+            keeper.confirm(0)
 
     def _tell(self, trust: Trust) -> None:
         telemetry.BUNDLE_SEQUENCE.set(trust.sequence)

@@ -32,6 +32,10 @@ class FakeClock:
         self._now += int(seconds * 1_000_000)
         self._monotonic += seconds
 
+    def step(self, seconds: float) -> None:
+        """Set the time of day anew, as a wrong NTP server does; deadlines don't move."""
+        self._now += int(seconds * 1_000_000)
+
 
 def numbered_ids() -> Callable[[str], str]:
     """Ids that count: `req-1`, `dec-2`, ..."""

@@ -139,6 +139,25 @@ async def test_a_clock_that_was_set_back_gives_no_more_time(
         assert fed.keeper.ruleset.usable_until == clock.now() + 60_000_000
 
 
+async def test_a_clock_that_is_set_back_meanwhile_gives_no_more_time(
+    publisher: FakeControlPlane, tmp_path: Path
+) -> None:
+    """While the control plane is gone, an hour less on the clock is not an hour more for rules that
+    nobody vouches for; its next word ends that."""
+    clock = FakeClock()
+    async with fed_by(publisher.url, tmp_path, clock, stale_seconds_max=60.0) as fed:
+        publisher.script = ["cut"] * 100_000
+        clock.step(-3_600)
+        clock.advance(59)
+        count = len(publisher.calls)
+        await fed.until(lambda: len(publisher.calls) > count + 2)
+        assert (fed.keeper.ruleset.usable_until or 0) > clock.now()
+        clock.advance(2)
+        await fed.until(lambda: (fed.keeper.ruleset.usable_until or 0) < clock.now())
+        publisher.script = []
+        await fed.until(lambda: fed.keeper.ruleset.usable_until == clock.now() + 60_000_000)
+
+
 async def test_zero_is_for_ever(publisher: FakeControlPlane, tmp_path: Path) -> None:
     """By choice of the operator."""
     async with fed_by(publisher.url, tmp_path, stale_seconds_max=0) as fed:
