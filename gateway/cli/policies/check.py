@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from gateway.authoring.policies.lint.rules import LintWarning
     from gateway.cli.output import Output
     from gateway.decide.bundle import Bundle
+    from gateway.decide.rules.policy import Policy
 
 
 @click.command(
@@ -80,7 +81,10 @@ def _warnings(bundle: Bundle, mappers: tuple[Path, ...]) -> list[LintWarning]:
 
 def _show(out: Output, bundle: Bundle, warnings: list[LintWarning]) -> None:
     if out.as_json:
-        counts = [{"name": each.name, "rules": len(each.rules)} for each in bundle.policies]
+        counts = [
+            {"name": each.name, "rules": len(each.rules), "limits": len(each.limits)}
+            for each in bundle.policies
+        ]
         out.emit(
             {
                 "ok": True,
@@ -96,10 +100,20 @@ def _show(out: Output, bundle: Bundle, warnings: list[LintWarning]) -> None:
         if warning.help:
             out.say(f"    {warning.help}", "dim")
     for policy in bundle.policies:
-        out.say(f"{policy.name}: {len(policy.rules)} rules, {policy.place.file}")
+        out.say(f"{policy.name}: {_counted(policy)}, {policy.place.file}")
     count = len(warnings)
     said = "good" if not count else f"loads, with {count} warning{'' if count == 1 else 's'}"
     out.say(f"{said}; revision {bundle.revision[:12]}", "yellow" if count else "green")
+
+
+def _counted(policy: Policy) -> str:
+    counts = ((len(policy.rules), "rule"), (len(policy.limits), "limit"))
+    shown = [
+        f"{count} {what}{'' if count == 1 else 's'}"
+        for count, what in counts
+        if count or what == "rule"
+    ]
+    return ", ".join(shown)
 
 
 def _as_json(warning: LintWarning) -> dict[str, object]:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from gateway.decide.bundle import Bundle
     from gateway.decide.rules.trace import PolicyTrace, RuleTrace
     from gateway.model.decision import Decision
+    from gateway.model.effect import ApprovalTerms
 
 MISSES_SHOWN = 5
 
@@ -34,6 +35,7 @@ _FINDINGS = {
     "condition_unresolved": "{field} could not be read, and an ALLOW needs it",
     "disabled": "is switched off",
 }
+_MATCHING = frozenset({"decides", "outranked", "watched"})
 
 
 @click.command(
@@ -175,15 +177,26 @@ def _show_decision(out: Output, decision: Decision) -> None:
     out.say(f"{decision.effect}: {decision.message} ({decision.reason_code})", style)
     if decision.mode.value == "monitor":
         out.say("in monitor mode: it is recorded, and passes", "yellow")
+    if decision.terms is not None:
+        out.say(_terms(decision.terms))
     for watched in decision.watched:
         who = f"rule {watched.rule}" if watched.rule else "the default"
         out.say(f"watched: {who} of {watched.policy} would have said {watched.effect}", "yellow")
     for claim in decision.claims:
         amount = "an unreadable amount" if claim.amount is None else str(claim.amount)
         out.say(
-            f"counts {amount} of {claim.max} towards limit {claim.limit} for {claim.key}; beyond "
-            f"that: {claim.effect}"
+            f"counts {amount} towards limit {claim.limit} for {claim.key}; beyond {claim.max}: "
+            f"{claim.effect}"
         )
+
+
+def _terms(terms: ApprovalTerms) -> str:
+    from gateway.decide.documents.reader import write_duration
+
+    who = "1 person" if terms.quorum == 1 else f"{terms.quorum} people"
+    of = f" of {' or '.join(terms.groups)}" if terms.groups else ""
+    witness = ", and its target must not have changed" if terms.witness_required else ""
+    return f"{who}{of} must approve within {write_duration(terms.timeout_seconds)}{witness}"
 
 
 def _show_traces(out: Output, question: Question, bundle: Bundle) -> None:
@@ -223,7 +236,9 @@ def _show_misses(out: Output, misses: list[Miss]) -> None:
 
 
 def _words(rule: RuleTrace) -> str:
-    return _FINDINGS[rule.finding].format(field=rule.field, detail=rule.detail)
+    words = _FINDINGS[rule.finding].format(field=rule.field, detail=rule.detail)
+    matches_unread = rule.finding in _MATCHING and rule.field is not None
+    return f"{words}: `{rule.field}` could not be read" if matches_unread else words
 
 
 def _show_risk(out: Output, decision: Decision) -> None:

@@ -46,6 +46,12 @@ from gateway.decide.conditions.syntax import (
     Ternary,
     path_of,
 )
+from gateway.decide.conditions.ways_out import (
+    comparison_help,
+    conversion_help,
+    name_help,
+    time_help,
+)
 from gateway.decide.conditions.written_arguments import faults_of_written
 from gateway.decide.nearest import nearest_help
 from gateway.model.vocabulary import Vocabulary
@@ -136,12 +142,8 @@ class _Checker:
             parts = " or ".join(f"`{name}`" for name in GROUPS[node.name])
             self.fault(node, f"`{node.name}` is no value itself", f"write {parts}")
         else:
-            help_text = nearest_help(node.name, ROOTS | self.variables.keys())
-            self.fault(
-                node,
-                f"there is no `{node.name}` to read",
-                help_text or f"parameters of the action are read as `params.{node.name}`",
-            )
+            help_text = name_help(node.name, frozenset(self.variables))
+            self.fault(node, f"there is no `{node.name}` to read", help_text)
         return ValueType.ANY
 
     def _select(self, node: Select | Has) -> ValueType:
@@ -213,7 +215,7 @@ class _Checker:
 
     def _comparable(self, node: Binary, left: ValueType, right: ValueType) -> None:
         if not comparable(left, right):
-            help_text = _comparison_help(node) or _conversion_help(node, left, right)
+            help_text = comparison_help(node, left, right)
             self.fault(node, f"{left.value} is compared with {right.value}", help_text)
 
     def _known_value(self, side: Node, other: Node) -> None:
@@ -251,7 +253,7 @@ class _Checker:
                 self.fault(side, f"`{node.op}` takes {WANTED[node.op]}, and this is {found.value}")
                 return ValueType.ANY
         message = f"`{node.op}` can't be used on {left.value} and {right.value}"
-        self.fault(node, message, _conversion_help(node, left, right))
+        self.fault(node, message, conversion_help(node, left, right))
         return ValueType.ANY
 
     def _ternary(self, node: Ternary) -> ValueType:
@@ -272,7 +274,7 @@ class _Checker:
             wanted = "text" if position else signature.wanted
             of_type = self.type_of(arg)
             if not may_be(of_type, types):
-                help_text = _time_help(arg) if of_type is ValueType.DATA else ""
+                help_text = time_help(arg) if of_type is ValueType.DATA else ""
                 message = f"`{node.function}` takes {wanted}, and this is {of_type.value}"
                 self.fault(arg, message, help_text)
                 return signature.gives
@@ -330,39 +332,3 @@ def _type_of_literal(node: Literal) -> ValueType:
             return ValueType.NULL
         case _:
             assert_never(node.value)
-
-
-def _comparison_help(node: Binary) -> str:
-    for side in (node.left, node.right):
-        if isinstance(side, Literal) and isinstance(side.value, str):
-            try:
-                int(side.value[:20])
-            except ValueError:
-                return ""
-            return f"write {side.value} without quotes if it is a number"
-    return ""
-
-
-def _conversion_help(node: Binary, left: ValueType, right: ValueType) -> str:
-    """How one side is made the other's type."""
-    sides = {left: node.left, right: node.right}
-    if ValueType.DATA in sides:
-        other = left if right is ValueType.DATA else right
-        return _time_help(sides[ValueType.DATA], other)
-    if {left, right} == NUMBERS:
-        return "write `double(...)` around the whole number"
-    if {left, right} == {ValueType.TEXT, ValueType.INT}:
-        return "write `string(...)` around the number, or `int(...)` around the text"
-    return ""
-
-
-def _time_help(node: Node, wanted: ValueType = ValueType.TIMESTAMP) -> str:
-    """A request holds no decimals and no times; how its text or number becomes one."""
-    path = path_of(node) or "..."
-    match wanted:
-        case ValueType.DOUBLE:
-            return f"write `double({path})`; amounts are whole numbers of minor units"
-        case ValueType.DURATION:
-            return f"write `duration({path})`"
-        case _:
-            return f"write `timestamp({path})`"

@@ -172,7 +172,7 @@ def _number_help(written: str) -> str:
     if written[-1] in "uU" and written[:-1].isdecimal():
         return f"write `{written[:-1]}`: there are no unsigned numbers"
     if written[-1] == ".":
-        return f"write `{written}0` for a decimal"
+        return f"write `{written}0` for a decimal; there are no ranges such as `8..18`"
     digits = _INT.match(written)
     if digits is not None and digits.group() + "x" != written.lower():
         return f"write `{digits.group()}`: a number has no unit; amounts are in minor units"

@@ -24,7 +24,7 @@ _SHOWN_MAX = 60
 _DURATION: Final = re.compile(
     r"(?=.)(?:([0-9]{1,6})d)?(?:([0-9]{1,6})h)?(?:([0-9]{1,6})m)?(?:([0-9]{1,6})s)?"
 )
-_UNITS: Final = (86_400, 3_600, 60, 1)
+_UNITS: Final = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
 
 
 def parse_duration(text: str) -> int | None:
@@ -32,7 +32,19 @@ def parse_duration(text: str) -> int | None:
     form = _DURATION.fullmatch(text)
     if form is None:
         return None
-    return sum(int(count) * unit for count, unit in zip(form.groups("0"), _UNITS, strict=True))
+    return sum(
+        int(count) * unit for count, unit in zip(form.groups("0"), _UNITS.values(), strict=True)
+    )
+
+
+def write_duration(seconds: int) -> str:
+    """The shortest text that `parse_duration` reads as so many seconds."""
+    parts = []
+    for unit, size in _UNITS.items():
+        count, seconds = divmod(seconds, size)
+        if count:
+            parts.append(f"{count}{unit}")
+    return "".join(parts) or "0s"
 
 
 @dataclass(slots=True)

@@ -31,11 +31,11 @@ def test_check_a_good_policy(
     """Its name, its rules, its revision; exit status 0."""
     assert run("check", policy, "--any-names") == 0
     found = line_of(capsys)
-    assert (found["ok"], found["policies"]) == (True, [{"name": "p", "rules": 1}])
+    assert (found["ok"], found["policies"]) == (True, [{"name": "p", "rules": 1, "limits": 0}])
     assert len(found["revision"]) == 64
     status, screen = on_terminal(monkeypatch, "check", policy, "--any-names")
     assert status == 0
-    assert "p: 1 rules" in screen
+    assert "p: 1 rule, " in screen
     assert f"good; revision {found['revision'][:12]}" in screen
 
 
@@ -187,7 +187,30 @@ def test_explain_nothing_matched(
     assert any("operation.class" in line for line in lines)
     policy.write_text(NEAR.replace("n > 5", "n > 2"))
     _, screen = on_terminal(monkeypatch, "explain", policy, "--action", asked)
-    assert "counts 1 of 5 towards limit p/calls for agent:agent; beyond that: BLOCK" in screen
+    assert "counts 1 towards limit p/calls for agent:agent; beyond 5: BLOCK" in screen
+
+
+def test_explain_who_must_approve_and_what_could_not_be_read(
+    policy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The terms in words; the field for whose want a rule decides, or would have."""
+    terms = "{groups: [finance, legal], quorum: 2, timeout: 1h30m, witness: required}"
+    rules = (
+        "- {id: a, priority: 1, when: params.n > 5, effect: REQUIRE_APPROVAL, "
+        f"approval: {terms}}}\n"
+        "- {id: b, priority: 2, when: params.n > 7, effect: BLOCK}\n"
+        "- {id: c, priority: 3, effect: REQUIRE_APPROVAL}"
+    )
+    policy.write_text(policy_text(rules))
+    _, screen = on_terminal(monkeypatch, "explain", policy, "--action", READ)
+    lines = [line.strip() for line in screen.splitlines()]
+    assert (
+        "2 people of finance or legal must approve within 1h30m, and its target must not have "
+        "changed"
+    ) in " ".join(lines)
+    assert "1  a: decides: `params.n` could not be read" in lines
+    assert "2  b: matches, but an earlier rule decides: `params.n` could not be read" in lines
+    assert "3  c: matches, but an earlier rule decides" in lines
 
 
 def test_explain_a_recorded_decision(

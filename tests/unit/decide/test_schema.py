@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from gateway.decide.documents.reader import parse_duration, write_duration
 from gateway.model.effect import ApprovalTerms, Effect, Mode
 from gateway.model.vocabulary import Vocabulary
 from tests.support.policy_world import policies_of, policy_text, problems_of
@@ -313,3 +314,11 @@ def test_equal_conditions_are_compiled_once() -> None:
     )
     first, second = policies_of(text)[0].rules
     assert first.condition is second.condition
+
+
+@pytest.mark.parametrize("text", ["10s", "1h30m", "7d", "1d2h3m4s", "0s"])
+def test_a_duration_is_written_as_it_is_read(text: str) -> None:
+    """Seconds come out as the same text that they were read from."""
+    seconds = parse_duration(text)
+    assert seconds is not None
+    assert write_duration(seconds) == text
