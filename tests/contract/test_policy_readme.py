@@ -158,6 +158,19 @@ def test_every_policy_that_is_shown_loads(file: Path, vocabulary: Vocabulary) ->
         make_bundle([("readme.yaml", text)], vocabulary)
 
 
+def test_the_shipped_policies_are_those_of_the_table() -> None:
+    """Each guardrail has a row, and the row names the groups whose people it asks."""
+    rows = dict(re.findall(r"^\| `([\w-]+)` (\|.*\|.*\|.*\|)$", PRODUCT.read_text(), re.MULTILINE))
+    files = (policies_dir() / "guardrails").glob("*.yaml")
+    shipped = {file.stem: file for file in files if not file.name.endswith(".cases.yaml")}
+    assert rows.keys() == shipped.keys()
+    for name, file in shipped.items():
+        (policy,) = load_bundle([file]).policies
+        asked = [each.terms for each in (*policy.rules, *policy.limits) if each.terms]
+        groups = {group for terms in asked for group in terms.groups}
+        assert set(re.findall(r"`([\w-]+)`", rows[name])) == groups, name
+
+
 def test_the_limit_that_is_shown_loads(vocabulary: Vocabulary) -> None:
     """A part of a policy, beside a rule."""
     text = block_with("a path below params")
