@@ -53,8 +53,8 @@ class ActivateBody(Body):
 
 
 class ListQuery(Query):
-    before: Number | None = None
     limit: Annotated[int, Field(ge=1, le=LIST_COUNT_MAX)] = 50
+    cursor: Number | None = None
 
 
 class CurrentQuery(Query):
@@ -85,7 +85,7 @@ async def activate(call: Call) -> web.Response:
 
 async def list_(call: Call) -> web.Response:
     query = parse_query(call.http, ListQuery)
-    rows = await call.services.bundles.list(call.caller, query.before, query.limit)
+    rows = await call.services.bundles.list(call.caller, query.cursor, query.limit)
     last = rows[-1].sequence if rows else None
     return answer(
         {

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Literal
+from typing import Annotated
 
 from aiohttp import web
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 
 from controlplane.api.parsing import Body, Query, parse_body, parse_id, parse_query, timestamp
 from controlplane.api.routing import Call, answer, route
@@ -18,17 +18,15 @@ EXPIRES_SECONDS_MAX = 10 * 366 * 86_400
 
 KeyName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._@+-]{0,127}$")]
 Group = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
-Given = Literal[
-    "Admin",
-    "ApprovalRead",
-    "ApprovalWrite",
-    "RecordRead",
-    "AgentRead",
-    "AgentWrite",
-    "PolicyRead",
-    "PolicyWrite",
-    "Gateway",
-]
+
+
+def _not_an_agents(permission: Permission) -> Permission:
+    if permission is Permission.AGENT:
+        raise ValueError("an agent's key comes with its agent")
+    return permission
+
+
+Given = Annotated[Permission, AfterValidator(_not_an_agents)]
 
 
 class CreateBody(Body):
@@ -50,7 +48,7 @@ class NoQuery(Query):
 
 async def create(call: Call) -> web.Response:
     body = await parse_body(call.http, CreateBody)
-    permissions = tuple(Permission(name) for name in dict.fromkeys(body.permissions))
+    permissions = tuple(dict.fromkeys(body.permissions))
     is_gateway = Permission.GATEWAY in permissions
     expires_at = None
     if body.expiresInSeconds is not None:

@@ -62,7 +62,7 @@ def risk(approval: Approval) -> str:
 
 
 def still_needed(approval: Approval) -> str:
-    """Who still has to agree: `2 people of finance or security have to approve, 1 has`."""
+    """Who has to agree: `2 people of finance or security have to approve, so far ann`."""
     terms = approval["terms"]
     groups, quorum = " or ".join(terms["groups"]), terms["quorum"]
     said = {

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 
-from gateway.model.errors import ConfigurationError, Problem
+from gateway.key_text import load_key_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +52,10 @@ class ControlSettings:
         Raises:
             ConfigurationError: the key file can't be read.
         """
-        if self.api_key or not self.api_key_file:
-            return self.api_key
-        try:
-            return Path(self.api_key_file).read_text(encoding="ascii").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "it is not a key"
-            problem = Problem(
-                self.api_key_file, 0, 0, f"the gateway's key can't be read: {reason}",
-                "check CHECKREIN_API_KEY_FILE",
-            )  # fmt: skip
-            raise ConfigurationError("control.key_unreadable", [problem]) from error
+        return load_key_text(
+            self.api_key,
+            self.api_key_file,
+            what="the gateway's key",
+            variable="CHECKREIN_API_KEY_FILE",
+            code="control.key_unreadable",
+        )

@@ -5,10 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
 from typing import Final
 
-from gateway.model.errors import ConfigurationError, Problem
+from gateway.key_text import load_key_text
 
 POLL_SECONDS_MIN: Final = 0.01
 """More often is a busy loop."""
@@ -57,14 +56,10 @@ class RulesetSettings:
         Raises:
             ConfigurationError: the key file can't be read.
         """
-        if self.bundle_public_key or not self.bundle_public_key_file:
-            return self.bundle_public_key
-        try:
-            return Path(self.bundle_public_key_file).read_text(encoding="ascii").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "it is not a key"
-            problem = Problem(
-                self.bundle_public_key_file, 0, 0, f"the bundle key can't be read: {reason}",
-                "check CHECKREIN_BUNDLE_PUBLIC_KEY_FILE",
-            )  # fmt: skip
-            raise ConfigurationError("bundle.key_unreadable", [problem]) from error
+        return load_key_text(
+            self.bundle_public_key,
+            self.bundle_public_key_file,
+            what="the bundle key",
+            variable="CHECKREIN_BUNDLE_PUBLIC_KEY_FILE",
+            code="bundle.key_unreadable",
+        )

@@ -63,7 +63,7 @@ async def test_numbers_run_without_a_gap_and_the_newest_is_current(client: Clien
     page = (await client.call("GET", "/v1/bundles?limit=2")).body
     assert [one["sequence"] for one in page["bundles"]] == [first + 2, first + 1]
     assert [one["isCurrent"] for one in page["bundles"]] == [True, False]
-    rest = (await client.call("GET", f"/v1/bundles?limit=1&before={page['nextCursor']}")).body
+    rest = (await client.call("GET", f"/v1/bundles?limit=1&cursor={page['nextCursor']}")).body
     assert [one["sequence"] for one in rest["bundles"]] == [first]
 
 
