@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Collection, Iterable, Mapping
+from pathlib import Path
 
 import yaml
 
@@ -26,6 +27,16 @@ _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """libyaml's loader is ten times faster; it is optional in PyYAML."""
 
 _TAG = "tag:yaml.org,2002:"
+
+
+def load_bytes(path: Path) -> bytes:
+    """What a file holds, up to a byte more than it may hold.
+
+    Raises:
+        OSError: it can't be read.
+    """
+    with path.open("rb") as file:
+        return file.read(FILE_BYTES_MAX + 1)
 
 
 class Document:

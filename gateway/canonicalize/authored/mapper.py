@@ -12,7 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.canonicalize.authored.choices import ERROR_STYLES, Select
-from gateway.canonicalize.authored.document import Document, Node, elements, nearest, plain
+from gateway.canonicalize.authored.document import (
+    Document,
+    Node,
+    elements,
+    load_bytes,
+    nearest,
+    plain,
+)
 from gateway.canonicalize.authored.entries import EntryReader
 from gateway.canonicalize.authored.operation import Operation, Place
 from gateway.canonicalize.authored.overrides import Override, read_override
@@ -74,7 +81,7 @@ class Mapper:
 def load_mapper(path: Path, catalogs: Collection[str] = ()) -> tuple[Mapper | None, list[Problem]]:
     """Read one file."""
     try:
-        data = path.read_bytes()
+        data = load_bytes(path)
     except OSError as error:
         return None, [Problem(str(path), 0, 0, f"can't be read: {error.strerror}")]
     return parse_mapper(data, str(path), catalogs)

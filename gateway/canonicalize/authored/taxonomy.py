@@ -12,7 +12,7 @@ from enum import StrEnum
 from pathlib import Path
 from types import MappingProxyType
 
-from gateway.canonicalize.authored.document import Document, Node
+from gateway.canonicalize.authored.document import Document, Node, load_bytes
 from gateway.canonicalize.authored.operation import ParamType
 from gateway.canonicalize.naming.words import ACTION_NAME, PARAM_NAME
 from gateway.model.action import Kind
@@ -91,7 +91,7 @@ class Taxonomy:
 def load_taxonomy(path: Path) -> tuple[Taxonomy | None, list[Problem]]:
     """Read the file."""
     try:
-        data = path.read_bytes()
+        data = load_bytes(path)
     except OSError as error:
         return None, [Problem(str(path), 0, 0, f"can't be read: {error.strerror}")]
     return parse_taxonomy(data, str(path))
