@@ -21,6 +21,7 @@ from gateway.decide.documents.document import (
     Scalar,
     parse_documents,
 )
+from gateway.decide.documents.heading import EFFECTS
 from gateway.decide.documents.reader import Reader
 from gateway.decide.loader import CODE, load_bundle, load_settings_beside, policy_files
 from gateway.decide.rules.policy import Limit, Place, Rule
@@ -54,6 +55,13 @@ EXPECTED_FIELDS: Final = (*EXPECTED_TEXTS, *EXPECTED_LISTS, "score")
 
 LEVELS: Final = ((25, "low"), (50, "moderate"), (75, "high"), (101, "critical"))
 """Below which score, which word (the bins of NIST SP 800-30)."""
+
+_CHOICES: Final[Mapping[str, Mapping[str, str]]] = {
+    "effect": {word: effect.value for word, effect in EFFECTS.items()},
+    "mode": {mode.value: mode.value for mode in Mode},
+    "level": {word: word for _, word in LEVELS},
+}
+"""What a case may write of those that are one of some words, and what the decision calls it."""
 
 Expected = str | int | list[str] | None
 
@@ -276,10 +284,10 @@ def _expected(reader: Reader, field: str, wanted: Item) -> Expected:
         return [reader.text_of(each, f"`{field}`") or "" for each in listed]
     if isinstance(wanted, Scalar) and wanted.value is None:
         return None
-    text = reader.text_of(wanted, f"`{field}`")
-    if field == "level" and text is not None:
-        reader.choice(wanted, "`level`", {word: word for _, word in LEVELS})
-    return text
+    choices = _CHOICES.get(field)
+    if choices is not None:
+        return reader.choice(wanted, f"`{field}`", choices)
+    return reader.text_of(wanted, f"`{field}`")
 
 
 def _plain_value(reader: Reader, item: Item) -> object:

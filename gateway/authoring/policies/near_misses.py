@@ -6,13 +6,13 @@ and then with the most that do, is the likeliest answer.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
 from gateway.decide.assessment import Assessment
 from gateway.decide.bundle import Bundle
-from gateway.decide.rules.policy import READERS, MatchField, Rule
+from gateway.decide.rules.index import mismatches
+from gateway.decide.rules.policy import Rule
 from gateway.decide.rules.trace import Finding, PolicyTrace, RuleTrace
 from gateway.model.action import Action
 from gateway.model.decision import Context
@@ -45,20 +45,10 @@ def near_misses(
 def _miss(
     trace: RuleTrace, rule: Rule, action: Action, context: Context, assessed: Assessment
 ) -> Miss:
-    fits = list(_fits(rule, action, context, assessed))
-    return Miss(trace, sum(fits), len(fits))
-
-
-def _fits(rule: Rule, action: Action, context: Context, assessed: Assessment) -> Iterable[bool]:
-    for field, pattern in rule.match.fields:
-        if field is MatchField.TARGET_LABEL:
-            yield any(map(pattern.matches, assessed.labels))
-        else:
-            name = READERS[field](action, context)
-            yield name is not None and pattern.matches(name)
-    for label, pattern in rule.match.labels:
-        yield pattern.matches(context.labels.get(label, ""))
-    if rule.match.reversible is not None:
-        yield rule.match.reversible is action.reversible
-    if rule.condition is not None:
-        yield rule.condition.holds(action, context, assessed) is True
+    match, condition = rule.match, rule.condition
+    wrong = len(mismatches(rule, action, context, assessed))
+    asked = len(match.fields) + len(match.labels) + (match.reversible is not None)
+    if condition is not None:
+        asked += 1
+        wrong += condition.holds(action, context, assessed) is not True
+    return Miss(trace, asked - wrong, asked)

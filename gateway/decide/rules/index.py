@@ -265,13 +265,18 @@ def _most_selective(rule: Rule) -> tuple[MatchField, Pattern] | None:
 
 def mismatch_static(rule: Rule, action: Action) -> str | None:
     """The first field of `match` that keeps a rule from an operation; None when all fit."""
+    return next(_static_mismatches(rule, action), None)
+
+
+def _static_mismatches(rule: Rule, action: Action) -> Iterator[str]:
     for field, pattern in rule.match.fields:
         if field in STATIC_FIELDS:
             name = READERS[field](action, _NO_CONTEXT)
             if name is None or not pattern.matches(name):
-                return field.value
+                yield field.value
     wanted = rule.match.reversible
-    return None if wanted is None or wanted is action.reversible else "reversible"
+    if wanted is not None and wanted is not action.reversible:
+        yield "reversible"
 
 
 def mismatch_dynamic(
@@ -279,21 +284,34 @@ def mismatch_dynamic(
 ) -> str | None:
     """The same for what differs from call to call. A target that can't be told fits any pattern:
     see `unreadable_field`."""
+    return next(_dynamic_mismatches(rule, action, context, assessed), None)
+
+
+def mismatches(
+    rule: Rule, action: Action, context: Context, assessed: Assessment
+) -> tuple[str, ...]:
+    """All fields of `match` that keep a rule from a call."""
+    dynamic = _dynamic_mismatches(rule, action, context, assessed)
+    return (*_static_mismatches(rule, action), *dynamic)
+
+
+def _dynamic_mismatches(
+    rule: Rule, action: Action, context: Context, assessed: Assessment
+) -> Iterator[str]:
     for field, pattern in rule.match.fields:
         if field in STATIC_FIELDS or (field in OF_TARGET and TARGET_ID in action.missing):
             continue
         if field is MatchField.TARGET_LABEL:
             if not any(map(pattern.matches, assessed.labels)):
-                return field.value
+                yield field.value
             continue
         name = READERS[field](action, context)
         if name is None or not pattern.matches(name):
-            return field.value
+            yield field.value
     for label, pattern in rule.match.labels:
         value = context.labels.get(label)
         if value is None or not pattern.matches(value):
-            return f"labels.{label}"
-    return None
+            yield f"labels.{label}"
 
 
 def unreadable_field(rule: Rule, action: Action) -> str | None:

@@ -58,6 +58,19 @@ cases:
         ]
 
 
+def test_effects_are_spelt_as_in_policies(tmp_path: Path) -> None:
+    """`DENY` is BLOCK; what is no effect or mode is a mistake of the case, not a difference."""
+    path = write(tmp_path, f"cases: [{{name: a, {READ}, expect: {{effect: DENY}}}}]\n")
+    assert [result.holds for result in run_cases([path])] == [True]
+    write(tmp_path, f"cases: [{{name: a, {READ}, expect: {{effect: ALOW, mode: on}}}}]\n")
+    with pytest.raises(ConfigurationError) as caught:
+        run_cases([path])
+    assert [(problem.message, problem.help) for problem in caught.value.problems] == [
+        ("`effect` can't be `ALOW`", "did you mean `ALLOW`?"),
+        ("`mode` can't be `on`", "there is `enforce`, `monitor`"),
+    ]
+
+
 def test_a_policy_without_cases_is_left_out(tmp_path: Path) -> None:
     """Nothing to run is no failure here; the command says so."""
     (tmp_path / "p.yaml").write_text(POLICY)
