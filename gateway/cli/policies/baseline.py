@@ -5,14 +5,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
-from typing import IO, Final
+from typing import IO
 
 import click
 
 from gateway.cli.failures import CommandError
-
-LINE_BYTES_MAX: Final = 16 * 1024 * 1024
-"""A longer line is no record of ours: its pieces are left out as such."""
 
 
 @click.command(
@@ -49,6 +46,9 @@ def baseline(records: tuple[IO[bytes], ...], name: str) -> None:
 
 
 def _lines(files: Iterable[IO[bytes]]) -> Iterator[bytes]:
+    """All lines; one that is too long comes in pieces, which are no records."""
+    from gateway.authoring.policies.replay.files import LINE_BYTES_MAX
+
     for file in files:
         while line := file.readline(LINE_BYTES_MAX):
             yield line

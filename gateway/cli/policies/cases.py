@@ -13,7 +13,7 @@ from gateway.cli.options import json_option
 from gateway.cli.policies.loading import paths_argument, paths_or_shipped, show_problems
 
 if TYPE_CHECKING:
-    from gateway.authoring.policies.cases import CaseResult, Report, Untried
+    from gateway.authoring.policies.cases import CaseResult, Report
     from gateway.cli.output import Output
 
 
@@ -79,14 +79,9 @@ def _show(out: Output, report: Report, failed: list[CaseResult], *, coverage: bo
     if not coverage:
         return
     for untried in report.untried:
-        out.say(f"{_place(untried)}: no case tries `{untried.name}` of {untried.policy}", "yellow")
+        out.say(f"{untried.place}: no case tries `{untried.name}` of {untried.policy}", "yellow")
     style = "yellow" if report.untried else "green"
     out.say(f"{report.tried} of {report.speakers} rules and limits are tried", style)
-
-
-def _place(untried: Untried) -> str:
-    place = untried.place
-    return f"{place.file}:{place.line}:{place.column}"
 
 
 def _as_json(report: Report, failed: list[CaseResult], *, coverage: bool) -> dict[str, object]:

@@ -93,6 +93,9 @@ class Place:
     line: int
     column: int
 
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}"
+
 
 class Condition:
     """A checked `when`, as text and tree. Rules are compiled from the tree; what is asked here

@@ -61,6 +61,7 @@ class Finding(StrEnum):
     KIND_NEVER_COMES = "kind_never_comes"
     ALIAS = "alias"
     UNREAD_PARAM = "unread_param"
+    NO_WITNESS = "no_witness"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +76,7 @@ class LintWarning:
     help: str = ""
 
     def __str__(self) -> str:
-        place = f"{self.place.file}:{self.place.line}:{self.place.column}"
-        return f"{place}: {self.message} [{self.finding}]"
+        return f"{self.place}: {self.message} [{self.finding}]"
 
 
 def lint(
