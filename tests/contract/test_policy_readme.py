@@ -1,7 +1,7 @@
 """What the README and the policies' README show is what there is: policies load, commands exist
 with the options that they are shown with, and those that need no network do what is said.
 
-`tests/unit/authoring/test_policies_readme.py` holds what the commands of `Ask before you switch on`
+`test_policy_readme_commands.py` holds what the commands of `Ask before you switch on`
 print; `tests/unit/decide/test_language_published.py` holds the section of the language.
 """
 

@@ -56,19 +56,6 @@ def test_check_a_bad_policy(
     assert "2 problems" in screen
 
 
-def test_check_holds_the_shipped_policy_against_the_shipped_mappers() -> None:
-    """Without arguments: what travels with the product fits together."""
-    assert run("check") == 0
-
-
-def test_check_names_against_mappers(policy: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A name that no shipped mapper makes is found, unless names are free."""
-    policy.write_text(GOOD.replace("kind: read", "action: create_refnd"))
-    assert run("check", policy) == 1
-    assert "did you mean `create_refund`?" in capsys.readouterr().out
-    assert run("check", policy, "--any-names") == 0
-
-
 def test_cases_that_hold_and_fail(
     policy: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
