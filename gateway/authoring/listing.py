@@ -60,6 +60,24 @@ def acts_of_mappers(paths: Sequence[Path]) -> Iterator[Act]:
             yield from acts_of_catalog(catalog, mapper)
 
 
+def witnessed_of_mappers(paths: Sequence[Path]) -> Iterator[tuple[str, str, str]]:
+    """Operation, action and provider of whatever has a witness; the action of an override that
+    doesn't change it is empty, since its catalog has it.
+
+    Raises:
+        ConfigurationError: a mapper has problems.
+    """
+    library = _load(paths)
+    for file in library.files:
+        mapper = library.load_mapper(file.path)
+        for entry in mapper.operations:
+            if entry.witness is not None:
+                yield entry.operation, entry.action, entry.provider
+        for override in mapper.overrides:
+            if override.witness is not None:
+                yield override.operation, override.fields.get("action", ""), mapper.provider
+
+
 def catalogs_of_mappers(paths: Sequence[Path]) -> list[CatalogFile]:
     """The catalogs that mapper files and folders extend, by name.
 

@@ -72,10 +72,12 @@ def _warnings(bundle: Bundle, mappers: tuple[Path, ...]) -> list[LintWarning]:
     from gateway.authoring.policies.lint.names import lint_names
     from gateway.authoring.policies.lint.params import lint_params
     from gateway.authoring.policies.lint.rules import lint
+    from gateway.authoring.policies.lint.witnesses import lint_witnesses
 
     found = lint(bundle.policies, bundle.risks.organisation.approver_groups)
     if mappers:
-        found += lint_names(bundle.policies, mappers) + lint_params(bundle.policies, mappers)
+        for against in (lint_names, lint_params, lint_witnesses):
+            found += against(bundle.policies, mappers)
     return sorted(found, key=lambda each: (each.place.file, each.place.line))
 
 

@@ -12,14 +12,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from gateway.authoring.listing import Act, acts_of_mappers, catalogs_of_mappers
+from gateway.authoring.policies.lint.fitting import Names, fits
 from gateway.authoring.policies.lint.rules import Finding, LintWarning
 from gateway.decide.patterns import Pattern
 from gateway.decide.rules.policy import MatchField, Policy, Rule
 
 AWS: Final = "aws"
 NAMES_SHOWN: Final = 3
-
-_NAME_FIELDS: Final = (MatchField.OPERATION, MatchField.ACTION, MatchField.PROVIDER)
 
 
 def lint_names(policies: Sequence[Policy], mappers: Sequence[Path]) -> list[LintWarning]:
@@ -57,13 +56,15 @@ def _operations_of(rule: Rule) -> frozenset[str]:
 
 
 def _lint_kinds(asked: Iterable[tuple[Policy, Rule]], acts: Sequence[Act]) -> Iterator[LintWarning]:
-    kinds: dict[tuple[str, str, str], set[str]] = defaultdict(set)
+    kinds: dict[Names, set[str]] = defaultdict(set)
     for act in acts:
         kinds[act.operation, act.action, act.provider].add(act.kind)
     for policy, rule in asked:
         pattern = rule.match.pattern_of(MatchField.KIND)
         assert pattern is not None
-        fitting = {kind for names, found in kinds.items() if _fits(rule, names) for kind in found}
+        fitting = {
+            kind for names, found in kinds.items() if fits(rule.match, names) for kind in found
+        }
         if fitting and not any(map(pattern.matches, fitting)):
             yield LintWarning(
                 Finding.KIND_NEVER_COMES, policy.name, rule.id, rule.place,
@@ -71,14 +72,6 @@ def _lint_kinds(asked: Iterable[tuple[Policy, Rule]], acts: Sequence[Act]) -> It
                 f"{' or '.join(sorted(fitting))}, never {pattern}",
                 "leave `kind` out: the name says enough",
             )  # fmt: skip
-
-
-def _fits(rule: Rule, names: tuple[str, str, str]) -> bool:
-    patterns = (rule.match.pattern_of(field) for field in _NAME_FIELDS)
-    return all(
-        pattern is None or pattern.matches(name)
-        for pattern, name in zip(patterns, names, strict=True)
-    )
 
 
 # --- aliases --------------------------------------------------------------------------------------

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Final
 
 from gateway.authoring.listing import Act, acts_of_mappers
+from gateway.authoring.policies.lint.fitting import fits
 from gateway.authoring.policies.lint.rules import Finding, LintWarning
 from gateway.decide.conditions.syntax import Node, children, path_of
-from gateway.decide.patterns import Pattern
 from gateway.decide.rules.policy import Limit, MatchField, Policy, Rule
 
 ALIKE: Final = 0.8
@@ -74,23 +74,12 @@ def _params_in(node: Node) -> Iterator[str]:
 
 
 def _read_of(each: Rule | Limit, acts: Iterable[Act]) -> set[str]:
-    patterns = [
-        each.match.pattern_of(field)
-        for field in (MatchField.OPERATION, MatchField.ACTION, MatchField.PROVIDER)
-    ]
     return {
         name
         for act in acts
-        if act.params and _fits(patterns, (act.operation, act.action, act.provider))
+        if act.params and fits(each.match, (act.operation, act.action, act.provider))
         for name in act.params
     }
-
-
-def _fits(patterns: Sequence[Pattern | None], names: Sequence[str]) -> bool:
-    return all(
-        pattern is None or pattern.matches(name)
-        for pattern, name in zip(patterns, names, strict=True)
-    )
 
 
 def _unread(

@@ -1,4 +1,5 @@
-"""Warnings about params that no shipped mapper reads: slips of the pen, and nothing else."""
+"""Warnings about what the shipped mappers never give: params that none reads, where another is
+almost it, and witnesses of what has none."""
 
 from __future__ import annotations
 
@@ -6,6 +7,7 @@ import pytest
 
 from gateway.authoring.policies.lint.params import lint_params
 from gateway.authoring.policies.lint.rules import Finding
+from gateway.authoring.policies.lint.witnesses import lint_witnesses
 from gateway.content import mappers_dir, policies_dir
 from gateway.decide.loader import load_bundle
 from tests.support.policy_world import policies_of, policy_text
@@ -68,6 +70,44 @@ def test_params_of_limits(limit: str, meant: str | None) -> None:
     rule = policy_text("- {id: r, priority: 1, effect: ALLOW}")
     wanted = [(Finding.UNREAD_PARAM, "l", f"did you mean `params.{meant}`?")] if meant else []
     assert found_in(f"{rule}\n  limits:\n    - {{{limit}}}\n") == wanted
+
+
+WANTED = "effect: REQUIRE_APPROVAL, approval: {witness: required}"
+
+WITNESSES = {
+    "a refund of Stripe's": (f"{WANTED}, match: {{action: create_refund}}", True),
+    "by its operation": (f"{WANTED}, match: {{operation: stripe.refunds.create}}", True),
+    "among others": (f"{WANTED}, match: {{action: [create_payout, create_refund]}}", True),
+    "everything": (WANTED, True),
+    "a charge": (f"{WANTED}, match: {{action: create_charge}}", False),
+    "a refund of another provider's": (
+        f"{WANTED}, match: {{action: create_refund, provider: paypal}}", False,
+    ),
+    "a charge without a witness": (
+        "effect: REQUIRE_APPROVAL, match: {action: create_charge}", True,
+    ),
+    "a rule that is switched off": (
+        f"{WANTED}, enabled: false, match: {{action: create_charge}}", True,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("rule", "is_there"), WITNESSES.values(), ids=WITNESSES)
+def test_witnesses_that_rules_want(rule: str, is_there: bool) -> None:
+    """What no mapper can read the state of is refused by such a rule, whatever a person says."""
+    text = policy_text(f"- {{id: r, priority: 1, {rule}}}")
+    found = lint_witnesses(policies_of(text), [mappers_dir()])
+    assert [(each.finding, each.rule) for each in found] == (
+        [] if is_there else [(Finding.NO_WITNESS, "r")]
+    )
+
+
+def test_witnesses_that_limits_want() -> None:
+    """As for rules."""
+    rule = policy_text("- {id: r, priority: 1, effect: ALLOW}")
+    limit = f"{LIMIT}, {WANTED}, match: {{action: create_charge}}"
+    found = lint_witnesses(policies_of(f"{rule}\n  limits:\n    - {{{limit}}}\n"), [STRIPE])
+    assert [(each.finding, each.rule) for each in found] == [(Finding.NO_WITNESS, "l")]
 
 
 def test_shipped_policies_read_what_is_read() -> None:
