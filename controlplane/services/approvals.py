@@ -7,8 +7,6 @@ other gets a conflict.
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import logging
 import uuid
 from collections.abc import Callable, Sequence
@@ -18,6 +16,7 @@ from typing import Final, assert_never
 from controlplane.auth import Caller
 from controlplane.faults import ControlFault, Fault
 from controlplane.notify.bus import Bus, Topic
+from controlplane.services.sweeping import sweep_forever
 from controlplane.services.waiting import WaitingRoom
 from controlplane.store.approvals import (
     Answer,
@@ -226,10 +225,13 @@ class ApprovalService:
 
     async def sweep_forever(self) -> None:
         """Correctness needs no sweeper (every statement looks at the time): waiters do."""
-        while True:
-            with contextlib.suppress(ControlFault):
-                await self.sweep()
-            await asyncio.sleep(self._settings.sweep_seconds)
+        pause_seconds = self._settings.sweep_seconds
+
+        async def sweep() -> float:
+            await self.sweep()
+            return pause_seconds
+
+        await sweep_forever(sweep, pause_seconds, self._metrics)
 
 
 def _found(row: ApprovalRow | None) -> ApprovalRow:

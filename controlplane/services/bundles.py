@@ -180,8 +180,7 @@ class BundleService:
         is_first: bool = False,
     ) -> Published:
         store, key = self._store, self.key()
-        async with store.writing() as connection:
-            await store.lock_tenant(connection, tenant_id)
+        async with store.writing(tenant_id) as connection:
             newest = await store.newest_within(connection, tenant_id)
             if newest is not None and (is_first or _means_the_same(newest, checked, key)):
                 return Published(newest, is_new=False)

@@ -6,14 +6,13 @@ answer is a fault, and the gateway then refuses.
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from controlplane.auth import Caller
 from controlplane.faults import ControlFault, Fault
+from controlplane.services.sweeping import sweep_forever
 from controlplane.store.limits import CounterRow, Demand, LimitLedger, Reservation
 from controlplane.telemetry import Metrics
 
@@ -86,14 +85,16 @@ class LimitService:
         """Readings leave out what is over by themselves: sweeping only gives space back."""
         settings = self._settings
         left_seconds = 0.0
-        while True:
-            swept = 0
-            with contextlib.suppress(ControlFault):
-                swept = await self.sweep()
-                if left_seconds <= 0:
-                    await self.measure()
-                    left_seconds = settings.measure_seconds
+
+        async def sweep() -> float:
+            nonlocal left_seconds
+            swept = await self.sweep()
+            if left_seconds <= 0:
+                await self.measure()
+                left_seconds = settings.measure_seconds
             # A full hand means that more is waiting.
             pause = settings.sweep_seconds if swept < settings.sweep_use_count_max else 0.1
             left_seconds -= pause
-            await asyncio.sleep(pause)
+            return pause
+
+        await sweep_forever(sweep, settings.sweep_seconds, self._metrics)

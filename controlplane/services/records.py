@@ -51,8 +51,7 @@ class RecordService:
     async def _ingest(self, caller: Caller, gateway_id: str, texts: Sequence[str]) -> Accepted:
         lines = parse_lines(gateway_id, texts)
         store, tenant_id = self._store, caller.tenant_id
-        async with store.writing() as connection:
-            await store.lock_tenant(connection, tenant_id)
+        async with store.writing(tenant_id) as connection:
             head = await store.head(connection, tenant_id, gateway_id) or Head(0, FIRST_PREV)
             if not lines:
                 return Accepted(head.seq, 0)

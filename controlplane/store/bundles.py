@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from controlplane.store.database import Database, Row
 from controlplane.store.queries import load_queries
+from controlplane.store.tenant_series import Series, series_transaction
 
 _SQL = load_queries("bundles")
-
-_LOCK_CLASS = 0xB4D1
-"""First half of the advisory lock of a tenant's bundles."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +43,10 @@ class BundleStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def writing(self) -> Any:
-        """A transaction to pass to the methods below that take a `connection`."""
-        return self._database.transaction()
-
-    async def lock_tenant(self, connection: Any, tenant_id: uuid.UUID) -> None:
-        """Let nobody else publish for the tenant until the transaction ends."""
-        await connection.execute(_SQL["lock_tenant"], _LOCK_CLASS, str(tenant_id))
+    def writing(self, tenant_id: uuid.UUID) -> AbstractAsyncContextManager[Any]:
+        """A transaction in which nobody else writes for the tenant: the `connection` that the
+        methods below take."""
+        return series_transaction(self._database, Series.BUNDLES, tenant_id)
 
     async def now(self, connection: Any) -> datetime:
         """The database's time."""

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from controlplane.store.database import Database, Row
 from controlplane.store.queries import load_queries
+from controlplane.store.tenant_series import Series, series_transaction
 
 _SQL = load_queries("records")
-
-_LOCK_CLASS = 0x5EC
-"""First half of the advisory lock of a tenant's records."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +60,10 @@ class RecordStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def writing(self) -> Any:
-        """A transaction to pass to the methods below that take a `connection`."""
-        return self._database.transaction()
-
-    async def lock_tenant(self, connection: Any, tenant_id: uuid.UUID) -> None:
-        """Let no other batch of the tenant in until the transaction ends."""
-        await connection.execute(_SQL["lock_tenant"], _LOCK_CLASS, str(tenant_id))
+    def writing(self, tenant_id: uuid.UUID) -> AbstractAsyncContextManager[Any]:
+        """A transaction in which nobody else writes for the tenant: the `connection` that the
+        methods below take."""
+        return series_transaction(self._database, Series.RECORDS, tenant_id)
 
     async def head(self, connection: Any, tenant_id: uuid.UUID, gateway_id: str) -> Head | None:
         row = await connection.fetchrow(_SQL["head"], tenant_id, gateway_id)

@@ -1,9 +1,5 @@
 -- Bundles: appended, numbered from 1 for each tenant, never changed. The highest number is current.
 
--- name: lock_tenant
--- One publication of a tenant at a time, so that each sees the one before it.
-select pg_advisory_xact_lock($1, hashtext($2))
-
 -- name: now
 select clock_timestamp()
 

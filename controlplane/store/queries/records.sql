@@ -1,10 +1,5 @@
 -- Records: exact lines, appended in order, never changed.
 
--- name: lock_tenant
--- One batch of a tenant at a time, so that record ids become visible in their own order and a
--- reader with a cursor misses none.
-select pg_advisory_xact_lock($1, hashtext($2))
-
 -- name: head
 select seq, hash from gateway_heads where tenant_id = $1 and gateway_id = $2
 
