@@ -10,7 +10,8 @@ import pytest
 from click.testing import CliRunner
 
 from gateway.authoring.policies.baseline import Built, build_baseline, nearest_rank
-from gateway.cli.policies.baseline import LINE_BYTES_MAX, baseline
+from gateway.authoring.policies.replay.files import LINE_BYTES_MAX
+from gateway.cli.policies.baseline import baseline
 from gateway.decide.baseline import Baseline
 from gateway.decide.documents.baseline import CURRENCIES_MAX
 from gateway.decide.loader import parse_sources
