@@ -1,4 +1,4 @@
-"""What a tenant has that grows one after the other: its records, its bundles. One writer at a time."""
+"""What a tenant has that grows one after the other, by one writer at a time."""
 
 from __future__ import annotations
 
