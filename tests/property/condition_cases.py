@@ -18,11 +18,11 @@ from typing import Any
 from cel_expr_python import cel
 
 from gateway.decide.assessment import Assessment
-from gateway.decide.conditions import semantics
-from gateway.decide.conditions.checker import check
-from gateway.decide.conditions.parser import parse
+from gateway.decide.conditions.checking.checker import check
+from gateway.decide.conditions.parsing.parser import parse
 from gateway.decide.conditions.syntax import ConditionError, Function
-from gateway.decide.conditions.unresolved import Unresolved
+from gateway.decide.conditions.values import semantics
+from gateway.decide.conditions.values.unresolved import Unresolved
 from gateway.decide.rules.policy import Condition
 from gateway.model.action import Action, Kind, Target
 from gateway.model.decision import Context, Risk

@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from gateway.decide.bundle import Bundle
-from gateway.decide.conditions.checker import check
-from gateway.decide.conditions.parser import parse
+from gateway.decide.conditions.checking.checker import check
+from gateway.decide.conditions.parsing.parser import parse
 from gateway.decide.conditions.syntax import ConditionError
 from gateway.decide.patterns import parse_pattern
 from gateway.decide.rules.policy import Condition, Match, MatchField, Place, Policy, Rule

@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.decide.assessment import Assessment
-from gateway.decide.conditions.checker import check
-from gateway.decide.conditions.parser import parse
+from gateway.decide.conditions.checking.checker import check
+from gateway.decide.conditions.parsing.parser import parse
 from gateway.decide.conditions.syntax import ConditionError
-from gateway.decide.conditions.unresolved import Unresolved
+from gateway.decide.conditions.values.unresolved import Unresolved
 from gateway.decide.rules.policy import Condition
 from tests.property.condition_cases import Difference, Verdict, judge, make_case
 from tests.property.condition_params import params_of

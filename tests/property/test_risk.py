@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from gateway.decide.assessment import FACTOR_NAMES, PARTS, Assessment
 from gateway.decide.baseline import Baseline, Usual
 from gateway.decide.bundle import Bundle
-from gateway.decide.conditions.zones import load_zone
+from gateway.decide.conditions.values.zones import load_zone
 from gateway.decide.organisation import Organisation, TargetField, TargetLabel, WorkingHours
 from gateway.decide.patterns import parse_pattern
 from gateway.decide.risk import scheme

@@ -15,7 +15,7 @@ Rule = Callable[[str], Iterator[rules.Finding]]
 
 FILES = {
     "gateway/canonicalize/": rules.Files.IN_LOADERS,
-    "gateway/decide/conditions/zones.py": rules.Files.IN_LOADERS,
+    "gateway/decide/conditions/values/zones.py": rules.Files.IN_LOADERS,
     "gateway/decide/loader.py": rules.Files.EVERYWHERE,
 }
 """Where pure stages read their own content files, at start and nowhere else."""

@@ -15,8 +15,8 @@ from typing import Final
 
 from gateway.decide.assessment import PARTS, Assessment
 from gateway.decide.conditions.syntax import Name, Node, Select
-from gateway.decide.conditions.times import Timestamp
-from gateway.decide.conditions.unresolved import Unresolved
+from gateway.decide.conditions.values.times import Timestamp
+from gateway.decide.conditions.values.unresolved import Unresolved
 from gateway.model.action import Action, Kind
 from gateway.model.decision import RUN_STATES, Context
 

@@ -13,7 +13,7 @@ from typing import Final
 from gateway.decide.conditions.facts import ValueType
 from gateway.decide.conditions.operand_types import NUMBERS, TIMES
 from gateway.decide.conditions.syntax import Function
-from gateway.decide.conditions.times import CLOCK_PARTS, PARTS
+from gateway.decide.conditions.values.times import CLOCK_PARTS, PARTS
 
 _TEXT: Final = frozenset({ValueType.TEXT})
 

@@ -21,7 +21,7 @@ LIST_ITEMS_MAX = 1_000
 """Items of one written list."""
 
 QUANTIFIERS_MAX = 8
-"""Quantifiers of one condition. Each of them may take its whole budget, see `evaluation`."""
+"""Quantifiers of one condition. Each of them may take its whole budget, see `evaluation.scope`."""
 
 
 INT64_MIN = -(2**63)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Set
 from typing import Final
 
-from gateway.decide.conditions.names import help_with, names_of, unknown_name
+from gateway.decide.conditions.checking.names import help_with, names_of, unknown_name
 from gateway.decide.documents.document import Fields, Item, Items, Scalar
 from gateway.decide.documents.reader import Reader
 from gateway.decide.nearest import nearest_help

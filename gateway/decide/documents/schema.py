@@ -10,9 +10,9 @@ import re
 from dataclasses import dataclass, field
 from typing import Final
 
-from gateway.decide.conditions.checker import check
-from gateway.decide.conditions.names import AGENT_LABELS, unknown_name
-from gateway.decide.conditions.parser import parse
+from gateway.decide.conditions.checking.checker import check
+from gateway.decide.conditions.checking.names import AGENT_LABELS, unknown_name
+from gateway.decide.conditions.parsing.parser import parse
 from gateway.decide.conditions.syntax import ConditionError
 from gateway.decide.documents.document import Item, Scalar
 from gateway.decide.documents.heading import EFFECTS, MODES, read_heading

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import tzinfo
 
-from gateway.decide.conditions.zones import load_zone, unknown_zone
+from gateway.decide.conditions.values.zones import load_zone, unknown_zone
 from gateway.decide.documents.document import Item
 from gateway.decide.documents.reader import Reader
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from gateway.decide.conditions.zones import offset_seconds
+from gateway.decide.conditions.values.zones import offset_seconds
 from gateway.decide.organisation import WorkingHours
 from gateway.decide.risk.scheme import OFF_HOURS, WORKING
 

@@ -13,9 +13,9 @@ from types import CodeType, FunctionType
 from typing import Final, cast
 
 from gateway.decide.assessment import Assessment
-from gateway.decide.conditions.compiler import Writer
+from gateway.decide.conditions.evaluation.compiler import Writer
+from gateway.decide.conditions.evaluation.runtime import NAMES, Oracle
 from gateway.decide.conditions.facts import FACTS, TARGET_ID
-from gateway.decide.conditions.runtime import NAMES, Oracle
 from gateway.decide.patterns import Pattern
 from gateway.decide.rules.policy import MatchField, Rule
 from gateway.model.action import Action, ParamValue
@@ -79,7 +79,7 @@ def _compile(sources: Sequence[str]) -> dict[str, CodeType]:
             continue
         text = "\n".join(f"def f{at}{each}" for at, each in enumerate(pending))
         made: dict[str, FunctionType] = {}
-        # The source is our own, written from checked rules; see `conditions.compiler`.
+        # The source is our own, written from checked rules; see `evaluation.compiler`.
         exec(compile(text, "<rules>", "exec"), {"__builtins__": {}}, made)  # noqa: S102
         codes.update((each, made[f"f{at}"].__code__) for at, each in enumerate(pending))
         pending, chars = [], 0

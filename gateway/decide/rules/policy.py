@@ -15,10 +15,10 @@ from typing import Final
 
 from gateway.decide.assessment import Assessment
 from gateway.decide.baseline import Baseline
-from gateway.decide.conditions.doubts import Subject, make_subject
-from gateway.decide.conditions.interpreter import Interpreted, interpret
+from gateway.decide.conditions.evaluation.doubts import Subject, make_subject
+from gateway.decide.conditions.evaluation.interpreter import Interpreted, interpret
 from gateway.decide.conditions.syntax import Node
-from gateway.decide.conditions.unresolved import Unresolved
+from gateway.decide.conditions.values.unresolved import Unresolved
 from gateway.decide.limits.window import Window
 from gateway.decide.organisation import Organisation
 from gateway.decide.patterns import Pattern

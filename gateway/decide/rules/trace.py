@@ -13,8 +13,8 @@ from enum import StrEnum
 from typing import Final
 
 from gateway.decide.assessment import Assessment
-from gateway.decide.conditions.doubts import NAMELESS
-from gateway.decide.conditions.interpreter import interpret
+from gateway.decide.conditions.evaluation.doubts import NAMELESS
+from gateway.decide.conditions.evaluation.interpreter import interpret
 from gateway.decide.conditions.syntax import Logic, LogicOp
 from gateway.decide.patterns import Pattern
 from gateway.decide.risk.model import RiskModel

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from gateway.decide.assessment import Assessment
-from gateway.decide.conditions.checker import check
-from gateway.decide.conditions.parser import parse
+from gateway.decide.conditions.checking.checker import check
+from gateway.decide.conditions.parsing.parser import parse
 from gateway.decide.conditions.syntax import ConditionError, Span
-from gateway.decide.conditions.unresolved import Unresolved
+from gateway.decide.conditions.values.unresolved import Unresolved
 from gateway.decide.loader import make_bundle
 from gateway.decide.rules.policy import Condition
 from gateway.model.action import Action

@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 
 from gateway.decide.assessment import Assessment
-from gateway.decide.conditions import evaluation
-from gateway.decide.conditions.checker import check
-from gateway.decide.conditions.interpreter import interpret
-from gateway.decide.conditions.parser import parse
-from gateway.decide.conditions.regex import PatternError, compile_pattern
+from gateway.decide.conditions.checking.checker import check
+from gateway.decide.conditions.evaluation import scope
+from gateway.decide.conditions.evaluation.interpreter import interpret
+from gateway.decide.conditions.parsing.parser import parse
 from gateway.decide.conditions.syntax import Literal, Quantified, Span
-from gateway.decide.conditions.unresolved import Unresolved
-from gateway.decide.conditions.zones import load_zone
+from gateway.decide.conditions.values.regex import PatternError, compile_pattern
+from gateway.decide.conditions.values.unresolved import Unresolved
+from gateway.decide.conditions.values.zones import load_zone
 from tests.support.policy_world import act, who
 
 RISK = Assessment.of_score(0)
@@ -189,4 +189,4 @@ def test_all_written_quantifiers_take_some_of_the_budget() -> None:
     node = parse("[1].map(x, x)")
     assert isinstance(node, Quantified)
     assert node.predicate == Literal(Span(11, 12), True)
-    assert evaluation.WORK_MAX > evaluation.ITERATIONS_MAX
+    assert scope.WORK_MAX > scope.ITERATIONS_MAX

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.decide.conditions.checker import check
-from gateway.decide.conditions.parser import parse
+from gateway.decide.conditions.checking.checker import check
+from gateway.decide.conditions.parsing.parser import parse
 from gateway.model.vocabulary import Vocabulary
 
 TYPES = {

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from gateway.decide.assessment import Assessment
-from gateway.decide.conditions.checker import check
-from gateway.decide.conditions.parser import parse
+from gateway.decide.conditions.checking.checker import check
+from gateway.decide.conditions.parsing.parser import parse
 from gateway.decide.conditions.syntax import ConditionError
 from tests.support.compiled_conditions import compiled
 from tests.support.policy_world import act, who

@@ -8,9 +8,9 @@ from types import MappingProxyType
 import pytest
 
 from gateway.decide.assessment import Assessment
-from gateway.decide.conditions.checker import check
-from gateway.decide.conditions.parser import parse
-from gateway.decide.conditions.unresolved import Unresolved
+from gateway.decide.conditions.checking.checker import check
+from gateway.decide.conditions.parsing.parser import parse
+from gateway.decide.conditions.values.unresolved import Unresolved
 from gateway.decide.rules.policy import Condition
 from gateway.model.action import Action
 from gateway.model.decision import Context, Risk

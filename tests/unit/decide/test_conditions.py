@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from gateway.decide.assessment import Assessment
-from gateway.decide.conditions.checker import check
-from gateway.decide.conditions.compiler import Writer
-from gateway.decide.conditions.parser import parse
-from gateway.decide.conditions.runtime import Oracle
-from gateway.decide.conditions.unresolved import Unresolved
+from gateway.decide.conditions.checking.checker import check
+from gateway.decide.conditions.evaluation.compiler import Writer
+from gateway.decide.conditions.evaluation.runtime import Oracle
+from gateway.decide.conditions.parsing.parser import parse
+from gateway.decide.conditions.values.unresolved import Unresolved
 from gateway.decide.rules.policy import Condition
 from tests.support.compiled_conditions import UNTOLD, compiled
 from tests.support.policy_world import act, who

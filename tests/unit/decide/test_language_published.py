@@ -8,10 +8,10 @@ import pytest
 import yaml
 
 from gateway.content import policies_dir
-from gateway.decide.conditions import evaluation, regex, semantics
-from gateway.decide.conditions.checker import check
+from gateway.decide.conditions.checking.checker import check
+from gateway.decide.conditions.evaluation import scope
 from gateway.decide.conditions.facts import FACTS
-from gateway.decide.conditions.parser import parse
+from gateway.decide.conditions.parsing.parser import parse
 from gateway.decide.conditions.signatures import GLOBALS, METHODS
 from gateway.decide.conditions.syntax import (
     CONDITION_CHARS_MAX,
@@ -20,6 +20,7 @@ from gateway.decide.conditions.syntax import (
     QUANTIFIERS_MAX,
     Quantifier,
 )
+from gateway.decide.conditions.values import regex, semantics
 from gateway.model.decision import RUN_STATES
 
 README = (policies_dir() / "README.md").read_text()
@@ -56,8 +57,8 @@ def test_everything_that_can_be_read_is_listed_and_nothing_else() -> None:
         (CONDITION_DEPTH_MAX, "levels"),
         (LIST_ITEMS_MAX, "items in a written list"),
         (QUANTIFIERS_MAX, "quantifiers"),
-        (evaluation.ITERATIONS_MAX, "items and takes"),
-        (evaluation.WORK_MAX, "steps"),
+        (scope.ITERATIONS_MAX, "items and takes"),
+        (scope.WORK_MAX, "steps"),
         (semantics.JOINED_CHARS_MAX, "characters and lists"),
         (semantics.JOINED_ITEMS_MAX, "items;"),
         (regex.TEXT_CHARS_MAX, "characters. Beyond"),

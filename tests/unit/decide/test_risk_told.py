@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gateway.decide.baseline import Baseline, Usual
-from gateway.decide.conditions.zones import load_zone
+from gateway.decide.conditions.values.zones import load_zone
 from gateway.decide.organisation import (
     DAYS,
     Organisation,

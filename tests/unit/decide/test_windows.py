@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from gateway.decide.conditions.zones import load_zone
+from gateway.decide.conditions.values.zones import load_zone
 from gateway.decide.limits.window import Window, _begins_at
 from gateway.model.limit import WindowKind
 

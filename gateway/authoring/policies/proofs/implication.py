@@ -24,8 +24,8 @@ from gateway.authoring.policies.proofs.literals import (
     Term,
 )
 from gateway.decide.conditions.facts import FACTS, KINDS, ValueType
-from gateway.decide.conditions.semantics import equal
 from gateway.decide.conditions.syntax import EQUALITY, BinaryOp, LiteralValue
+from gateway.decide.conditions.values.semantics import equal
 from gateway.decide.patterns import Glob, Pattern
 
 

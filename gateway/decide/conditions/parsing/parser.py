@@ -9,15 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from gateway.decide.conditions.scanner import Token, TokenKind, scan
-from gateway.decide.conditions.signatures import GLOBALS, SIGNATURES
-from gateway.decide.conditions.spelling import (
+from gateway.decide.conditions.parsing.scanner import Token, TokenKind, scan
+from gateway.decide.conditions.parsing.spelling import (
     BEHIND,
     RESERVED,
     SPELT_OUT,
     help_for,
     unknown_function,
 )
+from gateway.decide.conditions.signatures import GLOBALS, SIGNATURES
 from gateway.decide.conditions.syntax import (
     CONDITION_DEPTH_MAX,
     EQUALITY,

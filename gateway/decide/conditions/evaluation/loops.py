@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
-from gateway.decide.conditions.evaluation import ITERATIONS_MAX, Scope, Step
+from gateway.decide.conditions.evaluation.scope import ITERATIONS_MAX, Scope, Step
 from gateway.decide.conditions.syntax import Quantifier
-from gateway.decide.conditions.unresolved import Unresolved
+from gateway.decide.conditions.values.unresolved import Unresolved
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import cast
 
 from gateway.decide.assessment import Assessment
+from gateway.decide.conditions.evaluation.interpreter import Interpreted, interpret
 from gateway.decide.conditions.facts import Fact, ValueType, fact_of
-from gateway.decide.conditions.interpreter import Interpreted, interpret
 from gateway.decide.conditions.syntax import (
     EQUALITY,
     ORDERING,
@@ -31,7 +31,7 @@ from gateway.decide.conditions.syntax import (
     children,
     path_of,
 )
-from gateway.decide.conditions.unresolved import Unresolved
+from gateway.decide.conditions.values.unresolved import Unresolved
 from gateway.model.action import Action
 from gateway.model.decision import Context
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from typing import Final
 
-from gateway.decide.conditions.conversions import CONVERSIONS
 from gateway.decide.conditions.facts import ValueType
-from gateway.decide.conditions.regex import PatternError, compile_pattern
 from gateway.decide.conditions.syntax import Call, ConditionError, Function, Literal, Node
-from gateway.decide.conditions.times import PARTS
-from gateway.decide.conditions.unresolved import Unresolved
-from gateway.decide.conditions.zones import load_zone, unknown_zone
+from gateway.decide.conditions.values.conversions import CONVERSIONS
+from gateway.decide.conditions.values.regex import PatternError, compile_pattern
+from gateway.decide.conditions.values.times import PARTS
+from gateway.decide.conditions.values.unresolved import Unresolved
+from gateway.decide.conditions.values.zones import load_zone, unknown_zone
 
 _FORMS: Final = {
     Function.INT: ("a whole number", "digits alone: no unit, no point, nothing to group them"),

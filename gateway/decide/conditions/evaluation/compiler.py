@@ -18,8 +18,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from gateway.decide.conditions.evaluation.runtime import Oracle
 from gateway.decide.conditions.facts import ValueType, fact_of
-from gateway.decide.conditions.runtime import Oracle
 from gateway.decide.conditions.syntax import (
     EQUALITY,
     ORDERING,

@@ -11,8 +11,15 @@ from collections.abc import Set
 from dataclasses import dataclass, field
 from typing import Final, assert_never
 
+from gateway.decide.conditions.checking.names import help_with, names_of, unknown_name
+from gateway.decide.conditions.checking.ways_out import (
+    comparison_help,
+    conversion_help,
+    name_help,
+    time_help,
+)
+from gateway.decide.conditions.checking.written_arguments import faults_of_written
 from gateway.decide.conditions.facts import FACTS, GROUPS, OPEN, ROOTS, ValueType, fact_of
-from gateway.decide.conditions.names import help_with, names_of, unknown_name
 from gateway.decide.conditions.operand_types import (
     ARITHMETIC,
     CONTAINERS,
@@ -46,13 +53,6 @@ from gateway.decide.conditions.syntax import (
     Ternary,
     path_of,
 )
-from gateway.decide.conditions.ways_out import (
-    comparison_help,
-    conversion_help,
-    name_help,
-    time_help,
-)
-from gateway.decide.conditions.written_arguments import faults_of_written
 from gateway.decide.nearest import nearest_help
 from gateway.model.vocabulary import Vocabulary
 

@@ -12,12 +12,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import assert_never
 
 from gateway.decide.assessment import Assessment
-from gateway.decide.conditions import semantics
-from gateway.decide.conditions.conversions import CONVERSIONS
-from gateway.decide.conditions.evaluation import Scope, Step, applied
+from gateway.decide.conditions.evaluation.loops import Loop
+from gateway.decide.conditions.evaluation.scope import Scope, Step, applied
 from gateway.decide.conditions.facts import Fact, fact_of
-from gateway.decide.conditions.loops import Loop
-from gateway.decide.conditions.regex import compile_pattern
 from gateway.decide.conditions.syntax import (
     Binary,
     BinaryOp,
@@ -40,9 +37,12 @@ from gateway.decide.conditions.syntax import (
     path_of,
     subject_of,
 )
-from gateway.decide.conditions.times import PARTS, part_of
-from gateway.decide.conditions.unresolved import Unresolved
-from gateway.decide.conditions.zones import load_zone
+from gateway.decide.conditions.values import semantics
+from gateway.decide.conditions.values.conversions import CONVERSIONS
+from gateway.decide.conditions.values.regex import compile_pattern
+from gateway.decide.conditions.values.times import PARTS, part_of
+from gateway.decide.conditions.values.unresolved import Unresolved
+from gateway.decide.conditions.values.zones import load_zone
 from gateway.model.action import ANY_PARAM, Action
 from gateway.model.decision import Context
 

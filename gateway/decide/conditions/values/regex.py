@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-from gateway.decide.conditions.unresolved import Unresolved
+from gateway.decide.conditions.values.unresolved import Unresolved
 
 MEMORY_BYTES_MAX: Final = 1 << 20
 """Of one compiled pattern with its caches. RE2 refuses what does not fit."""

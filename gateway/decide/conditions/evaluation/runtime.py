@@ -10,10 +10,10 @@ from types import MappingProxyType
 from typing import Final
 
 from gateway.decide.assessment import Assessment
-from gateway.decide.conditions import semantics
-from gateway.decide.conditions.interpreter import Interpreted, interpret
+from gateway.decide.conditions.evaluation.interpreter import Interpreted, interpret
 from gateway.decide.conditions.syntax import Node
-from gateway.decide.conditions.unresolved import Unresolved
+from gateway.decide.conditions.values import semantics
+from gateway.decide.conditions.values.unresolved import Unresolved
 from gateway.model.action import Action
 from gateway.model.decision import Context
 

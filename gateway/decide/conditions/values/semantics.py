@@ -13,10 +13,10 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-from gateway.decide.conditions.conversions import CONVERSIONS, finite, int64
 from gateway.decide.conditions.syntax import BinaryOp, Function
-from gateway.decide.conditions.times import Duration, Timestamp, duration_of, timestamp_of
-from gateway.decide.conditions.unresolved import Unresolved
+from gateway.decide.conditions.values.conversions import CONVERSIONS, finite, int64
+from gateway.decide.conditions.values.times import Duration, Timestamp, duration_of, timestamp_of
+from gateway.decide.conditions.values.unresolved import Unresolved
 
 JOINED_CHARS_MAX: Final = 65_536
 JOINED_ITEMS_MAX: Final = 10_000

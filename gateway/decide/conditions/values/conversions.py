@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from gateway.decide.conditions.syntax import INT64_MAX, INT64_MIN, Function
-from gateway.decide.conditions.times import (
+from gateway.decide.conditions.values.times import (
     Duration,
     Timestamp,
     duration_text,
@@ -22,7 +22,7 @@ from gateway.decide.conditions.times import (
     timestamp_of,
     timestamp_text,
 )
-from gateway.decide.conditions.unresolved import Unresolved
+from gateway.decide.conditions.values.unresolved import Unresolved
 
 NUMBER_CHARS_MAX: Final = 128
 """A longer text is no number that anybody writes."""

@@ -1,0 +1,1 @@
+"""The tree of a condition in, functions out that say whether it holds of an action."""

@@ -1,0 +1,1 @@
+"""The text of a condition in, its tree out."""
