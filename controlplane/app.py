@@ -7,7 +7,6 @@ ready, and ends it all within `STOP_SECONDS_MAX`.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import errno
 import json
 import logging
@@ -17,7 +16,6 @@ import socket
 import uuid
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from typing import Any
 
 from aiohttp import web
 
@@ -57,6 +55,7 @@ from controlplane.store.roles import DATABASE, open_embedded, open_external
 from controlplane.store.stops import StopStore
 from controlplane.telemetry import LOG_FIELDS, Metrics
 from gateway.log_lines import configure_logging
+from gateway.tasks import end_tasks
 
 log = logging.getLogger(__name__)
 
@@ -190,7 +189,7 @@ class ControlPlane:
             ("approvals-sweep", approvals.sweep_forever()),
             ("limits-sweep", limits.sweep_forever()),
         ):
-            self._running.push_async_callback(_cancel, asyncio.create_task(sweeping, name=name))
+            self._running.push_async_callback(end_tasks, [asyncio.create_task(sweeping, name=name)])
         return Services(
             keys=keys,
             approvals=approvals,
@@ -259,7 +258,7 @@ async def _run(settings: ControlSettings, ready_fd: int | None) -> None:
     await asyncio.wait({starting, ending}, return_when=asyncio.FIRST_COMPLETED)
     if not starting.done():
         # Told to end while starting: `start` cleans up after itself.
-        await _cancel(starting)
+        await end_tasks([starting])
         return
     try:
         starting.result()
@@ -268,7 +267,7 @@ async def _run(settings: ControlSettings, ready_fd: int | None) -> None:
         await ending
         log.info("stopping")
     finally:
-        await _cancel(ending)
+        await end_tasks([ending])
         await control_plane.stop()
 
 
@@ -306,9 +305,3 @@ def _listen(settings: ControlSettings, limits: Limits) -> socket.socket:
             "set CHECKREIN_API_PORT to another port (0 takes a free one), or CHECKREIN_API_HOST",
         ) from error
     return listener
-
-
-async def _cancel(task: asyncio.Task[Any]) -> None:
-    task.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await task

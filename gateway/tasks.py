@@ -13,12 +13,13 @@ async def end_tasks(tasks: Iterable[asyncio.Task[Any] | None]) -> None:
 
     Not by `await task`, which could swallow the caller's own cancellation.
     """
-    left = {task for task in tasks if task is not None}
+    given = {task for task in tasks if task is not None}
+    left = {task for task in given if not task.done()}
     for task in left:
         task.cancel()
     if left:
         await asyncio.wait(left)
-    for task in left:
+    for task in given:
         if not task.cancelled():
             task.exception()  # looked at, so that nobody is told
 

@@ -18,6 +18,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from gateway.model.errors import CheckreinError
+from gateway.tasks import end_tasks
 
 log = logging.getLogger(__name__)
 
@@ -109,9 +110,7 @@ class ChannelBus:
         """Wake everybody and let go."""
         self.wake_all()
         if self._listener is not None:
-            self._listener.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._listener
+            await end_tasks([self._listener])
             self._listener = None
         await self._channel.close()
 
@@ -160,5 +159,8 @@ class ChannelBus:
                 await self._channel.listen(self._ready, self._receive)
             except CheckreinError as error:
                 log.warning("bus connection lost", extra={"detail": error.message})
+            except Exception:
+                # Nothing ends this: without a listener every wait is as late as a re-reading.
+                log.exception("listening on the bus failed")
             self._note_fault()
             await asyncio.sleep(RECONNECT_SECONDS)

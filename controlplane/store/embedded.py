@@ -47,6 +47,7 @@ from controlplane.store.cluster import (
 )
 from controlplane.store.endpoint import Endpoint
 from controlplane.store.postgres_log import last_complaint, shorten
+from gateway.tasks import end_tasks
 
 log = logging.getLogger(__name__)
 
@@ -182,9 +183,7 @@ class EmbeddedPostgres:
     async def stop(self) -> None:
         """Stop the server: politely, then firmly, and let go of the folder. Can be repeated."""
         if self._watcher is not None:
-            self._watcher.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._watcher
+            await end_tasks([self._watcher])
             self._watcher = None
         process, settings = self._process, self._settings
         if process is not None:

@@ -32,6 +32,15 @@ async def test_all_have_ended_when_it_returns() -> None:
     assert failed.done() and done.done() and running.cancelled()  # noqa: PT018 - one question
 
 
+def test_a_task_of_a_loop_that_is_closed_has_ended() -> None:
+    """What one loop began and ended may be asked to end in another."""
+
+    async def begin() -> asyncio.Task[None]:
+        return asyncio.create_task(_linger([]))
+
+    asyncio.run(end_tasks([asyncio.run(begin())]))
+
+
 async def test_its_own_cancellation_is_not_swallowed() -> None:
     """Whoever is told to end while it waits for others ends too."""
     held = asyncio.Event()

@@ -119,3 +119,23 @@ async def test_the_end_sends_everybody_home(bus: ChannelBus):
     async with asyncio.timeout(5):
         assert await waiting == 0
         assert await room.read_until(PLACE, counter.read, lambda _: False, 30) == 0
+
+
+async def test_a_bug_of_the_channel_ends_no_listening(monkeypatch: pytest.MonkeyPatch):
+    """It is noted, and the bus listens again."""
+    monkeypatch.setattr("controlplane.notify.bus.RECONNECT_SECONDS", 0)
+    faults: list[str] = []
+
+    class FaultyChannel(SilentChannel):
+        async def listen(self, ready: Callable[[], None], receive: Callable[[str], None]) -> None:
+            if not faults:
+                raise RuntimeError("a bug")
+            await super().listen(ready, receive)
+
+    bus = ChannelBus(FaultyChannel(), lambda: faults.append("noted"))
+    async with asyncio.timeout(1):
+        await bus.start()
+        while not bus._listening.is_set():
+            await asyncio.sleep(0)
+    await bus.close()
+    assert faults == ["noted"]
