@@ -152,7 +152,7 @@ class Judge:
             if lack is not None:
                 return replace(bundle.fault(), reason_code=lack.reason, message=lack.message)
             if canonical.refused is not None:
-                return bundle.refuse(canonical, context)
+                return bundle.refuse(canonical)
             return bundle.decide(canonical.actions, context, self._mode)
         except Exception:
             return _broken(bundle, exchange)

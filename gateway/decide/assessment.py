@@ -43,8 +43,3 @@ class Assessment:
     labels: tuple[str, ...] = ()
     parts: Mapping[str, int] = field(default_factory=lambda: _NOTHING)
     factors: Mapping[str, int] = field(default_factory=lambda: _NOTHING)
-
-    @classmethod
-    def of_score(cls, score: int) -> Assessment:
-        """An assessment that says nothing but a score."""
-        return cls(Risk(score, (), ""))

@@ -133,7 +133,7 @@ class Bundle:
             unresolved or None,
         )
 
-    def refuse(self, canonical: Canonical, context: Context) -> Decision:
+    def refuse(self, canonical: Canonical) -> Decision:
         """Block what has no meaning, or more than one. In monitor mode too: nobody could say
         what was let pass."""
         assert canonical.refused is not None

@@ -25,9 +25,6 @@ WATCHED_MAX = 32
 ALTERED_MAX = 32
 """Fields that a record names as altered; more are summed up as `params`."""
 
-WHOLE = "params"
-"""Stands in `altered` for all params, where they are not told apart."""
-
 
 def context_json(context: Context) -> Fields:
     """What the decision depended on. Agent and run stand in the line already; `now` is

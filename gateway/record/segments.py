@@ -21,7 +21,6 @@ from gateway.record.chain import FIRST_SEQ, ZERO_HASH, ChainVerifier, line_hash
 FILE_MODE: Final = 0o600
 DIRECTORY_MODE: Final = 0o700
 _NAME: Final = re.compile(r"records-(\d{20})\.jsonl")
-_INTENT_SIGN: Final = b'"kind":"intent"'
 
 RECOVERED_EVENT: Final = "recovered"
 """Written at start when the run before left intents without an outcome; they are counted once."""

@@ -10,7 +10,6 @@ import random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.decide.assessment import Assessment
 from gateway.decide.conditions.checking.checker import check
 from gateway.decide.conditions.parsing.parser import parse
 from gateway.decide.conditions.syntax import ConditionError
@@ -20,7 +19,7 @@ from tests.property.condition_cases import Difference, Verdict, judge, make_case
 from tests.property.condition_params import params_of
 from tests.property.condition_texts import condition_text
 from tests.support.compiled_conditions import UNTOLD, compiled
-from tests.support.policy_world import act, who
+from tests.support.policy_world import act, scored, who
 
 EXAMPLES = 400
 """Enough to meet every operator with every type in seconds; CI stays quick."""
@@ -60,8 +59,8 @@ def test_compiled_is_interpreted_where_params_are_unreadable(seed: int, name: st
     if check(node):
         return
     action = act("x", params=params, unreadable=(name,))
-    exact = Condition(text, node).holds(action, who("me"), Assessment.of_score(20))
-    fast = compiled(node)(action, who("me"), Assessment.of_score(20))
+    exact = Condition(text, node).holds(action, who("me"), scored(20))
+    fast = compiled(node)(action, who("me"), scored(20))
     assert fast == (UNTOLD if isinstance(exact, Unresolved) else exact)
 
 
@@ -91,7 +90,7 @@ def test_no_text_makes_the_parser_raise_anything_else(text: str) -> None:
         return
     errors = check(node)
     if not errors:
-        Condition(text, node).holds(act(), who(), Assessment.of_score(0))
+        Condition(text, node).holds(act(), who(), scored(0))
 
 
 @given(st.integers(0, 2**32), st.data())

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from textwrap import dedent, indent
 
+from gateway.decide.assessment import Assessment
 from gateway.decide.bundle import Bundle
 from gateway.decide.loader import parse_sources
 from gateway.decide.rules.policy import Policy
 from gateway.model.action import Action, Kind, ParamValue, Target
-from gateway.model.decision import Context
+from gateway.model.decision import Context, Risk
 from gateway.model.errors import Problem
 from gateway.model.vocabulary import Vocabulary
 
@@ -48,6 +49,11 @@ def who(
     environment: str = "",
 ) -> Context:
     return Context(agent, run, 0, labels or {}, environment)
+
+
+def scored(score: int) -> Assessment:
+    """A risk that says nothing but its score."""
+    return Assessment(Risk(score, (), ""))
 
 
 def policy_text(

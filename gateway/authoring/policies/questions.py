@@ -48,7 +48,7 @@ class Question:
 
     def decide(self, bundle: Bundle, mode: Mode) -> Decision:
         if self.canonical.refused is not None:
-            return bundle.refuse(self.canonical, self.context)
+            return bundle.refuse(self.canonical)
         return bundle.decide(self.canonical.actions, self.context, mode)
 
     def explain(self, bundle: Bundle) -> list[list[PolicyTrace]]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from gateway.decide.organisation import SENSITIVITY_MAX
 from gateway.model.action import Kind
 from gateway.model.decision import RiskFactor
 from gateway.model.risk_class import RiskClass
@@ -37,7 +38,7 @@ CLASS_POINTS: Final[Mapping[RiskClass, int]] = {
 IRREVERSIBLE_POINTS: Final = 5
 SENSITIVE_POINTS: Final = 5
 
-TARGET_MAX: Final = 20
+TARGET_MAX: Final = SENSITIVITY_MAX
 UNCLASSIFIED_POINTS: Final = 5
 
 CONTEXT_MAX: Final = 25

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from gateway.decide.assessment import Assessment
 from gateway.decide.conditions.checking.checker import check
 from gateway.decide.conditions.parsing.parser import parse
 from gateway.decide.conditions.syntax import ConditionError, Span
@@ -21,7 +20,7 @@ from gateway.model.effect import Mode
 from gateway.model.errors import ConfigurationError
 from gateway.model.stop import Stop, StopScope
 from tests.support.compiled_conditions import UNTOLD, compiled
-from tests.support.policy_world import act, bundle_of, policy_text, who
+from tests.support.policy_world import act, bundle_of, policy_text, scored, who
 
 VALUES: dict[str, Any] = {
     "a small number": 1, "zero": 0, "a negative number": -7, "a giant": 10**400, "a decimal": 5.5,
@@ -63,7 +62,7 @@ CONDITIONS = [
 
 def _subjects(condition: Condition, action: Action, context: Context) -> tuple[str, str]:
     """What could not be read, as the decision names it and as the interpreter does."""
-    assessed = Assessment.of_score(20)
+    assessed = scored(20)
     answer = condition.holds(action, context, assessed)
     exact = answer.subject or "the condition" if isinstance(answer, Unresolved) else ""
     return condition.unread(action, context, assessed), exact
@@ -76,7 +75,7 @@ def test_compiled_is_interpreted(text: str) -> None:
     node = parse(text)
     assert check(node) == ()
     answer, condition = compiled(node), Condition(text, node)
-    assessed = Assessment.of_score(20)
+    assessed = scored(20)
     plain, marked = who(), who(run="r", labels={"team": "x"}, environment="prod")
     for value in VALUES.values():
         for more, missing, context in (
@@ -98,9 +97,9 @@ def test_nothing_in_the_params_is_ever_run() -> None:
     """Names of fields are keys, whatever they are called."""
     text = "params.__class__ == 'x' && params[\"__init__\"].x == 1 && has(params.keys)"
     answer = compiled(parse(text))
-    assert answer(act(), who(), Assessment.of_score(0)) is False
+    assert answer(act(), who(), scored(0)) is False
     params: dict[str, Any] = {"__class__": "x", "__init__": {"x": 1}, "keys": 1}
-    assert answer(act(params=params), who(), Assessment.of_score(0)) is True
+    assert answer(act(params=params), who(), scored(0)) is True
 
 
 @pytest.mark.parametrize("text", ['a"b', "a'b", "a\\b", "{0}", "%s", "\u2028", "\x00", "é😀"])
@@ -115,7 +114,7 @@ def test_texts_of_a_policy_stay_texts(text: str) -> None:
     ):
         answer = compiled(parse(condition))
         holding = act(params={"v": text, text: text})
-        assert answer(holding, who(), Assessment.of_score(0)) is True
+        assert answer(holding, who(), scored(0)) is True
 
 
 def test_a_name_that_runs_into_a_text_is_no_prefix_of_it() -> None:

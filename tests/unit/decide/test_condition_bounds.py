@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.decide.assessment import Assessment
 from gateway.decide.conditions.checking.checker import check
 from gateway.decide.conditions.evaluation import scope
 from gateway.decide.conditions.evaluation.interpreter import interpret
@@ -13,9 +12,9 @@ from gateway.decide.conditions.syntax import Literal, Quantified, Span
 from gateway.decide.conditions.values.regex import PatternError, compile_pattern
 from gateway.decide.conditions.values.unresolved import Unresolved
 from gateway.decide.conditions.values.zones import load_zone
-from tests.support.policy_world import act, who
+from tests.support.policy_world import act, scored, who
 
-RISK = Assessment.of_score(0)
+RISK = scored(0)
 THOUSAND = list(range(1_000))
 WORDS = "[" + ", ".join(f'"w{number}"' for number in range(500)) + "]"
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.decide.assessment import Assessment
 from gateway.decide.conditions.checking.checker import check
 from gateway.decide.conditions.parsing.parser import parse
 from gateway.decide.conditions.syntax import ConditionError
 from tests.support.compiled_conditions import compiled
-from tests.support.policy_world import act, who
+from tests.support.policy_world import act, scored, who
 
 SYNTAX = {
     "nothing": ("", 0, "the condition is empty", "leave `when` out"),
@@ -139,7 +138,7 @@ def test_chains_of_logic_are_not_deep() -> None:
     """A row of a hundred alternatives is one level."""
     node = parse(" || ".join(["params.a == 1"] * 100))
     assert check(node) == ()
-    assert compiled(node)(act(params={"a": 1}), who(), Assessment.of_score(0)) is True
+    assert compiled(node)(act(params={"a": 1}), who(), scored(0)) is True
 
 
 ESCAPES = {

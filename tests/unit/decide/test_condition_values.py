@@ -15,7 +15,7 @@ from gateway.decide.rules.policy import Condition
 from gateway.model.action import Action
 from gateway.model.decision import Context, Risk
 from tests.support.compiled_conditions import UNTOLD, compiled
-from tests.support.policy_world import act
+from tests.support.policy_world import act, scored
 
 NOW = datetime.datetime(2026, 11, 21, 15, 10, 30, 123456, tzinfo=datetime.UTC)
 MICROSECONDS = (NOW - datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)) // datetime.timedelta(
@@ -242,10 +242,10 @@ def test_what_can_not_be_told(text: str, subject: str) -> None:
 def test_a_risk_without_its_parts_is_no_risk_of_nothing() -> None:
     """What the assessment lacks can't be told."""
     node = parse("risk.operation < 5")
-    exact = Condition("", node).holds(ACTION, CONTEXT, Assessment.of_score(1))
+    exact = Condition("", node).holds(ACTION, CONTEXT, scored(1))
     assert isinstance(exact, Unresolved)
     assert exact.subject == "risk.operation"
-    assert compiled(node)(ACTION, CONTEXT, Assessment.of_score(1)) == UNTOLD
+    assert compiled(node)(ACTION, CONTEXT, scored(1)) == UNTOLD
 
 
 def test_labels_of_a_target_that_can_not_be_read_are_not_told() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.decide.assessment import Assessment
 from gateway.decide.conditions.checking.checker import check
 from gateway.decide.conditions.evaluation.compiler import Writer
 from gateway.decide.conditions.evaluation.runtime import Oracle
@@ -12,7 +11,7 @@ from gateway.decide.conditions.parsing.parser import parse
 from gateway.decide.conditions.values.unresolved import Unresolved
 from gateway.decide.rules.policy import Condition
 from tests.support.compiled_conditions import UNTOLD, compiled
-from tests.support.policy_world import act, who
+from tests.support.policy_world import act, scored, who
 
 PARAMS = {
     "amount": 9000, "currency": "usd", "flag": True, "off": False, "one": 1, "zero": 0,
@@ -147,8 +146,8 @@ def _both(text: str, action=ACTION) -> tuple[object, object]:
     node = parse(text)
     assert check(node) == (), text
     condition = Condition(text, node)
-    fast = compiled(node)(action, CONTEXT, Assessment.of_score(20))
-    return fast, condition.holds(action, CONTEXT, Assessment.of_score(20))
+    fast = compiled(node)(action, CONTEXT, scored(20))
+    return fast, condition.holds(action, CONTEXT, scored(20))
 
 
 @pytest.mark.parametrize("text", TRUE.values(), ids=TRUE.keys())

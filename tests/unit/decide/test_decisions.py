@@ -330,7 +330,7 @@ REFUSALS = {
 def test_refused_requests_are_blocked(code: str, detail: str, reason: str, message: str) -> None:
     """Also where everything is allowed, and in monitor mode: nobody could say what passed."""
     bundle = bundle_of(policy_text(ALLOW_ALL, mode="monitor"))
-    decision = bundle.refuse(Canonical((), "stripe", "stripe", code, detail), who())
+    decision = bundle.refuse(Canonical((), "stripe", "stripe", code, detail))
     assert (decision.effect, decision.reason_code) == (Effect.BLOCK, reason)
     assert decision.message.startswith(message)
     assert not decision.passes
