@@ -133,7 +133,7 @@ async def test_a_bug_of_the_channel_ends_no_listening(monkeypatch: pytest.Monkey
             await super().listen(ready, receive)
 
     bus = ChannelBus(FaultyChannel(), lambda: faults.append("noted"))
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(10):
         await bus.start()
         while not bus._listening.is_set():
             await asyncio.sleep(0)
