@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 
@@ -30,8 +30,3 @@ class Endpoint:
             # A server on our own socket speaks no TLS; asking for it costs a round trip.
             "ssl": False,
         }
-
-    def to_database(self, name: str) -> Endpoint:
-        """The same server and role, another database. Only for endpoints without a URL."""
-        assert not self.url
-        return replace(self, database=name)
