@@ -42,11 +42,7 @@ def record_fields(
     given = (actions,) if isinstance(actions, Action) else actions
     provider = given[0].provider if given else "unknown"
     canonical = Canonical(() if refused else given, provider, "problem", refused)
-    decision = (
-        bundle.refuse(canonical, context)
-        if refused
-        else decided(bundle, given, context, used or {})
-    )
+    decision = bundle.refuse(canonical) if refused else decided(bundle, given, context, used or {})
     exchange = an_exchange(agent=context.agent)
     entry = DecisionEntry(
         context.now, decision_id, exchange, canonical, context, decision, decision.passes, "b" * 64

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from gateway.decide.conditions.parsing.scanner import Token, TokenKind, scan
+from gateway.decide.conditions.parsing.scanner import Token, TokenKind, scan, too_large
 from gateway.decide.conditions.parsing.spelling import (
     BEHIND,
     RESERVED,
@@ -231,7 +231,7 @@ class _Parser:
             case TokenKind.INT | TokenKind.DOUBLE | TokenKind.TEXT:
                 self._take()
                 if token.value == INT64_MAX + 1 and token.kind is TokenKind.INT:
-                    raise ConditionError(f"`{token.text}` does not fit into 64 bits", token.span)
+                    raise too_large(token.text, token.span)
                 return Literal(token.span, token.value)
             case TokenKind.NAME:
                 return self._name()

@@ -11,7 +11,13 @@ from collections.abc import Iterator
 from enum import Enum
 from typing import NamedTuple
 
-from gateway.decide.conditions.syntax import CONDITION_CHARS_MAX, INT64_MAX, ConditionError, Span
+from gateway.decide.conditions.syntax import (
+    CONDITION_CHARS_MAX,
+    INT64_MAX,
+    INT64_MIN,
+    ConditionError,
+    Span,
+)
 
 
 class TokenKind(Enum):
@@ -158,12 +164,14 @@ def _number(text: str, at: int) -> Token:
     digits = written.lstrip("0xX") if written[:2].lower() == "0x" else written.lstrip("0")
     whole = int(written, 0 if written[:2].lower() == "0x" else 10) if len(digits) <= 20 else None
     if whole is None or whole > INT64_MAX + 1:
-        raise ConditionError(
-            f"`{written}` does not fit into 64 bits",
-            span,
-            "whole numbers go from -9223372036854775808 to 9223372036854775807",
-        )
+        raise too_large(written, span)
     return Token(TokenKind.INT, span, written, whole)
+
+
+def too_large(written: str, span: Span) -> ConditionError:
+    """The error for a whole number that has no place in the language."""
+    help_text = f"whole numbers go from {INT64_MIN} to {INT64_MAX}"
+    return ConditionError(f"`{written}` does not fit into 64 bits", span, help_text)
 
 
 def _number_help(written: str) -> str:
@@ -171,6 +179,8 @@ def _number_help(written: str) -> str:
         return f"write `{written.replace('_', '')}`: digits are not grouped"
     if written[-1] in "uU" and written[:-1].isdecimal():
         return f"write `{written[:-1]}`: there are no unsigned numbers"
+    if written.count(".") > 1:
+        return "put what is no number, such as a version, into quotes"
     if written[-1] == ".":
         return f"write `{written}0` for a decimal; there are no ranges such as `8..18`"
     digits = _INT.match(written)

@@ -48,7 +48,8 @@ def help_for(before: str, text: str) -> str:
         return "write `!=`"
     if text in BEHIND:
         return f'write it behind its value: `params.name.{text}("x")`'
-    return SPELT_OUT.get(text.lower(), "")
+    help_text = SPELT_OUT.get(text.lower(), "")
+    return help_text if help_text != f"write `{text}`" else ""
 
 
 def unknown_function(
