@@ -54,7 +54,7 @@ SYNTAX = {
     "a dollar": ("$.amount", 0, "unexpected `$`", "write `params.amount`"),
     "a backtick": ("`a`", 0, "unexpected ```", "quotes"),
     "a control character": ("a \x00", 2, "unexpected", ""),
-    "a number beyond 64 bits": ("9223372036854775808", 0, "does not fit into 64 bits", "whole numbers"),
+    "a number beyond 64 bits": ("9223372036854775808", 0, "not fit into 64 bits", "whole numbers"),
     "a number far beyond 64 bits": ("1" * 400, 0, "does not fit into 64 bits", "whole numbers"),
     "a negative one beyond": (
         "-9223372036854775809",
