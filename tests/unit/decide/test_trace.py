@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from gateway.decide.assessment import Assessment
-from gateway.decide.rules.index import mismatch_dynamic
+from gateway.decide.rules.index import mismatch_dynamic, mismatches
 from gateway.decide.rules.trace import Finding, trace
 from gateway.model.decision import Risk
 from gateway.model.effect import Effect, Mode
-from tests.support.policy_world import act, bundle_of, policy_text, who
+from tests.support.policy_world import act, bundle_of, policy_text, scored, who
 
 ORGANISATION = """
 apiVersion: checkrein/v1
@@ -70,7 +70,19 @@ def test_a_label_that_fits_is_no_obstacle() -> None:
     assessed = Assessment(Risk(0, (), ""), ("prod",))
     (rule,) = bundle.policies[0].rules
     assert mismatch_dynamic(rule, action, who(), assessed) is None
-    assert mismatch_dynamic(rule, action, who(), Assessment(Risk(0, (), ""))) == "target.label"
+    assert mismatch_dynamic(rule, action, who(), scored(0)) == "target.label"
+
+
+def test_all_that_keeps_a_rule_is_named_in_order() -> None:
+    """What is the same for every call of an operation first; and where the rule stands."""
+    match = (
+        "{kind: read, provider: x, agent: me, target.id: ch_1, reversible: false, labels: {t: a}}"
+    )
+    text = policy_text(f"- {{id: a, priority: 1, effect: ALLOW, match: {match}}}")
+    (rule,) = bundle_of(text).policies[0].rules
+    found = mismatches(rule, act(), who(), scored(0))
+    assert found == ("provider", "kind", "reversible", "agent", "labels.t")
+    assert str(rule.place) == "0.yaml:8:7"
 
 
 def test_every_label_of_the_agent_counts() -> None:
