@@ -175,7 +175,7 @@ class ControlPlane:
         self.bootstrapped = await bootstrap(
             key_store, agent_store, self._settings.bootstrap, self._settings.data_dir
         )
-        keys = KeyService(key_store)
+        keys = KeyService(key_store, bus)
         approvals = ApprovalService(
             ApprovalStore(database), bus, room, self.metrics, self._limits.approvals
         )

@@ -16,6 +16,7 @@ from controlplane.auth import (
     unauthenticated,
 )
 from controlplane.faults import ControlFault, Fault
+from controlplane.notify.bus import Bus, Topic
 from controlplane.store.keys import KeyStore, ListedKey, NewKey
 
 TOUCH_SECONDS = 60.0
@@ -27,8 +28,9 @@ KEY_LIST_COUNT_MAX = 10_000
 
 
 class KeyService:
-    def __init__(self, store: KeyStore) -> None:
+    def __init__(self, store: KeyStore, bus: Bus) -> None:
         self._store = store
+        self._bus = bus
         self._touched: dict[uuid.UUID, float] = {}
 
     async def authenticate(self, key: str) -> Caller:
@@ -77,7 +79,8 @@ class KeyService:
         return await self._store.list(caller.tenant_id, KEY_LIST_COUNT_MAX)
 
     async def revoke(self, caller: Caller, key_id: uuid.UUID) -> ListedKey:
-        """End a key. Its holder is refused from the next call on.
+        """End a key. Its holder is refused from the next call on, and gateways are told of an
+        agent's at once.
 
         Raises:
             ControlFault: NOT_FOUND, KEY_IN_USE for the caller's own, which would lock them out.
@@ -87,6 +90,8 @@ class KeyService:
         revoked = await self._store.revoke(caller.tenant_id, key_id)
         if revoked is None:
             raise ControlFault(Fault.NOT_FOUND, "there is no such key")
+        if revoked.agent is not None:
+            await self._bus.publish(Topic.AGENTS, str(caller.tenant_id))
         return revoked
 
     async def _touch(self, key_id: uuid.UUID) -> None:
