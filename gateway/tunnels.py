@@ -50,7 +50,7 @@ class Tunnels:
         """
         stop = self._stops.find(principal.agent, principal.run, ())
         if stop is not None:
-            raise AgentProtocolError(ReasonCode.KILL_SWITCH, gate.stopped(stop).message, 403)
+            raise AgentProtocolError(ReasonCode.KILL_SWITCH, stop.message, 403)
 
     async def open(self, principal: Principal, authority: Authority) -> Wire:
         """Record a tunnel, then connect it.

@@ -1,4 +1,4 @@
-"""What commands that talk to the control plane begin with: its API, and where they write."""
+"""What commands that talk to the control plane begin with: its API, where they write, who acts."""
 
 from __future__ import annotations
 
@@ -21,3 +21,14 @@ def open_session(data_dir_path: Path | None, json_wanted: bool) -> tuple[Api, Ou
     from gateway.cli.output import Output
 
     return open_api(data_dir_path), Output(json_wanted=json_wanted)
+
+
+def person_here() -> str:
+    """Who is said to act where the installation's shared admin key is used: the user here. The
+    server goes by the name of any other key."""
+    import getpass
+
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown"

@@ -14,7 +14,7 @@ import click
 
 from gateway.cli.failures import EXIT_USAGE, CommandError
 from gateway.cli.options import data_dir_option, json_option
-from gateway.cli.session import open_session
+from gateway.cli.session import open_session, person_here
 from gateway.cli.short_ids import find_short_id, short_id
 
 if TYPE_CHECKING:
@@ -124,7 +124,8 @@ def resume(
     meant = [str(each["stopId"]) for each in found]
     if stop_id is not None:
         meant = [find_short_id(meant, stop_id, "stops in force", "`checkrein stops` shows them")]
-    lifted = [api.post(f"/v1/stops/{each}/lift", {"reason": reason})["stop"] for each in meant]
+    body = {"reason": reason, "by": person_here()}
+    lifted = [api.post(f"/v1/stops/{each}/lift", body)["stop"] for each in meant]
     if out.as_json:
         out.emit({"stops": lifted})
         return
@@ -180,7 +181,8 @@ def _stop(
     scope: str, name: str | None, reason: str, data_dir_path: Path | None, json_wanted: bool
 ) -> None:
     api, out = open_session(data_dir_path, json_wanted)
-    made = api.post("/v1/stops", {"scope": scope, "name": name, "reason": reason})["stop"]
+    body = {"scope": scope, "name": name, "reason": reason, "by": person_here()}
+    made = api.post("/v1/stops", body)["stop"]
     if not out.as_json:
         out.say(f"{_what(made)} is stopped.", "red")
     gateways = _gateways_that_obey(api, str(made["stopId"]))

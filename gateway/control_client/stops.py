@@ -197,8 +197,7 @@ class Stops:
 
 def describe(stop: Stop) -> str:
     """One stop in one line, for records, logs and people."""
-    what = stop.scope.value if not stop.name else f"{stop.scope.value} `{stop.name}`"
-    return f"{what} stopped by {stop.by} ({stop.stop_id}): {stop.reason}"
+    return f"{stop.what} stopped by {stop.by} ({stop.stop_id}): {stop.reason}"
 
 
 def parse_stops(answer: Mapping[str, Any]) -> StopsInForce:

@@ -143,9 +143,7 @@ class Bundle:
 
     def stopped(self, stop: Stop) -> Decision:
         """Block what the kill switch stops. In monitor mode too: somebody pulled it."""
-        whose = stop.scope.value if not stop.name else f"{stop.scope.value} `{stop.name}`"
-        message = f"{whose} is stopped by {stop.by}: {stop.reason}"
-        return self._block(ReasonCode.KILL_SWITCH, message, Mode.ENFORCE)
+        return self._block(ReasonCode.KILL_SWITCH, stop.message, Mode.ENFORCE)
 
     def fault(self) -> Decision:
         """Block because the decision itself failed. Always available."""

@@ -150,4 +150,4 @@ def already_used(approval: Approval) -> Refuse:
 
 def stopped(stop: Stop) -> Refuse:
     """The kill switch was pulled while the request waited."""
-    return Refuse(ReasonCode.KILL_SWITCH, f"stopped by {stop.by}: {stop.reason}")
+    return Refuse(ReasonCode.KILL_SWITCH, stop.message)

@@ -181,9 +181,7 @@ class UpstreamPool:
         stop = find_stop()
         if stop is not None:
             self._pool.give_back(connection)
-            raise UpstreamError(
-                ReasonCode.KILL_SWITCH, gate.stopped(stop).message, sent=False, status=403
-            )
+            raise UpstreamError(ReasonCode.KILL_SWITCH, stop.message, sent=False, status=403)
         was_used = connection.uses > 0
         if was_used:
             self._reused_count += 1

@@ -26,3 +26,13 @@ class Stop:
     reason: str
     by: str
     at: int
+
+    @property
+    def what(self) -> str:
+        """What is stopped, such as "agent `bot`" or "everything"."""
+        return self.scope.value if not self.name else f"{self.scope.value} `{self.name}`"
+
+    @property
+    def message(self) -> str:
+        """The sentence that an agent reads."""
+        return f"{self.what} is stopped by {self.by}: {self.reason}"

@@ -57,6 +57,7 @@ def api(monkeypatch: pytest.MonkeyPatch) -> FakeApi:
     """What every command of these tests speaks with; nobody is waited for."""
     fake = FakeApi()
     monkeypatch.setattr("gateway.cli.api.open_api", lambda _: fake)
+    monkeypatch.setattr(stops, "person_here", lambda: "ada")
     monkeypatch.setattr(stops, "LOOK_SECONDS", 0.0)
     monkeypatch.setattr(stops, "QUIET_SECONDS", 0.0)
     monkeypatch.setattr(stops, "HEARD_SECONDS_MAX", 0.01)
@@ -87,7 +88,7 @@ def test_what_is_stopped(
 ) -> None:
     """The stop is sent; then a name that nothing has is pointed out, and who obeys is counted."""
     assert run_command(["stop", *words, "--reason", "why"]) == 0
-    assert api.posts == [("/v1/stops", {**body, "reason": "why"})]
+    assert api.posts == [("/v1/stops", {**body, "reason": "why", "by": "ada"})]
     said = json.loads(capsys.readouterr().out)
     assert said["gateways"] == 2
     assert (said["hint"] or "").startswith(hint or "")
@@ -113,7 +114,9 @@ LIFTED = {
 def test_what_is_lifted(api: FakeApi, words: list[str], ids: list[str]) -> None:
     """With the reason, each once."""
     assert run_command(["resume", *words, "--reason", "mended"]) == 0
-    assert api.posts == [(f"/v1/stops/{each}/lift", {"reason": "mended"}) for each in ids]
+    assert api.posts == [
+        (f"/v1/stops/{each}/lift", {"reason": "mended", "by": "ada"}) for each in ids
+    ]
 
 
 WRONG = {
