@@ -9,7 +9,7 @@ from itertools import product
 
 from gateway.authoring.policies.diff.compare import Certainty, Comparison, compare
 from gateway.authoring.policies.diff.space import Shape, Signatures, classes_of
-from gateway.authoring.policies.verdicts import Verdict
+from gateway.authoring.policies.verdicts import Verdict, verdict_of
 from gateway.decide.bundle import Bundle
 from gateway.decide.patterns import parse_pattern
 from gateway.decide.rules.policy import Policy
@@ -43,18 +43,20 @@ def a_relative(dice: random.Random, policy: Policy) -> Policy:
 
 
 def with_a_second(dice: random.Random, policy: Policy) -> list[Policy]:
-    """Perhaps beside another one, which may be about some agents alone."""
-    if dice.random() < 0.6:
+    """Perhaps beside another one; either may only watch, or be about some agents alone."""
+    if dice.random() < 0.5:
         return [policy]
-    scope = dice.choice((None, parse_pattern(["b*"]), parse_pattern(["bot"])))
-    return [policy, replace(a_policy(dice), name=dice.choice(("a", "q")), scope=scope)]
+    scopes = (None, parse_pattern(["b*"]), parse_pattern(["bot"]))
+    modes = (Mode.ENFORCE, Mode.ENFORCE, Mode.MONITOR)
+    second = replace(a_policy(dice), name=dice.choice(("a", "q")))
+    return [
+        replace(each, scope=dice.choice(scopes), mode=dice.choice(modes))
+        for each in (policy, second)
+    ]
 
 
 def verdict(bundle: Bundle, action: Action, context: Context) -> Verdict:
-    decision = bundle.decide((action,), context, Mode.ENFORCE)
-    return Verdict(
-        decision.effect, False, f"{decision.policy}/{decision.rule or 'NO_RULE_MATCHED'}"
-    )
+    return verdict_of(bundle.decide((action,), context, Mode.ENFORCE))
 
 
 def as_shape(action: Action) -> Shape:
@@ -89,7 +91,8 @@ def test_every_difference_is_told_and_what_is_proven_is_always_so() -> None:
             if not comparison.proven:
                 seen["unproven"] += 1
                 continue
-            if pair[0].effect is not pair[1].effect:
+            before_and_after = [(each.effect, each.is_watched) for each in pair]
+            if before_and_after[0] != before_and_after[1]:
                 assert pair in changes, (before, after, action, context)
                 seen[changes[pair].certainty] += 1
             elif not comparison.changes:

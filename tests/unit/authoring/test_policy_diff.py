@@ -94,9 +94,17 @@ SEVERAL: dict[str, tuple[Bundle, Bundle, list[tuple[Direction, Certainty]], int]
         several(BESIDE), several(policy_text(ALLOW % "", scope="bot")),
         [(Direction.TIGHTER, Certainty.SOMETIMES)], 1,
     ),
-    "a policy that watches beside another is asked, and nothing is proven": (
+    "a policy that watches beside another decides nothing": (
         several(BESIDE, policy_text("", mode="monitor")), several(policy_text("")),
-        [(Direction.TIGHTER, Certainty.SEEN)], 0,
+        [(Direction.TIGHTER, Certainty.ALWAYS)], 1,
+    ),
+    "a policy that watches decides where the other is about somebody else": (
+        several(SCOPED, policy_text(ALLOW % "", mode="monitor")), several(SCOPED),
+        [(Direction.TIGHTER, Certainty.SOMETIMES)], 1,
+    ),
+    "what watched is enforced": (
+        several(BESIDE, policy_text("", mode="monitor")), several(BESIDE, policy_text("")),
+        [(Direction.TIGHTER, Certainty.ALWAYS)], 1,
     ),
 }  # fmt: skip
 

@@ -200,13 +200,13 @@ def _candidates(bundle: Bundle, action: Action) -> Candidates:
 def _regions(
     old: Bundle, new: Bundle, before: Candidates, after: Candidates, shape: Shape
 ) -> list[tuple[Verdict, Verdict]] | None:
-    """Every pair of verdicts that an act of this shape may get; None where nobody can tell:
-    policies that watch beside others, or too many cases."""
+    """Every pair of verdicts that an act of this shape may get; None where there are more cases
+    than are looked at."""
     try:
         left, right = _side(old, before, shape), _side(new, after, shape)
     except TooManyError:
         return None
-    if left is None or right is None or len(left) * len(right) > REGIONS_MAX:
+    if len(left) * len(right) > REGIONS_MAX:
         return None
     return [
         (one, other)
@@ -222,29 +222,45 @@ Parts = dict[Verdict, list[Term]]
 _NO_POLICY: Final = Verdict(Effect.BLOCK, False, ReasonCode.NO_POLICY)
 
 
-def _side(bundle: Bundle, candidates: Candidates, shape: Shape) -> Parts | None:
-    """The verdicts of a bundle on acts of this shape: across policies the strictest, and of
-    equally strict ones that of the first by name.
+def _side(bundle: Bundle, candidates: Candidates, shape: Shape) -> Parts:
+    """The verdicts of a bundle on acts of this shape. Policies in monitor mode are heard where no
+    other one is about the agent.
 
     Raises:
         TooManyError: there are more cases than are looked at.
     """
-    policies = sorted(bundle.policies, key=lambda policy: policy.name)
-    if len(policies) > 1 and any(policy.mode is Mode.MONITOR for policy in policies):
-        return None
-    found: dict[Verdict | None, list[Term]] = {None: [_facts(shape)]}
+    ordered = sorted(bundle.policies, key=lambda policy: policy.name)
+    enforced = [policy for policy in ordered if policy.mode is Mode.ENFORCE]
+    watched = [policy for policy in ordered if policy.mode is Mode.MONITOR]
+    found = _together(enforced, candidates, [_facts(shape)])
+    unheard = found.pop(None, [])
+    if unheard:
+        found |= _together(watched, candidates, unheard)
+    return {verdict or _NO_POLICY: terms for verdict, terms in found.items()}
+
+
+def _together(
+    policies: Iterable[Policy], candidates: Candidates, around: list[Term]
+) -> dict[Verdict | None, list[Term]]:
+    """What several policies say within some alternatives: the strictest, and of equally strict
+    ones that of the first. None stands for those that none of them is about.
+
+    Raises:
+        TooManyError: there are more cases than are looked at.
+    """
+    found: dict[Verdict | None, list[Term]] = {None: around}
     for policy in policies:
         rules = [rule for owner, rule in candidates if owner is policy]
         joined: dict[Verdict | None, list[Term]] = {}
         for verdict, terms in _policy_parts(policy, rules):
             for known, known_terms in found.items():
-                both = _both(known_terms, terms)
-                if both:
-                    joined.setdefault(_stricter(known, verdict), []).extend(both)
+                joint = _both(known_terms, terms)
+                if joint:
+                    joined.setdefault(_stricter(known, verdict), []).extend(joint)
         if sum(map(len, joined.values())) > TERMS_MAX:
             raise TooManyError
         found = joined
-    return {verdict or _NO_POLICY: terms for verdict, terms in found.items()}
+    return found
 
 
 def _stricter(known: Verdict | None, other: Verdict | None) -> Verdict | None:
