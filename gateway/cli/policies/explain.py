@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from gateway.decide.rules.trace import PolicyTrace, RuleTrace
     from gateway.model.decision import Decision
     from gateway.model.effect import ApprovalTerms
+    from gateway.model.limit import LimitClaim
 
 MISSES_SHOWN = 5
 
@@ -183,11 +184,20 @@ def _show_decision(out: Output, decision: Decision) -> None:
         who = f"rule {watched.rule}" if watched.rule else "the default"
         out.say(f"watched: {who} of {watched.policy} would have said {watched.effect}", "yellow")
     for claim in decision.claims:
-        amount = "an unreadable amount" if claim.amount is None else str(claim.amount)
-        out.say(
-            f"counts {amount} towards limit {claim.limit} for {claim.key}; beyond {claim.max}: "
-            f"{claim.effect}"
-        )
+        out.say(_claim(claim))
+
+
+def _claim(claim: LimitClaim) -> str:
+    from gateway.model.effect import Mode
+
+    amount, beyond = str(claim.amount), f"; beyond {claim.max}"
+    if claim.amount is None:
+        amount, beyond = "an amount that could not be read", ", which exceeds it"
+    noted = " (in monitor mode: noted, not done)" if claim.mode is Mode.MONITOR else ""
+    return (
+        f"counts {amount} towards limit {claim.limit} for {claim.key}{beyond}: "
+        f"{claim.effect}{noted}"
+    )
 
 
 def _terms(terms: ApprovalTerms) -> str:

@@ -86,8 +86,10 @@ def policy_document(reader: Reader, document: Item) -> Fields:
     scope = _scope(reader, found.get("scope"))
     if scope is not None:
         spec.append((_text(mark, "scope"), scope))
-    if "defaultAction" in found:
-        spec.append((_text(mark, "defaultEffect"), found["defaultAction"]))
+    default = found.get("defaultAction")
+    # A wrong one is told here, by the name that it has in this form.
+    if default is not None and reader.choice(default, "`defaultAction`", EFFECTS) is not None:
+        spec.append((_text(mark, "defaultEffect"), default))
     listed = reader.items(found["rules"], "`rules`", RULES_MAX)
     rules = [rule for item in listed if (rule := _read_rule(reader, item)) is not None]
     translated: list[Item] = [_rule(rule, _rank(rule, rules)) for rule in rules]

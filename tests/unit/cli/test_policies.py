@@ -200,6 +200,26 @@ def test_explain_who_must_approve_and_what_could_not_be_read(
     assert "3  c: matches, but an earlier rule decides" in lines
 
 
+def test_explain_what_limits_count(policy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An amount that nobody can read exceeds; a limit in monitor mode is only noted."""
+    limits = (
+        "  limits:\n"
+        "    - {id: a, per: agent, window: 1h, max: 5, sum: params.n}\n"
+        "    - {id: b, per: agent, window: 1h, max: 5, mode: monitor}\n"
+    )
+    policy.write_text(GOOD + limits)
+    _, screen = on_terminal(monkeypatch, "explain", policy, "--action", READ)
+    words = " ".join(screen.split())
+    assert (
+        "counts an amount that could not be read towards limit p/a for agent:agent, which "
+        "exceeds it: BLOCK"
+    ) in words
+    assert (
+        "counts 1 towards limit p/b for agent:agent; beyond 5: BLOCK (in monitor mode: noted, "
+        "not done)"
+    ) in words
+
+
 def test_explain_a_recorded_decision(
     policy: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

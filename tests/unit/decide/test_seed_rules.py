@@ -168,7 +168,7 @@ WRONG: dict[str, tuple[object, str]] = {
     ),
     "a scope of no type": (GUARDRAILS | {"scope": {"scopeId": "x"}}, "`scope` needs `scopeType`"),
     "no name": ({"rules": [rule("TOOL", "x")]}, "a policy needs `name`"),
-    "an unknown default": (GUARDRAILS | {"defaultAction": "X"}, "`defaultEffect` can't be `X`"),
+    "an unknown default": (GUARDRAILS | {"defaultAction": "X"}, "`defaultAction` can't be `X`"),
 }  # fmt: skip
 
 
