@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from gateway.decide.conditions.evaluation.runtime import Oracle
-from gateway.decide.conditions.facts import ValueType, fact_of
+from gateway.decide.conditions.facts import GIVE_UP, ValueType, fact_of
 from gateway.decide.conditions.syntax import (
     EQUALITY,
     ORDERING,
@@ -198,7 +198,7 @@ class Writer:
                 return None
             source = fact.source
             name = source if source.isidentifier() else self.local(source)
-            return Value(name, fact.type, "_give_up" in source)
+            return Value(name, fact.type, GIVE_UP in source)
         match node:
             case Select():
                 return self._member(node.operand, node.field)
