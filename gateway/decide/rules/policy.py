@@ -231,7 +231,7 @@ def revision_of(
         "organisation": None if organisation is None else organisation.content(),
         "baseline": None if baseline is None else baseline.content(),
     }
-    return hashlib.sha256(b"checkrein.bundle.v1\n" + canonical_json(content)).hexdigest()
+    return hashlib.sha256(b"checkrein.revision.v1\n" + canonical_json(content)).hexdigest()
 
 
 def _content_of(policy: Policy) -> JsonValue:
