@@ -145,7 +145,9 @@ def open_api(data_dir_path: Path | None) -> Api:
             "start it, name its directory with `--data-dir`, or set CHECKREIN_API_URL and "
             "CHECKREIN_API_KEY",
         )
-    return Api(running.api_url, key or read_key(data_dir, "admin"))
+    # An option that was given goes before the environment: this folder, and its own key.
+    given = key if data_dir_path is None else None
+    return Api(running.api_url, given or read_key(data_dir, "admin"))
 
 
 def _refused(error: urllib.error.HTTPError) -> Refused:

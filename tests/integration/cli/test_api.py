@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -180,6 +181,23 @@ def test_a_named_directory_wins_over_the_environment(
 
     with pytest.raises(CommandError, match="no `checkrein up` runs"):
         open_api(tmp_path)
+
+
+def test_a_persons_key_is_used_with_the_stack_here(
+    server: _Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A key in the environment is the person's; a directory that is named has its own."""
+    running = SimpleNamespace(api_url=f"http://127.0.0.1:{server.server_port}")
+    monkeypatch.setattr("gateway.cli.api.load_running", lambda _: running)
+    monkeypatch.setattr("gateway.cli.api.read_key", lambda *_: "cr_admin_of_the_directory")
+    monkeypatch.delenv("CHECKREIN_API_URL", raising=False)
+    monkeypatch.setenv("CHECKREIN_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("CHECKREIN_API_KEY", KEY)
+
+    open_api(None).get("/v1/agents")
+    open_api(tmp_path).get("/v1/agents")
+
+    assert [key for _, _, key in server.seen] == [KEY, "cr_admin_of_the_directory"]
 
 
 def test_another_scheme_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
