@@ -22,7 +22,7 @@ from gateway import telemetry
 from gateway.background import in_background
 from gateway.control_client.client import ControlPlaneClient
 from gateway.control_client.kept_file import store_kept
-from gateway.control_client.retry import pauses
+from gateway.control_client.retry import FIRST_FETCH_SECONDS_MAX, pauses
 from gateway.control_client.settings import ControlSettings
 from gateway.model.errors import ControlPlaneError
 from gateway.model.exchange import Principal
@@ -35,7 +35,6 @@ REFRESH_SECONDS_MIN: Final = 1.0
 """An unknown key asks for the directory at most this often, so that guessing keys costs the
 control plane nothing."""
 REFRESH_WAIT_SECONDS_MAX: Final = 3.0
-FIRST_FETCH_SECONDS_MAX: Final = 3.0
 _NOBODYS_HASH: Final = hashlib.sha256(b"").digest()
 
 

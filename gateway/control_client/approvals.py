@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 
 import orjson
@@ -23,6 +23,7 @@ from gateway.model.codec import JsonValue
 from gateway.model.decision import ReasonCode
 from gateway.model.effect import ApprovalTerms
 from gateway.model.errors import ApprovalError, ControlPlaneError
+from gateway.model.moment import micros_of
 from gateway.ports import ApprovalAsk, Clock
 from gateway.record.line import action_json, actions_json, risk_json
 from gateway.record.redact import redact_params, redact_target, redact_text
@@ -37,8 +38,6 @@ _SHOWN: Final = (
 )  # fmt: skip
 """What a person agrees to. A question that was asked before, perhaps by somebody with a stolen key,
 must have said the same of the action."""
-
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class ControlPlaneDesk:
@@ -283,7 +282,7 @@ def parse_time(text: str) -> int:
     at = datetime.fromisoformat(text)
     if at.tzinfo is None:
         raise ValueError("a time without an offset")
-    return (at - _EPOCH) // timedelta(microseconds=1)
+    return micros_of(at)
 
 
 def _optional_text(value: object) -> str | None:

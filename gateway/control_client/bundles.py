@@ -26,7 +26,7 @@ from gateway.control_client.bundle_trust import (
 )
 from gateway.control_client.client import ControlPlaneClient, Rejected
 from gateway.control_client.kept_file import load_kept, store_kept
-from gateway.control_client.retry import pauses
+from gateway.control_client.retry import FIRST_FETCH_SECONDS_MAX, pauses
 from gateway.control_client.settings import ControlSettings
 from gateway.decide.envelope import Sealed, open_bundle, parse_public_key
 from gateway.judge import Ruleset
@@ -45,7 +45,6 @@ from gateway.tasks import end_tasks, wait_at_most
 
 log = logging.getLogger(__name__)
 
-FIRST_FETCH_SECONDS_MAX: Final = 3.0
 CONFIRMATION_KEPT_SECONDS: Final = 30.0
 """How often the time of the last confirmation is written; a restart counts from what was."""
 

@@ -17,6 +17,10 @@ Result = TypeVar("Result")
 
 FIRST_PAUSE_SECONDS: Final = 0.1
 
+FIRST_FETCH_SECONDS_MAX: Final = 3.0
+"""How long the start of whatever follows the control plane waits for a first answer, before it
+goes on with the copy on disk."""
+
 
 def pauses(seconds_max: float) -> Iterator[float]:
     """Growing pauses with jitter, so that many gateways don't come back in one moment."""

@@ -21,15 +21,15 @@ from gateway import telemetry
 from gateway.background import in_background
 from gateway.control_client.client import ControlPlaneClient
 from gateway.control_client.kept_file import load_kept, store_kept
-from gateway.control_client.retry import pauses
+from gateway.control_client.retry import FIRST_FETCH_SECONDS_MAX, pauses
 from gateway.control_client.settings import ControlSettings
 from gateway.model.errors import ControlPlaneError
+from gateway.model.moment import micros_of
 from gateway.model.stop import Stop, StopScope
 from gateway.tasks import end_tasks
 
 log = logging.getLogger(__name__)
 
-FIRST_FETCH_SECONDS_MAX: Final = 3.0
 SHOWN_MAX: Final = 5
 """Stops that readiness spells out; the rest are counted."""
 
@@ -240,7 +240,7 @@ def _parse_at(value: object) -> int:
         return 0
     if at.tzinfo is None:
         at = at.replace(tzinfo=UTC)
-    return int(at.timestamp() * 1_000_000)
+    return micros_of(at)
 
 
 def load_stops(path: Path) -> StopsInForce:

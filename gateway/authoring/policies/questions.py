@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
@@ -18,6 +18,7 @@ from gateway.decide.rules.trace import PolicyTrace, trace
 from gateway.model.action import UNKNOWN_OPERATION, Action, Canonical, Kind, Target
 from gateway.model.decision import RUN_STATES, Context, Decision
 from gateway.model.effect import Mode
+from gateway.model.moment import micros_of
 
 LINE_BYTES_MAX: Final = 4 * 1024 * 1024
 """Of one line of JSON: more than the largest body that the gateway inspects makes of an action."""
@@ -27,7 +28,6 @@ ACTIONS_MAX: Final = 1_000
 DEFAULT_AGENT: Final = "agent"
 RUNNING: Final = "running"
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _KINDS: Final = {kind.value: kind for kind in Kind}
 _NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 _NOBODY: Final[frozenset[str]] = frozenset()
@@ -185,7 +185,7 @@ def _moment(value: object) -> int:
         raise InputError("`context.now` is no RFC 3339 time") from error
     if moment.tzinfo is None:
         raise InputError("`context.now` has no time zone")
-    return (moment - _EPOCH) // timedelta(microseconds=1)
+    return micros_of(moment)
 
 
 def _text(value: Mapping[str, Any], name: str, place: str, default: str | None = None) -> str:

@@ -7,19 +7,17 @@ change has 23 or 25 hours.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, timedelta, tzinfo
 from functools import lru_cache
 from typing import Final
 
 from gateway.model.limit import WindowKind
+from gateway.model.moment import micros_of, moment_of
 
 MICROSECONDS: Final = 1_000_000
 QUANTUM: Final = 15 * 60 * MICROSECONDS
 """No window begins within one: clocks are set, and differ from UTC, by multiples of a quarter of an
 hour, everywhere since 1972."""
-
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND: Final = timedelta(microseconds=1)
 
 _LONGEST_SECONDS: Final = {
     WindowKind.HOUR: 2 * 3_600,
@@ -59,7 +57,7 @@ class Window:
 
 @lru_cache(maxsize=256)
 def _begins_at(kind: WindowKind, zone: tzinfo, now: int) -> int:
-    local = (_EPOCH + now * _MICROSECOND).astimezone(zone)
+    local = moment_of(now).astimezone(zone)
     start = local.replace(minute=0, second=0, microsecond=0)
     if kind is not WindowKind.HOUR:
         # The first of two midnights; in a gap, `fold=0` is the moment of the change itself.
@@ -68,6 +66,5 @@ def _begins_at(kind: WindowKind, zone: tzinfo, now: int) -> int:
         start -= timedelta(days=start.weekday())
     elif kind is WindowKind.MONTH:
         start = start.replace(day=1)
-    begins_at = (start.astimezone(UTC) - _EPOCH) // _MICROSECOND
     # Where half an hour comes twice, an hour's beginning can lie in what follows.
-    return min(begins_at, now)
+    return min(micros_of(start), now)
