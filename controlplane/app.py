@@ -13,66 +13,30 @@ import logging
 import os
 import signal
 import socket
-import uuid
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
 
 from aiohttp import web
 
 from controlplane.api.routing import Services
 from controlplane.api.server import make_application
+from controlplane.assembly import Limits, World, assemble
 from controlplane.faults import StartError
 from controlplane.notify.bus import Channel, ChannelBus
 from controlplane.notify.redis_channel import RedisChannel
-from controlplane.services.agents import AgentService
-from controlplane.services.approvals import ApprovalService, ApprovalSettings
-from controlplane.services.bootstrap import Bootstrapped, bootstrap
-from controlplane.services.bundles import BundleService
-from controlplane.services.decisions import DecisionService
-from controlplane.services.first_bundle import publish_first_bundle
-from controlplane.services.gateways import GatewayService
-from controlplane.services.health import HealthService
-from controlplane.services.keys import KeyService
-from controlplane.services.limits import LimitService, LimitSettings
-from controlplane.services.records import RecordService
-from controlplane.services.signing import load_signing_key
-from controlplane.services.stops import StopService
-from controlplane.services.waiting import WaitingRoom, WaitingSettings
+from controlplane.services.approvals import ApprovalSettings
+from controlplane.services.bootstrap import Bootstrapped
+from controlplane.services.waiting import WaitingRoom
 from controlplane.settings import ControlSettings
-from controlplane.store.agents import AgentStore
-from controlplane.store.approvals import ApprovalStore
-from controlplane.store.bundles import BundleStore
-from controlplane.store.database import Database, PoolSettings
-from controlplane.store.decisions import DecisionStore
-from controlplane.store.embedded import EmbeddedPostgres, PostgresSettings, Role
+from controlplane.store.database import Database
+from controlplane.store.embedded import EmbeddedPostgres, Role
 from controlplane.store.endpoint import Endpoint
-from controlplane.store.gateways import GatewayStore
-from controlplane.store.keys import KeyStore
-from controlplane.store.limits import LimitLedger
 from controlplane.store.postgres_channel import PostgresChannel
-from controlplane.store.records import RecordStore
 from controlplane.store.roles import DATABASE, open_embedded, open_external
-from controlplane.store.stops import StopStore
 from controlplane.telemetry import LOG_FIELDS, Metrics
 from gateway.log_lines import configure_logging
 from gateway.tasks import end_tasks
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """The parts' own settings. `stop_seconds_max` is what a supervisor waits before it kills;
-    `drain_seconds_max` of it is for requests that are being answered."""
-
-    pool: PoolSettings = field(default_factory=PoolSettings)
-    postgres: PostgresSettings = field(default_factory=PostgresSettings)
-    waiting: WaitingSettings = field(default_factory=WaitingSettings)
-    approvals: ApprovalSettings = field(default_factory=ApprovalSettings)
-    counters: LimitSettings = field(default_factory=LimitSettings)
-    backlog: int = 512
-    keepalive_seconds: float = 75.0
-    drain_seconds_max: float = 1.0
 
 
 class ControlPlane:
@@ -102,7 +66,7 @@ class ControlPlane:
             assert self.database is not None
             bus = await self._open_bus(endpoint, self.database)
             room = WaitingRoom(bus, self.metrics, self._limits.waiting)
-            services = await self._make_services(self.database, bus, room)
+            services = await self._assemble(bus, room, self.database)
             await self._serve(services, listener)
             # Runs first at the end, so that nobody waits while the server drains.
             self._running.callback(bus.wake_all)
@@ -168,57 +132,14 @@ class ControlPlane:
         await bus.start()
         return bus
 
-    async def _make_services(
-        self, database: Database, bus: ChannelBus, room: WaitingRoom
-    ) -> Services:
-        key_store, agent_store = KeyStore(database), AgentStore(database)
-        self.bootstrapped = await bootstrap(
-            key_store, agent_store, self._settings.bootstrap, self._settings.data_dir
-        )
-        keys = KeyService(key_store, bus)
-        approvals = ApprovalService(
-            ApprovalStore(database), bus, room, self.metrics, self._limits.approvals
-        )
-        bundle_store = BundleStore(database)
-        bundles = await self._make_bundles(bundle_store, bus, room, self.bootstrapped.tenant_id)
-        counters = self._limits.counters
-        limits = LimitService(
-            LimitLedger(database, counters.flight_seconds_max), self.metrics, counters
-        )
-        for name, sweeping in (
-            ("approvals-sweep", approvals.sweep_forever()),
-            ("limits-sweep", limits.sweep_forever()),
-        ):
-            self._running.push_async_callback(end_tasks, [asyncio.create_task(sweeping, name=name)])
-        return Services(
-            keys=keys,
-            approvals=approvals,
-            records=RecordService(RecordStore(database), bus, room, self.metrics),
-            decisions=DecisionService(DecisionStore(database)),
-            agents=AgentService(agent_store, keys, bus, room),
-            limits=limits,
-            stops=StopService(StopStore(database), bus, room, self.metrics),
-            bundles=bundles,
-            gateways=GatewayService(GatewayStore(database), bundle_store),
-            health=HealthService(database, key_store, self.metrics),
-            metrics=self.metrics,
-        )
-
-    async def _make_bundles(
-        self, store: BundleStore, bus: ChannelBus, room: WaitingRoom, tenant_id: uuid.UUID
-    ) -> BundleService:
-        files = self._settings.bundles
-        key = load_signing_key(self._settings.data_dir, files.key_file)
-        bundles = BundleService(store, bus, room, key)
-        await publish_first_bundle(bundles, tenant_id, files.first_policies, files.first_mappers)
-        newest = await store.newest(tenant_id)
-        if key is not None and newest is not None and newest.key_id != key.key_id:
-            log.warning(
-                "the current bundle is signed by another key than this control plane has; "
-                "publish its files again, and give gateways the new key",
-                extra={"detail": newest.key_id},
-            )
-        return bundles
+    async def _assemble(self, bus: ChannelBus, room: WaitingRoom, database: Database) -> Services:
+        world = World(self._settings, self._limits, database, bus, room, self.metrics)
+        assembled = await assemble(world)
+        self.bootstrapped = assembled.bootstrapped
+        for name, run in assembled.forever.items():
+            task = asyncio.create_task(run(), name=name)
+            self._running.push_async_callback(end_tasks, [task])
+        return assembled.services
 
     async def _serve(self, services: Services, listener: socket.socket) -> None:
         runner = web.AppRunner(

@@ -35,6 +35,12 @@ class Permission(StrEnum):
     AGENT_WRITE = "AgentWrite"
     POLICY_READ = "PolicyRead"
     POLICY_WRITE = "PolicyWrite"
+    RUN_READ = "RunRead"
+    RUN_WRITE = "RunWrite"
+    INCIDENT_READ = "IncidentRead"
+    INCIDENT_WRITE = "IncidentWrite"
+    LEARNER_READ = "LearnerRead"
+    LEARNER_WRITE = "LearnerWrite"
     GATEWAY = "Gateway"
     AGENT = "Agent"
 

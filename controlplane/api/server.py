@@ -27,6 +27,7 @@ from controlplane.api.problems import problem_response
 from controlplane.api.routing import Call, Handler, Route, Services
 from controlplane.auth import KEY_START, Caller, Permission, key_prefix, may, read_key
 from controlplane.faults import ControlFault, Fault
+from controlplane.store.tenancy import acting_for
 
 log = logging.getLogger(__name__)
 
@@ -90,7 +91,8 @@ def _guarded(services: Services, one: Route) -> Callable[[web.Request], Awaitabl
 
     async def handle(request: web.Request) -> web.Response:
         caller = await authorize(services, request, one.needs)
-        return await handler(Call(request, caller, services))
+        with acting_for(caller.tenant_id):
+            return await handler(Call(request, caller, services))
 
     return handle
 

@@ -34,13 +34,15 @@ START_SECONDS_MAX = 2.0
 class Topic(StrEnum):
     """APPROVAL: one approval changed (its id). RECORDS: a tenant got new records (tenant id).
     AGENTS: a tenant's directory changed (tenant id). STOPS: a tenant's stops changed (tenant id).
-    BUNDLES: a tenant has a new bundle (tenant id)."""
+    BUNDLES: a tenant has a new bundle (tenant id). EVENTS: something that is followed changed
+    (tenant id); who changes such a thing publishes this too."""
 
     APPROVAL = "approval"
     RECORDS = "records"
     AGENTS = "agents"
     STOPS = "stops"
     BUNDLES = "bundles"
+    EVENTS = "events"
 
 
 class Subscription:

@@ -77,13 +77,14 @@ class ApprovalService:
         """
         asked = await self._store.ask(question, self._settings.pending_count_max_per_agent)
         for approval_id in asked.closed:
-            await self._bus.publish(Topic.APPROVAL, str(approval_id))
+            await self._tell(question.tenant_id, approval_id)
         if asked.row is None:
             raise ControlFault(
                 Fault.APPROVALS_FULL, "this agent already waits for too many approvals"
             )
         if asked.is_new:
             self._metrics.approvals.labels(ApprovalState.PENDING).inc()
+            await self._bus.publish(Topic.EVENTS, str(question.tenant_id))
         return asked.row, asked.is_new
 
     async def get(
@@ -146,7 +147,7 @@ class ApprovalService:
         match came_to:
             case AnswerCameTo.DONE:
                 self._metrics.approvals.labels(answer.state).inc()
-                await self._bus.publish(Topic.APPROVAL, str(approval_id))
+                await self._tell(caller.tenant_id, approval_id)
                 # A gateway may have used it since; the person hears what they did.
                 return replace(row, status_now=answer.state)
             case AnswerCameTo.COUNTED:
@@ -193,7 +194,7 @@ class ApprovalService:
             )
             raise ControlFault(Fault.APPROVAL_NOT_CONSUMABLE, why, {"status": present.status_now})
         self._metrics.approvals.labels(row.status_now).inc()
-        await self._bus.publish(Topic.APPROVAL, str(approval_id))
+        await self._tell(caller.tenant_id, approval_id)
         return row
 
     async def void(self, caller: Caller, approval_id: uuid.UUID, why: str) -> ApprovalRow:
@@ -213,15 +214,20 @@ class ApprovalService:
                 {"status": present.status_now},
             )
         self._metrics.approvals.labels(row.status_now).inc()
-        await self._bus.publish(Topic.APPROVAL, str(approval_id))
+        await self._tell(caller.tenant_id, approval_id)
         return row
 
     async def sweep(self) -> int:
         """Close what is over, and wake those who wait for it; how many."""
         closed = await self._store.sweep(self._settings.sweep_count_max)
-        for approval_id in closed:
-            await self._bus.publish(Topic.APPROVAL, str(approval_id))
+        for tenant_id, approval_id in closed:
+            await self._tell(tenant_id, approval_id)
         return len(closed)
+
+    async def _tell(self, tenant_id: uuid.UUID, approval_id: uuid.UUID) -> None:
+        """Wake those who wait for this approval, and those who follow what happens."""
+        await self._bus.publish(Topic.APPROVAL, str(approval_id))
+        await self._bus.publish(Topic.EVENTS, str(tenant_id))
 
     async def sweep_forever(self) -> None:
         """Correctness needs no sweeper (every statement looks at the time): waiters do."""

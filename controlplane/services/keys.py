@@ -18,6 +18,7 @@ from controlplane.auth import (
 from controlplane.faults import ControlFault, Fault
 from controlplane.notify.bus import Bus, Topic
 from controlplane.store.keys import KeyStore, ListedKey, NewKey
+from controlplane.store.tenancy import acting_for, acting_for_everybody
 
 TOUCH_SECONDS = 60.0
 """How exact `last_used_at` is; exact to the request would be a write for every read."""
@@ -39,10 +40,12 @@ class KeyService:
         Raises:
             ControlFault: UNAUTHENTICATED.
         """
-        found = await self._store.find(hash_key(key))
+        with acting_for_everybody():
+            found = await self._store.find(hash_key(key))
         if found is None:
             raise unauthenticated()
-        await self._touch(found.key_id)
+        with acting_for(found.tenant_id):
+            await self._touch(found.key_id)
         permissions = frozenset(
             Permission(name) for name in found.permissions if name in set(Permission)
         )

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from controlplane.faults import ControlFault
+from controlplane.store.tenancy import acting_for_everybody
 from controlplane.telemetry import Metrics
 
 log = logging.getLogger(__name__)
@@ -20,7 +21,8 @@ async def sweep_forever(
     while True:
         pause = pause_seconds
         try:
-            pause = await sweep()
+            with acting_for_everybody():
+                pause = await sweep()
         except ControlFault as fault:
             log.warning("a sweep failed", extra={"code": fault.code})
         except Exception:

@@ -221,10 +221,10 @@ class ApprovalStore:
             await self._database.row(_SQL["void"], tenant_id, approval_id, by, by_key, why)
         )
 
-    async def sweep(self, count_max: int) -> Sequence[uuid.UUID]:
-        """Close what is over; their ids."""
+    async def sweep(self, count_max: int) -> Sequence[tuple[uuid.UUID, uuid.UUID]]:
+        """Close what is over; their tenants and ids."""
         rows = await self._database.rows(_SQL["sweep"], count_max)
-        return [row["approval_id"] for row in rows]
+        return [(row["tenant_id"], row["approval_id"]) for row in rows]
 
 
 def _maybe(row: Row | None) -> ApprovalRow | None:

@@ -17,6 +17,7 @@ import asyncpg
 
 from controlplane.faults import ControlFault, Fault, StartError
 from controlplane.store.endpoint import Endpoint
+from controlplane.store.tenancy import acting
 
 SCHEMA = "checkrein"
 
@@ -41,6 +42,8 @@ class PoolSettings:
     start_pause_seconds: float = 0.5
     close_seconds_max: float = 1.0
 
+
+_ACT_FOR = "select set_config('checkrein.tenant', $1, false)"
 
 _AWAY = (
     OSError,
@@ -87,9 +90,11 @@ class Database:
 
     @contextlib.asynccontextmanager
     async def connection(self) -> AsyncIterator[Any]:
-        """Borrow a connection."""
+        """Borrow a connection that acts for whom `tenancy` says. The pool's reset takes it back."""
         with mapped_faults():
             async with self._pool.acquire(timeout=self._settings.acquire_seconds_max) as borrowed:
+                if (tenant := acting()) is not None:
+                    await borrowed.fetchval(_ACT_FOR, tenant)
                 yield borrowed
 
     @contextlib.asynccontextmanager

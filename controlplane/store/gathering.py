@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
 from controlplane.faults import ControlFault, Fault
+from controlplane.store.tenancy import acting_for_everybody
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -74,7 +75,8 @@ class Gathering(Generic[Item, Result]):
         """Give everybody of the batch their result or fault; False when each is to be tried alone.
         A caller who has left meanwhile gets nothing; what they asked for is done."""
         try:
-            results = await self._carry([item for item, _ in batch])
+            with acting_for_everybody():
+                results = await self._carry([item for item, _ in batch])
         except Exception as error:
             is_general = isinstance(error, ControlFault) and error.fault is Fault.UNAVAILABLE
             if len(batch) > 1 and not is_general:

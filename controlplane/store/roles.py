@@ -70,8 +70,8 @@ async def open_external(url: str, settings: PoolSettings) -> Database:
 
 
 async def grant(connection: Any) -> None:
-    """Give the service's role exactly the rights of `grants.sql`."""
-    sql = load_queries("grants")["grants"].replace("{role}", Role.APPLICATION)
+    """Give the service's role exactly the rights of `rights.sql`."""
+    sql = load_queries("rights")["rights"].replace("{role}", Role.APPLICATION)
     async with connection.transaction():
         await connection.execute(f"set local search_path to {SCHEMA}")
         await connection.execute(sql)

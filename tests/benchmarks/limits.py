@@ -27,6 +27,7 @@ from controlplane.settings import ControlSettings
 from controlplane.store.gathering import Gathering
 from controlplane.store.limits import Claim, Demand, LimitLedger
 from tests.benchmarks import accounting
+from tests.support.database import everybodys
 
 DAY_SECONDS = 86_400
 MAX = 10**9
@@ -73,7 +74,7 @@ class Bench:
         assert plane.database is not None
         assert plane.bootstrapped is not None
         self._database = plane.database
-        self._ledger = LimitLedger(plane.database, 3600)
+        self._ledger = LimitLedger(everybodys(plane.database), 3600)
         self._tenant = plane.bootstrapped.tenant_id
         self._http = http
         self._url = f"{plane.api_url}/v1/limits/reservations"

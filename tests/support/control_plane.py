@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import uuid
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -12,7 +13,8 @@ from typing import Any
 
 import aiohttp
 
-from controlplane.app import ControlPlane, Limits
+from controlplane.app import ControlPlane
+from controlplane.assembly import Limits
 from controlplane.services.approvals import ApprovalSettings
 from controlplane.settings import BundleFilesSettings, ControlSettings
 from controlplane.store.embedded import EmbeddedPostgres, Role
@@ -79,6 +81,12 @@ class Client:
     @property
     def url(self) -> str:
         return self.plane.api_url
+
+    @property
+    def tenant_id(self) -> uuid.UUID:
+        """Whose keys these are."""
+        assert self.plane.bootstrapped is not None
+        return self.plane.bootstrapped.tenant_id
 
     async def call(
         self, method: str, path: str, body: Any = None, key: str | None = "admin"

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import pytest
@@ -18,6 +20,7 @@ import pytest
 from controlplane.store.database import Database, PoolSettings
 from controlplane.store.embedded import EmbeddedPostgres, PostgresSettings, Role
 from controlplane.store.roles import open_embedded
+from controlplane.store.tenancy import acting_for_everybody
 
 POOL = PoolSettings(connection_count_max=10, start_attempts_max=2, start_pause_seconds=0.05)
 
@@ -52,15 +55,32 @@ def make_database(server: EmbeddedPostgres) -> str:
     return name
 
 
+class EverybodysDatabase(Database):
+    """A database for tests that call stores by themselves: no wall between tenants."""
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[Any]:
+        with acting_for_everybody():
+            async with super().connection() as borrowed:
+                yield borrowed
+
+
+def everybodys(database: Database | None) -> Database:
+    """The same pool, beside the wall."""
+    assert database is not None
+    return EverybodysDatabase(database._pool, POOL)
+
+
 async def open_test_database(server: EmbeddedPostgres, name: str) -> Database:
-    """The database as the service sees it; close it in the same test."""
-    return await open_embedded(server, POOL, name)
+    """The database as the service's sweepers see it; close it in the same test."""
+    return everybodys(await open_embedded(server, POOL, name))
 
 
 async def connect_as(server: EmbeddedPostgres, role: Role, name: str) -> asyncpg.Connection:
     """A bare connection, to look behind the service's back."""
     return await asyncpg.connect(
-        **server.endpoint(role, name).arguments(), server_settings={"search_path": "checkrein"}
+        **server.endpoint(role, name).arguments(),
+        server_settings={"search_path": "checkrein", "checkrein.tenant": "*"},
     )
 
 

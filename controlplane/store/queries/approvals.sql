@@ -91,4 +91,4 @@ where approval_id in (
     where status in ('PENDING', 'APPROVED') and expires_at <= clock_timestamp()
     order by expires_at limit $1 for update skip locked
 )
-returning approval_id
+returning tenant_id, approval_id

@@ -11,7 +11,7 @@ import pytest
 from controlplane.store.embedded import EmbeddedPostgres
 from controlplane.store.limits import LimitLedger
 from tests.support.control_plane import Client, running_plane
-from tests.support.database import database_name, postgres_server
+from tests.support.database import database_name, everybodys, postgres_server
 from tests.support.limit_calls import DatabaseClock, place_clock
 
 __all__ = ["client", "clock", "data_dir", "database_name", "key", "ledger", "postgres_server"]
@@ -51,5 +51,4 @@ def key() -> str:
 @pytest.fixture
 def ledger(client: Client) -> LimitLedger:
     """The counters behind the control plane's back."""
-    assert client.plane.database is not None
-    return LimitLedger(client.plane.database, 3600)
+    return LimitLedger(everybodys(client.plane.database), 3600)

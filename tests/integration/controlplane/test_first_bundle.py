@@ -21,7 +21,7 @@ from controlplane.store.embedded import EmbeddedPostgres
 from gateway.content import policies_dir
 from tests.support.bundles import MAPPER, current, policy, published
 from tests.support.control_plane import running_plane
-from tests.support.database import make_database
+from tests.support.database import everybodys, make_database
 
 
 @pytest.fixture
@@ -57,8 +57,7 @@ async def test_of_replicas_that_start_at_once_one_publishes(
     """One bundle, one number, however many found that there was none."""
     name = await asyncio.to_thread(make_database, postgres_server)
     async with running_plane(postgres_server, name, tmp_path) as client:
-        database, started = client.plane.database, client.plane.bootstrapped
-        assert database is not None
+        database, started = everybodys(client.plane.database), client.plane.bootstrapped
         assert started is not None
         key = load_signing_key(tmp_path, None)
         room = WaitingRoom(SilentBus(), client.plane.metrics, WaitingSettings())

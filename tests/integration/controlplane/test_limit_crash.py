@@ -13,7 +13,7 @@ from controlplane.store.embedded import EmbeddedPostgres, PostgresSettings
 from controlplane.store.keys import KeyStore
 from controlplane.store.limits import Claim, Demand, LimitLedger
 from controlplane.store.roles import open_embedded
-from tests.support.database import POOL
+from tests.support.database import POOL, everybodys
 
 FLIGHT_SECONDS = 3600
 
@@ -24,7 +24,7 @@ async def test_what_was_taken_survives_a_killed_database(tmp_path: Path):
     server = EmbeddedPostgres(tmp_path / "pg", tmp_path / "pg.log", PostgresSettings())
     await server.start()
     try:
-        database = await open_embedded(server, POOL)
+        database = everybodys(await open_embedded(server, POOL))
         tenant = await KeyStore(database).ensure_tenant("default")
         ledger = LimitLedger(database, FLIGHT_SECONDS)
 

@@ -11,6 +11,7 @@ from gateway.counters.ledger import Ledger
 from gateway.model.effect import Effect, Mode
 from gateway.model.limit import LimitClaim
 from tests.support.control_plane import Client
+from tests.support.database import everybodys
 from tests.support.limit_calls import SECOND, DatabaseClock
 
 STEPS = 250
@@ -93,8 +94,7 @@ async def test_the_shared_counters_agree_with_a_gateways_own(
     seed: int,
 ):
     """Hundreds of steps of few owners on few counters, with the time going on in between."""
-    assert client.plane.database is not None
-    ledger = LimitLedger(client.plane.database, FLIGHT_SECONDS)
+    ledger = LimitLedger(everybodys(client.plane.database), FLIGHT_SECONDS)
     pair = Pair(client, ledger, clock, seed)
     for _ in range(STEPS):
         step = pair.chance.random()

@@ -297,7 +297,7 @@ async def test_even_the_owner_is_stopped_by_the_triggers(
 async def test_every_table_has_its_rights_written_down(
     client: Client, postgres_server: EmbeddedPostgres, database_name: str
 ):
-    """A new table must be thought about in `grants.sql`."""
+    """A new table must be thought about in `rights.sql`."""
     connection = await connect_as(postgres_server, Role.OWNER, database_name)
     try:
         rows = await connection.fetch(

@@ -19,9 +19,9 @@ _USE = re.compile(r'_SQL\["(\w+)"\]')
 @pytest.mark.parametrize("resource", sorted(file.stem for file in FOLDER.glob("*.sql")))
 def test_queries_and_their_uses_match(resource: str):
     """A query that nobody asks for is dead; a name that no file has fails at run time."""
-    module = PACKAGE / "store" / f"{'roles' if resource == 'grants' else resource}.py"
+    module = PACKAGE / "store" / f"{'roles' if resource == 'rights' else resource}.py"
     text = module.read_text()
-    used = set(_USE.findall(text)) | set(re.findall(r'load_queries\("grants"\)\["(\w+)"\]', text))
+    used = set(_USE.findall(text)) | set(re.findall(r'load_queries\("rights"\)\["(\w+)"\]', text))
     assert used == set(load_queries(resource))
 
 

@@ -1,7 +1,7 @@
 -- What the service's role may do, said again at every start. Whatever is not here it may not.
 -- `{role}` is a constant of `roles.py`.
 
--- name: grants
+-- name: rights
 revoke all on all tables in schema checkrein from {role};
 grant usage on schema checkrein to {role};
 grant select on schema_migrations to {role};
@@ -20,3 +20,5 @@ grant select, insert, update, delete on gateways to {role};
 grant select, insert, update, delete on limit_counters, limit_reservations, limit_uses to {role};
 -- Who stopped what and why stays; only the lifting is written later.
 grant select, insert, update (lifted_at, lifted_by, lifted_by_key, lift_reason) on stops to {role};
+-- Written by triggers alone, which run with the rights of whoever made the change.
+grant select, insert, delete on events to {role};

@@ -1,0 +1,145 @@
+"""Joins adapters into services: which service needs which store, and what runs beside them.
+
+`app` opens the world (database, bus, port) and closes it; here it is only joined together.
+"""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass, field
+
+from controlplane.api.routing import Services
+from controlplane.notify.bus import Bus
+from controlplane.services.agents import AgentService
+from controlplane.services.approvals import ApprovalService, ApprovalSettings
+from controlplane.services.bootstrap import Bootstrapped, bootstrap
+from controlplane.services.bundles import BundleService
+from controlplane.services.decisions import DecisionService
+from controlplane.services.first_bundle import publish_first_bundle
+from controlplane.services.gateways import GatewayService
+from controlplane.services.health import HealthService
+from controlplane.services.keys import KeyService
+from controlplane.services.limits import LimitService, LimitSettings
+from controlplane.services.records import RecordService
+from controlplane.services.signing import load_signing_key
+from controlplane.services.stops import StopService
+from controlplane.services.waiting import WaitingRoom, WaitingSettings
+from controlplane.settings import ControlSettings
+from controlplane.store.agents import AgentStore
+from controlplane.store.approvals import ApprovalStore
+from controlplane.store.bundles import BundleStore
+from controlplane.store.database import Database, PoolSettings
+from controlplane.store.decisions import DecisionStore
+from controlplane.store.embedded import PostgresSettings
+from controlplane.store.gateways import GatewayStore
+from controlplane.store.keys import KeyStore
+from controlplane.store.limits import LimitLedger
+from controlplane.store.records import RecordStore
+from controlplane.store.stops import StopStore
+from controlplane.store.tenancy import acting_for, acting_for_everybody
+from controlplane.telemetry import Metrics
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The parts' own settings. `stop_seconds_max` is what a supervisor waits before it kills;
+    `drain_seconds_max` of it is for requests that are being answered."""
+
+    pool: PoolSettings = field(default_factory=PoolSettings)
+    postgres: PostgresSettings = field(default_factory=PostgresSettings)
+    waiting: WaitingSettings = field(default_factory=WaitingSettings)
+    approvals: ApprovalSettings = field(default_factory=ApprovalSettings)
+    counters: LimitSettings = field(default_factory=LimitSettings)
+    backlog: int = 512
+    keepalive_seconds: float = 75.0
+    drain_seconds_max: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What `app` has opened."""
+
+    settings: ControlSettings
+    limits: Limits
+    database: Database
+    bus: Bus
+    room: WaitingRoom
+    metrics: Metrics
+
+
+@dataclass(frozen=True, slots=True)
+class Assembled:
+    """`forever` are tasks by name that run for as long as the control plane does."""
+
+    services: Services
+    bootstrapped: Bootstrapped
+    forever: Mapping[str, Callable[[], Coroutine[None, None, None]]]
+
+
+async def assemble(world: World) -> Assembled:
+    """Make what a fresh installation needs, and every service.
+
+    Raises:
+        StartError: a key or a file can't be used.
+    """
+    settings, limits, database, bus, room, metrics = (
+        world.settings,
+        world.limits,
+        world.database,
+        world.bus,
+        world.room,
+        world.metrics,
+    )
+    key_store, agent_store = KeyStore(database), AgentStore(database)
+    with acting_for_everybody():
+        bootstrapped = await bootstrap(
+            key_store, agent_store, settings.bootstrap, settings.data_dir
+        )
+    keys = KeyService(key_store, bus)
+    approvals = ApprovalService(ApprovalStore(database), bus, room, metrics, limits.approvals)
+    bundle_store = BundleStore(database)
+    with acting_for(bootstrapped.tenant_id):
+        bundles = await _make_bundles(world, bundle_store, bootstrapped.tenant_id)
+    counters = LimitService(
+        LimitLedger(database, limits.counters.flight_seconds_max), metrics, limits.counters
+    )
+    services = Services(
+        keys=keys,
+        approvals=approvals,
+        records=RecordService(RecordStore(database), bus, room, metrics),
+        decisions=DecisionService(DecisionStore(database)),
+        agents=AgentService(agent_store, keys, bus, room),
+        limits=counters,
+        stops=StopService(StopStore(database), bus, room, metrics),
+        bundles=bundles,
+        gateways=GatewayService(GatewayStore(database), bundle_store),
+        health=HealthService(database, key_store, metrics),
+        metrics=metrics,
+    )
+    return Assembled(
+        services,
+        bootstrapped,
+        {
+            "approvals-sweep": approvals.sweep_forever,
+            "limits-sweep": counters.sweep_forever,
+        },
+    )
+
+
+async def _make_bundles(world: World, store: BundleStore, tenant_id: uuid.UUID) -> BundleService:
+    files = world.settings.bundles
+    key = load_signing_key(world.settings.data_dir, files.key_file)
+    bundles = BundleService(store, world.bus, world.room, key)
+    await publish_first_bundle(bundles, tenant_id, files.first_policies, files.first_mappers)
+    newest = await store.newest(tenant_id)
+    if key is not None and newest is not None and newest.key_id != key.key_id:
+        log.warning(
+            "the current bundle is signed by another key than this control plane has; "
+            "publish its files again, and give gateways the new key",
+            extra={"detail": newest.key_id},
+        )
+    return bundles

@@ -1,0 +1,2 @@
+-- Not yet.
+select 1;
