@@ -47,12 +47,15 @@ class Permission(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """A valid key's bearer. Everything that they touch is of `tenant_id`."""
+    """A valid key's bearer. Everything that they touch is of `tenant_id`. `agent` is set where the
+    key is an agent's; `groups` are those that a person approves for."""
 
     tenant_id: uuid.UUID
     key_id: uuid.UUID
     key_name: str
     permissions: frozenset[Permission]
+    groups: frozenset[str] = frozenset()
+    agent: str | None = None
 
     @property
     def is_machine(self) -> bool:

@@ -17,7 +17,7 @@ from controlplane.auth import (
 )
 from controlplane.faults import ControlFault, Fault
 from controlplane.notify.bus import Bus, Topic
-from controlplane.store.keys import KeyStore, ListedKey, NewKey
+from controlplane.store.keys import KeyRow, KeyStore, ListedKey, NewKey
 from controlplane.store.tenancy import acting_for, acting_for_everybody
 
 TOUCH_SECONDS = 60.0
@@ -46,10 +46,13 @@ class KeyService:
             raise unauthenticated()
         with acting_for(found.tenant_id):
             await self._touch(found.key_id)
-        permissions = frozenset(
-            Permission(name) for name in found.permissions if name in set(Permission)
-        )
-        return Caller(found.tenant_id, found.key_id, found.name, permissions)
+        return _caller(found)
+
+    async def caller_of(self, tenant_id: uuid.UUID, key_id: uuid.UUID) -> Caller | None:
+        """The bearer of a key that was shown before (a session, a person known to a channel); None
+        once it is revoked or over."""
+        found = await self._store.find_by_id(tenant_id, key_id)
+        return None if found is None else _caller(found)
 
     async def add(
         self,
@@ -109,3 +112,17 @@ class KeyService:
         except ControlFault:
             # A read-only or busy database must not refuse a caller over a mere note.
             self._touched.pop(key_id, None)
+
+
+def _caller(found: KeyRow) -> Caller:
+    permissions = frozenset(
+        Permission(name) for name in found.permissions if name in set(Permission)
+    )
+    return Caller(
+        found.tenant_id,
+        found.key_id,
+        found.name,
+        permissions,
+        frozenset(found.groups),
+        found.agent,
+    )

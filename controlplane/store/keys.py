@@ -20,6 +20,8 @@ class KeyRow:
     name: str
     permissions: tuple[str, ...]
     agent_id: uuid.UUID | None
+    groups: tuple[str, ...]
+    agent: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +68,11 @@ class KeyStore:
 
     async def find(self, key_hash: bytes) -> KeyRow | None:
         """A valid key, of an enabled agent where it is an agent's."""
-        row = await self._database.row(_SQL["find"], key_hash)
-        if row is None:
-            return None
-        return KeyRow(
-            row["key_id"], row["tenant_id"], row["name"], tuple(row["permissions"]), row["agent_id"]
-        )
+        return _maybe(await self._database.row(_SQL["find"], key_hash))
+
+    async def find_by_id(self, tenant_id: uuid.UUID, key_id: uuid.UUID) -> KeyRow | None:
+        """The same, for who has shown the key before."""
+        return _maybe(await self._database.row(_SQL["find_by_id"], tenant_id, key_id))
 
     async def insert(self, new: NewKey) -> uuid.UUID | None:
         """Store a key; None when this very key is already there."""
@@ -129,6 +130,20 @@ class KeyStore:
     async def ping(self) -> None:
         """Fail with UNAVAILABLE when the database does not answer."""
         await self._database.row(_SQL["alive"])
+
+
+def _maybe(row: Row | None) -> KeyRow | None:
+    if row is None:
+        return None
+    return KeyRow(
+        row["key_id"],
+        row["tenant_id"],
+        row["name"],
+        tuple(row["permissions"]),
+        row["agent_id"],
+        tuple(row["groups"]),
+        row["agent"],
+    )
 
 
 def _listed(row: Row) -> ListedKey:

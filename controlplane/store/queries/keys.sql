@@ -1,10 +1,18 @@
 -- Keys and tenants. Only the SHA-256 of a key is ever stored or asked for.
 
 -- name: find
-select k.key_id, k.tenant_id, k.name, k.permissions, k.agent_id
+select k.key_id, k.tenant_id, k.name, k.permissions, k.agent_id, k.groups, a.name as agent
 from api_keys k
 left join agents a on a.agent_id = k.agent_id
 where k.key_hash = $1 and k.revoked_at is null
+  and (k.expires_at is null or k.expires_at > now())
+  and (k.agent_id is null or a.enabled)
+
+-- name: find_by_id
+select k.key_id, k.tenant_id, k.name, k.permissions, k.agent_id, k.groups, a.name as agent
+from api_keys k
+left join agents a on a.agent_id = k.agent_id
+where k.tenant_id = $1 and k.key_id = $2 and k.revoked_at is null
   and (k.expires_at is null or k.expires_at > now())
   and (k.agent_id is null or a.enabled)
 
