@@ -11,7 +11,8 @@ from gateway.cli.session import open_session
 
 PERMISSIONS = (
     "Admin", "ApprovalRead", "ApprovalWrite", "RecordRead", "AgentRead", "AgentWrite",
-    "PolicyRead", "PolicyWrite", "Gateway",
+    "PolicyRead", "PolicyWrite", "RunRead", "RunWrite", "IncidentRead", "IncidentWrite",
+    "LearnerRead", "LearnerWrite", "Gateway",
 )  # fmt: skip
 
 
