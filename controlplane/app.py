@@ -17,7 +17,6 @@ from contextlib import AsyncExitStack
 
 from aiohttp import web
 
-from controlplane.api.routing import Services
 from controlplane.api.server import make_application
 from controlplane.assembly import Limits, World, assemble
 from controlplane.faults import StartError
@@ -25,6 +24,7 @@ from controlplane.notify.bus import Channel, ChannelBus
 from controlplane.notify.redis_channel import RedisChannel
 from controlplane.services.approvals import ApprovalSettings
 from controlplane.services.bootstrap import Bootstrapped
+from controlplane.services.joined import Services
 from controlplane.services.waiting import WaitingRoom
 from controlplane.settings import ControlSettings
 from controlplane.store.database import Database

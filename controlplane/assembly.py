@@ -10,7 +10,6 @@ import uuid
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 
-from controlplane.api.routing import Services
 from controlplane.notify.bus import Bus
 from controlplane.services.agents import AgentService
 from controlplane.services.approvals import ApprovalService, ApprovalSettings
@@ -20,6 +19,7 @@ from controlplane.services.decisions import DecisionService
 from controlplane.services.first_bundle import publish_first_bundle
 from controlplane.services.gateways import GatewayService
 from controlplane.services.health import HealthService
+from controlplane.services.joined import Services
 from controlplane.services.keys import KeyService
 from controlplane.services.limits import LimitService, LimitSettings
 from controlplane.services.records import RecordService

@@ -5,7 +5,8 @@ from __future__ import annotations
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from controlplane.api.routing import Services, answer
+from controlplane.api.routing import answer
+from controlplane.services.joined import Services
 
 
 async def alive(_: Services) -> web.Response:

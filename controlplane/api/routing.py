@@ -1,41 +1,17 @@
-"""What a handler gets, what a route is, and the services behind the API."""
+"""What a handler gets, and what a route is."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 
 from aiohttp import web
 
+from controlplane.api.contract import BODY_BYTES_MAX, Answers, Body, Contract, Query, View
 from controlplane.auth import Caller, Permission
-from controlplane.services.agents import AgentService
-from controlplane.services.approvals import ApprovalService
-from controlplane.services.bundles import BundleService
-from controlplane.services.decisions import DecisionService
-from controlplane.services.gateways import GatewayService
-from controlplane.services.health import HealthService
-from controlplane.services.keys import KeyService
-from controlplane.services.limits import LimitService
-from controlplane.services.records import RecordService
-from controlplane.services.stops import StopService
-from controlplane.telemetry import Metrics
+from controlplane.services.joined import Services
 from gateway.model.codec import JsonValue
-
-
-@dataclass(frozen=True, slots=True)
-class Services:
-    keys: KeyService
-    approvals: ApprovalService
-    records: RecordService
-    decisions: DecisionService
-    agents: AgentService
-    limits: LimitService
-    stops: StopService
-    bundles: BundleService
-    gateways: GatewayService
-    health: HealthService
-    metrics: Metrics
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +40,30 @@ class Route:
     path: str
     handler: Handler
     needs: frozenset[Permission]
+    contract: Contract = field(default_factory=Contract)
 
 
-def route(method: str, path: str, handler: Handler, *needs: Permission) -> Route:
-    return Route(method, path, handler, frozenset(needs))
+def route(
+    method: str,
+    path: str,
+    handler: Handler,
+    *needs: Permission,
+    body: type[Body] | None = None,
+    query: type[Query] | None = None,
+    answers: type[View] | Answers | None = None,
+    body_bytes_max: int = BODY_BYTES_MAX,
+) -> Route:
+    """A route and its contract. `answers` is the view of status 200, or views by status.
+
+        route("POST", "/v1/things", create, Permission.ADMIN, body=CreateBody, answers={201: Thing})
+    """
+    if answers is None:
+        answers = {}
+    elif not isinstance(answers, Mapping):
+        answers = {200: answers}
+    return Route(
+        method, path, handler, frozenset(needs), Contract(body, query, answers, body_bytes_max)
+    )
 
 
 def answer(value: JsonValue, status: int = 200) -> web.Response:

@@ -24,9 +24,10 @@ from controlplane.api import (
     stops,
 )
 from controlplane.api.problems import problem_response
-from controlplane.api.routing import Call, Handler, Route, Services
+from controlplane.api.routing import Call, Handler, Route
 from controlplane.auth import KEY_START, Caller, Permission, key_prefix, may, read_key
 from controlplane.faults import ControlFault, Fault
+from controlplane.services.joined import Services
 from controlplane.store.tenancy import acting_for
 
 log = logging.getLogger(__name__)
@@ -91,6 +92,10 @@ def _guarded(services: Services, one: Route) -> Callable[[web.Request], Awaitabl
 
     async def handle(request: web.Request) -> web.Response:
         caller = await authorize(services, request, one.needs)
+        if one.contract.is_declared:
+            request[CONTRACT] = one.contract
+            if one.contract.query is None:
+                parse_query(request, None)
         with acting_for(caller.tenant_id):
             return await handler(Call(request, caller, services))
 
