@@ -10,24 +10,26 @@ addresses because another part was bad.
 from __future__ import annotations
 
 import asyncio
-import re
 import socket
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
-from ipaddress import ip_network
 
-from gateway.enforce.address import (
-    AddressClass,
+from gateway.enforce.connect_to import ConnectTo, find_override, parse_connect_to
+from gateway.model.address import (
     IPAddress,
-    IPNetwork,
     classify,
     embedded_ipv4,
     parse_address,
     same_place,
 )
-from gateway.enforce.connect_to import ConnectTo, find_override, parse_connect_to
 from gateway.model.errors import AgentProtocolError, UpstreamError
 from gateway.model.exchange import Authority
+from gateway.model.reach import (
+    is_local_name,
+    is_reachable,
+    may_be_address,
+    parse_private_allowed,
+)
 
 __all__ = [
     "ConnectTo",
@@ -44,25 +46,6 @@ Endpoint = tuple[str, int]
 
 Resolver = Callable[[str, int], Awaitable[list[str]]]
 """Numeric addresses of a name, in the order to try. Raises OSError as `getaddrinfo` does."""
-
-_FORBIDDEN_NAMES = frozenset(
-    {
-        "localhost",
-        "ip6-localhost",
-        "ip6-loopback",
-        "metadata",
-        "instance-data",
-        "kubernetes",
-        "kubernetes.default",
-    }
-)
-_FORBIDDEN_SUFFIXES = (".localhost", ".localdomain", ".local", ".internal", ".svc", ".home.arpa")
-"""Names that mean this machine, the link or a private network by definition (RFC 6761, 6762 and
-8375, ICANN's reservation of `internal`, Kubernetes services). Addresses are checked anyway; a name
-is refused early so that nobody learns from the resolver whether it exists."""
-
-_ENDS_IN_NUMBER = re.compile(r"(?:^|\.)(?:[0-9]+|0x[0-9a-f]*)$")
-"""Resolvers read such a name as an IPv4 address in octal, hexadecimal or short form."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,9 +142,9 @@ class DestinationGuard:
     def _check_host(self, host: str) -> None:
         if host in self._hosts or parse_address(host) is not None:
             return
-        if host in _FORBIDDEN_NAMES or host.endswith(_FORBIDDEN_SUFFIXES):
+        if is_local_name(host):
             raise _forbidden("the host name is reserved for local use")
-        if not host or _ENDS_IN_NUMBER.search(host):
+        if may_be_address(host):
             raise _forbidden("the host name could be read as an address")
 
     def _check_address(self, address: IPAddress, goal: Authority, *, is_trusted: bool) -> None:
@@ -171,24 +154,9 @@ class DestinationGuard:
             return
         if "%" in str(address):
             raise _forbidden("the address names a network interface")
-        if not self._is_allowed(address):
+        if not is_reachable(address, self._networks):
             # The class is told and the address is not: it may come from a private zone.
             raise _forbidden(f"the destination's address is not public ({classify(address)})")
-
-    def _is_allowed(self, address: IPAddress) -> bool:
-        kind = classify(address)
-        if kind is AddressClass.GLOBAL:
-            return True
-        for network in self._networks:
-            if address.version != network.version or address not in network:
-                continue
-            # A wide network never opens the metadata service by accident.
-            if kind is AddressClass.METADATA and network.num_addresses > 1:
-                continue
-            inner = embedded_ipv4(address)
-            if inner is None or self._is_allowed(inner):
-                return True
-        return False
 
     def _is_own(self, address: IPAddress, port: int) -> bool:
         own_ports = [(host, own) for host, own in self._own_addresses if own == port]
@@ -255,23 +223,6 @@ def is_of_this_machine(address: IPAddress) -> bool:
     except OSError:
         return False
     return True
-
-
-def parse_private_allowed(text: str) -> str | IPNetwork:
-    """Parse what may be reached although it is not public: a host name (trusted wherever it
-    leads), an address or a network (`10.1.0.0/16`).
-
-    Raises:
-        ValueError: it is none of these; the message says so in one sentence.
-    """
-    entry = text.strip().lower().rstrip(".")
-    try:
-        return ip_network(entry.strip("[]"))
-    except ValueError:
-        pass
-    if not entry or not re.fullmatch(r"[a-z0-9_.-]+", entry) or _ENDS_IN_NUMBER.search(entry):
-        raise ValueError(f"`{text}` is neither a host name nor a network")
-    return entry
 
 
 def _forbidden(message: str) -> UpstreamError:

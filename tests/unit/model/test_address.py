@@ -6,7 +6,7 @@ from ipaddress import IPv4Address, ip_address
 
 import pytest
 
-from gateway.enforce.address import AddressClass, classify, embedded_ipv4
+from gateway.model.address import AddressClass, classify, embedded_ipv4
 
 CLASSES = {
     "a public IPv4 address": ("93.184.216.34", AddressClass.GLOBAL),
