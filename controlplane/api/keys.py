@@ -8,7 +8,8 @@ from typing import Annotated
 from aiohttp import web
 from pydantic import AfterValidator, Field, StringConstraints
 
-from controlplane.api.parsing import Body, Query, parse_body, parse_id, parse_query, timestamp
+from controlplane.api.contract import At, Body, Id, View
+from controlplane.api.parsing import NoBody, parse_body, parse_id, timestamp
 from controlplane.api.routing import Call, answer, route
 from controlplane.auth import Permission
 from controlplane.store.keys import ListedKey
@@ -38,12 +39,33 @@ class CreateBody(Body):
     expiresInSeconds: Annotated[int, Field(ge=60, le=EXPIRES_SECONDS_MAX)] | None = None
 
 
-class NoBody(Body):
-    pass
+class KeyView(View):
+    keyId: Id
+    name: str
+    prefix: str
+    permissions: list[Permission]
+    groups: list[str]
+    agent: str | None
+    createdAt: At
+    expiresAt: At | None
+    revokedAt: At | None
+    lastUsedAt: At | None
 
 
-class NoQuery(Query):
-    pass
+class KeyAnswer(View):
+    key: KeyView
+
+
+class KeysAnswer(View):
+    keys: list[KeyView]
+
+
+class MadeKeyAnswer(View):
+    """`key` is shown this once."""
+
+    keyId: Id
+    name: str
+    key: str
 
 
 async def create(call: Call) -> web.Response:
@@ -65,22 +87,26 @@ async def create(call: Call) -> web.Response:
 
 
 async def list_(call: Call) -> web.Response:
-    parse_query(call.http, NoQuery)
     return answer({"keys": [_render(key) for key in await call.services.keys.list(call.caller)]})
 
 
 async def revoke(call: Call) -> web.Response:
-    await parse_body(call.http, NoBody)
     return answer(
         {"key": _render(await call.services.keys.revoke(call.caller, parse_id(call.http)))}
     )
 
 
 ROUTES = (
-    route("POST", "/v1/keys", create, Permission.ADMIN),
-    route("GET", "/v1/keys", list_, Permission.ADMIN),
-    route("POST", "/v1/keys/{id}/revoke", revoke, Permission.ADMIN),
-)
+    route(
+        "POST", "/v1/keys", create, Permission.ADMIN,
+        body=CreateBody, answers={201: MadeKeyAnswer},
+    ),
+    route("GET", "/v1/keys", list_, Permission.ADMIN, answers=KeysAnswer),
+    route(
+        "POST", "/v1/keys/{id}/revoke", revoke, Permission.ADMIN,
+        body=NoBody, answers=KeyAnswer,
+    ),
+)  # fmt: skip
 
 
 def _render(key: ListedKey) -> dict[str, JsonValue]:

@@ -11,12 +11,15 @@ from datetime import UTC, datetime
 from typing import Annotated, TypeVar
 
 from aiohttp import web
-from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, ValidationError
+from pydantic import AfterValidator, StringConstraints, ValidationError
 
+from controlplane.api.contract import BODY_BYTES_MAX, CONTRACT, Body, Query
 from controlplane.faults import ControlFault, Fault
 
-BODY_BYTES_MAX = 1024 * 1024
-"""An approval with a redacted request in it is some kilobytes."""
+__all__ = [
+    "SHORT_LENGTH_MAX", "TEXT_LENGTH_MAX", "Body", "Digest", "Name", "NoBody", "NoQuery", "Query",
+    "Short", "Text", "parse_body", "parse_id", "parse_query", "read_body", "timestamp",
+]  # fmt: skip
 
 BODY_SECONDS_MAX = 15.0
 
@@ -24,16 +27,12 @@ SHORT_LENGTH_MAX = 256
 TEXT_LENGTH_MAX = 8 * 1024
 
 
-class Body(BaseModel):
-    """Base of the JSON bodies: camelCase names as fields, no conversion between types."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+class NoBody(Body):
+    """Of routes whose path says all. Nothing at all says the same as `{}`."""
 
 
-class Query(BaseModel):
-    """Base of the query strings: texts become numbers."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+class NoQuery(Query):
+    """Of routes without parameters."""
 
 
 def _storable(text: str) -> str:
@@ -61,7 +60,11 @@ async def parse_body(
     Raises:
         ControlFault: BODY_TOO_LARGE, BODY_TOO_SLOW, MALFORMED_JSON, INVALID_ARGUMENT.
     """
-    data = await _read_body(request, bytes_max)
+    contract = request.get(CONTRACT)
+    assert contract is None or contract.body is model, "INVARIANT(true-contract)"
+    data = await read_body(request, bytes_max)
+    if not data and model is NoBody:
+        return model()
     try:
         return model.model_validate_json(data)
     except ValidationError as error:
@@ -74,6 +77,8 @@ def parse_query(request: web.Request, model: type[SomeQuery]) -> SomeQuery:
     Raises:
         ControlFault: INVALID_ARGUMENT.
     """
+    contract = request.get(CONTRACT)
+    assert contract is None or (contract.query or NoQuery) is model, "INVARIANT(true-contract)"
     if len(request.query) != len(set(request.query)):
         raise ControlFault(Fault.INVALID_ARGUMENT, "a query parameter is given twice")
     try:
@@ -98,7 +103,24 @@ def timestamp(at: datetime | None) -> str | None:
     return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-async def _read_body(request: web.Request, bytes_max: int) -> bytes:
+_BODY = web.RequestKey("body", bytes)
+
+
+async def read_body(request: web.Request, bytes_max: int) -> bytes:
+    """The whole body, at most `bytes_max`; a second call gives the same again.
+
+    Raises:
+        ControlFault: BODY_TOO_LARGE, BODY_TOO_SLOW, BAD_REQUEST.
+    """
+    data = request.get(_BODY)
+    if data is None:
+        data = request[_BODY] = await _receive(request, bytes_max)
+    if len(data) > bytes_max:
+        raise _too_large(bytes_max)
+    return data
+
+
+async def _receive(request: web.Request, bytes_max: int) -> bytes:
     declared = request.content_length
     if declared is not None and declared > bytes_max:
         raise _too_large(bytes_max)

@@ -55,7 +55,7 @@ def route(
 ) -> Route:
     """A route and its contract. `answers` is the view of status 200, or views by status.
 
-        route("POST", "/v1/things", create, Permission.ADMIN, body=CreateBody, answers={201: Thing})
+    route("POST", "/v1/things", create, Permission.ADMIN, body=CreateBody, answers={201: Thing})
     """
     if answers is None:
         answers = {}

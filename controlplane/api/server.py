@@ -23,6 +23,8 @@ from controlplane.api import (
     records,
     stops,
 )
+from controlplane.api.contract import CONTRACT, Contract
+from controlplane.api.parsing import NoBody, NoQuery, parse_body, parse_query
 from controlplane.api.problems import problem_response
 from controlplane.api.routing import Call, Handler, Route
 from controlplane.auth import KEY_START, Caller, Permission, key_prefix, may, read_key
@@ -93,13 +95,21 @@ def _guarded(services: Services, one: Route) -> Callable[[web.Request], Awaitabl
     async def handle(request: web.Request) -> web.Response:
         caller = await authorize(services, request, one.needs)
         if one.contract.is_declared:
-            request[CONTRACT] = one.contract
-            if one.contract.query is None:
-                parse_query(request, None)
+            await _hold_to(one.contract, request)
         with acting_for(caller.tenant_id):
             return await handler(Call(request, caller, services))
 
     return handle
+
+
+async def _hold_to(contract: Contract, request: web.Request) -> None:
+    """Let the handler read by its contract alone, and refuse what a route without a body or a query
+    would not even look at."""
+    request[CONTRACT] = contract
+    if contract.query is None:
+        parse_query(request, NoQuery)
+    if contract.body is NoBody:
+        await parse_body(request, NoBody)
 
 
 def _open(

@@ -20,6 +20,7 @@ from controlplane.settings import BundleFilesSettings, ControlSettings
 from controlplane.store.embedded import EmbeddedPostgres, Role
 from controlplane.store.endpoint import Endpoint
 from controlplane.store.roles import open_embedded
+from tests.support.contracts import assert_as_declared
 from tests.support.database import POOL
 
 LIMITS = Limits(pool=POOL)
@@ -96,6 +97,7 @@ class Client:
         async with self.http.request(
             method, self.url + path, json=body, headers=headers
         ) as response:
+            assert_as_declared(method, path, response.status, await response.text())
             return Answer(response.status, await response.json(), response.headers)
 
     async def ask(self, **changes: Any) -> dict[str, Any]:
