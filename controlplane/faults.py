@@ -30,6 +30,8 @@ class Fault(StrEnum):
     AGENT_EXISTS = "agent.exists"
     NOT_AN_APPROVER = "approval.not_an_approver"
     ANSWERED_BEFORE = "approval.answered_before"
+    IS_REQUESTER = "approval.own_request"
+    COMMENT_WANTED = "approval.comment_wanted"
     APPROVAL_NOT_PENDING = "approval.not_pending"
     APPROVAL_NOT_CONSUMABLE = "approval.not_consumable"
     APPROVALS_FULL = "approval.too_many_pending"

@@ -68,7 +68,12 @@ class WitnessBody(Body):
 
 
 class VoidBody(Body):
-    reasonCode: Literal["WITNESS_HASH_MISMATCH", "APPROVAL_TERMS_CHANGED"]
+    """`witness`: what is there now, where the gateway read it."""
+
+    reasonCode: Literal[
+        "WITNESS_HASH_MISMATCH", "WITNESS_UNAVAILABLE", "APPROVAL_TERMS_CHANGED", "POLICY_CHANGED"
+    ]
+    witness: WitnessBody | None = None
 
 
 class AskBody(Body):
@@ -166,7 +171,11 @@ async def consume(call: Call) -> web.Response:
 
 async def void(call: Call) -> web.Response:
     body = await parse_body(call.http, VoidBody)
-    row = await call.services.approvals.void(call.caller, parse_id(call.http), body.reasonCode)
+    now = body.witness
+    found = None if now is None else (now.hash, _stored(now.state, "witness.state"))
+    row = await call.services.approvals.void(
+        call.caller, parse_id(call.http), body.reasonCode, found
+    )
     return answer({"approval": render_approval(row)})
 
 
@@ -224,6 +233,9 @@ def render_approval(row: ApprovalRow, answers: Sequence[AnswerRow] = ()) -> dict
         "witness": None
         if asked.witness_hash is None
         else {"hash": asked.witness_hash, "state": json.loads(asked.witness_state or "{}")},
+        "witnessNow": None
+        if row.witness_now_hash is None
+        else {"hash": row.witness_now_hash, "state": json.loads(row.witness_now_state or "null")},
         "createdAt": timestamp(row.created_at),
         "expiresAt": timestamp(row.expires_at),
         "resolvedAt": timestamp(row.resolved_at),
@@ -237,6 +249,7 @@ def render_approval(row: ApprovalRow, answers: Sequence[AnswerRow] = ()) -> dict
                 "answer": given.answer,
                 "comment": given.comment,
                 "answeredAt": timestamp(given.answered_at),
+                "through": given.through,
             }
             for given in answers
         ],

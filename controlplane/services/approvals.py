@@ -25,6 +25,7 @@ from controlplane.store.approvals import (
     ApprovalRow,
     ApprovalStore,
     Question,
+    Through,
 )
 from controlplane.telemetry import Metrics
 from gateway.model.approval import LEGAL_MOVES, ApprovalEvent, ApprovalState
@@ -52,6 +53,7 @@ class Resolution:
     event: ApprovalEvent
     resolved_by: str | None
     reason: str | None
+    through: Through = Through.API
 
 
 class ApprovalService:
@@ -141,6 +143,7 @@ class ApprovalService:
             caller.key_id,
             resolution.reason,
             self._settings.approved_seconds_max,
+            resolution.through,
         )
         came_to = await self._store.answer(caller.tenant_id, approval_id, answer)
         row = _found(await self._store.get(caller.tenant_id, approval_id))
@@ -157,6 +160,14 @@ class ApprovalService:
             case AnswerCameTo.NOT_IN_GROUP:
                 groups = ", ".join(f"`{group}`" for group in row.question.approver_groups)
                 raise ControlFault(Fault.NOT_AN_APPROVER, f"only {groups} can approve this")
+            case AnswerCameTo.IS_REQUESTER:
+                raise ControlFault(
+                    Fault.IS_REQUESTER, "who asks for something can't approve it; somebody else can"
+                )
+            case AnswerCameTo.COMMENT_WANTED:
+                raise ControlFault(
+                    Fault.COMMENT_WANTED, "this approval wants a reason: say in words why you agree"
+                )
             case AnswerCameTo.ANSWERED_BEFORE:
                 raise ControlFault(
                     Fault.ANSWERED_BEFORE, "you have approved this; another person has to as well"
@@ -197,14 +208,21 @@ class ApprovalService:
         await self._tell(caller.tenant_id, approval_id)
         return row
 
-    async def void(self, caller: Caller, approval_id: uuid.UUID, why: str) -> ApprovalRow:
-        """Cancel what a gateway found to be asked of a world, or on terms, that have changed since.
+    async def void(
+        self,
+        caller: Caller,
+        approval_id: uuid.UUID,
+        why: str,
+        found: tuple[str, str | None] | None = None,
+    ) -> ApprovalRow:
+        """Cancel what a gateway found to be asked of a world, or on terms, that have changed since;
+        `found` are the digest and the JSON text of the state that it saw.
 
         Raises:
             ControlFault: NOT_FOUND, APPROVAL_NOT_PENDING.
         """
         row = await self._store.void(
-            caller.tenant_id, approval_id, caller.key_name, caller.key_id, why
+            caller.tenant_id, approval_id, caller.key_name, caller.key_id, why, found
         )
         if row is None:
             present = _found(await self._store.get(caller.tenant_id, approval_id))

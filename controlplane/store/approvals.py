@@ -21,10 +21,31 @@ _STORED_AS = {
 """What else an effective state may be stored as until the sweeper comes by."""
 
 
+class Origin(StrEnum):
+    """GATEWAY: about one act of an agent's traffic. API: asked by a program in its own name, about
+    a digest that it brought; never joined."""
+
+    GATEWAY = "gateway"
+    API = "api"
+
+
+class Through(StrEnum):
+    """The channel that a person answered through. GRANT: an earlier answer, for a while."""
+
+    API = "api"
+    CLI = "cli"
+    DASHBOARD = "dashboard"
+    SLACK = "slack"
+    EMAIL = "email"
+    GRANT = "grant"
+
+
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What a gateway asks of people. `params`, `risk` and `witness_state` are JSON texts, stored as
-    they are; `witness_hash` is None where no witness was read."""
+    """What is asked of people. `params`, `risk` and `witness_state` are JSON texts, stored as they
+    are; `witness_hash` is None where no witness was read. `requesters` are names of people, in
+    small letters, who can't approve it. `escalate_to` are groups that it is put to as well,
+    `escalate_after_seconds` from the asking on or when somebody says so."""
 
     tenant_id: uuid.UUID
     agent: str
@@ -55,11 +76,21 @@ class Question:
     witness_required: bool
     witness_hash: str | None
     witness_state: str | None
+    origin: Origin = Origin.GATEWAY
+    step_index: int | None = None
+    requested_by: str | None = None
+    resource_id: str | None = None
+    requesters: tuple[str, ...] = ()
+    comment_required: bool = False
+    escalate_after_seconds: int | None = None
+    escalate_to: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class ApprovalRow:
-    """A stored approval. `status_now` is what its status means at the database's present time."""
+    """A stored approval. `status_now` is what its status means at the database's present time.
+    `escalated_by` is None where the time did it; `witness_now_hash` and the JSON text
+    `witness_now_state` are what was found when the world had changed."""
 
     approval_seq: int
     approval_id: uuid.UUID
@@ -72,6 +103,12 @@ class ApprovalRow:
     comment: str | None
     consumed_at: datetime | None
     status_now: ApprovalState
+    escalated_at: datetime | None
+    escalated_by: str | None
+    escalation_comment: str | None
+    witness_now_hash: str | None
+    witness_now_state: str | None
+    grant_id: uuid.UUID | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,17 +121,20 @@ class Answer:
     resolved_by_key: uuid.UUID
     comment: str | None
     usable_seconds: float
+    through: Through = Through.API
 
 
 class AnswerCameTo(StrEnum):
     """What became of an answer. COUNTED: more people are needed. NO_PERSON: the key is a machine's
-    or revoked."""
+    or revoked. COMMENT_WANTED: a yes without a word where the rule wants one."""
 
     DONE = "DONE"
     COUNTED = "COUNTED"
     ANSWERED_BEFORE = "ANSWERED_BEFORE"
     NOT_IN_GROUP = "NOT_IN_GROUP"
     NO_PERSON = "NO_PERSON"
+    IS_REQUESTER = "IS_REQUESTER"
+    COMMENT_WANTED = "COMMENT_WANTED"
     WRONG_STATE = "WRONG_STATE"
 
 
@@ -106,6 +146,7 @@ class AnswerRow:
     answer: ApprovalState
     comment: str | None
     answered_at: datetime
+    through: Through
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +224,7 @@ class ApprovalStore:
             answer.resolved_by_key,
             answer.comment,
             answer.usable_seconds,
+            answer.through,
         )
         assert row is not None
         return AnswerCameTo(row["came_to"])
@@ -196,16 +238,24 @@ class ApprovalStore:
                 ApprovalState(row["answer"]),
                 row["comment"],
                 row["answered_at"],
+                Through(row["through"]),
             )
             for row in rows
         ]
 
     async def consume(
-        self, tenant_id: uuid.UUID, approval_id: uuid.UUID, digest: str, claim_id: str
+        self,
+        tenant_id: uuid.UUID,
+        approval_id: uuid.UUID,
+        digest: str,
+        claim_id: str,
+        origin: Origin = Origin.GATEWAY,
     ) -> ApprovalRow | None:
         """Use it, once; None when it can't be used by this claim for this act."""
         return _maybe(
-            await self._database.row(_SQL["consume"], tenant_id, approval_id, digest, claim_id)
+            await self._database.row(
+                _SQL["consume"], tenant_id, approval_id, digest, claim_id, origin
+            )
         )
 
     async def void(
@@ -215,11 +265,40 @@ class ApprovalStore:
         by: str,
         by_key: uuid.UUID,
         why: str,
+        found: tuple[str, str | None] | None = None,
     ) -> ApprovalRow | None:
-        """Cancel an open one; None when it is not open."""
+        """Cancel an open one; None when it is not open. `found`: the digest and the JSON text of
+        the state that is there now."""
+        now_hash, now_state = found or (None, None)
         return _maybe(
-            await self._database.row(_SQL["void"], tenant_id, approval_id, by, by_key, why)
+            await self._database.row(
+                _SQL["void"], tenant_id, approval_id, by, by_key, why, now_hash, now_state
+            )
         )
+
+    async def escalate(
+        self,
+        tenant_id: uuid.UUID,
+        approval_id: uuid.UUID,
+        by: str,
+        by_key: uuid.UUID,
+        why: str | None,
+    ) -> ApprovalRow | None:
+        """Put a PENDING one to the next groups as well; None when it is not PENDING, or was
+        escalated before, or the key is no person's."""
+        return _maybe(
+            await self._database.row(_SQL["escalate"], tenant_id, approval_id, by, by_key, why)
+        )
+
+    async def escalate_due(self, count_max: int) -> Sequence[tuple[uuid.UUID, uuid.UUID]]:
+        """Escalate what nobody answered in time; their tenants and ids."""
+        rows = await self._database.rows(_SQL["escalate_due"], count_max)
+        return [(row["tenant_id"], row["approval_id"]) for row in rows]
+
+    async def note_world(self, tenant_id: uuid.UUID, approval_id: uuid.UUID, digest: str) -> bool:
+        """Write down that another digest was seen; whether that was new of an open one."""
+        row = await self._database.row(_SQL["note_world"], tenant_id, approval_id, digest)
+        return row is not None
 
     async def sweep(self, count_max: int) -> Sequence[tuple[uuid.UUID, uuid.UUID]]:
         """Close what is over; their tenants and ids."""
@@ -233,7 +312,9 @@ def _maybe(row: Row | None) -> ApprovalRow | None:
 
 def _row(row: Row) -> ApprovalRow:
     asked = {name: row[name] for name in _QUESTION_FIELDS}
-    asked["approver_groups"] = tuple(asked["approver_groups"])
+    for name in ("approver_groups", "requesters", "escalate_to"):
+        asked[name] = tuple(asked[name])
+    asked["origin"] = Origin(asked["origin"])
     return ApprovalRow(
         row["approval_seq"],
         row["approval_id"],
@@ -246,4 +327,10 @@ def _row(row: Row) -> ApprovalRow:
         row["comment"],
         row["consumed_at"],
         ApprovalState(row["status_now"]),
+        row["escalated_at"],
+        row["escalated_by"],
+        row["escalation_comment"],
+        row["witness_now_hash"],
+        row["witness_now_state"],
+        row["grant_id"],
     )

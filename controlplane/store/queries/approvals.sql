@@ -9,7 +9,7 @@ set status = case
     when status = 'PENDING' then 'EXPIRED'
     else 'LAPSED'
 end
-where tenant_id = $1 and agent = $2 and request_digest = $3
+where tenant_id = $1 and agent = $2 and request_digest = $3 and origin = 'gateway'
   and status in ('PENDING', 'APPROVED')
   and (expires_at <= clock_timestamp()
        or (status = 'APPROVED' and approvers_of(approval_id) < quorum))
@@ -18,7 +18,7 @@ returning approval_id
 -- name: find_open
 select *, effective_status(status, expires_at) as status_now
 from approvals
-where tenant_id = $1 and agent = $2 and request_digest = $3
+where tenant_id = $1 and agent = $2 and request_digest = $3 and origin = 'gateway'
   and status in ('PENDING', 'APPROVED') and expires_at > clock_timestamp()
   and (status = 'PENDING' or approvers_of(approval_id) >= quorum)
 
@@ -31,12 +31,14 @@ insert into approvals (
     approval_id, tenant_id, agent, run_id, request_digest, decision_id, provider, operation,
     action, kind, target_type, target_id, params, authority, method, path, summary, policy, rule,
     reason_code, message, risk, bundle_revision, mode, approver_groups, quorum, timeout_seconds,
-    witness_required, witness_hash, witness_state, expires_at
+    witness_required, witness_hash, witness_state, origin, step_index, requested_by, resource_id,
+    requesters, comment_required, escalate_after_seconds, escalate_to, expires_at
 )
 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20,
-        $21, $22, $23, $24, $25, $26, $27::integer, $28, $29, $30,
-        clock_timestamp() + make_interval(secs => $27::integer))
-on conflict (tenant_id, agent, request_digest) where status in ('PENDING', 'APPROVED') do nothing
+        $21, $22, $23, $24, $25, $26, $27::integer, $28, $29, $30, $31, $32, $33, $34, $35, $36,
+        $37, $38, clock_timestamp() + make_interval(secs => $27::integer))
+on conflict (tenant_id, agent, request_digest)
+    where status in ('PENDING', 'APPROVED') and origin = 'gateway' do nothing
 returning *, status as status_now
 
 -- name: get
@@ -57,10 +59,10 @@ limit $6
 
 -- name: answer
 -- $3: the states that the answer may follow; $8: how long an approval stays usable, in seconds.
-select answer_approval($1, $2, $3, $4, $5, $6, $7, $8) as came_to
+select answer_approval($1, $2, $3, $4, $5, $6, $7, $8, $9) as came_to
 
 -- name: answers
-select answered_by, answer, comment, answered_at from approval_answers
+select answered_by, answer, comment, answered_at, through from approval_answers
 where tenant_id = $1 and approval_id = $2 order by answer_id
 
 -- name: consume
@@ -68,7 +70,7 @@ where tenant_id = $1 and approval_id = $2 order by answer_id
 -- INVARIANT(quorum): those who approved are still enough, without keys that were revoked since.
 update approvals
 set status = 'CONSUMED', consumed_at = coalesce(consumed_at, clock_timestamp()), claim_id = $4
-where tenant_id = $1 and approval_id = $2 and request_digest = $3
+where tenant_id = $1 and approval_id = $2 and request_digest = $3 and origin = $5
   and ((status = 'APPROVED' and expires_at > clock_timestamp()
         and approvers_of(approval_id) >= quorum)
        or (status = 'CONSUMED' and claim_id = $4))
@@ -76,9 +78,11 @@ returning *, status as status_now
 
 -- name: void
 -- What a gateway found to be over: the state that the person was shown is not there any more.
+-- $6, $7: the digest and the fields that it found instead, where it read them.
 update approvals
 set status = 'CANCELLED', resolved_at = clock_timestamp(), resolved_by = $3, resolved_by_key = $4,
-    comment = $5
+    comment = $5, witness_now_hash = coalesce($6, witness_now_hash),
+    witness_now_state = case when $6::text is null then witness_now_state else $7 end
 where tenant_id = $1 and approval_id = $2 and status in ('PENDING', 'APPROVED')
   and expires_at > clock_timestamp()
 returning *, status as status_now
@@ -92,3 +96,36 @@ where approval_id in (
     order by expires_at limit $1 for update skip locked
 )
 returning tenant_id, approval_id
+
+-- name: escalate
+-- A person's wish ($3 a name, $4 their key, $5 why): the question is put to the next groups as well,
+-- once, for what is left of its time.
+update approvals
+set escalated_at = clock_timestamp(), escalated_by = $3, escalation_comment = $5
+where tenant_id = $1 and approval_id = $2 and status = 'PENDING' and escalated_at is null
+  and expires_at > clock_timestamp()
+  and exists (
+      select from api_keys
+      where tenant_id = $1 and key_id = $4 and revoked_at is null
+        and not permissions && array['Gateway', 'Agent']
+  )
+returning *, status as status_now
+
+-- name: escalate_due
+-- What nobody answered in the time that its rule gives the first groups.
+update approvals set escalated_at = clock_timestamp()
+where approval_id in (
+    select approval_id from approvals
+    where status = 'PENDING' and escalated_at is null and escalate_after_seconds is not null
+      and created_at + make_interval(secs => escalate_after_seconds) <= clock_timestamp()
+      and expires_at > clock_timestamp()
+    order by created_at limit $1 for update skip locked
+)
+returning tenant_id, approval_id
+
+-- name: note_world
+-- Another digest than the one that was approved was seen while the approval is open.
+update approvals set witness_now_hash = $3, witness_now_state = null
+where tenant_id = $1 and approval_id = $2 and status in ('PENDING', 'APPROVED')
+  and expires_at > clock_timestamp() and witness_now_hash is distinct from $3
+returning approval_id

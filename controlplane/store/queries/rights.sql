@@ -10,7 +10,8 @@ grant select, insert, update (enabled, labels) on agents to {role};
 grant select, insert, update (revoked_at, last_used_at, expires_at) on api_keys to {role};
 grant select, insert on approvals to {role};
 grant update (status, expires_at, resolved_at, resolved_by, resolved_by_key, comment, consumed_at,
-              claim_id) on approvals to {role};
+              claim_id, escalated_at, escalated_by, escalation_comment, witness_now_hash,
+              witness_now_state, grant_id) on approvals to {role};
 -- INVARIANT(append-only): no update, delete or truncate, here and by trigger.
 grant select, insert on approval_answers to {role};
 grant select, insert on records to {role};
@@ -22,3 +23,5 @@ grant select, insert, update, delete on limit_counters, limit_reservations, limi
 grant select, insert, update (lifted_at, lifted_by, lifted_by_key, lift_reason) on stops to {role};
 -- Written by triggers alone, which run with the rights of whoever made the change.
 grant select, insert, delete on events to {role};
+grant select, insert, update (last_seen_at, ended_at), delete on sessions to {role};
+grant select, insert, update, delete on traffic_minutes, provider_minutes, traffic_cursors to {role};
