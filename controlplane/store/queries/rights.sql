@@ -25,3 +25,10 @@ grant select, insert, update (lifted_at, lifted_by, lifted_by_key, lift_reason) 
 grant select, insert, delete on events to {role};
 grant select, insert, update (last_seen_at, ended_at), delete on sessions to {role};
 grant select, insert, update, delete on traffic_minutes, provider_minutes, traffic_cursors to {role};
+grant select, insert,
+      update (name, settings, secrets, events, groups, severity, enabled, changed_at, removed_at)
+      on channels to {role};
+grant select, insert, delete on channel_people, callbacks_seen to {role};
+grant select, insert, update on channel_cursors to {role};
+grant select, insert, update, delete on deliveries to {role};
+grant select, insert, update (used_at), delete on mail_links to {role};
