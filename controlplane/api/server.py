@@ -5,6 +5,8 @@ INVARIANT(one-gate): no handler of `ROUTES` runs before `authorize` let its call
 
 from __future__ import annotations
 
+import functools
+import json
 import logging
 import time
 import uuid
@@ -24,6 +26,7 @@ from controlplane.api import (
     stops,
 )
 from controlplane.api.contract import CONTRACT, Contract
+from controlplane.api.openapi import document
 from controlplane.api.parsing import NoBody, NoQuery, parse_body, parse_query
 from controlplane.api.problems import problem_response
 from controlplane.api.routing import Call, Handler, Route
@@ -66,9 +69,19 @@ def make_application(services: Services) -> web.Application:
     application = web.Application(middlewares=[observe])
     for one in ROUTES:
         application.router.add_route(one.method, one.path, _guarded(services, one))
-    for path, handler in health.OPEN_ROUTES:
+    for path, handler in (*health.OPEN_ROUTES, ("/v1/openapi.json", describe)):
         application.router.add_get(path, _open(services, handler), allow_head=False)
     return application
+
+
+async def describe(_: Services) -> web.Response:
+    """What every route reads and answers. Made at the first call: few ever ask."""
+    return web.Response(text=_document(), content_type="application/json")
+
+
+@functools.cache
+def _document() -> str:
+    return json.dumps(document(ROUTES), separators=(",", ":"))
 
 
 async def authorize(
