@@ -159,7 +159,7 @@ async def _start(settings: GatewaySettings, stack: AsyncExitStack) -> dict[str, 
     pipeline = Pipeline(settings.pipeline, settings.hold, ruleset, guard, world)
     stops.on_change = partial(_obey_stops, pipeline, recorder, clock)
     await _start_part(stack, stops.start(), stops.stop)
-    keeper = RulesetKeeper(pipeline.judge, partial(_note, recorder, clock))
+    keeper = RulesetKeeper(pipeline.judge, partial(_note, recorder, clock), pipeline.obey_rules)
     source: RulesetSource = files
     if takes_bundles:
         source = _bundles(settings, client, recorder.gateway_id, clock)

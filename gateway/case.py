@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from gateway.judge import Judgement
 from gateway.model.action import Canonical
-from gateway.model.approval import Approval
+from gateway.model.approval import Approval, Witness
 from gateway.model.decision import Decision
 from gateway.model.exchange import Exchange
 from gateway.model.record import DecisionEntry, Outcome, OutcomeEntry
@@ -15,14 +15,16 @@ from gateway.ports import AgentChannel, Clock, RecordSink, Sent
 from gateway.reservations import Stake
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Case:
-    """One exchange with what is known about it so far."""
+    """One exchange with what is known about it so far. `judgement` is the newest, where it was
+    judged again; `approval` the question that it waits for, as it was asked."""
 
     exchange: Exchange
     channel: AgentChannel
     decision_id: str
     judgement: Judgement
+    approval: Approval | None = None
 
     @property
     def canonical(self) -> Canonical:
@@ -71,9 +73,10 @@ class CaseRecords:
         """
         await self._records.append_durably(self._decision(case, sends=False))
 
-    def decided(self, case: Case) -> None:
-        """Record a decision by which nothing is sent."""
-        note_past(self._records, self._decision(case, sends=False))
+    def decided(self, case: Case, approval: Approval | None = None) -> None:
+        """Record a decision by which nothing is sent; with `approval`, one about a request that
+        waited for it while the rules changed."""
+        note_past(self._records, self._decision(case, sends=False, approval=approval))
 
     def sent(self, case: Case, sent: Sent, duration_us: int, approval: Approval | None) -> None:
         """Record what became of what was sent."""
@@ -93,9 +96,14 @@ class CaseRecords:
         )
 
     def concluded(
-        self, case: Case, outcome: Outcome, code: str, approval: Approval | None = None
+        self,
+        case: Case,
+        outcome: Outcome,
+        code: str,
+        approval: Approval | None = None,
+        found: Witness | None = None,
     ) -> None:
-        """Record why it was not sent."""
+        """Record why it was not sent; `found` is the state that it was not approved for."""
         note_past(
             self._records,
             OutcomeEntry(
@@ -105,6 +113,7 @@ class CaseRecords:
                 outcome,
                 code=code,
                 approval=approval,
+                witness_found=None if found is None else found.digest,
             ),
         )
 

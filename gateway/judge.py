@@ -17,7 +17,7 @@ from gateway.canonicalize.canonicalizer import Canonicalizer
 from gateway.decide.bundle import Bundle
 from gateway.model.action import Canonical, action_digest
 from gateway.model.decision import Context, Decision, ReasonCode
-from gateway.model.effect import Mode
+from gateway.model.effect import Effect, Mode
 from gateway.model.exchange import Exchange
 from gateway.model.stop import Stop
 from gateway.ports import StopBoard
@@ -68,18 +68,19 @@ class Ruleset:
 @dataclass(frozen=True, slots=True, eq=False)
 class Judgement:
     """`digest` is the action digest, None where the body streams. `stake` is what the request has
-    of limits; whoever has the judgement ends it."""
+    of limits; whoever has the judgement ends it. `ruleset` is what it was judged by."""
 
     canonical: Canonical
     context: Context
     decision: Decision
     digest: str | None
     stake: Stake
+    ruleset: Ruleset
 
 
 class Judge:
     """One per gateway. `ruleset` may be exchanged at any time; a request keeps the one it began
-    with."""
+    with, unless it waits for a person: then it is judged again before it is released."""
 
     def __init__(
         self,
@@ -111,7 +112,41 @@ class Judge:
             )
         except Exception:
             decision = _broken(ruleset.bundle, exchange)
-        return Judgement(canonical, context, decision, digest, stake)
+        return Judgement(canonical, context, decision, digest, stake, ruleset)
+
+    def is_outdated(self, judgement: Judgement) -> bool:
+        """Whether other rules or mappers are in force than those that a request was judged by."""
+        now, then = self.ruleset, judgement.ruleset
+        is_same = now.bundle.revision == then.bundle.revision
+        return not is_same or now.canonicalizer is not then.canonicalizer
+
+    async def foresee(self, exchange: Exchange, before: Judgement) -> Judgement:
+        """What the rules of now say to a request that waits, as of the moment when it came: its
+        time, run and labels are what they were. Stops and counters are not asked, and it keeps
+        what it has of limits."""
+        ruleset, canonical, digest = self.ruleset, before.canonical, before.digest
+        if ruleset.canonicalizer is not before.ruleset.canonicalizer:
+            canonical = await self._read(ruleset.canonicalizer, exchange)
+            digest = _digest_of(exchange, canonical)
+        decision = self._rule(ruleset, exchange, canonical, before.context)
+        return Judgement(canonical, before.context, decision, digest, before.stake, ruleset)
+
+    async def judge_again(self, exchange: Exchange, before: Judgement, lapses_at: int) -> Judgement:
+        """Judge a request that waits by the rules of now, counters included. What blocks it by
+        itself leaves what it has of limits to be given back.
+
+        Raises:
+            LimitError: the counters can't be asked.
+        """
+        seen = await self.foresee(exchange, before)
+        digest, decision = seen.digest, seen.decision
+        is_blocked = decision.effect is Effect.BLOCK and not decision.passes
+        if digest is None or digest != before.digest or is_blocked:
+            return seen
+        decision, stake = await self._reservations.exchange(
+            before.stake, before.decision, decision, before.context.now, digest, lapses_at
+        )
+        return replace(seen, decision=decision, stake=stake)
 
     def stop_of(self, exchange: Exchange, canonical: Canonical) -> Stop | None:
         """The stop that a request falls under now; asked again before a held one is released."""
@@ -138,16 +173,25 @@ class Judge:
     def _decide(
         self, ruleset: Ruleset, exchange: Exchange, canonical: Canonical, context: Context
     ) -> Decision:
-        """Decide by stops and policies. A fault of the engine is a BLOCK.
+        """Decide by stops and policies. A fault is a BLOCK."""
+        try:
+            stop = self.stop_of(exchange, canonical)
+            if stop is not None:
+                return ruleset.bundle.stopped(stop)
+        except Exception:
+            return _broken(ruleset.bundle, exchange)
+        return self._rule(ruleset, exchange, canonical, context)
+
+    def _rule(
+        self, ruleset: Ruleset, exchange: Exchange, canonical: Canonical, context: Context
+    ) -> Decision:
+        """Decide by policies. A fault of the engine is a BLOCK.
 
         Rules that are missing or stale block in monitor mode too: it lets pass what rules forbid,
         and here there are none.
         """
         bundle = ruleset.bundle
         try:
-            stop = self.stop_of(exchange, canonical)
-            if stop is not None:
-                return bundle.stopped(stop)
             lack = ruleset.lack(context.now)
             if lack is not None:
                 return replace(bundle.fault(), reason_code=lack.reason, message=lack.message)
@@ -156,6 +200,16 @@ class Judge:
             return bundle.decide(canonical.actions, context, self._mode)
         except Exception:
             return _broken(bundle, exchange)
+
+
+def _digest_of(exchange: Exchange, canonical: Canonical) -> str | None:
+    """The digest of the act as it is read now; None is no act that an approval could be of."""
+    try:
+        return None if exchange.request.body is None else action_digest(exchange, canonical)
+    except Exception:
+        log.exception("digest failed", extra={"request_id": exchange.request_id})
+        telemetry.BUGS.inc()
+        return None
 
 
 def _broken(bundle: Bundle, exchange: Exchange) -> Decision:

@@ -13,15 +13,17 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 from gateway import telemetry
 from gateway.case import Case, CaseRecords
 from gateway.enforce import gate, hold, responses
 from gateway.enforce.destination import DestinationGuard
 from gateway.enforce.witness import WitnessError, is_unchanged
+from gateway.held_cases import HeldCases
 from gateway.judge import Judge, Ruleset
 from gateway.model.approval import Approval, Witness
-from gateway.model.decision import Decision, Permit, ReasonCode
+from gateway.model.decision import Permit, ReasonCode
 from gateway.model.effect import Effect, Mode
 from gateway.model.errors import AgentProtocolError, ApprovalError, LimitError, RecordError
 from gateway.model.exchange import Authority, Exchange, Principal
@@ -46,6 +48,9 @@ from gateway.tunnels import Tunnels
 from gateway.witness_reader import WitnessReader
 
 log = logging.getLogger(__name__)
+
+SETTLING_TRIES_MAX: Final = 3
+"""How often a release may find that the rules have changed while it looked at the world."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +101,7 @@ class Pipeline:
         self._hold_settings = hold_settings
         self._guard = guard
         self._world = world
-        self._room = hold.HoldRoom(hold_settings)
+        self._held = HeldCases(hold_settings, self.judge)
         self._records = CaseRecords(world.records, world.clock)
         self._witnesses = WitnessReader(world.upstream, world.records, world.clock, world.new_id)
         self._passthrough = frozenset(settings.passthrough_hosts)
@@ -106,16 +111,19 @@ class Pipeline:
 
     def stop_holding(self) -> None:
         """Answer all that is parked, now and from now on, as still pending: the gateway stops."""
-        self._room.close()
+        self._held.close()
 
     def obey_stops(self) -> None:
         """End at once what a stop that has just come applies to: tunnels are cut, and what waits
         for a person is refused. New requests ask by themselves, and so does what is on its way out.
         """
         self._tunnels.cut_stopped()
-        self._room.end(
-            lambda place: self.judge.stop_of(place.exchange, place.canonical) is not None
-        )
+        self._held.wake_stopped()
+
+    def obey_rules(self) -> None:
+        """Refuse at once what waits for a person and what rules that have just come don't let
+        pass on its approval. The rest is judged again when it is released."""
+        self._held.wake_refused()
 
     # --- before an exchange -----------------------------------------------------------------------
 
@@ -193,8 +201,7 @@ class Pipeline:
         return self.judge.stop_of(case.exchange, case.canonical)
 
     async def _hold(self, case: Case) -> None:
-        waiting = self._room.place(case.exchange, case.canonical)
-        with waiting as place, telemetry.HELD.track_inprogress():
+        with self._held.place(case) as place, telemetry.HELD.track_inprogress():
             if place is None:
                 refuse = gate.Refuse(
                     ReasonCode.HOLDS_FULL,
@@ -218,7 +225,7 @@ class Pipeline:
                 refuse = gate.Refuse(ReasonCode.LIMIT_STORE_UNAVAILABLE, error.message)
                 self._refuse(case, refuse)
 
-    async def _hold_in_place(self, case: Case, place: hold.Place) -> None:
+    async def _hold_in_place(self, case: Case, place: hold.Place[Case]) -> None:
         desk, digest = self._world.desk, case.judgement.digest
         assert digest is not None
         try:
@@ -232,13 +239,16 @@ class Pipeline:
                 case.decision_id, digest, case.exchange, case.canonical, case.decision, witness
             )
         )
+        case.approval = approval
         case.stake.note_asked()
         # It may have joined a question that was asked on other terms, or of another world.
-        if not _is_enough(case.decision, approval):
+        if not gate.is_enough(case.decision, approval):
             await self._void(case, approval, gate.terms_changed(approval))
             return
         if witness is not None and not is_unchanged(approval.witness, witness):
-            await self._void(case, approval, gate.world_changed(approval))
+            await self._void(case, approval, gate.world_changed(approval), found=witness)
+            return
+        if await self._is_refused_now(case, approval):
             return
         if self._stop_of(case) is not None:
             place.ended.set()  # it came before there was a place to end
@@ -250,18 +260,29 @@ class Pipeline:
             return
         stop = self._stop_of(case)
         refuse = gate.answer(approval) if stop is None else gate.stopped(stop)
-        if refuse is not None:
-            if refuse.code != ReasonCode.APPROVAL_PENDING:
-                await self._reservations.give_back(case.stake)
+        if refuse is None:
+            await self._release(case, approval, digest)
+        elif refuse.code != ReasonCode.APPROVAL_PENDING:
+            await self._reservations.give_back(case.stake)
             self._refuse(case, refuse, approval)
-            return
-        await self._release(case, approval, digest)
+        elif not await self._is_refused_now(case, approval):
+            self._refuse(case, refuse, approval)
 
     async def _release(self, case: Case, approval: Approval, digest: str) -> None:
-        """Use an approval, once, and send what it was given for."""
-        if case.needs_witness and not is_unchanged(approval.witness, await self._see(case)):
-            await self._void(case, approval, gate.world_changed(approval))
-            return
+        """Use an approval, once, and send what it was given for: by the rules of now, and in the
+        world of now."""
+        for _ in range(SETTLING_TRIES_MAX):
+            if await self._is_refused_now(case, approval):
+                return
+            if case.needs_witness:
+                seen = await self._see(case)
+                if not is_unchanged(approval.witness, seen):
+                    await self._void(case, approval, gate.world_changed(approval), found=seen)
+                    return
+            if not self.judge.is_outdated(case.judgement):
+                break
+        else:
+            raise ApprovalError("approval.rules_change", "the rules change all the time just now")
         if self._is_left(case, approval):
             return
         # Before the approval is used: what the counters won't take must not use it up.
@@ -297,19 +318,44 @@ class Pipeline:
         )
         if decision.effect is Effect.BLOCK:
             return gate.Refuse(decision.reason_code, decision.message)
-        return None if _is_enough(decision, approval) else gate.terms_changed(approval)
+        return None if gate.is_enough(decision, approval) else gate.terms_changed(approval)
+
+    async def _is_refused_now(self, case: Case, approval: Approval) -> bool:
+        """Whether the rules of now, where they are others than those that it was held by, don't
+        let the approval stand. Then it is void, and the agent is told why. A decision of theirs is
+        recorded under the same id."""
+        if not self.judge.is_outdated(case.judgement):
+            return False
+        before = case.judgement
+        case.judgement = await self.judge.judge_again(case.exchange, before, approval.expires_at)
+        self._records.decided(case, approval)
+        is_same_act = case.judgement.digest == before.digest
+        refuse = gate.decided_again(case.decision, approval, is_same_act)
+        if refuse is None:
+            return False
+        is_of_terms = refuse.code == ReasonCode.APPROVAL_TERMS_CHANGED
+        why = refuse.code if is_of_terms else ReasonCode.POLICY_CHANGED
+        await self._void(case, approval, refuse, why)
+        return True
 
     async def _see(self, case: Case) -> Witness:
         return await self._witnesses.read(
             case.exchange, case.canonical, case.decision_id, lambda: self._stop_of(case)
         )
 
-    async def _void(self, case: Case, approval: Approval, refuse: gate.Refuse) -> None:
-        """End an approval of a world or of terms that are not there any more; sent again, it is
-        asked anew."""
-        await self._world.desk.void(approval.approval_id, refuse.code)
+    async def _void(
+        self,
+        case: Case,
+        approval: Approval,
+        refuse: gate.Refuse,
+        why: str | None = None,
+        found: Witness | None = None,
+    ) -> None:
+        """End an approval of a world (`found` is there now) or of rules that are not there any
+        more; sent again, it is asked anew."""
+        await self._world.desk.void(approval.approval_id, why or refuse.code, found)
         await self._reservations.give_back(case.stake)
-        self._refuse(case, refuse, approval)
+        self._refuse(case, refuse, approval, found)
 
     def _is_left(self, case: Case, approval: Approval) -> bool:
         """Whether nobody would read the answer. The approval stays, for the same action sent
@@ -325,11 +371,17 @@ class Pipeline:
         self._records.decided(case)
         self._refuse(case, refuse)
 
-    def _refuse(self, case: Case, refuse: gate.Refuse, approval: Approval | None = None) -> None:
+    def _refuse(
+        self,
+        case: Case,
+        refuse: gate.Refuse,
+        approval: Approval | None = None,
+        found: Witness | None = None,
+    ) -> None:
         case.channel.respond(
             responses.refusal(case.canonical, case.decision, case.decision_id, refuse)
         )
-        self._records.concluded(case, Outcome.REFUSED, refuse.code, approval)
+        self._records.concluded(case, Outcome.REFUSED, refuse.code, approval, found)
 
     def _refuse_unrecorded(self, case: Case, error: RecordError) -> None:
         """The record can't be written, so nothing is sent and nothing more can be recorded."""
@@ -338,7 +390,3 @@ class Pipeline:
         case.channel.respond(
             responses.refusal(case.canonical, case.decision, case.decision_id, refuse)
         )
-
-
-def _is_enough(decision: Decision, approval: Approval) -> bool:
-    return decision.terms is None or approval.terms.satisfies(decision.terms)

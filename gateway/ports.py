@@ -263,9 +263,10 @@ class ApprovalDesk(Protocol):
         """
         ...
 
-    async def void(self, approval_id: str, reason_code: str) -> None:
-        """End an open one whose witness is not the state of the world any more, or whose terms
-        are not enough any more. One that is not open stays as it is."""
+    async def void(self, approval_id: str, reason_code: str, found: Witness | None = None) -> None:
+        """End an open one whose witness is not the state of the world any more (`found` is what
+        there is now), or that the rules don't let stand any more. One that is not open stays as
+        it is."""
         ...
 
 

@@ -99,6 +99,31 @@ class Reservations:
             stake.token, stake.state = reserved.token, StakeState.IN_FLIGHT
         return with_readings(decision, reserved.readings)
 
+    async def exchange(
+        self,
+        stake: Stake,
+        before: Decision,
+        decision: Decision,
+        now: int,
+        digest: str,
+        lapses_at: int,
+    ) -> tuple[Decision, Stake]:
+        """Exchange what a held request took by one decision for what another wants of it. The old
+        is given back first, so that no moment counts it twice; what others take in between is
+        theirs. `lapses_at` as in `LimitStore.reserve`.
+
+        Raises:
+            LimitError: the counters can't be asked; it has nothing then.
+        """
+        if decision.claims == before.claims:
+            return with_readings(decision, before.readings), stake
+        await self.give_back(stake)
+        if not decision.claims:
+            return decision, Stake()
+        reserved = await self._limits.reserve(digest, decision.claims, now, lapses_at)
+        state = StakeState.ASKED if reserved.token else StakeState.OVER
+        return with_readings(decision, reserved.readings), Stake(reserved.token, state)
+
     async def start(self, stake: Stake) -> bool:
         """Say that it is about to be sent. False when what was held is not held any more.
 

@@ -18,7 +18,7 @@ from gateway.control_client.client import ControlPlaneClient
 from gateway.control_client.retry import call_until, pauses
 from gateway.control_client.settings import ControlSettings
 from gateway.model.action import Action, Canonical
-from gateway.model.approval import Approval, ApprovalState
+from gateway.model.approval import Approval, ApprovalState, Witness
 from gateway.model.codec import JsonValue
 from gateway.model.decision import ReasonCode
 from gateway.model.effect import ApprovalTerms
@@ -114,14 +114,14 @@ class ControlPlaneDesk:
             raise ApprovalError("approval.unreadable", "the approval was not consumed")
         return approval
 
-    async def void(self, approval_id: str, reason_code: str) -> None:
+    async def void(self, approval_id: str, reason_code: str, found: Witness | None = None) -> None:
         """See `ApprovalDesk.void`."""
         deadline = self._clock.monotonic() + self._settings.consume_seconds_max
         try:
             await call_until(
                 deadline,
                 self._clock.monotonic,
-                lambda: self._client.void_approval(approval_id, reason_code),
+                lambda: self._client.void_approval(approval_id, reason_code, _witness_json(found)),
             )
         except ControlPlaneError as error:
             raise _unavailable(error) from error
@@ -167,10 +167,15 @@ def question_json(ask: ApprovalAsk) -> dict[str, object]:
             "witnessRequired": terms.witness_required,
         },
         "summary": summary_text(canonical),
-        "witness": None
-        if ask.witness is None
-        else {"hash": ask.witness.digest, "state": redact_params(ask.witness.state)},
+        "witness": _witness_json(ask.witness),
     }
+
+
+def _witness_json(witness: Witness | None) -> dict[str, object] | None:
+    """A state as a person may see it; the digest is over the whole of it."""
+    if witness is None:
+        return None
+    return {"hash": witness.digest, "state": redact_params(witness.state)}
 
 
 def _short(text: str | None) -> str | None:

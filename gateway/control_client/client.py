@@ -98,11 +98,16 @@ class ControlPlaneClient:
                 return None
             raise
 
-    async def void_approval(self, approval_id: str, reason_code: str) -> None:
+    async def void_approval(
+        self, approval_id: str, reason_code: str, witness: Mapping[str, object] | None = None
+    ) -> None:
         """Cancel an approval that holds no longer; one that is not open stays as it is."""
         path = f"/v1/approvals/{_segment(approval_id)}/void"
+        body: dict[str, object] = {"reasonCode": reason_code}
+        if witness is not None:
+            body["witness"] = witness
         try:
-            await self._call("POST", path, body={"reasonCode": reason_code})
+            await self._call("POST", path, body=body)
         except Rejected as error:
             if error.status != 409:
                 raise

@@ -139,6 +139,31 @@ def terms_changed(approval: Approval) -> Refuse:
     )
 
 
+def is_enough(decision: Decision, approval: Approval) -> bool:
+    """Whether people were asked on terms that are strict enough for a decision, and shown what it
+    wants them to see."""
+    wanted = decision.terms
+    if wanted is None:
+        return True
+    is_shown = approval.witness is not None or not wanted.witness_required
+    return is_shown and approval.terms.satisfies(wanted)
+
+
+def decided_again(decision: Decision, approval: Approval, is_same_act: bool) -> Refuse | None:
+    """What the rules of now say to an approval that was asked for by others; None where it
+    stands. `is_same_act`: the mappers of now read the request as the act that people saw."""
+    if not is_same_act:
+        return Refuse(
+            ReasonCode.POLICY_CHANGED,
+            "this request is read as another action now than the one that a person was asked "
+            "about; send it again to ask anew",
+            approval.approval_id,
+        )
+    if decision.effect is Effect.BLOCK and not decision.passes:
+        return Refuse(decision.reason_code, decision.message, approval.approval_id)
+    return None if is_enough(decision, approval) else terms_changed(approval)
+
+
 def already_used(approval: Approval) -> Refuse:
     """Another request of the same action has used the approval that this one waited for."""
     return Refuse(

@@ -12,10 +12,9 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
-from gateway.model.action import Canonical
 from gateway.model.approval import Approval, ApprovalState
-from gateway.model.exchange import Exchange
 from gateway.ports import AgentChannel, ApprovalDesk, Clock
 from gateway.tasks import end_tasks
 
@@ -31,33 +30,40 @@ class HoldSettings:
     hold_count_max_per_agent: int = 50
 
 
+Held = TypeVar("Held")
+
+
 @dataclass(frozen=True, slots=True, eq=False)
-class Place:
+class Place(Generic[Held]):
     """Where one request is parked. Once `ended` is set it waits no longer; whoever set it knows
     why."""
 
-    exchange: Exchange
-    canonical: Canonical
+    held: Held
     ended: asyncio.Event
 
 
-class HoldRoom:
+class HoldRoom(Generic[Held]):
     """The parked requests, counted, so that an agent can't fill the gateway with them."""
 
     def __init__(self, settings: HoldSettings) -> None:
         self._settings = settings
         self._held: Counter[str] = Counter()
-        self._places: set[Place] = set()
+        self._places: set[Place[Held]] = set()
         self._is_closed = False
 
     @property
     def total(self) -> int:
         return len(self._places)
 
+    @property
+    def places(self) -> tuple[Place[Held], ...]:
+        """Those that are taken now."""
+        return tuple(self._places)
+
     @contextmanager
-    def place(self, exchange: Exchange, canonical: Canonical) -> Iterator[Place | None]:
+    def place(self, agent: str, held: Held) -> Iterator[Place[Held] | None]:
         """Take a place while the block runs; yields None when there is none."""
-        settings, agent = self._settings, exchange.principal.agent
+        settings = self._settings
         free = (
             len(self._places) < settings.hold_count_max
             and self._held[agent] < settings.hold_count_max_per_agent
@@ -65,7 +71,7 @@ class HoldRoom:
         if not free:
             yield None
             return
-        place = Place(exchange, canonical, asyncio.Event())
+        place = Place(held, asyncio.Event())
         if self._is_closed:
             place.ended.set()
         self._places.add(place)
@@ -78,10 +84,10 @@ class HoldRoom:
             if not self._held[agent]:
                 del self._held[agent]
 
-    def end(self, is_meant: Callable[[Place], bool]) -> None:
+    def end(self, is_meant: Callable[[Held], bool]) -> None:
         """Let the parked requests that are meant wait no longer."""
         for place in self._places:
-            if is_meant(place):
+            if is_meant(place.held):
                 place.ended.set()
 
     def close(self) -> None:

@@ -41,6 +41,7 @@ CATEGORIES: Mapping[str, Category] = {
     ReasonCode.KILL_SWITCH: Category.BLOCKED,
     ReasonCode.APPROVERS_DIFFER: Category.BLOCKED,
     ReasonCode.APPROVAL_TERMS_CHANGED: Category.NOT_APPROVED,
+    ReasonCode.POLICY_CHANGED: Category.NOT_APPROVED,
     ReasonCode.WITNESS_HASH_MISMATCH: Category.NOT_APPROVED,
     ReasonCode.WITNESS_UNAVAILABLE: Category.UNAVAILABLE,
     ReasonCode.BUNDLE_STALE: Category.UNAVAILABLE,

@@ -62,6 +62,8 @@ class OutcomeEntry:
     """What became of a decision. `status` is the upstream's, None when no complete head came.
 
     `code` names the reason when it was not executed (`APPROVAL_DENIED`, `upstream.timed_out`, ...).
+    `witness_found` is the digest of the state that the target had, where that is not the approval's
+    `witness`.
     """
 
     at: int
@@ -73,6 +75,7 @@ class OutcomeEntry:
     duration_us: int = 0
     response_bytes: int = 0
     approval: Approval | None = None
+    witness_found: str | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

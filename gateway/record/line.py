@@ -149,7 +149,7 @@ def risk_json(risk: Risk) -> Fields:
 
 
 def _outcome(entry: OutcomeEntry) -> Fields:
-    return {
+    fields: Fields = {
         "kind": EntryKind.OUTCOME,
         "at": time_text(entry.at),
         "decision_id": entry.decision_id,
@@ -161,6 +161,10 @@ def _outcome(entry: OutcomeEntry) -> Fields:
         "response_bytes": entry.response_bytes,
         "approval": _approval(entry.approval),
     }
+    if entry.witness_found is not None:
+        asked = None if entry.approval is None else entry.approval.witness
+        fields["witness"] = {"asked": asked, "found": entry.witness_found}
+    return fields
 
 
 def _refusal(entry: RefusalEntry) -> Fields:

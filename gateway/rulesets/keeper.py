@@ -43,11 +43,15 @@ class RulesetSource(Protocol):
 
 
 class RulesetKeeper:
-    """One per gateway. Everything is called on the event loop."""
+    """One per gateway. Everything is called on the event loop. `on_change` is told when other
+    rules are in force."""
 
-    def __init__(self, judge: Judge, note: Note) -> None:
+    def __init__(
+        self, judge: Judge, note: Note, on_change: Callable[[], object] = lambda: None
+    ) -> None:
         self._judge = judge
         self._note = note
+        self._on_change = on_change
         self._fault = ""
 
     @property
@@ -60,7 +64,8 @@ class RulesetKeeper:
         return self._fault or None
 
     def adopt(self, ruleset: Ruleset, origin: str = "") -> None:
-        """Judge by this from now on. A request that has begun keeps what it began with."""
+        """Judge by this from now on. A request that has begun keeps what it began with, until it
+        has waited for a person."""
         before, self._judge.ruleset = self._judge.ruleset, ruleset
         self.settle()
         is_known = ruleset.bundle.revision == before.bundle.revision
@@ -69,6 +74,7 @@ class RulesetKeeper:
         detail = f"revision {ruleset.bundle.revision}{origin}"
         log.info("rules loaded", extra={"detail": detail})
         self._note("policy_loaded", detail)
+        self._on_change()
 
     def confirm(self, usable_until: int | None) -> None:
         """Let the ruleset in force decide until then (microseconds since the Unix epoch)."""

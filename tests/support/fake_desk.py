@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
-from gateway.model.approval import LEGAL_MOVES, Approval, ApprovalEvent, ApprovalState
+from gateway.model.approval import LEGAL_MOVES, Approval, ApprovalEvent, ApprovalState, Witness
 from gateway.model.effect import ApprovalTerms
 from gateway.model.errors import ApprovalError
 from gateway.ports import ApprovalAsk, Clock
@@ -15,11 +15,12 @@ OPEN = (ApprovalState.PENDING, ApprovalState.APPROVED)
 
 class FakeDesk:
     """`ports.ApprovalDesk`. `is_reachable` False makes every call fail as a lost control plane
-    does; `asks` is what was asked."""
+    does; `asks` is what was asked, `voids` what was ended and why."""
 
     def __init__(self, clock: Clock) -> None:
         self.is_reachable = True
         self.asks: list[ApprovalAsk] = []
+        self.voids: list[tuple[str, str, Witness | None]] = []
         self._clock = clock
         self._approvals: dict[str, Approval] = {}
         self._agents: dict[str, str] = {}
@@ -71,8 +72,9 @@ class FakeDesk:
         self._claims[approval_id] = claim_id
         return self.answer(approval_id, ApprovalEvent.CONSUME)
 
-    async def void(self, approval_id: str, reason_code: str) -> None:
+    async def void(self, approval_id: str, reason_code: str, found: Witness | None = None) -> None:
         self._check()
+        self.voids.append((approval_id, reason_code, found))
         if self._known(approval_id).state in OPEN:
             self.answer(approval_id, ApprovalEvent.CANCEL)
 

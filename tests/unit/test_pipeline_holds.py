@@ -13,7 +13,6 @@ from gateway.model.action import Canonical
 from gateway.model.approval import Approval, ApprovalEvent, ApprovalState
 from gateway.model.decision import Permit
 from gateway.model.errors import ApprovalError
-from tests.support.entries import an_exchange
 from tests.support.fake_channel import FakeChannel
 from tests.support.fake_world import FakeWorld, govern, told
 from tests.support.policy_world import act
@@ -192,11 +191,11 @@ async def test_a_cancelled_hold_ends_and_frees_its_place() -> None:
     task = asyncio.create_task(govern(world))
     while "wait" not in world.events:
         await asyncio.sleep(0)
-    assert world.pipeline._room.total == 1
+    assert world.pipeline._held.total == 1
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert world.pipeline._room.total == 0
+    assert world.pipeline._held.total == 0
     assert world.upstream.permits == []
     assert {each.get_name() for each in asyncio.all_tasks()}.isdisjoint(
         {"hold-agent-gone", "hold-wait-answer", "hold-ended"}
@@ -288,10 +287,10 @@ async def test_too_many_holds() -> None:
 
 def test_places_are_counted_by_agent_and_together() -> None:
     """Each bound holds by itself, and places come back."""
-    room = HoldRoom(HoldSettings(hold_count_max=2, hold_count_max_per_agent=1))
+    room: HoldRoom[str] = HoldRoom(HoldSettings(hold_count_max=2, hold_count_max_per_agent=1))
 
-    def place(agent: str) -> AbstractContextManager[Place | None]:
-        return room.place(an_exchange(agent=agent), CHARGE)
+    def place(agent: str) -> AbstractContextManager[Place[str] | None]:
+        return room.place(agent, agent)
 
     with place("a") as first, place("a") as again, place("b") as other:
         assert (bool(first), again, bool(other), room.total) == (True, None, True, 2)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from gateway.enforce.hold import HoldSettings
 from gateway.model.action import Canonical, WitnessRead
 from gateway.model.approval import Approval, ApprovalEvent, ApprovalState
-from gateway.model.record import GatewayEntry, Outcome
+from gateway.model.record import GatewayEntry, Outcome, OutcomeEntry
 from gateway.ports import Sent
+from gateway.record.line import fields_of
 from tests.support.fake_world import FakeWorld, govern, told
 from tests.support.policy_world import act, bundle_of, policy_text
 
@@ -73,6 +75,26 @@ async def test_a_changed_world_voids_the_approval() -> None:
     assert len(world.upstream.permits) == 2
     world.desk.on_wait = None
     assert (await world.desk.wait("apr-1", 0)).state is ApprovalState.CANCELLED
+    ((_, why, found),) = world.desk.voids
+    assert found is not None
+    assert (why, found.state) == ("WITNESS_HASH_MISMATCH", {"amount": 100, "refunded": 100})
+
+
+async def test_the_record_of_a_changed_world_names_both_states() -> None:
+    """The approval, the digest that people saw and the one that was found."""
+    world = a_world(UNPAID, PAID)
+    answered(world)
+    await govern(world)
+    outcome = world.records.entries[-1]
+    assert isinstance(outcome, OutcomeEntry)
+    line: Any = fields_of(outcome)
+    asked, found = world.desk.asks[0].witness, world.desk.voids[0][2]
+    assert asked is not None
+    assert found is not None
+    assert line["approval"]["id"] == "apr-1"
+    assert line["code"] == "WITNESS_HASH_MISMATCH"
+    assert line["witness"] == {"asked": asked.digest, "found": found.digest}
+    assert asked.digest != found.digest
 
 
 async def test_who_joins_a_question_of_another_world_is_refused() -> None:

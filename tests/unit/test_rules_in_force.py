@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
 
 import pytest
 
 from gateway.decide.bundle import Bundle
 from gateway.model.action import Canonical
-from gateway.model.approval import ApprovalEvent
 from gateway.model.effect import Mode
 from gateway.model.stop import Stop, StopScope
 from gateway.pipeline import PipelineSettings
 from tests.support.entries import AT
-from tests.support.fake_channel import FakeChannel
 from tests.support.fake_world import FakeWorld, govern, told
-from tests.support.policy_world import act, bundle_of, policy_text
+from tests.support.policy_world import act
 
 READ = Canonical((act("get_charge", "read"),), "stripe", "stripe")
-ASK = "- {id: ask, priority: 1, effect: REQUIRE_APPROVAL, reason: ASK, message: ask first}"
 STOP = Stop("stop-1", StopScope.AGENT, "agent", "it runs wild", "ada", 0)
 
 UNTIL = {
@@ -65,20 +61,3 @@ async def test_a_stop_is_told_before_staleness() -> None:
     judge.ruleset = replace(judge.ruleset, usable_until=0)
     await govern(world)
     assert world.outcomes == [("refused", "KILL_SWITCH")]
-
-
-async def test_a_request_keeps_the_rules_that_it_began_with() -> None:
-    """Exchanged while it waits for a person: it was asked under the old ones, and is sent."""
-    world = FakeWorld(READ, ASK)
-    channel = FakeChannel()
-    task = asyncio.create_task(govern(world, channel))
-    while "wait" not in world.events:
-        await asyncio.sleep(0)
-    old = world.bundle.revision
-    world.swap(bundle_of(policy_text("- {id: none, priority: 1, effect: BLOCK, reason: NO}")))
-    world.desk.answer("apr-1", ApprovalEvent.APPROVE, "ada")
-    await task
-    assert channel.end == "finished"
-    assert {entry.decision.revision for entry in world.decisions} == {old}
-    await govern(world)
-    assert world.outcomes[-1] == ("refused", "NO")
