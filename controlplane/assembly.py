@@ -18,6 +18,7 @@ from controlplane.services.bundles import BundleService
 from controlplane.services.decisions import DecisionService
 from controlplane.services.first_bundle import publish_first_bundle
 from controlplane.services.gateways import GatewayService
+from controlplane.services.grants import GrantService
 from controlplane.services.health import HealthService
 from controlplane.services.joined import Services
 from controlplane.services.keys import KeyService
@@ -34,6 +35,7 @@ from controlplane.store.database import Database, PoolSettings
 from controlplane.store.decisions import DecisionStore
 from controlplane.store.embedded import PostgresSettings
 from controlplane.store.gateways import GatewayStore
+from controlplane.store.grants import GrantStore
 from controlplane.store.keys import KeyStore
 from controlplane.store.limits import LimitLedger
 from controlplane.store.records import RecordStore
@@ -100,7 +102,9 @@ async def assemble(world: World) -> Assembled:
             key_store, agent_store, settings.bootstrap, settings.data_dir
         )
     keys = KeyService(key_store, bus)
-    approvals = ApprovalService(ApprovalStore(database), bus, room, metrics, limits.approvals)
+    approval_store = ApprovalStore(database)
+    approvals = ApprovalService(approval_store, bus, room, metrics, limits.approvals)
+    grants = GrantService(GrantStore(database), approval_store, bus, metrics)
     bundle_store = BundleStore(database)
     with acting_for(bootstrapped.tenant_id):
         bundles = await _make_bundles(world, bundle_store, bootstrapped.tenant_id)
@@ -117,6 +121,7 @@ async def assemble(world: World) -> Assembled:
         stops=StopService(StopStore(database), bus, room, metrics),
         bundles=bundles,
         gateways=GatewayService(GatewayStore(database), bundle_store),
+        grants=grants,
         health=HealthService(database, key_store, metrics),
         metrics=metrics,
     )
@@ -125,6 +130,7 @@ async def assemble(world: World) -> Assembled:
         bootstrapped,
         {
             "approvals-sweep": approvals.sweep_forever,
+            "grants-sweep": grants.sweep_forever,
             "limits-sweep": counters.sweep_forever,
         },
     )

@@ -47,6 +47,12 @@ class Metrics:
             ["result"],
             registry=registry,
         )
+        self.grants = Counter(
+            "checkrein_controlplane_grants",
+            "What became of grants (made, used, revoked).",
+            ["move"],
+            registry=registry,
+        )
         self.stops = Counter(
             "checkrein_controlplane_stops",
             "The kill switch's moves (pulled, lifted).",

@@ -19,6 +19,7 @@ from controlplane.api import (
     approvals,
     bundles,
     decisions,
+    grants,
     health,
     keys,
     limits,
@@ -45,6 +46,7 @@ ROUTES: tuple[Route, ...] = (
     *keys.ROUTES,
     *limits.ROUTES,
     *stops.ROUTES,
+    *grants.ROUTES,
     *bundles.ROUTES,
 )
 

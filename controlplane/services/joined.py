@@ -9,6 +9,7 @@ from controlplane.services.approvals import ApprovalService
 from controlplane.services.bundles import BundleService
 from controlplane.services.decisions import DecisionService
 from controlplane.services.gateways import GatewayService
+from controlplane.services.grants import GrantService
 from controlplane.services.health import HealthService
 from controlplane.services.keys import KeyService
 from controlplane.services.limits import LimitService
@@ -28,5 +29,6 @@ class Services:
     stops: StopService
     bundles: BundleService
     gateways: GatewayService
+    grants: GrantService
     health: HealthService
     metrics: Metrics

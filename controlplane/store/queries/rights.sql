@@ -21,6 +21,11 @@ grant select, insert, update, delete on gateways to {role};
 grant select, insert, update, delete on limit_counters, limit_reservations, limit_uses to {role};
 -- Who stopped what and why stays; only the lifting is written later.
 grant select, insert, update (lifted_at, lifted_by, lifted_by_key, lift_reason) on stops to {role};
+-- What was offered stays; of a grant only its end is written later, of a use only that it came back.
+grant select, insert on grant_offers to {role};
+grant select, insert, update (state, ended_at, ended_by, ended_by_key, end_reason) on grants
+    to {role};
+grant select, insert, update (given_back_at) on grant_uses to {role};
 -- Written by triggers alone, which run with the rights of whoever made the change.
 grant select, insert, delete on events to {role};
 grant select, insert, update (last_seen_at, ended_at), delete on sessions to {role};
