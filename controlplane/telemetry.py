@@ -59,6 +59,13 @@ class Metrics:
             ["move"],
             registry=registry,
         )
+        self.deliveries = Counter(
+            "checkrein_controlplane_deliveries",
+            "What was sent to channels, by kind of channel and result (delivered, failed, dead, "
+            "skipped, tested, test_failed).",
+            ["channel", "result"],
+            registry=registry,
+        )
         self.records = Counter(
             "checkrein_controlplane_records",
             "Records received, by what became of them (stored, repeated, refused).",
