@@ -12,23 +12,34 @@ from dataclasses import dataclass, field
 
 from controlplane.notify.bus import Bus
 from controlplane.services.agents import AgentService
+from controlplane.services.approval_context import ApprovalContextService
 from controlplane.services.approvals import ApprovalService, ApprovalSettings
 from controlplane.services.bootstrap import Bootstrapped, bootstrap
 from controlplane.services.bundles import BundleService
 from controlplane.services.decisions import DecisionService
-from controlplane.services.first_bundle import publish_first_bundle
+from controlplane.services.first_bundle import adopt_bundle, publish_first_bundle
 from controlplane.services.gateways import GatewayService
 from controlplane.services.grants import GrantService
 from controlplane.services.health import HealthService
+from controlplane.services.idempotency import IdempotencyService
 from controlplane.services.joined import Services
+from controlplane.services.incidents import IncidentService
 from controlplane.services.keys import KeyService
+from controlplane.services.learner import LearnerService
 from controlplane.services.limits import LimitService, LimitSettings
+from controlplane.services.policies import PolicyService
+from controlplane.services.policy_drafts import DraftReader
+from controlplane.services.policy_mirror import PolicyMirror
+from controlplane.services.policy_preview import PolicyPreview
+from controlplane.services.projection import ProjectionService, ProjectionSettings
 from controlplane.services.records import RecordService
+from controlplane.services.runs import RunService, RunSettings
 from controlplane.services.signing import load_signing_key
 from controlplane.services.stops import StopService
 from controlplane.services.waiting import WaitingRoom, WaitingSettings
 from controlplane.settings import ControlSettings
 from controlplane.store.agents import AgentStore
+from controlplane.store.approval_history import ApprovalHistory
 from controlplane.store.approvals import ApprovalStore
 from controlplane.store.bundles import BundleStore
 from controlplane.store.database import Database, PoolSettings
@@ -36,9 +47,15 @@ from controlplane.store.decisions import DecisionStore
 from controlplane.store.embedded import PostgresSettings
 from controlplane.store.gateways import GatewayStore
 from controlplane.store.grants import GrantStore
+from controlplane.store.idempotency import IdempotencyStore
+from controlplane.store.incidents import IncidentStore
 from controlplane.store.keys import KeyStore
+from controlplane.store.learner import LearnerStore
 from controlplane.store.limits import LimitLedger
+from controlplane.store.policies import PolicyStore
+from controlplane.store.projection import ProjectionStore
 from controlplane.store.records import RecordStore
+from controlplane.store.runs import RunStore
 from controlplane.store.stops import StopStore
 from controlplane.store.tenancy import acting_for, acting_for_everybody
 from controlplane.telemetry import Metrics
@@ -56,6 +73,8 @@ class Limits:
     waiting: WaitingSettings = field(default_factory=WaitingSettings)
     approvals: ApprovalSettings = field(default_factory=ApprovalSettings)
     counters: LimitSettings = field(default_factory=LimitSettings)
+    runs: RunSettings = field(default_factory=RunSettings)
+    projection: ProjectionSettings = field(default_factory=ProjectionSettings)
     backlog: int = 512
     keepalive_seconds: float = 75.0
     drain_seconds_max: float = 1.0
@@ -105,23 +124,44 @@ async def assemble(world: World) -> Assembled:
     approval_store = ApprovalStore(database)
     approvals = ApprovalService(approval_store, bus, room, metrics, limits.approvals)
     grants = GrantService(GrantStore(database), approval_store, bus, metrics)
-    bundle_store = BundleStore(database)
+    bundle_store, policy_store = BundleStore(database), PolicyStore(database)
     with acting_for(bootstrapped.tenant_id):
-        bundles = await _make_bundles(world, bundle_store, bootstrapped.tenant_id)
+        bundles = await _make_bundles(world, bundle_store, policy_store, bootstrapped.tenant_id)
+    drafts = DraftReader(bundles)
     counters = LimitService(
         LimitLedger(database, limits.counters.flight_seconds_max), metrics, limits.counters
+    )
+    idempotency = IdempotencyService(
+        IdempotencyStore(database), metrics, settings.idempotency_seconds
+    )
+    stop_store, run_store, incident_store = (
+        StopStore(database),
+        RunStore(database),
+        IncidentStore(database),
+    )
+    runs = RunService(run_store, stop_store, bus, metrics, limits.runs)
+    incidents = IncidentService(incident_store, run_store, bus)
+    projection = ProjectionService(
+        ProjectionStore(database), incident_store, bus, metrics, limits.projection
     )
     services = Services(
         keys=keys,
         approvals=approvals,
-        records=RecordService(RecordStore(database), bus, room, metrics),
+        approval_context=ApprovalContextService(approval_store, ApprovalHistory(database)),
+        records=RecordService(RecordStore(database), incidents, bus, room, metrics),
         decisions=DecisionService(DecisionStore(database)),
         agents=AgentService(agent_store, keys, bus, room),
         limits=counters,
-        stops=StopService(StopStore(database), bus, room, metrics),
+        stops=StopService(stop_store, bus, room, metrics),
+        runs=runs,
+        incidents=incidents,
         bundles=bundles,
         gateways=GatewayService(GatewayStore(database), bundle_store),
+        policies=PolicyService(database, policy_store, bundles, drafts, bus),
+        policy_preview=PolicyPreview(policy_store, bundles, drafts),
         grants=grants,
+        learner=LearnerService(LearnerStore(database)),
+        idempotency=idempotency,
         health=HealthService(database, key_store, metrics),
         metrics=metrics,
     )
@@ -132,16 +172,23 @@ async def assemble(world: World) -> Assembled:
             "approvals-sweep": approvals.sweep_forever,
             "grants-sweep": grants.sweep_forever,
             "limits-sweep": counters.sweep_forever,
+            "runs-sweep": runs.sweep_forever,
+            "projection": projection.follow_forever,
+            "idempotency-sweep": idempotency.sweep_forever,
         },
     )
 
 
-async def _make_bundles(world: World, store: BundleStore, tenant_id: uuid.UUID) -> BundleService:
+async def _make_bundles(
+    world: World, store: BundleStore, policies: PolicyStore, tenant_id: uuid.UUID
+) -> BundleService:
     files = world.settings.bundles
     key = load_signing_key(world.settings.data_dir, files.key_file)
-    bundles = BundleService(store, world.bus, world.room, key)
+    bundles = BundleService(store, world.bus, world.room, key, PolicyMirror(policies))
     await publish_first_bundle(bundles, tenant_id, files.first_policies, files.first_mappers)
     newest = await store.newest(tenant_id)
+    if newest is not None and not await policies.count(tenant_id):
+        await adopt_bundle(bundles, tenant_id)
     if key is not None and newest is not None and newest.key_id != key.key_id:
         log.warning(
             "the current bundle is signed by another key than this control plane has; "

@@ -7,6 +7,7 @@ other gets a conflict.
 
 from __future__ import annotations
 
+import hmac
 import logging
 import uuid
 from collections.abc import Callable, Sequence
@@ -16,6 +17,7 @@ from typing import Final, assert_never
 from controlplane.auth import Caller
 from controlplane.faults import ControlFault, Fault
 from controlplane.notify.bus import Bus, Topic
+from controlplane.services.grants import claim_of_question
 from controlplane.services.sweeping import sweep_forever
 from controlplane.services.waiting import WaitingRoom
 from controlplane.store.approvals import (
@@ -24,11 +26,14 @@ from controlplane.store.approvals import (
     AnswerRow,
     ApprovalRow,
     ApprovalStore,
+    Origin,
     Question,
     Through,
+    Wanted,
 )
 from controlplane.telemetry import Metrics
-from gateway.model.approval import LEGAL_MOVES, ApprovalEvent, ApprovalState
+from gateway.model.approval import LEGAL_MOVES, OPEN_STATES, ApprovalEvent, ApprovalState
+from gateway.model.grant import GrantTerms
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +59,7 @@ class Resolution:
     resolved_by: str | None
     reason: str | None
     through: Through = Through.API
+    offer: GrantTerms | None = None
 
 
 class ApprovalService:
@@ -77,7 +83,13 @@ class ApprovalService:
         Raises:
             ControlFault: APPROVALS_FULL.
         """
-        asked = await self._store.ask(question, self._settings.pending_count_max_per_agent)
+        settings = self._settings
+        asked = await self._store.ask(
+            question,
+            settings.pending_count_max_per_agent,
+            claim_of_question(question),
+            settings.approved_seconds_max,
+        )
         for approval_id in asked.closed:
             await self._tell(question.tenant_id, approval_id)
         if asked.row is None:
@@ -86,6 +98,9 @@ class ApprovalService:
             )
         if asked.is_new:
             self._metrics.approvals.labels(ApprovalState.PENDING).inc()
+            if asked.row.grant_id is not None:
+                self._metrics.approvals.labels(asked.row.status_now).inc()
+                self._metrics.grants.labels("used").inc()
             await self._bus.publish(Topic.EVENTS, str(question.tenant_id))
         return asked.row, asked.is_new
 
@@ -116,25 +131,28 @@ class ApprovalService:
     async def list(
         self,
         caller: Caller,
-        status: ApprovalState | None,
-        agent: str | None,
+        wanted: Wanted,
         before: int | None,
         count_max: int,
     ) -> Sequence[ApprovalRow]:
         """Newest first."""
-        return await self._store.list(caller.tenant_id, status, agent, before, count_max)
+        return await self._store.list(caller.tenant_id, wanted, before, count_max)
 
     async def resolve(
         self, caller: Caller, approval_id: uuid.UUID, resolution: Resolution
     ) -> ApprovalRow:
-        """Carry out a person's answer; it stays PENDING while its quorum wants more of them.
+        """Carry out a person's answer; it stays PENDING while its quorum wants more of them, and
+        when it is escalated.
 
         Raises:
             ControlFault: FORBIDDEN for a machine's key (INVARIANT(no-self-approval)), NOT_FOUND,
-                NOT_AN_APPROVER, ANSWERED_BEFORE, APPROVAL_NOT_PENDING.
+                NOT_AN_APPROVER, IS_REQUESTER, COMMENT_WANTED, ANSWERED_BEFORE, ESCALATED_BEFORE,
+                APPROVAL_NOT_PENDING.
         """
         if caller.is_machine:
             raise ControlFault(Fault.FORBIDDEN, _NO_MACHINES)
+        if resolution.event is ApprovalEvent.ESCALATE:
+            return await self._escalate(caller, approval_id, resolution)
         sources = tuple(state for state, moves in LEGAL_MOVES.items() if resolution.event in moves)
         answer = Answer(
             LEGAL_MOVES[sources[0]][resolution.event],
@@ -144,42 +162,35 @@ class ApprovalService:
             resolution.reason,
             self._settings.approved_seconds_max,
             resolution.through,
+            resolution.offer,
         )
         came_to = await self._store.answer(caller.tenant_id, approval_id, answer)
         row = _found(await self._store.get(caller.tenant_id, approval_id))
-        match came_to:
-            case AnswerCameTo.DONE:
-                self._metrics.approvals.labels(answer.state).inc()
-                await self._tell(caller.tenant_id, approval_id)
-                # A gateway may have used it since; the person hears what they did.
-                return replace(row, status_now=answer.state)
-            case AnswerCameTo.COUNTED:
-                pass
-            case AnswerCameTo.NO_PERSON:
-                raise ControlFault(Fault.FORBIDDEN, _NO_MACHINES)
-            case AnswerCameTo.NOT_IN_GROUP:
-                groups = ", ".join(f"`{group}`" for group in row.question.approver_groups)
-                raise ControlFault(Fault.NOT_AN_APPROVER, f"only {groups} can approve this")
-            case AnswerCameTo.IS_REQUESTER:
-                raise ControlFault(
-                    Fault.IS_REQUESTER, "who asks for something can't approve it; somebody else can"
-                )
-            case AnswerCameTo.COMMENT_WANTED:
-                raise ControlFault(
-                    Fault.COMMENT_WANTED, "this approval wants a reason: say in words why you agree"
-                )
-            case AnswerCameTo.ANSWERED_BEFORE:
-                raise ControlFault(
-                    Fault.ANSWERED_BEFORE, "you have approved this; another person has to as well"
-                )
-            case AnswerCameTo.WRONG_STATE:
-                raise ControlFault(
-                    Fault.APPROVAL_NOT_PENDING,
-                    f"this approval is {row.status_now}",
-                    {"status": row.status_now},
-                )
-            case _:
-                assert_never(came_to)
+        if came_to is AnswerCameTo.COUNTED:
+            await self._tell(caller.tenant_id, approval_id)
+            return row
+        if came_to is not AnswerCameTo.DONE:
+            raise _not_taken(came_to, row)
+        self._metrics.approvals.labels(answer.state).inc()
+        await self._tell(caller.tenant_id, approval_id)
+        # A gateway may have used it since; the person hears what they did.
+        return replace(row, status_now=answer.state)
+
+    async def _escalate(
+        self, caller: Caller, approval_id: uuid.UUID, resolution: Resolution
+    ) -> ApprovalRow:
+        """Put it to the next groups as well; for what is left of its time."""
+        came_to = await self._store.escalate(
+            caller.tenant_id,
+            approval_id,
+            caller.person(resolution.resolved_by),
+            caller.key_id,
+            resolution.reason,
+        )
+        row = _found(await self._store.get(caller.tenant_id, approval_id))
+        if came_to is not AnswerCameTo.DONE:
+            raise _not_taken(came_to, row)
+        await self._tell(caller.tenant_id, approval_id)
         return row
 
     async def answers(self, caller: Caller, approval_id: uuid.UUID) -> Sequence[AnswerRow]:
@@ -197,15 +208,80 @@ class ApprovalService:
         """
         row = await self._store.consume(caller.tenant_id, approval_id, digest, claim_id)
         if row is None:
-            present = _found(await self._store.get(caller.tenant_id, approval_id))
-            why = (
-                f"this approval is {present.status_now}"
-                if present.question.request_digest == digest
-                else "this approval is for another act"
-            )
-            raise ControlFault(Fault.APPROVAL_NOT_CONSUMABLE, why, {"status": present.status_now})
+            raise _not_usable(_found(await self._store.get(caller.tenant_id, approval_id)), digest)
         self._metrics.approvals.labels(row.status_now).inc()
         await self._tell(caller.tenant_id, approval_id)
+        return row
+
+    async def revalidate(
+        self, caller: Caller, approval_id: uuid.UUID, digest: str, resource: str
+    ) -> str:
+        """Why a state is not the one that was asked about; empty where it is. Another digest of
+        what a program asked about is written down while that is open.
+
+        Raises:
+            ControlFault: NOT_FOUND.
+        """
+        row = await self._own(caller, approval_id)
+        asked = row.question
+        if row.status_now not in OPEN_STATES:
+            return f"APPROVAL_{row.status_now}"
+        if asked.witness_hash is None:
+            return "WITNESS_UNAVAILABLE"
+        if resource and asked.resource_id is not None and resource != asked.resource_id:
+            return "WITNESS_RESOURCE_MISMATCH"
+        if hmac.compare_digest(asked.witness_hash, digest):
+            return ""
+        is_programs = asked.origin is Origin.API
+        if is_programs and await self._store.note_world(caller.tenant_id, approval_id, digest):
+            await self._tell(caller.tenant_id, approval_id)
+        return "WITNESS_HASH_MISMATCH"
+
+    async def consume_by_witness(
+        self,
+        caller: Caller,
+        approval_id: uuid.UUID,
+        digest: str,
+        resource: str,
+        claim_id: str | None,
+    ) -> ApprovalRow:
+        """Use what a program asked for, once, on the state that was asked about. The same claim
+        asked again gets the same answer; without one nobody can ask again.
+
+        Raises:
+            ControlFault: NOT_FOUND, WITNESS_CHANGED, APPROVAL_NOT_CONSUMABLE.
+        """
+        present = await self._own(caller, approval_id)
+        if present.question.origin is not Origin.API:
+            raise ControlFault(
+                Fault.APPROVAL_NOT_CONSUMABLE, "this approval is of an act that a gateway holds"
+            )
+        why_not = await self.revalidate(caller, approval_id, digest, resource)
+        if why_not.startswith("WITNESS_"):
+            raise ControlFault(Fault.WITNESS_CHANGED, "this is not the state that was approved")
+        row = await self._store.consume(
+            caller.tenant_id,
+            approval_id,
+            present.question.request_digest,
+            claim_id or str(uuid.uuid4()),
+            Origin.API,
+        )
+        if row is None:
+            raise _not_usable(_found(await self._store.get(caller.tenant_id, approval_id)))
+        self._metrics.approvals.labels(row.status_now).inc()
+        await self._tell(caller.tenant_id, approval_id)
+        return row
+
+    async def _own(self, caller: Caller, approval_id: uuid.UUID) -> ApprovalRow:
+        """Read it; to an agent, what it has not asked itself is not there.
+
+        Raises:
+            ControlFault: NOT_FOUND.
+        """
+        row = _found(await self._store.get(caller.tenant_id, approval_id))
+        asked = row.question
+        if caller.agent is not None and (asked.origin, asked.agent) != (Origin.API, caller.agent):
+            return _found(None)
         return row
 
     async def void(
@@ -236,7 +312,12 @@ class ApprovalService:
         return row
 
     async def sweep(self) -> int:
-        """Close what is over, and wake those who wait for it; how many."""
+        """Close what is over and escalate what is due, and wake those who wait for it; how many
+        were closed."""
+        for tenant_id, approval_id in await self._store.escalate_due(
+            self._settings.sweep_count_max
+        ):
+            await self._tell(tenant_id, approval_id)
         closed = await self._store.sweep(self._settings.sweep_count_max)
         for tenant_id, approval_id in closed:
             await self._tell(tenant_id, approval_id)
@@ -256,6 +337,47 @@ class ApprovalService:
             return pause_seconds
 
         await sweep_forever(sweep, pause_seconds, self._metrics)
+
+
+def _not_taken(came_to: AnswerCameTo, row: ApprovalRow) -> ControlFault:
+    """Why an answer was not taken."""
+    match came_to:
+        case AnswerCameTo.NO_PERSON:
+            return ControlFault(Fault.FORBIDDEN, _NO_MACHINES)
+        case AnswerCameTo.NOT_IN_GROUP:
+            later = row.question.escalate_to if row.escalated_at is not None else ()
+            groups = ", ".join(f"`{group}`" for group in (*row.question.approver_groups, *later))
+            return ControlFault(Fault.NOT_AN_APPROVER, f"only {groups} can answer this")
+        case AnswerCameTo.IS_REQUESTER:
+            return ControlFault(
+                Fault.IS_REQUESTER, "who asks for something can't approve it; somebody else can"
+            )
+        case AnswerCameTo.COMMENT_WANTED:
+            return ControlFault(
+                Fault.COMMENT_WANTED, "this approval wants a `reason`: say why you agree"
+            )
+        case AnswerCameTo.ANSWERED_BEFORE:
+            return ControlFault(
+                Fault.ANSWERED_BEFORE, "you have approved this; another person has to as well"
+            )
+        case AnswerCameTo.ESCALATED_BEFORE:
+            return ControlFault(Fault.ESCALATED_BEFORE, "this approval was escalated before")
+        case AnswerCameTo.WRONG_STATE:
+            status = row.status_now
+            return ControlFault(
+                Fault.APPROVAL_NOT_PENDING, f"this approval is {status}", {"status": status}
+            )
+        case AnswerCameTo.DONE | AnswerCameTo.COUNTED:
+            raise AssertionError("it was taken")
+        case _:
+            assert_never(came_to)
+
+
+def _not_usable(present: ApprovalRow, digest: str | None = None) -> ControlFault:
+    is_this = digest is None or present.question.request_digest == digest
+    status = present.status_now
+    why = f"this approval is {status}" if is_this else "this approval is for another act"
+    return ControlFault(Fault.APPROVAL_NOT_CONSUMABLE, why, {"status": status})
 
 
 def _found(row: ApprovalRow | None) -> ApprovalRow:

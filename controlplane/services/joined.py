@@ -5,15 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from controlplane.services.agents import AgentService
+from controlplane.services.approval_context import ApprovalContextService
 from controlplane.services.approvals import ApprovalService
 from controlplane.services.bundles import BundleService
 from controlplane.services.decisions import DecisionService
 from controlplane.services.gateways import GatewayService
 from controlplane.services.grants import GrantService
 from controlplane.services.health import HealthService
+from controlplane.services.idempotency import IdempotencyService
+from controlplane.services.incidents import IncidentService
 from controlplane.services.keys import KeyService
+from controlplane.services.learner import LearnerService
 from controlplane.services.limits import LimitService
+from controlplane.services.policies import PolicyService
+from controlplane.services.policy_preview import PolicyPreview
 from controlplane.services.records import RecordService
+from controlplane.services.runs import RunService
 from controlplane.services.stops import StopService
 from controlplane.telemetry import Metrics
 
@@ -22,13 +29,20 @@ from controlplane.telemetry import Metrics
 class Services:
     keys: KeyService
     approvals: ApprovalService
+    approval_context: ApprovalContextService
     records: RecordService
     decisions: DecisionService
     agents: AgentService
     limits: LimitService
     stops: StopService
+    runs: RunService
+    incidents: IncidentService
     bundles: BundleService
     gateways: GatewayService
+    policies: PolicyService
+    policy_preview: PolicyPreview
     grants: GrantService
+    learner: LearnerService
+    idempotency: IdempotencyService
     health: HealthService
     metrics: Metrics

@@ -7,10 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from controlplane.store.database import Database, Row
+from controlplane.store.grants import is_any_grant, offer_grant, use_grant
 from controlplane.store.queries import load_queries
 from gateway.model.approval import ApprovalState
+from gateway.model.grant import Claim, GrantTerms
 
 _SQL = load_queries("approvals")
 
@@ -44,7 +47,8 @@ class Through(StrEnum):
 class Question:
     """What is asked of people. `params`, `risk` and `witness_state` are JSON texts, stored as they
     are; `witness_hash` is None where no witness was read. `requesters` are names of people, in
-    small letters, who can't approve it. `escalate_to` are groups that it is put to as well,
+    small letters, who can't approve it; those whom the agent's `requester_labels` name are added
+    when it is stored. `escalate_to` are groups that it is put to as well,
     `escalate_after_seconds` from the asking on or when somebody says so."""
 
     tenant_id: uuid.UUID
@@ -80,10 +84,11 @@ class Question:
     step_index: int | None = None
     requested_by: str | None = None
     resource_id: str | None = None
-    requesters: tuple[str, ...] = ()
+    requester_labels: tuple[str, ...] = ()
     comment_required: bool = False
     escalate_after_seconds: int | None = None
     escalate_to: tuple[str, ...] = ()
+    requesters: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +118,8 @@ class ApprovalRow:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a person said. `usable_seconds` counts from now on for an APPROVED one."""
+    """What a person said. `usable_seconds` counts from now on for an APPROVED one; `offer` is the
+    grant that they offer with it."""
 
     state: ApprovalState
     may_follow: tuple[ApprovalState, ...]
@@ -122,6 +128,7 @@ class Answer:
     comment: str | None
     usable_seconds: float
     through: Through = Through.API
+    offer: GrantTerms | None = None
 
 
 class AnswerCameTo(StrEnum):
@@ -135,7 +142,11 @@ class AnswerCameTo(StrEnum):
     NO_PERSON = "NO_PERSON"
     IS_REQUESTER = "IS_REQUESTER"
     COMMENT_WANTED = "COMMENT_WANTED"
+    ESCALATED_BEFORE = "ESCALATED_BEFORE"
     WRONG_STATE = "WRONG_STATE"
+
+
+_TAKEN = {AnswerCameTo.DONE, AnswerCameTo.COUNTED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +158,20 @@ class AnswerRow:
     comment: str | None
     answered_at: datetime
     through: Through
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which approvals are listed; None leaves it open. `of_groups`: those that somebody of these
+    groups may approve now."""
+
+    status: ApprovalState | None = None
+    agent: str | None = None
+    action: str | None = None
+    provider: str | None = None
+    run: str | None = None
+    since: datetime | None = None
+    of_groups: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,8 +194,15 @@ class ApprovalStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def ask(self, question: Question, pending_count_max: int) -> Asked:
-        """Join the open approval of this act, or store a new one.
+    async def ask(
+        self,
+        question: Question,
+        pending_count_max: int,
+        claim: Claim | None = None,
+        usable_seconds: float = 0,
+    ) -> Asked:
+        """Join the open approval of this act, or store a new one; where a grant covers the `claim`,
+        it is APPROVED at once, and usable for so long.
 
         INVARIANT(one-question) of the schema makes concurrent asks end in one row.
         """
@@ -179,14 +211,21 @@ class ApprovalStore:
         closed: list[uuid.UUID] = []
         for _ in range(_ASK_ATTEMPTS_MAX):
             async with self._database.connection() as connection:
-                if (found := await connection.fetchrow(_SQL["find_open"], *act)) is not None:
+                is_joined = question.origin is Origin.GATEWAY
+                found = await connection.fetchrow(_SQL["find_open"], *act) if is_joined else None
+                if found is not None:
                     return Asked(_row(found), False, tuple(closed))
                 settled = await connection.fetch(_SQL["settle_one"], *act)
                 closed += [row["approval_id"] for row in settled]
-                pending = await connection.fetchval(_SQL["count_pending"], *act[:2])
+                pending = await connection.fetchval(
+                    _SQL["count_pending"], *act[:2], question.origin
+                )
                 if pending >= pending_count_max:
                     return Asked(None, False, tuple(closed))
-                made = await connection.fetchrow(_SQL["insert"], uuid.uuid4(), *values)
+                if claim is None or not await is_any_grant(connection, *act[:2]):
+                    made = await connection.fetchrow(_SQL["insert"], uuid.uuid4(), *values)
+                else:
+                    made = await _insert_granted(connection, values, claim, usable_seconds)
                 if made is not None:
                     return Asked(_row(made), True, tuple(closed))
         raise AssertionError("an open approval kept vanishing")
@@ -197,15 +236,27 @@ class ApprovalStore:
     async def list(
         self,
         tenant_id: uuid.UUID,
-        status: ApprovalState | None,
-        agent: str | None,
+        wanted: Wanted,
         before: int | None,
         count_max: int,
     ) -> Sequence[ApprovalRow]:
         """Newest first; `before` is the `approval_seq` of the last one seen."""
+        status = wanted.status
         stored = None if status is None else list(_STORED_AS.get(status, (status,)))
+        groups = None if wanted.of_groups is None else list(wanted.of_groups)
         rows = await self._database.rows(
-            _SQL["list"], tenant_id, stored, status, agent, before, count_max
+            _SQL["list"],
+            tenant_id,
+            stored,
+            status,
+            wanted.agent,
+            before,
+            count_max,
+            wanted.action,
+            wanted.provider,
+            wanted.run,
+            wanted.since,
+            groups,
         )
         return [_row(row) for row in rows]
 
@@ -213,21 +264,27 @@ class ApprovalStore:
         self, tenant_id: uuid.UUID, approval_id: uuid.UUID, answer: Answer
     ) -> AnswerCameTo:
         """Count a person's answer, and move the approval where it is enough. INVARIANT(quorum)
-        lies in the statement."""
-        row = await self._database.row(
-            _SQL["answer"],
-            tenant_id,
-            approval_id,
-            list(answer.may_follow),
-            answer.state,
-            answer.resolved_by,
-            answer.resolved_by_key,
-            answer.comment,
-            answer.usable_seconds,
-            answer.through,
-        )
-        assert row is not None
-        return AnswerCameTo(row["came_to"])
+        lies in the statement. The grant that is offered with it stands or falls with it."""
+        async with self._database.transaction() as connection:
+            came_to = AnswerCameTo(
+                await connection.fetchval(
+                    _SQL["answer"],
+                    tenant_id,
+                    approval_id,
+                    list(answer.may_follow),
+                    answer.state,
+                    answer.resolved_by,
+                    answer.resolved_by_key,
+                    answer.comment,
+                    answer.usable_seconds,
+                    answer.through,
+                )
+            )
+            if answer.offer is not None and came_to in _TAKEN:
+                await offer_grant(
+                    connection, tenant_id, approval_id, answer.resolved_by_key, answer.offer
+                )
+        return came_to
 
     async def answers(self, tenant_id: uuid.UUID, approval_id: uuid.UUID) -> Sequence[AnswerRow]:
         """Who said what to an approval, oldest first."""
@@ -283,12 +340,11 @@ class ApprovalStore:
         by: str,
         by_key: uuid.UUID,
         why: str | None,
-    ) -> ApprovalRow | None:
-        """Put a PENDING one to the next groups as well; None when it is not PENDING, or was
-        escalated before, or the key is no person's."""
-        return _maybe(
-            await self._database.row(_SQL["escalate"], tenant_id, approval_id, by, by_key, why)
-        )
+    ) -> AnswerCameTo:
+        """Put a PENDING one to the next groups as well, because a person says so."""
+        row = await self._database.row(_SQL["escalate"], tenant_id, approval_id, by, by_key, why)
+        assert row is not None
+        return AnswerCameTo(row["came_to"])
 
     async def escalate_due(self, count_max: int) -> Sequence[tuple[uuid.UUID, uuid.UUID]]:
         """Escalate what nobody answered in time; their tenants and ids."""
@@ -306,13 +362,28 @@ class ApprovalStore:
         return [(row["tenant_id"], row["approval_id"]) for row in rows]
 
 
+async def _insert_granted(
+    connection: Any, values: Sequence[Any], claim: Claim, usable_seconds: float
+) -> Row | None:
+    """Store a question, and answer it by a grant before anybody sees it."""
+    async with connection.transaction():
+        made = await connection.fetchrow(_SQL["insert"], uuid.uuid4(), *values)
+        if made is None:
+            return None
+        tenant_id, approval_id = made["tenant_id"], made["approval_id"]
+        used = await use_grant(connection, tenant_id, approval_id, claim, usable_seconds)
+        return (
+            made if used is None else await connection.fetchrow(_SQL["get"], tenant_id, approval_id)
+        )
+
+
 def _maybe(row: Row | None) -> ApprovalRow | None:
     return None if row is None else _row(row)
 
 
 def _row(row: Row) -> ApprovalRow:
     asked = {name: row[name] for name in _QUESTION_FIELDS}
-    for name in ("approver_groups", "requesters", "escalate_to"):
+    for name in ("approver_groups", "requester_labels", "escalate_to", "requesters"):
         asked[name] = tuple(asked[name])
     asked["origin"] = Origin(asked["origin"])
     return ApprovalRow(

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from datetime import datetime
+from types import NoneType
 from typing import Any, Final
 
 import orjson
@@ -21,7 +22,7 @@ from gateway.model.action import Action, Canonical
 from gateway.model.approval import Approval, ApprovalState, Witness
 from gateway.model.codec import JsonValue
 from gateway.model.decision import ReasonCode
-from gateway.model.effect import ApprovalTerms
+from gateway.model.effect import ApprovalTerms, Escalation
 from gateway.model.errors import ApprovalError, ControlPlaneError
 from gateway.model.moment import micros_of
 from gateway.ports import ApprovalAsk, Clock
@@ -160,12 +161,7 @@ def question_json(ask: ApprovalAsk) -> dict[str, object]:
         "risk": risk_json(decision.risk),
         "bundleRevision": decision.revision,
         "mode": decision.mode,
-        "terms": {
-            "groups": list(terms.groups),
-            "quorum": terms.quorum,
-            "timeoutSeconds": terms.timeout_seconds,
-            "witnessRequired": terms.witness_required,
-        },
+        "terms": _terms_json(terms),
         "summary": summary_text(canonical),
         "witness": _witness_json(ask.witness),
     }
@@ -176,6 +172,20 @@ def _witness_json(witness: Witness | None) -> dict[str, object] | None:
     if witness is None:
         return None
     return {"hash": witness.digest, "state": redact_params(witness.state)}
+
+
+def _terms_json(terms: ApprovalTerms) -> dict[str, object]:
+    to = terms.escalation
+    return {
+        "groups": list(terms.groups),
+        "quorum": terms.quorum,
+        "timeoutSeconds": terms.timeout_seconds,
+        "witnessRequired": terms.witness_required,
+        "commentRequired": terms.comment_required,
+        "escalateTo": [] if to is None else list(to.groups),
+        "escalateAfterSeconds": None if to is None else to.after_seconds,
+        "requesterLabels": list(terms.requester_labels),
+    }
 
 
 def _short(text: str | None) -> str | None:
@@ -271,11 +281,29 @@ def _says_the_same(answer: Mapping[str, Any], question: Mapping[str, Any]) -> bo
 
 
 def _terms(terms: Mapping[str, Any]) -> ApprovalTerms:
-    """The terms that a question stands on, of which only what makes them strict is looked at."""
-    groups, quorum = terms["groups"], terms["quorum"]
-    if not isinstance(groups, list) or type(quorum) is not int:
+    """The terms that a question stands on, of which only what makes them strict is looked at.
+    INVARIANT(fail closed): each has to be there, since what is left out is the laxer one."""
+    quorum, comment, after = (
+        terms["quorum"],
+        terms["commentRequired"],
+        terms["escalateAfterSeconds"],
+    )
+    if type(quorum) is not int or type(comment) is not bool or type(after) not in (int, NoneType):
         raise ValueError("no terms")
-    return ApprovalTerms(tuple(str(group) for group in groups), quorum)
+    escalate_to = _names(terms["escalateTo"])
+    return ApprovalTerms(
+        _names(terms["groups"]),
+        quorum,
+        comment_required=comment,
+        escalation=Escalation(escalate_to, after) if escalate_to else None,
+        requester_labels=_names(terms["requesterLabels"]),
+    )
+
+
+def _names(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list):
+        raise ValueError("no list of names")
+    return tuple(str(name) for name in value)
 
 
 def _witness_hash(witness: object) -> str | None:

@@ -25,6 +25,7 @@ class ApprovalEvent(StrEnum):
     APPROVE = "APPROVE"
     REJECT = "REJECT"
     CANCEL = "CANCEL"
+    ESCALATE = "ESCALATE"
     EXPIRE = "EXPIRE"
     CONSUME = "CONSUME"
     LAPSE = "LAPSE"
@@ -36,6 +37,7 @@ LEGAL_MOVES: Mapping[ApprovalState, Mapping[ApprovalEvent, ApprovalState]] = {
         ApprovalEvent.REJECT: ApprovalState.DENIED,
         ApprovalEvent.CANCEL: ApprovalState.CANCELLED,
         ApprovalEvent.EXPIRE: ApprovalState.EXPIRED,
+        ApprovalEvent.ESCALATE: ApprovalState.PENDING,
     },
     ApprovalState.APPROVED: {
         ApprovalEvent.CONSUME: ApprovalState.CONSUMED,
@@ -51,6 +53,9 @@ LEGAL_MOVES: Mapping[ApprovalState, Mapping[ApprovalEvent, ApprovalState]] = {
 """What is not in this table can't happen; the database enforces the same, in one statement a
 move."""
 
+
+OPEN_STATES: Final = frozenset(state for state, moves in LEGAL_MOVES.items() if moves)
+"""In which something can still be done."""
 
 _USUAL_TERMS: Final = ApprovalTerms()
 

@@ -90,12 +90,17 @@ class Client:
         return self.plane.bootstrapped.tenant_id
 
     async def call(
-        self, method: str, path: str, body: Any = None, key: str | None = "admin"
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        key: str | None = "admin",
+        headers: Mapping[str, str] | None = None,
     ) -> Answer:
         """Call with a key of `keys`, with any other text as the key, or with None."""
-        headers = {} if key is None else {"x-api-key": self.keys.get(key, key)}
+        shown = {} if key is None else {"x-api-key": self.keys.get(key, key)}
         async with self.http.request(
-            method, self.url + path, json=body, headers=headers
+            method, self.url + path, json=body, headers={**shown, **(headers or {})}
         ) as response:
             assert_as_declared(method, path, response.status, await response.text())
             return Answer(response.status, await response.json(), response.headers)
@@ -184,6 +189,10 @@ def ask_body(**changes: Any) -> dict[str, Any]:
             "quorum": 1,
             "timeoutSeconds": timeout,
             "witnessRequired": False,
+            "commentRequired": False,
+            "escalateTo": [],
+            "escalateAfterSeconds": None,
+            "requesterLabels": [],
         },
         "summary": "refund 90.00 USD of charge ch_1",
     }

@@ -10,6 +10,8 @@ alter table approvals
     add column resource_id text,
     -- Names of people in small letters who can't approve this, since it is asked for by them.
     add column requesters text[] not null default '{}',
+    -- The agent's labels that named some of them when this was asked.
+    add column requester_labels text[] not null default '{}',
     add column comment_required boolean not null default false,
     add column escalate_after_seconds integer check (escalate_after_seconds >= 1),
     add column escalate_to text[] not null default '{}',
@@ -37,6 +39,10 @@ create index approvals_escalating on approvals (created_at)
     where status = 'PENDING' and escalated_at is null and escalate_after_seconds is not null;
 create index approvals_of_actions on approvals (tenant_id, provider, action, created_at desc)
     include (agent, status);
+
+-- What an agent did before is asked beside each question.
+create index records_of_agents on records (tenant_id, agent, record_id desc)
+    where agent is not null;
 
 create or replace function guard_approval() returns trigger language plpgsql as $$
 declare
@@ -151,6 +157,39 @@ begin
             expires_at = case when given = 'APPROVED'
                 then clock_timestamp() + make_interval(secs => usable_seconds)
                 else expires_at end
+        where approval_id = asked_id;
+    return 'DONE';
+end
+$$;
+
+-- A person's wish to put a question to the next groups as well: once, by somebody whom it is put to,
+-- for what is left of its time.
+create function escalate_approval(
+    of_tenant uuid, asked_id uuid, given_by text, by_key uuid, why text
+) returns text language plpgsql as $$
+declare
+    asked approvals%rowtype;
+    person api_keys%rowtype;
+begin
+    select * into asked from approvals
+        where tenant_id = of_tenant and approval_id = asked_id for update;
+    if not found or asked.status <> 'PENDING' or asked.expires_at <= clock_timestamp() then
+        return 'WRONG_STATE';
+    end if;
+    select * into person from api_keys
+        where tenant_id = of_tenant and key_id = by_key and revoked_at is null
+            and not permissions && array['Gateway', 'Agent'];
+    if not found then
+        return 'NO_PERSON';
+    end if;
+    if cardinality(asked.approver_groups) > 0 and not person.groups && asked_groups(asked) then
+        return 'NOT_IN_GROUP';
+    end if;
+    if asked.escalated_at is not null then
+        return 'ESCALATED_BEFORE';
+    end if;
+    update approvals
+        set escalated_at = clock_timestamp(), escalated_by = given_by, escalation_comment = why
         where approval_id = asked_id;
     return 'DONE';
 end

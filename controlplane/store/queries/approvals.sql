@@ -25,18 +25,27 @@ where tenant_id = $1 and agent = $2 and request_digest = $3 and origin = 'gatewa
 -- name: count_pending
 select count(*) from approvals
 where tenant_id = $1 and agent = $2 and status = 'PENDING' and expires_at > clock_timestamp()
+  and origin = $3
 
 -- name: insert
+-- Who asks through an agent is said by the agent's labels ($35) as the control plane has them: what
+-- a gateway says of them is not asked.
 insert into approvals (
     approval_id, tenant_id, agent, run_id, request_digest, decision_id, provider, operation,
     action, kind, target_type, target_id, params, authority, method, path, summary, policy, rule,
     reason_code, message, risk, bundle_revision, mode, approver_groups, quorum, timeout_seconds,
     witness_required, witness_hash, witness_state, origin, step_index, requested_by, resource_id,
-    requesters, comment_required, escalate_after_seconds, escalate_to, expires_at
+    requester_labels, comment_required, escalate_after_seconds, escalate_to, requesters, expires_at
 )
 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20,
         $21, $22, $23, $24, $25, $26, $27::integer, $28, $29, $30, $31, $32, $33, $34, $35, $36,
-        $37, $38, clock_timestamp() + make_interval(secs => $27::integer))
+        $37, $38,
+        $39::text[] || array(
+            select lower(btrim(labels::jsonb ->> label))
+            from agents, unnest($35::text[]) as label
+            where tenant_id = $2 and name = $3 and labels::jsonb ->> label <> ''
+        ),
+        clock_timestamp() + make_interval(secs => $27::integer))
 on conflict (tenant_id, agent, request_digest)
     where status in ('PENDING', 'APPROVED') and origin = 'gateway' do nothing
 returning *, status as status_now
@@ -54,6 +63,11 @@ where tenant_id = $1
   and ($3::text is null or effective_status(status, expires_at) = $3)
   and ($4::text is null or agent = $4)
   and ($5::bigint is null or approval_seq < $5)
+  and ($7::text is null or action = $7)
+  and ($8::text is null or provider = $8)
+  and ($9::text is null or run_id = $9)
+  and ($10::timestamptz is null or created_at >= $10)
+  and ($11::text[] is null or cardinality(approver_groups) = 0 or asked_groups(approvals) && $11)
 order by approval_seq desc
 limit $6
 
@@ -98,18 +112,7 @@ where approval_id in (
 returning tenant_id, approval_id
 
 -- name: escalate
--- A person's wish ($3 a name, $4 their key, $5 why): the question is put to the next groups as well,
--- once, for what is left of its time.
-update approvals
-set escalated_at = clock_timestamp(), escalated_by = $3, escalation_comment = $5
-where tenant_id = $1 and approval_id = $2 and status = 'PENDING' and escalated_at is null
-  and expires_at > clock_timestamp()
-  and exists (
-      select from api_keys
-      where tenant_id = $1 and key_id = $4 and revoked_at is null
-        and not permissions && array['Gateway', 'Agent']
-  )
-returning *, status as status_now
+select escalate_approval($1, $2, $3, $4, $5) as came_to
 
 -- name: escalate_due
 -- What nobody answered in the time that its rule gives the first groups.

@@ -14,7 +14,7 @@ from gateway.decide.bundle import Bundle
 from gateway.decide.rules.trace import PolicyTrace
 from gateway.model.codec import JsonValue
 from gateway.model.decision import Decision, Risk
-from gateway.model.effect import Mode
+from gateway.model.effect import ApprovalTerms, Mode
 from gateway.model.limit import LimitClaim
 
 MALFORMED: Final = "MALFORMED_ACTION"
@@ -71,14 +71,7 @@ def render(decision: Decision) -> dict[str, JsonValue]:
         "risk": _risk(decision.risk),
         "mode": decision.mode.value,
         "unresolved": decision.unresolved,
-        "approval": None
-        if terms is None
-        else {
-            "groups": list(terms.groups),
-            "quorum": terms.quorum,
-            "timeout_seconds": terms.timeout_seconds,
-            "witness_required": terms.witness_required,
-        },
+        "approval": None if terms is None else _terms(terms),
         "obligations": list(decision.obligations),
         "limits": [_claim(claim) for claim in decision.claims],
         "watched": [
@@ -91,6 +84,20 @@ def render(decision: Decision) -> dict[str, JsonValue]:
             for watched in decision.watched
         ],
         "revision": decision.revision,
+    }
+
+
+def _terms(terms: ApprovalTerms) -> dict[str, JsonValue]:
+    to = terms.escalation
+    return {
+        "groups": list(terms.groups),
+        "quorum": terms.quorum,
+        "timeout_seconds": terms.timeout_seconds,
+        "witness_required": terms.witness_required,
+        "comment_required": terms.comment_required,
+        "escalate_to": [] if to is None else list(to.groups),
+        "escalate_after_seconds": None if to is None else to.after_seconds,
+        "requester_labels": list(terms.requester_labels),
     }
 
 

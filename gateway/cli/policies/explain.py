@@ -206,7 +206,23 @@ def _terms(terms: ApprovalTerms) -> str:
     who = "1 person" if terms.quorum == 1 else f"{terms.quorum} people"
     of = f" of {' or '.join(terms.groups)}" if terms.groups else ""
     witness = ", and its target must not have changed" if terms.witness_required else ""
-    return f"{who}{of} must approve within {write_duration(terms.timeout_seconds)}{witness}"
+    words = " in words" if terms.comment_required else ""
+    time = write_duration(terms.timeout_seconds)
+    return f"{who}{of} must approve{words} within {time}{witness}{_further(terms)}"
+
+
+def _further(terms: ApprovalTerms) -> str:
+    """Who is asked next, and who can't answer."""
+    from gateway.decide.documents.reader import write_duration
+
+    text = ""
+    if (to := terms.escalation) is not None:
+        after = f" after {write_duration(to.after_seconds)}" if to.after_seconds else ""
+        text += f"; {' or '.join(to.groups)} {'is' if len(to.groups) == 1 else 'are'} asked too"
+        text += after or " when somebody says so"
+    if terms.requester_labels:
+        text += f"; not whom the agent's label {' or '.join(terms.requester_labels)} names"
+    return text
 
 
 def _show_traces(out: Output, question: Question, bundle: Bundle) -> None:

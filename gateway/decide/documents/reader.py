@@ -124,6 +124,16 @@ class Reader:
         self.complain(item.mark, f"{what} must be text", help_text)
         return None
 
+    def named(
+        self, item: Item, what: str, form: re.Pattern[str], form_in_words: str
+    ) -> str | None:
+        """Text of that form."""
+        name = self.text_of(item, what)
+        if name is not None and not form.fullmatch(name):
+            self.complain(item.mark, f"{what} must be {form_in_words}")
+            return None
+        return name
+
     def whole_of(self, item: Item, what: str, least: int, most: int) -> int | None:
         if isinstance(item, Scalar):
             value = item.value

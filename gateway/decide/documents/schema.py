@@ -18,7 +18,8 @@ from gateway.decide.documents.document import Item, Scalar
 from gateway.decide.documents.heading import EFFECTS, MODES, read_heading
 from gateway.decide.documents.limits import Parts, read_limits
 from gateway.decide.documents.patterns import hold, read_pattern
-from gateway.decide.documents.reader import Reader, parse_duration
+from gateway.decide.documents.reader import Reader
+from gateway.decide.documents.terms import read_terms
 from gateway.decide.patterns import Pattern
 from gateway.decide.rules.policy import (
     Condition,
@@ -42,13 +43,6 @@ RULES_MAX: Final = 20_000
 PRIORITY_MAX: Final = 1_000_000
 MESSAGE_CHARS_MAX: Final = 500
 """Of the sentence for the agent: it travels in the provider's own error shape."""
-
-TIMEOUT_SECONDS_MIN: Final = 10
-TIMEOUT_SECONDS_MAX: Final = 7 * 86_400
-"""How long a question may stand: a week, over which the world it asks about has moved on."""
-
-QUORUM_MAX: Final = 20
-GROUPS_MAX: Final = 50
 
 _MATCH_FIELDS: Final = {match_field.value: match_field for match_field in MatchField}
 
@@ -101,16 +95,7 @@ class Schema:
         return Place(self.reader.file, item.mark.line, item.mark.column)
 
     def _policy_name(self, item: Item) -> str | None:
-        return self._named(item, "`name`", _POLICY_NAME, _POLICY_NAME_IN_WORDS)
-
-    def _named(
-        self, item: Item, what: str, form: re.Pattern[str], form_in_words: str
-    ) -> str | None:
-        name = self.reader.text_of(item, what)
-        if name is None or form.fullmatch(name):
-            return name
-        self.reader.complain(item.mark, f"{what} must be {form_in_words}")
-        return None
+        return self.reader.named(item, "`name`", _POLICY_NAME, _POLICY_NAME_IN_WORDS)
 
     def _scope(self, item: Item | None) -> Pattern | None:
         if item is None:
@@ -174,14 +159,14 @@ class Schema:
 
     def _id(self, item: Item) -> str | None:
         words = "1 to 64 letters, digits, dots, hyphens and underscores"
-        return self._named(item, "`id`", _RULE_ID, words)
+        return self.reader.named(item, "`id`", _RULE_ID, words)
 
     def _reason(self, item: Item | None, name: str) -> str:
         """A reason code; without one, the name of what gives it."""
         if item is None:
             return plain_reason(name)
         words = "1 to 64 capital letters, digits and underscores"
-        reason = self._named(item, "`reason`", _REASON, words)
+        reason = self.reader.named(item, "`reason`", _REASON, words)
         if reason in _OWN_REASONS:
             self.reader.complain(
                 item.mark, f"`{reason}` is a reason of Checkrein itself", "choose another"
@@ -213,46 +198,7 @@ class Schema:
             return None
         if item is None:
             return ApprovalTerms() if effect is Effect.REQUIRE_APPROVAL else None
-        keys = ("groups", "quorum", "timeout", "witness")
-        found = self.reader.fields(item, "`approval`", keys)
-        groups = self._groups(found.get("groups"))
-        quorum = None
-        if "quorum" in found:
-            quorum = self.reader.whole_of(found["quorum"], "`quorum`", 1, QUORUM_MAX)
-        witness = None
-        if "witness" in found:
-            choices = {"required": True, "none": False}
-            witness = self.reader.choice(found["witness"], "`witness`", choices)
-        seconds = self._duration(found.get("timeout"))
-        usual = ApprovalTerms()
-        return ApprovalTerms(
-            groups, quorum or usual.quorum, seconds or usual.timeout_seconds, witness is True
-        )
-
-    def _groups(self, item: Item | None) -> tuple[str, ...]:
-        """Names of groups, sorted; who is in one is said where keys are made."""
-        if item is None:
-            return ()
-        names: set[str] = set()
-        for each in self.reader.items(item, "`groups`", GROUPS_MAX):
-            name = self._named(each, "a group", _POLICY_NAME, _POLICY_NAME_IN_WORDS)
-            if name is not None:
-                message = f"the organisation has no approver group `{name[:60]}`"
-                hold(self.reader, each, name, self.vocabulary.approver_groups, message)
-                names.add(name)
-        return tuple(sorted(names))
-
-    def _duration(self, item: Item | None) -> int | None:
-        if item is None:
-            return None
-        seconds = parse_duration(item.written) if isinstance(item, Scalar) else None
-        if seconds is None:
-            self.reader.complain(item.mark, "`timeout` must be a duration such as `30m` or `1h30m`")
-            return None
-        if not TIMEOUT_SECONDS_MIN <= seconds <= TIMEOUT_SECONDS_MAX:
-            self.reader.complain(item.mark, "`timeout` must be from 10 seconds to 7 days")
-            return None
-        return seconds
+        return read_terms(self.reader, item, self.vocabulary)
 
     # --- match and when ---------------------------------------------------------------------------
 

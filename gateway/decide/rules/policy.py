@@ -293,9 +293,18 @@ def _content_of_match(match: Match) -> dict[str, JsonValue]:
 def _content_of_terms(terms: ApprovalTerms | None) -> JsonValue:
     if terms is None:
         return None
-    return {
+    content: dict[str, JsonValue] = {
         "groups": terms.groups,
         "quorum": terms.quorum,
         "timeoutSeconds": terms.timeout_seconds,
         "witnessRequired": terms.witness_required,
     }
+    # Only where they are said, so that the revision of what doesn't say them stays what it was.
+    if terms.comment_required:
+        content["commentRequired"] = True
+    if terms.escalation is not None:
+        content["escalateTo"] = terms.escalation.groups
+        content["escalateAfterSeconds"] = terms.escalation.after_seconds
+    if terms.requester_labels:
+        content["requesterLabels"] = terms.requester_labels
+    return content

@@ -80,7 +80,10 @@ def approval(status: str = "PENDING", **changes: Any) -> dict[str, Any]:
         "expiresAt": "2025-11-21T04:40:00.123456Z",
         "resolvedBy": None,
         "comment": None,
-        "terms": {"groups": [], "quorum": 1},
+        "terms": {
+            "groups": [], "quorum": 1, "commentRequired": False, "escalateTo": [],
+            "escalateAfterSeconds": None, "requesterLabels": [],
+        },  # fmt: skip
     }
     return {"approval": {**fields, **changes}}
 

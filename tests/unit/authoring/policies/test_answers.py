@@ -158,6 +158,8 @@ def test_a_decision_in_full() -> None:
         "unresolved": None,
         "approval": {
             "groups": [], "quorum": 1, "timeout_seconds": 300, "witness_required": False,
+            "comment_required": False, "escalate_to": [], "escalate_after_seconds": None,
+            "requester_labels": [],
         },
         "obligations": ["approval"],
         "limits": [],
