@@ -73,6 +73,7 @@ class Fault(StrEnum):
     CHANNEL_UNFIT = "channel.unfit"
     CHANNELS_FULL = "channel.too_many"
     DELIVERY_PENDING = "delivery.pending"
+    LINK_USED = "link.used"
     RECORD_CONFLICT = "record.conflict"
     RECORD_GAP = "record.gap"
     RECORD_INVALID = "record.invalid"

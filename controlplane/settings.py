@@ -17,6 +17,8 @@ from gateway.model.errors import ConfigurationError, Problem
 
 PREFIX = "CHECKREIN_"
 
+SLACK_API_URL = "https://slack.com/api"
+
 Value = TypeVar("Value")
 
 
@@ -40,9 +42,25 @@ class BundleFilesSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class ReachingSettings:
+    """How people are reached. `public_url`: where they reach this control plane, for links; None:
+    where it listens. `secrets_key_file` None: the key is made and kept in the data directory.
+    `webhook_allow`: hosts, addresses and networks that are not public and may be sent to.
+    `first_channel`: a channel as the API takes it, added when the tenant has none of its name."""
+
+    public_url: str | None = None
+    secrets_key_file: Path | None = None
+    webhook_allow: tuple[str, ...] = ()
+    slack_api_url: str = SLACK_API_URL
+    first_channel: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class ControlSettings:
     """`approved_seconds_max`: how long an approval stays usable; 15 minutes let an agent that went
-    away come back, and are short enough that the world is still the one that was approved."""
+    away come back, and are short enough that the world is still the one that was approved.
+    `idempotency_seconds`: how long a repeated request gets the first answer; clients repeat within
+    seconds, and five minutes let one come back after a restart."""
 
     data_dir: Path | None
     database_url: str | None = field(default=None, repr=False)
@@ -50,9 +68,11 @@ class ControlSettings:
     api_port: int = 8080
     redis_url: str | None = field(default=None, repr=False)
     approved_seconds_max: float = 900.0
+    idempotency_seconds: float = 300.0
     log_level: str = "INFO"
     bootstrap: BootstrapKeys = BootstrapKeys()
     bundles: BundleFilesSettings = BundleFilesSettings()
+    reaching: ReachingSettings = ReachingSettings()
 
 
 def load_settings(environment: Mapping[str, str]) -> ControlSettings:
@@ -71,6 +91,7 @@ def load_settings(environment: Mapping[str, str]) -> ControlSettings:
         api_port=reader.read("API_PORT", _port, 8080),
         redis_url=reader.read("REDIS_URL", _url(("redis://", "rediss://", "unix://")), None),
         approved_seconds_max=reader.read("APPROVED_SECONDS_MAX", _seconds, 900.0),
+        idempotency_seconds=reader.read("IDEMPOTENCY_SECONDS", _seconds, 300.0),
         log_level=reader.read("LOG_LEVEL", _level, "INFO"),
         bootstrap=BootstrapKeys(
             *(
@@ -82,6 +103,13 @@ def load_settings(environment: Mapping[str, str]) -> ControlSettings:
             reader.read("BUNDLE_KEY_FILE", Path, None),
             reader.read("BOOTSTRAP_POLICIES", _paths, ()),
             reader.read("BOOTSTRAP_MAPPERS", _paths, ()),
+        ),
+        reaching=ReachingSettings(
+            reader.read("PUBLIC_URL", _base_url, None),
+            reader.read("SECRETS_KEY_FILE", Path, None),
+            reader.read("WEBHOOK_ALLOW", _listed, ()),
+            reader.read("SLACK_API_URL", _base_url, SLACK_API_URL),
+            reader.read("BOOTSTRAP_CHANNEL", str, None),
         ),
     )
     if data_dir is None and database_url is None:
@@ -144,6 +172,16 @@ def _level(text: str) -> str:
 def _paths(text: str) -> tuple[Path, ...]:
     """Files and folders, separated as in PATH."""
     return tuple(Path(part) for part in text.split(os.pathsep) if part)
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _base_url(text: str) -> str:
+    if not text.startswith(("https://", "http://")) or not text.isprintable() or " " in text:
+        raise ValueError("does not begin with https:// or http://")
+    return text.rstrip("/")
 
 
 def _key(text: str) -> str | None:

@@ -54,6 +54,7 @@ PROBLEMS: Mapping[Fault, Problem] = MappingProxyType(
         Fault.CHANNEL_SEALED: Problem(409, "FAILED_PRECONDITION", "CHANNEL_SEALED"),
         Fault.CHANNEL_UNFIT: Problem(409, "FAILED_PRECONDITION", "CHANNEL_UNFIT"),
         Fault.DELIVERY_PENDING: Problem(409, "FAILED_PRECONDITION", "DELIVERY_PENDING"),
+        Fault.LINK_USED: Problem(409, "FAILED_PRECONDITION", "LINK_USED"),
         Fault.RECORD_CONFLICT: Problem(409, "RECORD_CONFLICT"),
         Fault.RECORD_GAP: Problem(409, "RECORD_GAP"),
         Fault.RUN_EXISTS: Problem(409, "ALREADY_EXISTS", "RUN_EXISTS"),

@@ -14,8 +14,6 @@ from controlplane.notify.slack_message import message_of
 from controlplane.notify.webhook import retry_after_seconds
 from gateway.model.codec import JsonValue
 
-API_URL: Final = "https://slack.com/api/"
-
 DIALOG_SECONDS_MAX: Final = 2.5
 """Slack forgets what a click may open after three seconds."""
 
@@ -41,7 +39,7 @@ class SlackAt:
 class SlackApi:
     """`url` is the operator's: Slack's own, or a government's instance of it."""
 
-    def __init__(self, url: str = API_URL) -> None:
+    def __init__(self, url: str) -> None:
         self._url = url if url.endswith("/") else url + "/"
 
     async def send(

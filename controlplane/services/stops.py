@@ -62,6 +62,8 @@ class StopService:
         row = await self._store.insert(caller.tenant_id, scope, name, signature)
         self._metrics.stops.labels("pulled").inc()
         await self._bus.publish(Topic.STOPS, str(caller.tenant_id))
+        # It is an incident too; the database opens that with it.
+        await self._bus.publish(Topic.EVENTS, str(caller.tenant_id))
         return row
 
     async def lift(
@@ -78,7 +80,7 @@ class StopService:
                 raise ControlFault(Fault.NOT_FOUND, "there is no such stop")
             raise ControlFault(Fault.STOP_LIFTED, "this stop is lifted already")
         self._metrics.stops.labels("lifted").inc()
-        await self._bus.publish(Topic.STOPS, str(caller.tenant_id))
+        await self._tell(caller.tenant_id)
         return row
 
     async def in_force(
@@ -103,11 +105,27 @@ class StopService:
             REREAD_SECONDS,
         )
 
+    async def get(self, caller: Caller, stop_id: uuid.UUID) -> StopRow:
+        """One stop, lifted or not.
+
+        Raises:
+            ControlFault: NOT_FOUND.
+        """
+        row = await self._store.get(caller.tenant_id, stop_id)
+        if row is None:
+            raise ControlFault(Fault.NOT_FOUND, "there is no such stop")
+        return row
+
     async def history(
         self, caller: Caller, before: int | None, count_max: int
     ) -> Sequence[StopRow]:
         """Every stop there ever was, newest first."""
         return await self._store.history(caller.tenant_id, before, count_max)
+
+    async def _tell(self, tenant_id: uuid.UUID) -> None:
+        """Wake the gateways, and those who follow what happens."""
+        await self._bus.publish(Topic.STOPS, str(tenant_id))
+        await self._bus.publish(Topic.EVENTS, str(tenant_id))
 
 
 def _signature(caller: Caller, by: str | None, reason: str) -> Signature:

@@ -16,6 +16,9 @@ from controlplane.store.queries import load_queries
 
 _SQL = load_queries("deliveries")
 
+REFERENCES_MAX = 5
+"""A question is posted once, and once more when it escalates; the rest was sent again by hand."""
+
 
 class DeliveryStatus(StrEnum):
     """SKIPPED: there was nothing left to say. DEAD: given up; a person may send it again."""
@@ -135,12 +138,14 @@ class DeliveryStore:
         )
         return row is not None
 
-    async def reference_of(
+    async def references_of(
         self, tenant_id: uuid.UUID, channel_id: uuid.UUID, subject_id: str
-    ) -> str | None:
-        """What the message about a thing is called in a channel; None before there is one."""
-        row = await self._database.row(_SQL["reference_of"], tenant_id, channel_id, subject_id)
-        return None if row is None else row["reference"]
+    ) -> Sequence[str]:
+        """What the messages about a thing are called in a channel, oldest first."""
+        rows = await self._database.rows(
+            _SQL["references_of"], tenant_id, channel_id, subject_id, REFERENCES_MAX
+        )
+        return [row["reference"] for row in rows]
 
     async def give_up(self, tenant_id: uuid.UUID, channel_id: uuid.UUID) -> None:
         """End what is still to be sent to a channel."""

@@ -64,12 +64,12 @@ set due_at = clock_timestamp() + make_interval(secs => $3), problem = $4
 where delivery_id = $1 and attempts = $2 and status = 'PENDING'
 returning delivery_id
 
--- name: reference_of
--- What the message about a thing is called in a channel, once there is one.
+-- name: references_of
+-- What the messages about a thing are called in a channel.
 select reference from deliveries
 where tenant_id = $1 and channel_id = $2 and subject_id = $3 and recipient = ''
   and reference is not null
-order by delivery_seq limit 1
+order by delivery_seq limit $4
 
 -- name: give_up
 -- Nothing is sent to a channel that is removed.
