@@ -1,7 +1,8 @@
 """Who calls, and what the caller may do: keys, permissions, and the one question "may they?".
 
-A key is `cr_<role>_<43 characters>`; what is stored, compared and logged is its SHA-256 or its
-first characters, never the key.
+A key is `cr_<5 characters>_<role>_<43 characters>`; what is stored, compared and logged is its
+SHA-256 or its first eight characters, by which people tell keys apart, never the key. Keys of
+another form, such as an operator's own, are as good.
 """
 
 from __future__ import annotations
@@ -21,6 +22,10 @@ KEY_BYTES = 32
 
 KEY_START = "cr_"
 KEY_PREFIX_LENGTH = 8
+_MARK_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
+_MARK_LENGTH = KEY_PREFIX_LENGTH - len(KEY_START)
+"""Read aloud and typed without doubt; 28 million marks are enough to tell a tenant's keys apart."""
+
 KEY_LENGTH_MAX = 200
 
 _ROLE = re.compile(r"^[a-z]{1,16}$")
@@ -78,7 +83,8 @@ def may(caller: Caller, needed: frozenset[Permission]) -> bool:
 def mint_key(role: str) -> str:
     """Make a new key. `role` is for people who find one."""
     assert _ROLE.match(role)
-    return f"{KEY_START}{role}_{secrets.token_urlsafe(KEY_BYTES)}"
+    mark = "".join(secrets.choice(_MARK_LETTERS) for _ in range(_MARK_LENGTH))
+    return f"{KEY_START}{mark}_{role}_{secrets.token_urlsafe(KEY_BYTES)}"
 
 
 def hash_key(key: str) -> bytes:

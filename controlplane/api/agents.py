@@ -8,6 +8,8 @@ from typing import Annotated
 from aiohttp import web
 from pydantic import Field, StringConstraints
 
+from controlplane.api.contract import At, Id, View
+from controlplane.api.pages import PageQuery, parse_text_cursor, text_cursor
 from controlplane.api.parsing import (
     Body,
     Query,
@@ -42,29 +44,75 @@ class DirectoryQuery(Query):
     waitSeconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0
 
 
-class NoQuery(Query):
-    pass
+class ListQuery(PageQuery):
+    enabled: bool | None = None
+
+
+class AgentView(View):
+    agentId: Id
+    name: str
+    labels: dict[str, str]
+    enabled: bool
+    createdAt: At
+
+
+class AgentAnswer(View):
+    agent: AgentView
+
+
+class MadeAgentAnswer(View):
+    """`key` is shown this once."""
+
+    agent: AgentView
+    key: str
+
+
+class AgentsAnswer(View):
+    agents: list[AgentView]
+    nextCursor: str | None
+
+
+class KnownAgentView(View):
+    """An enabled agent; `keyHashes` are the SHA-256 of its valid keys."""
+
+    agentId: Id
+    name: str
+    labels: dict[str, str]
+    keyHashes: list[str]
+    enabled: bool
+
+
+class DirectoryAnswer(View):
+    agents: list[KnownAgentView]
+    revision: str
 
 
 async def create(call: Call) -> web.Response:
+    """Make an agent with a first key, which is shown this once."""
     body = await parse_body(call.http, CreateBody)
     agent, key = await call.services.agents.create(call.caller, body.name, body.labels)
     return answer({"agent": _render(agent), "key": key}, 201)
 
 
 async def list_(call: Call) -> web.Response:
-    parse_query(call.http, NoQuery)
-    agents = await call.services.agents.list(call.caller)
-    return answer({"agents": [_render(agent) for agent in agents]})
+    """List agents by name."""
+    query = parse_query(call.http, ListQuery)
+    place = parse_text_cursor(query.cursor, 1)
+    after = None if place is None else place[0]
+    agents = await call.services.agents.list(call.caller, after, query.enabled, query.limit)
+    following = text_cursor([agents[-1].name]) if len(agents) >= query.limit else None
+    return answer({"agents": [_render(agent) for agent in agents], "nextCursor": following})
 
 
 async def change(call: Call) -> web.Response:
+    """Let an agent send traffic, or no longer."""
     body = await parse_body(call.http, ChangeBody)
     agent = await call.services.agents.set_enabled(call.caller, parse_id(call.http), body.enabled)
     return answer({"agent": _render(agent)})
 
 
 async def directory(call: Call) -> web.Response:
+    """Read, or await, who may send traffic."""
     query = parse_query(call.http, DirectoryQuery)
     found = await call.services.agents.directory(
         call.caller, query.revision, query.waitSeconds, call.is_gone
@@ -83,11 +131,23 @@ async def directory(call: Call) -> web.Response:
 
 
 ROUTES = (
-    route("POST", "/v1/agents", create, Permission.AGENT_WRITE, Permission.ADMIN),
-    route("GET", "/v1/agents", list_, Permission.AGENT_READ, Permission.ADMIN),
-    route("GET", "/v1/agents/directory", directory, Permission.GATEWAY),
-    route("PATCH", "/v1/agents/{id}", change, Permission.AGENT_WRITE, Permission.ADMIN),
-)
+    route(
+        "POST", "/v1/agents", create, Permission.AGENT_WRITE, Permission.ADMIN,
+        body=CreateBody, answers={201: MadeAgentAnswer},
+    ),
+    route(
+        "GET", "/v1/agents", list_, Permission.AGENT_READ, Permission.ADMIN,
+        query=ListQuery, answers=AgentsAnswer,
+    ),
+    route(
+        "GET", "/v1/agents/directory", directory, Permission.GATEWAY,
+        query=DirectoryQuery, answers=DirectoryAnswer,
+    ),
+    route(
+        "PATCH", "/v1/agents/{id}", change, Permission.AGENT_WRITE, Permission.ADMIN,
+        body=ChangeBody, answers=AgentAnswer,
+    ),
+)  # fmt: skip
 
 
 def _render(agent: AgentRow) -> dict[str, JsonValue]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
@@ -9,13 +10,24 @@ from aiohttp import web
 from pydantic import AfterValidator, Field, StringConstraints
 
 from controlplane.api.contract import At, Body, Id, View
-from controlplane.api.parsing import NoBody, parse_body, parse_id, timestamp
+from controlplane.api.pages import PageQuery, bad_cursor, parse_text_cursor, text_cursor
+from controlplane.api.parsing import (
+    NoBody,
+    Short,
+    parse_body,
+    parse_id,
+    parse_query,
+    timestamp,
+)
 from controlplane.api.routing import Call, answer, route
-from controlplane.auth import Permission
-from controlplane.store.keys import ListedKey
+from controlplane.auth import Permission, key_prefix
+from controlplane.store.keys import KeyFilter, ListedKey
 from gateway.model.codec import JsonValue
 
 EXPIRES_SECONDS_MAX = 10 * 366 * 86_400
+
+GRACE_SECONDS_MAX = 7 * 86_400
+"""A secret that is known to be old is not needed for more than a week."""
 
 KeyName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._@+-]{0,127}$")]
 Group = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
@@ -39,6 +51,20 @@ class CreateBody(Body):
     expiresInSeconds: Annotated[int, Field(ge=60, le=EXPIRES_SECONDS_MAX)] | None = None
 
 
+class RotateBody(Body):
+    """For `graceSeconds` the secret before is as good: time to bring the new one to where it is
+    used."""
+
+    graceSeconds: Annotated[int, Field(ge=0, le=GRACE_SECONDS_MAX)] = 0
+
+
+class ListQuery(PageQuery):
+    """`valid`: true for keys in force, false for those that are revoked or expired."""
+
+    valid: bool | None = None
+    name: Short | None = None
+
+
 class KeyView(View):
     keyId: Id
     name: str
@@ -50,6 +76,7 @@ class KeyView(View):
     expiresAt: At | None
     revokedAt: At | None
     lastUsedAt: At | None
+    rotatedAt: At | None
 
 
 class KeyAnswer(View):
@@ -58,6 +85,7 @@ class KeyAnswer(View):
 
 class KeysAnswer(View):
     keys: list[KeyView]
+    nextCursor: str | None
 
 
 class MadeKeyAnswer(View):
@@ -65,10 +93,12 @@ class MadeKeyAnswer(View):
 
     keyId: Id
     name: str
+    prefix: str
     key: str
 
 
 async def create(call: Call) -> web.Response:
+    """Make a key; it is shown this once."""
     body = await parse_body(call.http, CreateBody)
     permissions = tuple(dict.fromkeys(body.permissions))
     is_gateway = Permission.GATEWAY in permissions
@@ -83,14 +113,30 @@ async def create(call: Call) -> web.Response:
         groups=tuple(dict.fromkeys(body.groups)),
         expires_at=expires_at,
     )
-    return answer({"keyId": str(key_id), "name": body.name, "key": key}, 201)
+    return answer(_made(str(key_id), body.name, key), 201)
 
 
 async def list_(call: Call) -> web.Response:
-    return answer({"keys": [_render(key) for key in await call.services.keys.list(call.caller)]})
+    """List keys, the newest first."""
+    query = parse_query(call.http, ListQuery)
+    wanted = KeyFilter(_after(query.cursor), query.valid, query.name)
+    rows = await call.services.keys.list(call.caller, wanted, query.limit)
+    last = rows[-1] if len(rows) >= query.limit else None
+    following = text_cursor((timestamp(last.created_at) or "", str(last.key_id))) if last else None
+    return answer({"keys": [_render(key) for key in rows], "nextCursor": following})
+
+
+async def rotate(call: Call) -> web.Response:
+    """Give a key another secret; it is shown this once."""
+    body = await parse_body(call.http, RotateBody)
+    rotated, key = await call.services.keys.rotate(
+        call.caller, parse_id(call.http), body.graceSeconds
+    )
+    return answer(_made(str(rotated.key_id), rotated.name, key))
 
 
 async def revoke(call: Call) -> web.Response:
+    """End a key at once."""
     return answer(
         {"key": _render(await call.services.keys.revoke(call.caller, parse_id(call.http)))}
     )
@@ -101,12 +147,34 @@ ROUTES = (
         "POST", "/v1/keys", create, Permission.ADMIN,
         body=CreateBody, answers={201: MadeKeyAnswer},
     ),
-    route("GET", "/v1/keys", list_, Permission.ADMIN, answers=KeysAnswer),
+    route("GET", "/v1/keys", list_, Permission.ADMIN, query=ListQuery, answers=KeysAnswer),
+    route(
+        "POST",
+        "/v1/keys/{id}/rotate",
+        rotate,
+        Permission.ADMIN,
+        body=RotateBody,
+        answers=MadeKeyAnswer,
+    ),
     route(
         "POST", "/v1/keys/{id}/revoke", revoke, Permission.ADMIN,
         body=NoBody, answers=KeyAnswer,
     ),
 )  # fmt: skip
+
+
+def _after(cursor: str | None) -> tuple[datetime, uuid.UUID] | None:
+    place = parse_text_cursor(cursor, 2)
+    if place is None:
+        return None
+    try:
+        return datetime.strptime(place[0], "%Y-%m-%dT%H:%M:%S.%f%z"), uuid.UUID(place[1])
+    except ValueError:
+        raise bad_cursor() from None
+
+
+def _made(key_id: str, name: str, key: str) -> dict[str, JsonValue]:
+    return {"keyId": key_id, "name": name, "prefix": key_prefix(key), "key": key}
 
 
 def _render(key: ListedKey) -> dict[str, JsonValue]:
@@ -121,4 +189,5 @@ def _render(key: ListedKey) -> dict[str, JsonValue]:
         "expiresAt": timestamp(key.expires_at),
         "revokedAt": timestamp(key.revoked_at),
         "lastUsedAt": timestamp(key.last_used_at),
+        "rotatedAt": timestamp(key.rotated_at),
     }

@@ -27,7 +27,7 @@ IDEMPOTENCY_KEY_LENGTH_MAX = 255
 Schema = dict[str, Any]
 
 _READING = (400, 401, 403, 404, 422, 429, 503)
-_WRITING = (*_READING, 408, 409, 413)
+_WRITING = (*_READING, 408, 409, 412, 413)
 """What any route may refuse with. 500 is not among them: it is a bug of ours, not an answer."""
 
 _BODIED = frozenset({"POST", "PUT", "PATCH"})

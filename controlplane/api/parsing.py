@@ -18,7 +18,8 @@ from controlplane.faults import ControlFault, Fault
 
 __all__ = [
     "SHORT_LENGTH_MAX", "TEXT_LENGTH_MAX", "Body", "Digest", "Name", "NoBody", "NoQuery", "Query",
-    "Short", "Text", "parse_body", "parse_id", "parse_query", "read_body", "timestamp",
+    "Short", "Text", "parse_body", "parse_id", "parse_query", "read_body", "storable",
+    "timestamp",
 ]  # fmt: skip
 
 BODY_SECONDS_MAX = 15.0
@@ -28,23 +29,24 @@ TEXT_LENGTH_MAX = 8 * 1024
 
 
 class NoBody(Body):
-    """Of routes whose path says all. Nothing at all says the same as `{}`."""
+    """Of routes whose path says all, and the base of bodies that may be left out. Nothing at all
+    says the same as `{}`."""
 
 
 class NoQuery(Query):
     """Of routes without parameters."""
 
 
-def _storable(text: str) -> str:
+def storable(text: str) -> str:
     """PostgreSQL's text holds no NUL; what an agent put there is shown as a replacement. The act
     itself is bound by its digest, not by these words."""
     return text.replace("\0", "\ufffd")
 
 
-Text = Annotated[str, StringConstraints(max_length=TEXT_LENGTH_MAX), AfterValidator(_storable)]
-Short = Annotated[str, StringConstraints(max_length=SHORT_LENGTH_MAX), AfterValidator(_storable)]
+Text = Annotated[str, StringConstraints(max_length=TEXT_LENGTH_MAX), AfterValidator(storable)]
+Short = Annotated[str, StringConstraints(max_length=SHORT_LENGTH_MAX), AfterValidator(storable)]
 Name = Annotated[
-    str, StringConstraints(min_length=1, max_length=SHORT_LENGTH_MAX), AfterValidator(_storable)
+    str, StringConstraints(min_length=1, max_length=SHORT_LENGTH_MAX), AfterValidator(storable)
 ]
 Digest = Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]
 
@@ -63,7 +65,7 @@ async def parse_body(
     contract = request.get(CONTRACT)
     assert contract is None or contract.body is model, "INVARIANT(true-contract)"
     data = await read_body(request, bytes_max)
-    if not data and model is NoBody:
+    if not data and issubclass(model, NoBody):
         return model()
     try:
         return model.model_validate_json(data)

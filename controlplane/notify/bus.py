@@ -30,11 +30,15 @@ RECONNECT_SECONDS = 0.5
 START_SECONDS_MAX = 2.0
 """How long a start waits for the channel before it goes on without."""
 
+ANY_KEY = "*"
+"""Subscribed to, it hears every key of a topic; no thing has it as its own."""
+
 
 class Topic(StrEnum):
     """APPROVAL: one approval changed (its id). RECORDS: a tenant got new records (tenant id).
     AGENTS: a tenant's directory changed (tenant id). STOPS: a tenant's stops changed (tenant id).
-    BUNDLES: a tenant has a new bundle (tenant id). EVENTS: something that is followed changed
+    BUNDLES: a tenant has a new bundle (tenant id). KEYS: a key ended or has another secret (its
+    id). EVENTS: something that is followed changed
     (tenant id); who changes such a thing publishes this too."""
 
     APPROVAL = "approval"
@@ -42,6 +46,7 @@ class Topic(StrEnum):
     AGENTS = "agents"
     STOPS = "stops"
     BUNDLES = "bundles"
+    KEYS = "keys"
     EVENTS = "events"
 
 
@@ -142,8 +147,9 @@ class ChannelBus:
                 subscription.wake()
 
     def _wake(self, topic: str, key: str) -> None:
-        for subscription in self._waiting.get((topic, key), ()):
-            subscription.wake()
+        for place in ((topic, key), (topic, ANY_KEY)):
+            for subscription in self._waiting.get(place, ()):
+                subscription.wake()
 
     def _ready(self) -> None:
         self._listening.set()

@@ -15,7 +15,7 @@ from controlplane.services.keys import KeyService
 from controlplane.services.waiting import WaitingRoom
 from controlplane.store.agents import AgentRow, AgentStore, DirectoryRow
 
-AGENT_LIST_COUNT_MAX = 10_000
+LIST_COUNT_MAX = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +50,15 @@ class AgentService:
         await self._bus.publish(Topic.AGENTS, str(caller.tenant_id))
         return agent, key
 
-    async def list(self, caller: Caller) -> Sequence[AgentRow]:
-        return await self._store.list(caller.tenant_id, AGENT_LIST_COUNT_MAX)
+    async def list(
+        self,
+        caller: Caller,
+        after: str | None = None,
+        enabled: bool | None = None,
+        count_max: int = LIST_COUNT_MAX,
+    ) -> Sequence[AgentRow]:
+        """By name; `after` is the last name of the page before."""
+        return await self._store.list(caller.tenant_id, after, enabled, count_max)
 
     async def set_enabled(self, caller: Caller, agent_id: uuid.UUID, enabled: bool) -> AgentRow:
         """Let an agent send traffic, or no longer: its keys leave the directory at once.

@@ -76,6 +76,9 @@ class GatewayService:
         except ControlFault:
             self._noted.pop(place, None)
 
-    async def list(self, caller: Caller) -> Fleet:
+    async def list(
+        self, caller: Caller, after: str | None = None, count_max: int = GATEWAYS_MAX
+    ) -> Fleet:
+        """By id; `after` is the last id of the page before."""
         newest = await self._bundles.newest(caller.tenant_id)
-        return Fleet(await self._store.list(caller.tenant_id, GATEWAYS_MAX), newest)
+        return Fleet(await self._store.list(caller.tenant_id, after, count_max), newest)

@@ -17,7 +17,7 @@ from controlplane.auth import (
 )
 from controlplane.faults import ControlFault, Fault
 from controlplane.notify.bus import Bus, Topic
-from controlplane.store.keys import KeyRow, KeyStore, ListedKey, NewKey
+from controlplane.store.keys import KeyFilter, KeyRow, KeyStore, ListedKey, NewKey
 from controlplane.store.tenancy import acting_for, acting_for_everybody
 
 TOUCH_SECONDS = 60.0
@@ -26,6 +26,22 @@ TOUCH_SECONDS = 60.0
 TOUCHED_COUNT_MAX = 10_000
 
 KEY_LIST_COUNT_MAX = 10_000
+
+OWN_GRACE_SECONDS_MIN = 60
+
+MINT_ATTEMPTS_MAX = 5
+
+WATCH_SECONDS_MAX = 3600.0
+"""Longer than any request: a watch looks again when it is told to."""
+
+ALL_KEYS = KeyFilter()
+
+
+def role_of(permissions: Sequence[str]) -> str:
+    """What a key says of itself to who finds it."""
+    if Permission.AGENT in permissions:
+        return "agent"
+    return "gateway" if Permission.GATEWAY in permissions else "person"
 
 
 class KeyService:
@@ -65,7 +81,7 @@ class KeyService:
         expires_at: datetime | None = None,
     ) -> tuple[uuid.UUID, str]:
         """Mint a key and store its hash; its id, and the key, which nobody can read again."""
-        key = mint_key(role)
+        key = await self._mint(tenant_id, role)
         new = NewKey(
             tenant_id,
             name,
@@ -80,9 +96,42 @@ class KeyService:
         assert stored is not None, "a fresh key can't exist already"
         return stored, key
 
-    async def list(self, caller: Caller) -> Sequence[ListedKey]:
+    async def list(
+        self,
+        caller: Caller,
+        wanted: KeyFilter = ALL_KEYS,
+        count_max: int = KEY_LIST_COUNT_MAX,
+    ) -> Sequence[ListedKey]:
         """Newest first; never a key itself."""
-        return await self._store.list(caller.tenant_id, KEY_LIST_COUNT_MAX)
+        return await self._store.list(caller.tenant_id, wanted, count_max)
+
+    async def rotate(
+        self, caller: Caller, key_id: uuid.UUID, grace_seconds: float
+    ) -> tuple[ListedKey, str]:
+        """Give a key another secret, which is given out this once. It stays the same key: whose it
+        is, what it may do, and what was answered with it.
+
+        Raises:
+            ControlFault: NOT_FOUND; KEY_OVER for a revoked or expired one; KEY_IN_USE for the
+                caller's own without a grace in which a lost answer can be mended.
+        """
+        if key_id == caller.key_id and grace_seconds < OWN_GRACE_SECONDS_MIN:
+            raise ControlFault(
+                Fault.KEY_IN_USE,
+                f"a key that rotates itself needs `graceSeconds` of at least "
+                f"{OWN_GRACE_SECONDS_MIN}: a lost answer would lock you out",
+            )
+        known = await self._store.get(caller.tenant_id, key_id)
+        if known is None:
+            raise ControlFault(Fault.NOT_FOUND, "there is no such key")
+        key = await self._mint(caller.tenant_id, role_of(known.permissions))
+        rotated = await self._store.rotate(
+            caller.tenant_id, key_id, hash_key(key), key_prefix(key), grace_seconds
+        )
+        if rotated is None:
+            raise ControlFault(Fault.KEY_OVER, "this key is revoked or has expired; make a new one")
+        await self._tell(caller, rotated)
+        return rotated, key
 
     async def revoke(self, caller: Caller, key_id: uuid.UUID) -> ListedKey:
         """End a key. Its holder is refused from the next call on, and gateways are told of an
@@ -96,9 +145,34 @@ class KeyService:
         revoked = await self._store.revoke(caller.tenant_id, key_id)
         if revoked is None:
             raise ControlFault(Fault.NOT_FOUND, "there is no such key")
-        if revoked.agent is not None:
-            await self._bus.publish(Topic.AGENTS, str(caller.tenant_id))
+        await self._tell(caller, revoked)
         return revoked
+
+    async def wait_until_over(self, caller: Caller, key: str) -> None:
+        """Return when a key is no longer what it was: for requests that are being answered. A
+        message that is lost costs nothing for good: `authenticate` is asked before an answer."""
+        with self._bus.subscribe(Topic.KEYS, str(caller.key_id)) as subscription:
+            while True:
+                try:
+                    await self.authenticate(key)
+                except ControlFault as fault:
+                    if fault.fault is Fault.UNAUTHENTICATED:
+                        return
+                await subscription.wait(WATCH_SECONDS_MAX)
+
+    async def _tell(self, caller: Caller, changed: ListedKey) -> None:
+        """Whoever waits with this key, and the gateways where it is an agent's."""
+        await self._bus.publish(Topic.KEYS, str(changed.key_id))
+        if changed.agent is not None:
+            await self._bus.publish(Topic.AGENTS, str(caller.tenant_id))
+
+    async def _mint(self, tenant_id: uuid.UUID, role: str) -> str:
+        """A key whose first characters no other key of the tenant has."""
+        for _ in range(MINT_ATTEMPTS_MAX):
+            key = mint_key(role)
+            if not await self._store.has_prefix(tenant_id, key_prefix(key)):
+                return key
+        return mint_key(role)
 
     async def _touch(self, key_id: uuid.UUID) -> None:
         now = time.monotonic()

@@ -47,8 +47,11 @@ class AgentStore:
     async def find(self, tenant_id: uuid.UUID, name: str) -> AgentRow | None:
         return _maybe(await self._database.row(_SQL["find"], tenant_id, name))
 
-    async def list(self, tenant_id: uuid.UUID, count_max: int) -> Sequence[AgentRow]:
-        rows = await self._database.rows(_SQL["list"], tenant_id, count_max)
+    async def list(
+        self, tenant_id: uuid.UUID, after: str | None, enabled: bool | None, count_max: int
+    ) -> Sequence[AgentRow]:
+        """By name; `after` is the last name of the page before."""
+        rows = await self._database.rows(_SQL["list"], tenant_id, after, enabled, count_max)
         return [_row(row) for row in rows]
 
     async def set_enabled(

@@ -48,9 +48,11 @@ class GatewayStore:
         async with self._database.connection() as connection:
             await connection.execute(_SQL["forget"], tenant_id, silent_seconds_min)
 
-    async def list(self, tenant_id: uuid.UUID, count_max: int) -> Sequence[GatewayRow]:
-        """The gateways by id."""
-        rows = await self._database.rows(_SQL["list"], tenant_id, count_max)
+    async def list(
+        self, tenant_id: uuid.UUID, after: str | None, count_max: int
+    ) -> Sequence[GatewayRow]:
+        """The gateways by id; `after` is the last id of the page before."""
+        rows = await self._database.rows(_SQL["list"], tenant_id, after, count_max)
         return [
             GatewayRow(
                 row["gateway_id"],

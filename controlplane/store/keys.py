@@ -52,6 +52,16 @@ class ListedKey:
     expires_at: datetime | None
     revoked_at: datetime | None
     last_used_at: datetime | None
+    rotated_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class KeyFilter:
+    """`after` is the last key of the page before: when it was made, and its id."""
+
+    after: tuple[datetime, uuid.UUID] | None = None
+    is_valid: bool | None = None
+    name: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +100,40 @@ class KeyStore:
         )
         return None if row is None else row["key_id"]
 
-    async def list(self, tenant_id: uuid.UUID, count_max: int) -> Sequence[ListedKey]:
+    async def has_prefix(self, tenant_id: uuid.UUID, prefix: str) -> bool:
+        """Whether a key of the tenant begins like this already."""
+        row = await self._database.row(_SQL["has_prefix"], tenant_id, prefix)
+        return bool(row["has"])
+
+    async def list(
+        self, tenant_id: uuid.UUID, wanted: KeyFilter, count_max: int
+    ) -> Sequence[ListedKey]:
         """Newest first, the revoked ones too."""
-        return [
-            _listed(row) for row in await self._database.rows(_SQL["list"], tenant_id, count_max)
-        ]
+        at, key_id = wanted.after or (None, None)
+        rows = await self._database.rows(
+            _SQL["list"], tenant_id, at, key_id, wanted.is_valid, wanted.name, count_max
+        )
+        return [_listed(row) for row in rows]
+
+    async def get(self, tenant_id: uuid.UUID, key_id: uuid.UUID) -> ListedKey | None:
+        """A key, valid or not."""
+        row = await self._database.row(_SQL["get"], tenant_id, key_id)
+        return None if row is None else _listed(row)
+
+    async def rotate(
+        self,
+        tenant_id: uuid.UUID,
+        key_id: uuid.UUID,
+        key_hash: bytes,
+        prefix: str,
+        grace_seconds: float,
+    ) -> ListedKey | None:
+        """Give a valid key another secret; those before it end after `grace_seconds` at the latest.
+        None when there is no such key, or it is over."""
+        row = await self._database.row(
+            _SQL["rotate"], tenant_id, key_id, key_hash, prefix, grace_seconds
+        )
+        return None if row is None else _listed(row)
 
     async def revoke(self, tenant_id: uuid.UUID, key_id: uuid.UUID) -> ListedKey | None:
         """End a key for good; a second time changes nothing. None when there is none."""
@@ -102,7 +141,7 @@ class KeyStore:
         return None if row is None else _listed(row)
 
     async def owner_of(self, key_hash: bytes) -> KeyOwner | None:
-        """Whose key it is, valid or not."""
+        """Whose key it is, valid or not; a secret that was rotated out counts as revoked."""
         row = await self._database.row(_SQL["owner_of_hash"], key_hash)
         if row is None:
             return None
@@ -110,7 +149,7 @@ class KeyStore:
             row["tenant_id"],
             tuple(row["permissions"]),
             row["agent_id"],
-            row["revoked_at"] is not None,
+            row["is_revoked"],
         )
 
     async def touch(self, key_id: uuid.UUID) -> None:
@@ -158,4 +197,5 @@ def _listed(row: Row) -> ListedKey:
         row["expires_at"],
         row["revoked_at"],
         row["last_used_at"],
+        row["rotated_at"],
     )

@@ -31,7 +31,7 @@ def list_(data_dir_path: Path | None, json_wanted: bool) -> None:
     from gateway.cli.output import Column
 
     api, out = open_session(data_dir_path, json_wanted)
-    found = api.get("/v1/agents")["agents"]
+    found = api.pages("/v1/agents", "agents")
     if out.as_json:
         out.emit({"agents": found})
         return

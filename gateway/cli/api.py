@@ -31,6 +31,9 @@ REFUSAL_BYTES_MAX = 2 * 1024 * 1024
 PAGE_RECORDS = 1000
 """How many records are fetched at once: the most that the API gives."""
 
+PAGE_THINGS = 500
+"""How many of any other list."""
+
 Json = dict[str, Any]
 
 _ADVICE = {
@@ -48,6 +51,7 @@ _ADVICE_OF_CODE = {
     "BUNDLE_NO_KEY": "make one with `openssl genpkey -algorithm ed25519`, for the control plane",
     "BUNDLE_UNVERIFIED": "publish them with `checkrein bundles publish PATH`",
     "FAILED_PRECONDITION": "",
+    "KEY_OVER": "make a new one with `checkrein keys create NAME`",
     "STOPS_FULL": "`checkrein stops` shows them",
     "STOP_LIFTED": "`checkrein stops --all` shows by whom",
 }
@@ -116,6 +120,17 @@ class Api:
             if len(page["records"]) < PAGE_RECORDS:
                 return
             cursor = page["nextCursor"]
+
+    def pages(self, path: str, name: str, query: Mapping[str, object] | None = None) -> list[Json]:
+        """All that a list has, page by page; `name` is the list's field."""
+        found: list[Json] = []
+        cursor: object = None
+        while True:
+            page = self.get(path, {"limit": PAGE_THINGS, **(query or {}), "cursor": cursor})
+            found += page[name]
+            cursor = page.get("nextCursor")
+            if cursor is None:
+                return found
 
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):

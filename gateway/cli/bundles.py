@@ -268,11 +268,11 @@ def gateways(data_dir_path: Path | None, json_wanted: bool) -> None:
     from gateway.cli.output import Column
 
     api, out = open_session(data_dir_path, json_wanted)
-    answer = api.get("/v1/gateways")
+    current = api.get("/v1/gateways", {"limit": 1})["current"]
+    answer = {"gateways": api.pages("/v1/gateways", "gateways"), "current": current}
     if out.as_json:
         out.emit(answer)
         return
-    current = answer["current"]
     if current is None:
         out.say("Nothing is published yet.")
     else:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -21,6 +23,7 @@ PERMISSIONS = (
 Examples:
   checkrein keys create alice --group finance
   checkrein keys list
+  checkrein keys rotate 3f2a1b90-... --grace-minutes 60
   checkrein keys revoke 3f2a1b90-...
 """
 )
@@ -40,13 +43,14 @@ def list_(data_dir_path: Path | None, json_wanted: bool) -> None:
     from gateway.cli.output import Column
 
     api, out = open_session(data_dir_path, json_wanted)
-    found = api.get("/v1/keys")["keys"]
+    found = api.pages("/v1/keys", "keys")
     if out.as_json:
         out.emit({"keys": found})
         return
     out.table(
         (
             Column("ID", is_fixed=True),
+            Column("BEGINS", is_fixed=True),
             Column("NAME"),
             Column("PERMISSIONS"),
             Column("GROUPS"),
@@ -56,10 +60,11 @@ def list_(data_dir_path: Path | None, json_wanted: bool) -> None:
         (
             (
                 key["keyId"],
+                key["prefix"],
                 key["name"],
                 ", ".join(key["permissions"]),
                 ", ".join(key["groups"]),
-                "revoked" if key["revokedAt"] else "valid",
+                _state(key),
                 clock_time(key["lastUsedAt"]) if key["lastUsedAt"] else "never",
             )
             for key in found
@@ -109,6 +114,46 @@ def create(
     out.say(f"  {made['key']}", "bold")
 
 
+@keys.command(
+    epilog="Example: checkrein keys rotate 3f2a1b90-0000-0000-0000-000000000000 --grace-minutes 60"
+)
+@click.argument("key_id", metavar="ID")
+@click.option(
+    "--grace-minutes",
+    type=click.IntRange(0, 7 * 24 * 60),
+    default=0,
+    show_default=True,
+    help="How long the secret before stays good.",
+)
+@data_dir_option
+@json_option
+def rotate(key_id: str, grace_minutes: int, data_dir_path: Path | None, json_wanted: bool) -> None:
+    """Give a key another secret; it is shown this once.
+
+    It stays the same key: whose it is, what it may do, and what was answered with it. Where its
+    secret lies in a file of the data directory, the file gets the new one; a running `checkrein up`
+    reads it when it is started again. Revoke a key whose secret somebody else may know, and make a
+    new one: that ends its sessions too.
+    """
+    import urllib.parse
+
+    from gateway.cli.key_files import files_of_key, keep_key
+
+    place = urllib.parse.quote(key_id, safe="")
+    api, out = open_session(data_dir_path, json_wanted)
+    files = files_of_key(data_dir_path, api, key_id)
+    made = api.post(f"/v1/keys/{place}/rotate", {"graceSeconds": grace_minutes * 60})
+    for file in files:
+        keep_key(file, made["key"])
+    if out.as_json:
+        out.emit({**made, "files": [str(file) for file in files]})
+        return
+    out.say(f"The key of {made['name']}, shown this once:")
+    out.say(f"  {made['key']}", "bold")
+    for file in files:
+        out.say(f"It is in {file} too; start `checkrein up` again for its servers to use it.")
+
+
 @keys.command(epilog="Example: checkrein keys revoke 3f2a1b90-0000-0000-0000-000000000000")
 @click.argument("key_id", metavar="ID")
 @data_dir_option
@@ -124,3 +169,11 @@ def revoke(key_id: str, data_dir_path: Path | None, json_wanted: bool) -> None:
         out.emit(key)
         return
     out.say(f"The key of {key['name']} is revoked.", "green")
+
+
+def _state(key: dict[str, Any]) -> str:
+    if key["revokedAt"]:
+        return "revoked"
+    ends_at = key["expiresAt"]
+    is_over = ends_at is not None and datetime.fromisoformat(ends_at) <= datetime.now(UTC)
+    return "expired" if is_over else "valid"

@@ -39,7 +39,7 @@ def agent_key(data_dir: DataDir, api: Api, agent: str) -> str:
     file = agent_key_file(data_dir, agent)
     if file.is_file():
         return file.read_text().strip()
-    existing = {known["name"] for known in api.get("/v1/agents")["agents"]}
+    existing = {known["name"] for known in api.pages("/v1/agents", "agents")}
     if agent in existing:
         raise CommandError(
             f"the key of agent `{agent}` is not in `{data_dir.path}`; it was shown once, when the "

@@ -229,7 +229,7 @@ def _gateways_that_obey(api: Api, stop_id: str) -> int | None:
 
 def _hint(api: Api, scope: str, name: str | None) -> str:
     """What should be looked at twice: a name that nothing has."""
-    if scope == "agent" and name not in {each["name"] for each in api.get("/v1/agents")["agents"]}:
+    if scope == "agent" and all(each["name"] != name for each in api.pages("/v1/agents", "agents")):
         return f"No agent is called `{name}`; `checkrein agents list` shows who there is."
     if scope == "provider" and name is not None and name.casefold() not in _providers():
         return (

@@ -76,7 +76,7 @@ _SHAPES: Final = re.compile(
             r"AIza[\w-]{30,}|ya29\.[\w-]+|GOCSPX-[\w-]+",
             r"npm_\w{30,}|pypi-[\w-]{16,}|SG\.[\w-]{16,}\.[\w-]+|dop_v1_\w+|shp(?:at|ca|pa|ss)_\w+",
             r"hf_\w{20,}|key-[0-9a-f]{32}",
-            r"cr_[a-z]+_[\w-]{16,}",
+            r"cr_[a-z0-9]+_[\w-]{16,}",
             r"(?:[Bb]earer|[Bb]asic|[Tt]oken)(?:\s|\+|%20)+[\w+/=.~-]{8,}",
             r"(?<=://)[^/\s@]{1,256}@",
             r"/services/T\w+/B\w+/\w+|/webhooks/\d{15,}/[\w-]{20,}|\d{6,12}:[\w-]{30,}",

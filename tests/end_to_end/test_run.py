@@ -75,8 +75,8 @@ def test_the_agent_gets_no_key_of_ours(up: Checkrein) -> None:
 
     variables = dict(part.split("=", 1) for part in done.stdout.split("\0") if part)
     assert not [name for name in variables if name.startswith("CHECKREIN_")]
-    assert "cr_admin_" not in done.stdout
-    assert "cr_gateway_" not in done.stdout
+    assert "_admin_" not in done.stdout
+    assert "_gateway_" not in done.stdout
     assert variables["HTTPS_PROXY"].startswith("http://agent+run-")
 
 

@@ -22,5 +22,6 @@ where tenant_id = $1 and last_seen_at < now() - make_interval(secs => $2)
 
 -- name: list
 select gateway_id, sequence, revision, running_since, last_seen_at
-from gateways where tenant_id = $1
-order by gateway_id limit $2
+from gateways
+where tenant_id = $1 and ($2::text is null or gateway_id > $2)
+order by gateway_id limit $3

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import re
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
@@ -28,7 +29,7 @@ async def test_a_new_agent_gets_a_key_once_and_is_in_the_directory(client: Clien
     made = await client.call("POST", "/v1/agents", {"name": name, "labels": {"team": "x"}})
     assert made.status == 201
     key = made.body["key"]
-    assert key.startswith("cr_agent_")
+    assert re.fullmatch(r"cr_[a-z2-9]{5}_agent_[\w-]{43}", key)
     found = (await client.call("GET", "/v1/agents/directory", key="gateway")).body
     entry = next(one for one in found["agents"] if one["name"] == name)
     assert entry["keyHashes"] == [hashlib.sha256(key.encode()).hexdigest()]

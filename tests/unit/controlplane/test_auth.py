@@ -22,13 +22,14 @@ from controlplane.faults import ControlFault, Fault
 
 
 def test_a_minted_key_says_its_role_and_nothing_else():
-    """43 random characters; two are never the same."""
+    """Five characters that tell it apart, 43 random ones; two are never the same."""
     keys = {mint_key("gateway") for _ in range(100)}
     assert len(keys) == 100
-    assert all(re.fullmatch(r"cr_gateway_[A-Za-z0-9_-]{43}", key) for key in keys)
+    assert all(re.fullmatch(r"cr_[a-z2-9]{5}_gateway_[A-Za-z0-9_-]{43}", key) for key in keys)
     key = keys.pop()
     assert hash_key(key) == hashlib.sha256(key.encode()).digest()
-    assert key_prefix(key) == "cr_gatew"
+    assert key_prefix(key) == key[:8]
+    assert len({key_prefix(key) for key in keys}) == 99
     assert is_usable_key(key)
 
 
