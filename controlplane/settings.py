@@ -68,11 +68,11 @@ class ControlSettings:
     api_port: int = 8080
     redis_url: str | None = field(default=None, repr=False)
     approved_seconds_max: float = 900.0
-    idempotency_seconds: float = 300.0
     log_level: str = "INFO"
     bootstrap: BootstrapKeys = BootstrapKeys()
     bundles: BundleFilesSettings = BundleFilesSettings()
     reaching: ReachingSettings = ReachingSettings()
+    idempotency_seconds: float = 300.0
 
 
 def load_settings(environment: Mapping[str, str]) -> ControlSettings:
