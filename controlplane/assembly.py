@@ -18,15 +18,17 @@ from controlplane.services.bootstrap import Bootstrapped, bootstrap
 from controlplane.services.bundles import BundleService
 from controlplane.services.decisions import DecisionService
 from controlplane.services.first_bundle import adopt_bundle, publish_first_bundle
+from controlplane.services.following import FollowService
 from controlplane.services.gateways import GatewayService
 from controlplane.services.grants import GrantService
 from controlplane.services.health import HealthService
 from controlplane.services.idempotency import IdempotencyService
-from controlplane.services.joined import Services
 from controlplane.services.incidents import IncidentService
+from controlplane.services.joined import Services
 from controlplane.services.keys import KeyService
 from controlplane.services.learner import LearnerService
 from controlplane.services.limits import LimitService, LimitSettings
+from controlplane.services.overview import OverviewService
 from controlplane.services.policies import PolicyService
 from controlplane.services.policy_drafts import DraftReader
 from controlplane.services.policy_mirror import PolicyMirror
@@ -34,6 +36,7 @@ from controlplane.services.policy_preview import PolicyPreview
 from controlplane.services.projection import ProjectionService, ProjectionSettings
 from controlplane.services.records import RecordService
 from controlplane.services.runs import RunService, RunSettings
+from controlplane.services.sessions import SessionService
 from controlplane.services.signing import load_signing_key
 from controlplane.services.stops import StopService
 from controlplane.services.waiting import WaitingRoom, WaitingSettings
@@ -45,6 +48,7 @@ from controlplane.store.bundles import BundleStore
 from controlplane.store.database import Database, PoolSettings
 from controlplane.store.decisions import DecisionStore
 from controlplane.store.embedded import PostgresSettings
+from controlplane.store.events import EventStore
 from controlplane.store.gateways import GatewayStore
 from controlplane.store.grants import GrantStore
 from controlplane.store.idempotency import IdempotencyStore
@@ -52,10 +56,12 @@ from controlplane.store.incidents import IncidentStore
 from controlplane.store.keys import KeyStore
 from controlplane.store.learner import LearnerStore
 from controlplane.store.limits import LimitLedger
+from controlplane.store.overview import OverviewStore
 from controlplane.store.policies import PolicyStore
 from controlplane.store.projection import ProjectionStore
 from controlplane.store.records import RecordStore
 from controlplane.store.runs import RunStore
+from controlplane.store.sessions import SessionStore
 from controlplane.store.stops import StopStore
 from controlplane.store.tenancy import acting_for, acting_for_everybody
 from controlplane.telemetry import Metrics
@@ -121,6 +127,7 @@ async def assemble(world: World) -> Assembled:
             key_store, agent_store, settings.bootstrap, settings.data_dir
         )
     keys = KeyService(key_store, bus)
+    sessions = SessionService(SessionStore(database), keys, metrics)
     approval_store = ApprovalStore(database)
     approvals = ApprovalService(approval_store, bus, room, metrics, limits.approvals)
     grants = GrantService(GrantStore(database), approval_store, bus, metrics)
@@ -146,6 +153,9 @@ async def assemble(world: World) -> Assembled:
     )
     services = Services(
         keys=keys,
+        sessions=sessions,
+        following=FollowService(EventStore(database), bus),
+        overview=OverviewService(OverviewStore(database)),
         approvals=approvals,
         approval_context=ApprovalContextService(approval_store, ApprovalHistory(database)),
         records=RecordService(RecordStore(database), incidents, bus, room, metrics),
@@ -170,6 +180,7 @@ async def assemble(world: World) -> Assembled:
         bootstrapped,
         {
             "approvals-sweep": approvals.sweep_forever,
+            "sessions-sweep": sessions.sweep_forever,
             "grants-sweep": grants.sweep_forever,
             "limits-sweep": counters.sweep_forever,
             "runs-sweep": runs.sweep_forever,

@@ -72,6 +72,11 @@ class Metrics:
             ["result"],
             registry=registry,
         )
+        self.projected = Counter(
+            "checkrein_controlplane_records_read",
+            "Records that were read into runs, steps and incidents.",
+            registry=registry,
+        )
         self.bugs = Counter(
             "checkrein_controlplane_bugs",
             "Faults of our own code that ended in a 500. Any is worth a report.",

@@ -5,6 +5,7 @@ INVARIANT(one-gate): no handler of `ROUTES` runs before `authorize` let its call
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import json
 import logging
@@ -21,12 +22,19 @@ from controlplane.api import (
     decisions,
     grants,
     health,
+    incidents,
     keys,
+    learner,
     limits,
+    me,
+    policies,
+    policy_drafts,
     records,
+    runs,
     stops,
 )
 from controlplane.api.contract import CONTRACT, Contract
+from controlplane.api.idempotency import answer_once
 from controlplane.api.openapi import document
 from controlplane.api.parsing import NoBody, NoQuery, parse_body, parse_query
 from controlplane.api.problems import problem_response
@@ -35,6 +43,7 @@ from controlplane.auth import KEY_START, Caller, Permission, key_prefix, may, re
 from controlplane.faults import ControlFault, Fault
 from controlplane.services.joined import Services
 from controlplane.store.tenancy import acting_for
+from gateway.tasks import end_tasks
 
 log = logging.getLogger(__name__)
 
@@ -44,14 +53,26 @@ ROUTES: tuple[Route, ...] = (
     *decisions.ROUTES,
     *agents.ROUTES,
     *keys.ROUTES,
+    *me.ROUTES,
+    *learner.ROUTES,
     *limits.ROUTES,
     *stops.ROUTES,
+    *runs.ROUTES,
+    *incidents.ROUTES,
     *grants.ROUTES,
     *bundles.ROUTES,
+    *policy_drafts.ROUTES,
+    *policies.ROUTES,
 )
 
 NO_ROUTE = "(none)"
 """The route label of requests that match none: their paths are a caller's words."""
+
+WAIT_PARAMETER = "waitSeconds"
+"""Of every route that may answer late."""
+
+WATCH_AFTER_SECONDS = 0.2
+"""Most answers are there sooner, and need no watch."""
 
 METHODS = frozenset({"GET", "POST", "PATCH", "PUT", "DELETE", "HEAD", "OPTIONS"})
 
@@ -111,10 +132,45 @@ def _guarded(services: Services, one: Route) -> Callable[[web.Request], Awaitabl
         caller = await authorize(services, request, one.needs)
         if one.contract.is_declared:
             await _hold_to(one.contract, request)
-        with acting_for(caller.tenant_id):
+
+        async def proceed() -> web.Response:
             return await handler(Call(request, caller, services))
 
+        with acting_for(caller.tenant_id):
+            if WAIT_PARAMETER in request.query:
+                return await _while_valid(services, request, caller, proceed)
+            return await answer_once(services.idempotency, request, one, caller, proceed)
+
     return handle
+
+
+async def _while_valid(
+    services: Services,
+    request: web.Request,
+    caller: Caller,
+    proceed: Callable[[], Awaitable[web.Response]],
+) -> web.Response:
+    """Let a handler wait, as long as the caller's key is what it was when they called.
+
+    Raises:
+        ControlFault: UNAUTHENTICATED, as soon as it is over.
+    """
+    key = read_key(request.headers)
+    answering = asyncio.ensure_future(proceed())
+    try:
+        done, _ = await asyncio.wait([answering], timeout=WATCH_AFTER_SECONDS)
+        if done:
+            return answering.result()
+        watching = asyncio.create_task(services.keys.wait_until_over(caller, key), name="key-watch")
+        try:
+            await asyncio.wait([answering, watching], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            await end_tasks([watching])
+        # Whatever was waited for, it is not for a key that ended meanwhile.
+        await services.keys.authenticate(key)
+        return await answering
+    finally:
+        await end_tasks([answering])
 
 
 async def _hold_to(contract: Contract, request: web.Request) -> None:
@@ -141,7 +197,7 @@ async def _observe(services: Services, request: web.Request, proceed: Next) -> w
     request_id = request[_REQUEST_ID] = str(uuid.uuid4())
     response = await _answer(services, request, proceed, request_id)
     response.headers["X-Request-Id"] = request_id
-    response.headers["Cache-Control"] = "no-store"
+    response.headers.setdefault("Cache-Control", "no-store")
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["Server"] = "checkrein"
     resource = request.match_info.route.resource

@@ -9,6 +9,7 @@ from controlplane.services.approval_context import ApprovalContextService
 from controlplane.services.approvals import ApprovalService
 from controlplane.services.bundles import BundleService
 from controlplane.services.decisions import DecisionService
+from controlplane.services.following import FollowService
 from controlplane.services.gateways import GatewayService
 from controlplane.services.grants import GrantService
 from controlplane.services.health import HealthService
@@ -17,10 +18,12 @@ from controlplane.services.incidents import IncidentService
 from controlplane.services.keys import KeyService
 from controlplane.services.learner import LearnerService
 from controlplane.services.limits import LimitService
+from controlplane.services.overview import OverviewService
 from controlplane.services.policies import PolicyService
 from controlplane.services.policy_preview import PolicyPreview
 from controlplane.services.records import RecordService
 from controlplane.services.runs import RunService
+from controlplane.services.sessions import SessionService
 from controlplane.services.stops import StopService
 from controlplane.telemetry import Metrics
 
@@ -28,6 +31,9 @@ from controlplane.telemetry import Metrics
 @dataclass(frozen=True, slots=True)
 class Services:
     keys: KeyService
+    sessions: SessionService
+    following: FollowService
+    overview: OverviewService
     approvals: ApprovalService
     approval_context: ApprovalContextService
     records: RecordService

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from controlplane.auth import Caller
 from controlplane.faults import ControlFault, Fault
 from controlplane.notify.bus import Bus, Topic
+from controlplane.services.incidents import IncidentService
 from controlplane.services.lines import FIRST_PREV, Line, parse_lines
 from controlplane.services.waiting import WaitingRoom
 from controlplane.store.records import Head, RecordFilter, RecordRow, RecordStore
@@ -23,8 +24,16 @@ class Accepted:
 
 
 class RecordService:
-    def __init__(self, store: RecordStore, bus: Bus, room: WaitingRoom, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        store: RecordStore,
+        incidents: IncidentService,
+        bus: Bus,
+        room: WaitingRoom,
+        metrics: Metrics,
+    ) -> None:
         self._store = store
+        self._incidents = incidents
         self._bus = bus
         self._room = room
         self._metrics = metrics
@@ -41,6 +50,7 @@ class RecordService:
         except ControlFault as fault:
             if fault.fault is not Fault.UNAVAILABLE:
                 self._metrics.records.labels("refused").inc(len(texts))
+                await self._incidents.note_refused_records(caller, gateway_id, fault)
             raise
         self._metrics.records.labels("stored").inc(accepted.new_count)
         self._metrics.records.labels("repeated").inc(len(texts) - accepted.new_count)

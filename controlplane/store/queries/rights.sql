@@ -7,7 +7,12 @@ grant usage on schema checkrein to {role};
 grant select on schema_migrations to {role};
 grant select, insert on tenants to {role};
 grant select, insert, update (enabled, labels) on agents to {role};
-grant select, insert, update (revoked_at, last_used_at, expires_at) on api_keys to {role};
+grant select, insert, update (revoked_at, last_used_at, expires_at, rotated_at, key_hash, key_prefix)
+    on api_keys to {role};
+-- A secret that was rotated out may end earlier than was said, never be forgotten.
+grant select, insert, update (valid_until) on former_secrets to {role};
+grant select, insert, update, delete on idempotency_keys to {role};
+grant select, insert on learner_modes to {role};
 grant select, insert on approvals to {role};
 grant update (status, expires_at, resolved_at, resolved_by, resolved_by_key, comment, consumed_at,
               claim_id, escalated_at, escalated_by, escalation_comment, witness_now_hash,
@@ -16,6 +21,10 @@ grant update (status, expires_at, resolved_at, resolved_by, resolved_by_key, com
 grant select, insert on approval_answers to {role};
 grant select, insert on records to {role};
 grant select, insert on bundles to {role};
+grant select, insert, update (revision, updated_at) on policies to {role};
+grant select, insert, update (status, activated_by, activated_at, archived_by, archived_at)
+    on policy_versions to {role};
+grant select, insert on policy_rules to {role};
 grant select, insert, update on gateway_heads to {role};
 grant select, insert, update, delete on gateways to {role};
 grant select, insert, update, delete on limit_counters, limit_reservations, limit_uses to {role};
@@ -26,6 +35,16 @@ grant select, insert on grant_offers to {role};
 grant select, insert, update (state, ended_at, ended_by, ended_by_key, end_reason) on grants
     to {role};
 grant select, insert, update (given_back_at) on grant_uses to {role};
+grant select, insert on runs to {role};
+grant update (status, started_at, last_step_at, ended_at, ended_by, ended_by_key, end_reason,
+              step_count, blocked_count, held_count) on runs to {role};
+grant select, insert on run_steps, unknown_outcomes, outcome_settlements to {role};
+grant execute on function make_run_step_partitions(integer) to {role};
+grant select, insert, update on projection_cursors to {role};
+grant select, insert on incidents to {role};
+grant update (status, occurrences, last_seen_at, decision_ids, approval_ids, acknowledged_at,
+              acknowledged_by, acknowledged_key, resolved_at, resolved_by, resolved_key, note)
+    on incidents to {role};
 -- Written by triggers alone, which run with the rights of whoever made the change.
 grant select, insert, delete on events to {role};
 grant select, insert, update (last_seen_at, ended_at), delete on sessions to {role};
