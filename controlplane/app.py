@@ -19,6 +19,7 @@ from aiohttp import web
 
 from controlplane.api.server import make_application
 from controlplane.assembly import Limits, World, assemble
+from controlplane.dashboard.app import DashboardSettings, add_dashboard
 from controlplane.faults import StartError
 from controlplane.notify.bus import Channel, ChannelBus
 from controlplane.notify.redis_channel import RedisChannel
@@ -142,8 +143,10 @@ class ControlPlane:
         return assembled.services
 
     async def _serve(self, services: Services, listener: socket.socket) -> None:
+        application = make_application(services)
+        add_dashboard(application, services, DashboardSettings())
         runner = web.AppRunner(
-            make_application(services),
+            application,
             access_log=None,
             handle_signals=False,
             keepalive_timeout=self._limits.keepalive_seconds,

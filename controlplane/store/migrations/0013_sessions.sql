@@ -1,2 +1,51 @@
--- Not yet.
-select 1;
+-- Who is signed in to the dashboard, and the counts that its overview draws.
+
+-- A session stands for a key that was shown once; what it may do is asked of the key at every request.
+-- Only the SHA-256 of the cookie is here, so that whoever reads the table can't sign in with it.
+create table sessions (
+    session_id   uuid primary key,
+    tenant_id    uuid not null references tenants,
+    key_id       uuid not null references api_keys,
+    token_hash   bytea not null unique check (octet_length(token_hash) = 32),
+    signed_in_by text not null check (signed_in_by in ('key', 'oidc')),
+    created_at   timestamptz not null default clock_timestamp(),
+    last_seen_at timestamptz not null default clock_timestamp(),
+    ended_at     timestamptz
+);
+
+create index sessions_by_age on sessions (created_at);
+create index sessions_of_keys on sessions (key_id);
+select wall_tenant('sessions');
+
+-- Counts per minute, made from the records by a worker that keeps its place in `traffic_cursors`: a
+-- page must not read a million lines. They can be made again from the records at any time.
+create table traffic_minutes (
+    tenant_id   uuid not null references tenants,
+    minute      timestamptz not null,
+    agent       text not null,
+    provider    text not null,
+    action      text not null,
+    effect      text not null,
+    reason_code text not null,
+    decisions   bigint not null,
+    primary key (tenant_id, minute, agent, provider, action, effect, reason_code)
+);
+
+create table provider_minutes (
+    tenant_id    uuid not null references tenants,
+    minute       timestamptz not null,
+    provider     text not null,
+    answers      bigint not null,
+    failures     bigint not null,
+    micros_sum   bigint not null,
+    micros_max   bigint not null,
+    primary key (tenant_id, minute, provider)
+);
+
+create table traffic_cursors (
+    tenant_id uuid primary key references tenants,
+    record_id bigint not null
+);
+
+select wall_tenant(name::regclass)
+from unnest(array['traffic_minutes', 'provider_minutes', 'traffic_cursors']) as name;

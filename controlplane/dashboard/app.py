@@ -1,0 +1,64 @@
+"""Joins pages into one application below `/dashboard`. A new page is one more name in `PAGES`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from controlplane.dashboard import files, signing_in
+from controlplane.dashboard.cookies import CookieJar
+from controlplane.dashboard.gate import Gate, Handler
+from controlplane.dashboard.live import Streams
+from controlplane.dashboard.pages import account, approvals, counts, overview, search, stop
+from controlplane.dashboard.rendering import Renderer
+from controlplane.dashboard.throttle import Throttle
+from controlplane.dashboard.visit import ROOT, Page, redirect
+from controlplane.services.joined import Services
+
+PAGES: tuple[Page, ...] = (
+    overview.PAGE,
+    approvals.PAGE,
+    search.PAGE,
+    stop.PAGE,
+    account.PAGE,
+    counts.PAGE,
+)
+"""In the order of the rail."""
+
+
+@dataclass(frozen=True, slots=True)
+class DashboardSettings:
+    """`environment` names this installation in the top bar. `is_secure`: browsers come by https."""
+
+    environment: str = ""
+    is_secure: bool = False
+
+
+def add_dashboard(
+    application: web.Application, services: Services, settings: DashboardSettings
+) -> None:
+    """Serve the dashboard beside the API, and lead `/` to it."""
+    renderer = Renderer(settings.environment)
+    gate = Gate(services, renderer, CookieJar(settings.is_secure), PAGES)
+
+    @web.middleware
+    async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
+        return await gate.observe(request, handler)
+
+    dashboard = web.Application(middlewares=[observe])
+    streams = Streams()
+    dashboard.on_shutdown.append(streams.end)
+    for page in PAGES:
+        for one in page.routes:
+            dashboard.router.add_route(one.method, one.path, gate.guarded(one))
+    live = streams.route()
+    dashboard.router.add_route(live.method, live.path, gate.guarded(live))
+    for method, path, handler in (*signing_in.routes(gate, Throttle()), *files.routes()):
+        dashboard.router.add_route(method, path, handler)
+    application.add_subapp(ROOT, dashboard)
+    application.router.add_get("/", _to_dashboard)
+
+
+async def _to_dashboard(_: web.Request) -> web.Response:
+    return redirect(ROOT)

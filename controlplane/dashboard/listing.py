@@ -1,0 +1,22 @@
+"""Lists page by page: the cursor is in the address, so that a page can be shared and bookmarked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from controlplane.dashboard.visit import Visit
+
+_CURSOR_MAX = 2**63 - 1
+
+
+def cursor_number(visit: Visit) -> int | None:
+    """The number that `next_cursor` gave to the page before; None for the first page."""
+    text = visit.query("cursor")
+    if not (text.isascii() and text.isdigit() and len(text) <= 19):
+        return None
+    return min(int(text), _CURSOR_MAX)
+
+
+def next_cursor(seen: Sequence[int], count_max: int) -> int | None:
+    """Where the next page begins; None when this one was not full."""
+    return seen[-1] if len(seen) >= count_max else None

@@ -1,0 +1,48 @@
+"""The search of the top bar: an id goes straight to what it names; other words go to the audit."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Final
+from urllib.parse import quote
+
+from aiohttp import web
+
+from controlplane.auth import Permission
+from controlplane.dashboard.visit import ANYBODY, Page, Visit, get
+from controlplane.faults import ControlFault, Fault
+
+AUDIT: Final = "/audit"
+
+
+async def find(visit: Visit) -> web.Response:
+    """`GET /dashboard/search?q=`."""
+    words = visit.query("q").strip()
+    if not words:
+        return visit.go("")
+    place = await _place_of(visit, words)
+    if place is not None:
+        return visit.go(place)
+    if any(page.nav is not None and page.nav.path == AUDIT for page in visit.pages):
+        return visit.go(f"{AUDIT}?q={quote(words, safe='')}")
+    return await visit.page("search.html", words=words)
+
+
+async def _place_of(visit: Visit, words: str) -> str | None:
+    """Where the thing with this id is shown; None when nothing has it."""
+    try:
+        found_id = uuid.UUID(words)
+    except ValueError:
+        return None
+    if visit.may(Permission.APPROVAL_READ, Permission.ADMIN):
+        try:
+            await visit.services.approvals.get(visit.caller, found_id, 0, lambda: False)
+        except ControlFault as fault:
+            if fault.fault is not Fault.NOT_FOUND:
+                raise
+        else:
+            return f"/approvals/{found_id}"
+    return None
+
+
+PAGE = Page(routes=(get("/search", find, *ANYBODY),))

@@ -1,0 +1,45 @@
+// Live updates on top of pages that are true when they are drawn. A message says that something
+// changed; the page says so, and never moves under the reader's hand.
+"use strict";
+
+(() => {
+  if (!("EventSource" in window)) return;
+  const fresh = new Map();
+  const stream = new EventSource("/dashboard/events");
+
+  // The rail's numbers, read anew once for a burst of events.
+  let asked = 0;
+  const recount = () => {
+    clearTimeout(asked);
+    asked = setTimeout(async () => {
+      try {
+        const answer = await fetch("/dashboard/counts", { headers: { Accept: "application/json" } });
+        if (!answer.ok) return;
+        const counts = await answer.json();
+        for (const place of document.querySelectorAll("[data-count]")) {
+          const count = counts[place.dataset.count] || 0;
+          place.textContent = String(count);
+          place.hidden = count === 0;
+        }
+      } catch { /* the next event tries again */ }
+    }, 250);
+  };
+
+  stream.onmessage = (message) => {
+    const event = JSON.parse(message.data);
+    recount();
+    for (const place of document.querySelectorAll("[data-fresh]")) {
+      if (place.dataset.fresh !== event.kind) continue;
+      if (place.dataset.change && place.dataset.change !== event.change) continue;
+      if (place.dataset.subject && place.dataset.subject !== event.id) continue;
+      const seen = fresh.get(place) || fresh.set(place, new Set()).get(place);
+      seen.add(event.id);
+      place.hidden = false;
+      place.textContent = place.dataset.says || `${seen.size} new. Show`;
+    }
+    for (const state of document.querySelectorAll(`[data-state="${CSS.escape(`${event.kind}:${event.id}`)}"]`)) {
+      state.textContent = event.change.toLowerCase();
+    }
+    document.dispatchEvent(new CustomEvent("checkrein:event", { detail: event }));
+  };
+})();
