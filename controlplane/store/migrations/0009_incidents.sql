@@ -140,7 +140,7 @@ begin
         case new.scope when 'everything' then 'CRITICAL' when 'run' then 'MEDIUM' else 'HIGH' end,
         'KILL_SWITCH',
         left(case new.scope when 'everything' then 'Everything' else initcap(new.scope) || ' '
-            || new.name end || ' is stopped by ' || new.by, 500),
+            || new.name end || ' is stopped by ' || new."by", 500),
         new.reason, case new.scope when 'agent' then new.name end, null, null, '{}', '{}', 1,
         new.at, 1000000);
     return null;
