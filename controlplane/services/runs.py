@@ -21,6 +21,7 @@ from controlplane.store.runs import Ending, NewRun, RunFilter, RunRow, RunStore,
 from controlplane.store.stops import StopStore
 from controlplane.telemetry import Metrics
 from gateway.model.run import RUN_MOVES, RunEvent, RunState
+from gateway.model.stop import run_stop_name
 
 log = logging.getLogger(__name__)
 
@@ -153,7 +154,7 @@ class RunService:
         if caller.is_machine:
             raise ControlFault(Fault.FORBIDDEN, "a gateway's or an agent's key can't cancel runs")
         row = await self.get(caller, run_id)
-        stop_name = f"{row.agent}+{row.name}"
+        stop_name = run_stop_name(row.agent, row.name)
         is_exact = row.name not in ("", OTHER) and REDACTED not in row.name
         is_nameless = row.origin == FROM_TRAFFIC and not is_exact
         if is_nameless or len(stop_name) > STOP_NAME_LENGTH_MAX:

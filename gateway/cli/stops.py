@@ -67,7 +67,10 @@ def agent(name: str, reason: str, data_dir_path: Path | None, json_wanted: bool)
 @data_dir_option
 @json_option
 def run(name: str, reason: str, data_dir_path: Path | None, json_wanted: bool) -> None:
-    """Stop one run. A run has the name that its program gives it: to be certain, stop the agent."""
+    """Stop one run. A run has the name that its program gives it: to be certain, stop the agent.
+
+    ID is that name, or AGENT+NAME for the run of one agent alone.
+    """
     _stop("run", name, reason, data_dir_path, json_wanted)
 
 

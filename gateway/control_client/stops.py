@@ -25,7 +25,7 @@ from gateway.control_client.retry import FIRST_FETCH_SECONDS_MAX, pauses
 from gateway.control_client.settings import ControlSettings
 from gateway.model.errors import ControlPlaneError
 from gateway.model.moment import micros_of
-from gateway.model.stop import Stop, StopScope
+from gateway.model.stop import Stop, StopScope, run_stop_name
 from gateway.tasks import end_tasks
 
 log = logging.getLogger(__name__)
@@ -108,8 +108,8 @@ class Stops:
                 if stop is not None:
                     return stop
         stop = now.agents.get(agent)
-        if stop is None and run is not None:
-            stop = now.runs.get(run)
+        if stop is None and run is not None and now.runs:
+            stop = now.runs.get(run) or now.runs.get(run_stop_name(agent, run))
         return stop
 
     def describe(self) -> str | None:

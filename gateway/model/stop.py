@@ -15,6 +15,12 @@ class StopScope(StrEnum):
     EVERYTHING = "everything"
 
 
+def run_stop_name(agent: str, run: str) -> str:
+    """The name of a stop of one agent's run alone, as agents write it in their credentials. By its
+    bare name, a run is stopped whoever's it is."""
+    return f"{agent}+{run}"
+
+
 @dataclass(frozen=True, slots=True)
 class Stop:
     """One stop in force. `at` is microseconds since the Unix epoch, UTC; `reason` is shown to the

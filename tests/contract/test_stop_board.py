@@ -22,6 +22,8 @@ ROWS = {
     "an agent with the name of its run": (StopScope.AGENT, "r-1", False),
     "its run": (StopScope.RUN, "r-1", True),
     "another run": (StopScope.RUN, "r-2", False),
+    "its run, of this agent alone": (StopScope.RUN, "bot+r-1", True),
+    "that run of another agent": (StopScope.RUN, "bob+r-1", False),
     "one of its providers": (StopScope.PROVIDER, "stripe", True),
     "another provider": (StopScope.PROVIDER, "slack", False),
     "a provider with the name of its agent": (StopScope.PROVIDER, "bot", False),

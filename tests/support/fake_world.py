@@ -134,7 +134,7 @@ class FakeStops:
             StopScope.EVERYTHING: ("",),
             StopScope.PROVIDER: set(providers),
             StopScope.AGENT: (agent,),
-            StopScope.RUN: (run,),
+            StopScope.RUN: (run, f"{agent}+{run}"),
         }
         return stop if stop.name in named[stop.scope] else None
 

@@ -107,7 +107,8 @@ begin
             summary, agent, run_id, target, group_key, occurrences, decision_ids, approval_ids,
             opened_by, opened_at, last_seen_at)
         values (gen_random_uuid(), of_tenant, 'watch', how_severe, why, what, told, by_agent,
-            in_run, at_target, in_group, times, decisions, approved, 'checkrein', seen, seen)
+            in_run, at_target, in_group, times, newest_of('{}', decisions),
+            newest_of('{}', approved), 'checkrein', seen, seen)
         on conflict (tenant_id, group_key) where status <> 'RESOLVED' and group_key is not null
         do update set
             occurrences = i.occurrences + excluded.occurrences,
