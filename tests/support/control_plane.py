@@ -68,6 +68,11 @@ class Answer:
         """The envelope's code; empty for a success."""
         return self.body["error"]["code"] if "error" in self.body else ""
 
+    @property
+    def reason_code(self) -> str:
+        """The envelope's finer code; empty for a success."""
+        return self.body["error"]["reason_code"] if "error" in self.body else ""
+
 
 class Client:
     """Speaks with one control plane; `keys` holds `admin`, `gateway` and `agent`."""

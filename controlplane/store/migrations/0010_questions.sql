@@ -97,7 +97,7 @@ create or replace function approvers_of(asked uuid) returns integer language sql
         join api_keys k using (key_id)
         join approvals q on q.approval_id = a.approval_id
     where a.approval_id = asked and a.answer = 'APPROVED' and k.revoked_at is null
-        and lower(k.name) <> all (q.requesters)
+        and lower(btrim(k.name)) <> all (q.requesters)
 $$;
 
 -- Which groups a question is put to now; none: to everybody.
@@ -133,7 +133,7 @@ begin
         return 'NO_PERSON';
     end if;
     if given = 'APPROVED' then
-        if lower(person.name) = any (asked.requesters) then
+        if array[lower(btrim(person.name)), lower(btrim(given_by))] && asked.requesters then
             return 'IS_REQUESTER';
         end if;
         if cardinality(asked_groups(asked)) > 0 and not person.groups && asked_groups(asked) then

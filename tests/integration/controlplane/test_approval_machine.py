@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from dataclasses import replace
 from typing import Any
 
 import asyncpg
@@ -23,7 +24,7 @@ from hypothesis.stateful import (
 )
 
 import tests.support.drawn  # noqa: F401
-from controlplane.store.approvals import Answer, AnswerCameTo, ApprovalStore, Question
+from controlplane.store.approvals import Answer, AnswerCameTo, ApprovalStore, Origin, Question
 from controlplane.store.embedded import EmbeddedPostgres, Role
 from controlplane.store.keys import KeyStore
 from gateway.model.approval import LEGAL_MOVES, ApprovalEvent, ApprovalState
@@ -52,6 +53,8 @@ class Approvals(RuleBasedStateMachine):
         self.loop = asyncio.new_event_loop()
         self.model: dict[uuid.UUID, tuple[str, ApprovalState]] = {}
         self.claims: dict[uuid.UUID, str] = {}
+        self.escalated: set[uuid.UUID] = set()
+        self.seen: dict[uuid.UUID, str] = {}
         self.agent = uuid.uuid4().hex
 
     def run(self, what: Any) -> Any:
@@ -106,6 +109,48 @@ class Approvals(RuleBasedStateMachine):
         if is_legal:
             self.model[approval_id] = (digest, target)
 
+    @rule(digest=st.sampled_from(DIGESTS))
+    def ask_as_a_program(self, digest: str) -> None:
+        """Never joined, and joined by nobody: so the model keeps it under another digest."""
+        asked_for = replace(question(self.tenant, self.agent, digest), origin=Origin.API)
+        asked = self.run(self.store.ask(asked_for, 100))
+        assert asked.is_new
+        self.model[asked.row.approval_id] = (f"api {digest}", ApprovalState.PENDING)
+
+    @precondition(lambda self: self.model)
+    @rule(data=st.data())
+    def escalate(self, data: st.DataObject) -> None:
+        """Once, while it is pending; that is no change of state."""
+        approval_id = data.draw(st.sampled_from(list(self.model)))
+        _, state = self.model[approval_id]
+        came_to = self.run(self.store.escalate(self.tenant, approval_id, "who", self.key, None))
+        if state is not ApprovalState.PENDING:
+            assert came_to is AnswerCameTo.WRONG_STATE
+        elif approval_id in self.escalated:
+            assert came_to is AnswerCameTo.ESCALATED_BEFORE
+        else:
+            assert came_to is AnswerCameTo.DONE
+            self.escalated.add(approval_id)
+
+    @precondition(lambda self: self.model)
+    @rule(data=st.data(), digest=st.sampled_from(DIGESTS), is_void=st.booleans())
+    def find_another_world(self, data: st.DataObject, digest: str, is_void: bool) -> None:
+        """Of an open one it is written down; where a gateway finds it, that is the end."""
+        approval_id = data.draw(st.sampled_from(list(self.model)))
+        of, state = self.model[approval_id]
+        if is_void:
+            found = (digest, "{}")
+            row = self.run(self.store.void(self.tenant, approval_id, "g", self.key, "WHY", found))
+            assert (row is not None) == (state in OPEN)
+            if row is not None:
+                self.model[approval_id] = (of, ApprovalState.CANCELLED)
+                self.seen[approval_id] = digest
+            return
+        is_news = self.run(self.store.note_world(self.tenant, approval_id, digest))
+        assert is_news == (state in OPEN and self.seen.get(approval_id) != digest)
+        if is_news:
+            self.seen[approval_id] = digest
+
     @precondition(lambda self: self.model)
     @rule(data=st.data(), digest=st.sampled_from(DIGESTS), claim=st.sampled_from("xyz"))
     def use(self, data: st.DataObject, digest: str, claim: str) -> None:
@@ -147,6 +192,8 @@ class Approvals(RuleBasedStateMachine):
         for approval_id, (_, state) in self.model.items():
             row = self.run(self.store.get(self.tenant, approval_id))
             assert row.status_now is state
+            assert (row.escalated_at is not None) == (approval_id in self.escalated)
+            assert row.witness_now_hash == self.seen.get(approval_id)
 
 
 def test_any_sequence_of_acts_agrees_with_the_model(

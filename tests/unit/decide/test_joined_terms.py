@@ -10,7 +10,7 @@ import pytest
 from gateway.decide.limits.verdict import with_readings
 from gateway.model.action import Target
 from gateway.model.decision import Decision
-from gateway.model.effect import ApprovalTerms, Effect, Mode
+from gateway.model.effect import ApprovalTerms, Effect, Escalation, Mode
 from gateway.model.limit import LimitReading
 from tests.support.entries import a_decision
 from tests.support.limits import claim
@@ -24,6 +24,12 @@ EITHER = ApprovalTerms(("finance", "security"))
 SECURITY_TWO = ApprovalTerms(("security",), 2)
 QUICK = ApprovalTerms(timeout_seconds=60)
 WITNESSED = ApprovalTerms(witness_required=True)
+IN_WORDS = ApprovalTerms(comment_required=True)
+OWNED = ApprovalTerms(requester_labels=("owner",))
+LED = ApprovalTerms(("finance",), escalation=Escalation(("leads",), 60))
+LED_LATER = ApprovalTerms(("finance",), escalation=Escalation(("leads", "security"), 600))
+LED_BY_WISH = ApprovalTerms(("finance",), escalation=Escalation(("leads",)))
+LEADS_TOO = ApprovalTerms(("finance", "leads"))
 
 JOINED = {
     "the same": (FINANCE, FINANCE, FINANCE),
@@ -33,16 +39,37 @@ JOINED = {
     "a quorum of one of two groups": (EITHER, SECURITY_TWO, SECURITY_TWO),
     "the shorter time": (ANYBODY, QUICK, QUICK),
     "a witness that one wants": (QUICK, WITNESSED, ApprovalTerms((), 1, 60, True)),
+    "words that one wants": (TWO, IN_WORDS, ApprovalTerms(quorum=2, comment_required=True)),
+    "whose label one asks for": (FINANCE, OWNED, ApprovalTerms(
+        ("finance",), requester_labels=("owner",)
+    )),
+    "who comes next, where anybody may come": (LED, ANYBODY, LED),
+    "nobody next whom one does not ask": (LED, FINANCE, FINANCE),
+    "who comes next for both, at the later time": (LED, LED_LATER, ApprovalTerms(
+        ("finance",), escalation=Escalation(("leads",), 600)
+    )),
+    "who comes next only when somebody says so": (LED, LED_BY_WISH, LED_BY_WISH),
+    "who is asked first by one and next by the other": (LED, LEADS_TOO, LED),
     "groups that have nobody in common": (FINANCE, SECURITY_TWO, None),
 }
 
 
 def text_of(terms: ApprovalTerms) -> str:
     witness = "required" if terms.witness_required else "none"
+    comment = "required" if terms.comment_required else "none"
     return (
         f"{{groups: [{', '.join(terms.groups)}], quorum: {terms.quorum}, "
-        f"timeout: {terms.timeout_seconds}s, witness: {witness}}}"
+        f"timeout: {terms.timeout_seconds}s, witness: {witness}, comment: {comment}"
+        f"{further_text_of(terms)}}}"
     )
+
+
+def further_text_of(terms: ApprovalTerms) -> str:
+    text = "".join(f", requester: {name}" for name in terms.requester_labels)
+    if (to := terms.escalation) is not None:
+        after = f"after: {to.after_seconds}s, " if to.after_seconds else ""
+        text += f", escalate: {{{after}groups: [{', '.join(to.groups)}]}}"
+    return text
 
 
 def rule_text(terms: ApprovalTerms, match: str = "{}") -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gateway.decide.documents.reader import parse_duration, write_duration
-from gateway.model.effect import ApprovalTerms, Effect, Mode
+from gateway.model.effect import ApprovalTerms, Effect, Escalation, Mode
 from gateway.model.vocabulary import Vocabulary
 from tests.support.policy_world import policies_of, policy_text, problems_of
 
@@ -134,6 +134,24 @@ RULES = {
     "too many groups": (approval(f"{{groups: [{'a,' * 51}]}}"), "`groups` has more than 50 items"),
     "no answer": (approval("{quorum: 0}"), "`quorum` must be a whole number from 1 to 20"),
     "a crowd": (approval("{quorum: 21}"), "`quorum` must be a whole number from 1 to 20"),
+    "words perhaps": (approval("{comment: yes}"), "`comment` can't be `yes`"),
+    "an escalation to nobody": (approval("{escalate: {after: 5m}}"), "`escalate` needs `groups`"),
+    "an escalation to no group": (
+        approval("{escalate: {groups: []}}"), "`escalate` must name a group",
+    ),
+    "an escalation to who is asked": (
+        approval("{groups: [a], escalate: {groups: [a, b]}}"), "`a` is asked from the beginning",
+    ),
+    "an escalation too late": (
+        approval("{timeout: 5m, escalate: {after: 5m, groups: [a]}}"),
+        "`after` is not before the question ends",
+    ),
+    "an escalation at once": (
+        approval("{escalate: {after: 1s, groups: [a]}}"), "`after` must be from 10 seconds",
+    ),
+    "a requester of nothing": (
+        approval('{requester: ""}'), "`requester` must be the name of a label",
+    ),
     "a witness perhaps": (approval("{witness: maybe}"), "`witness` can't be `maybe`"),
     "a duration of words": (approval("{timeout: soon}"), "`timeout` must be a duration"),
     "a duration of nothing": (approval('{timeout: ""}'), "`timeout` must be a duration"),
@@ -260,6 +278,14 @@ def test_the_terms_of_an_approval() -> None:
     terms = "{groups: [b, a, b], quorum: 2, timeout: 90s, witness: required}"
     (policy,) = policies_of(approval(terms))
     assert policy.rules[0].terms == ApprovalTerms(("a", "b"), 2, 90, True)
+    further = "comment: required, requester: owner, escalate: {after: 5m, groups: [c, a]}"
+    (policy,) = policies_of(approval(f"{{groups: [b], {further}}}"))
+    assert policy.rules[0].terms == ApprovalTerms(
+        ("b",),
+        comment_required=True,
+        escalation=Escalation(("a", "c"), 300),
+        requester_labels=("owner",),
+    )
     (plain,) = policies_of(approval("{witness: none}"))
     assert plain.rules[0].terms == ApprovalTerms()
 
