@@ -49,7 +49,7 @@ class Metrics:
         )
         self.grants = Counter(
             "checkrein_controlplane_grants",
-            "What became of grants (made, used, revoked).",
+            "What became of grants (given, used, revoked).",
             ["move"],
             registry=registry,
         )

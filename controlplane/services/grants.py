@@ -85,9 +85,12 @@ class GrantService:
         return terms
 
     async def given_with(self, caller: Caller, approval_id: uuid.UUID) -> GrantRow | None:
-        """The grant that came of the answers to this question; None where they made none, since
-        not everybody who said yes offered one."""
-        return await self._store.of_approval(caller.tenant_id, approval_id)
+        """The grant that came of the answer that has just been given to this question; None where
+        none did, since not everybody who said yes offered one."""
+        grant = await self._store.of_approval(caller.tenant_id, approval_id)
+        if grant is not None:
+            self._metrics.grants.labels("given").inc()
+        return grant
 
     async def list(
         self,

@@ -1,0 +1,517 @@
+"""One answer for a while: what a grant covers, how often, for whom, and how it ends."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Any
+
+from controlplane.store.embedded import EmbeddedPostgres
+from tests.support.control_plane import Client
+from tests.support.tenants import make_key, make_tenant
+
+RISK = {"score": 40, "factors": [{"name": "kind", "points": 40, "observed": "create"}]}
+
+
+async def person(client: Client, name: str, *groups: str, **more: Any) -> str:
+    """The key of somebody who may answer."""
+    body = {
+        "name": name,
+        "permissions": ["ApprovalRead", "ApprovalWrite"],
+        "groups": list(groups),
+        **more,
+    }
+    made = await client.call("POST", "/v1/keys", body)
+    assert made.status == 201, made
+    key: str = made.body["key"]
+    return key
+
+
+async def approve(
+    client: Client, approval: dict[str, Any], key: str = "admin", **grant: Any
+) -> Any:
+    """Approve with a grant; the whole answer."""
+    path = f"/v1/approvals/{approval['approvalId']}/resolve"
+    return await client.call("POST", path, {"resolution": "APPROVE", "grant": grant}, key)
+
+
+async def give(client: Client, agent: str, wish: Any = None, **changes: Any) -> dict[str, Any]:
+    """Ask for this agent and approve it with a grant; the grant."""
+    approval = await client.ask(agent=agent, **changes)
+    answered = await approve(client, approval, **(wish or {}))
+    assert answered.status == 200, answered
+    grant: dict[str, Any] = answered.body["grant"]
+    assert grant["status"] == "ACTIVE"
+    return grant
+
+
+async def show(client: Client, grant: dict[str, Any]) -> tuple[dict[str, Any], list[Any]]:
+    """A grant and its uses, as they are now."""
+    got = await client.call("GET", f"/v1/grants/{grant['grantId']}")
+    assert got.status == 200, got
+    return got.body["grant"], got.body["uses"]
+
+
+async def revoke(client: Client, grant: dict[str, Any], key: str = "admin") -> Any:
+    path = f"/v1/grants/{grant['grantId']}/revoke"
+    return await client.call("POST", path, {"reason": "enough"}, key)
+
+
+def terms(*groups: str, quorum: int = 1, witness: bool = False) -> dict[str, Any]:
+    return {
+        "groups": list(groups), "quorum": quorum, "timeoutSeconds": 60, "witnessRequired": witness,
+    }  # fmt: skip
+
+
+async def test_one_answer_lets_as_many_through_as_it_says(client: Client):
+    """Three in all: the one that was asked about and two more, each consumed once; the fourth
+    asks people."""
+    grant = await give(client, "counts", {"uses": 3})
+    for used in (2, 3):
+        asked = await client.ask(agent="counts")
+        assert (asked["status"], asked["grantId"]) == ("APPROVED", grant["grantId"])
+        assert asked["resolvedBy"] == "admin (grant)"
+        assert (await client.consume(asked, "claim")).status == 200
+        assert (await client.consume(asked, "another")).status == 409
+        shown, uses = await show(client, grant)
+        assert (shown["usesCount"], shown["usesMax"], len(uses)) == (used, 3, used)
+        assert uses[0]["approvalId"] == asked["approvalId"]
+    fourth = await client.ask(agent="counts")
+    assert (fourth["status"], fourth["grantId"]) == ("PENDING", None)
+
+
+async def test_who_gave_it_is_named_with_each_use(client: Client):
+    """The answers of a use are those of the people, and say that they came through a grant."""
+    ann = await person(client, "ann-names")
+    approval = await client.ask(agent="names")
+    path = f"/v1/approvals/{approval['approvalId']}/resolve"
+    body = {"resolution": "APPROVE", "reason": "ticket 4711", "grant": {}}
+    assert (await client.call("POST", path, body, ann)).status == 200
+    used = await client.ask(agent="names")
+    got = (await client.call("GET", f"/v1/approvals/{used['approvalId']}")).body["approval"]
+    assert [(one["answeredBy"], one["through"], one["comment"]) for one in got["answers"]] == [
+        ("ann-names", "grant", "ticket 4711")
+    ]
+    assert (got["resolvedBy"], got["comment"]) == ("ann-names (grant)", "ticket 4711")
+
+
+NOT_COVERED: dict[str, dict[str, Any]] = {
+    "another agent": {"agent": "someone-else"},
+    "another operation": {"operation": "stripe.charges.refund"},
+    "another action": {"action": "create_payout"},
+    "another kind": {"kind": "update"},
+    "another provider": {"provider": "paypal"},
+    "another authority": {"authority": "api.stripe.com:8443"},
+    "another method": {"method": "PUT"},
+    "another rule": {"rule": "big-refunds"},
+    "another policy": {"policy": "strict"},
+    "no rule": {"rule": None},
+    "another type of target": {"target": {"type": "customer", "id": "ch_1"}},
+    "another target": {"target": {"type": "charge", "id": "ch_2"}},
+    "a target of the same letters": {"target": {"type": "charge", "id": "CH_1"}},
+    "another run": {"runId": "other"},
+    "no run": {"runId": None},
+    "more risk than the ceiling": {"risk": {**RISK, "score": 46}},
+    "a larger amount than was asked about": {"params": {"amount": 9001, "currency": "usd"}},
+    "no amount": {"params": {"currency": "usd"}},
+    "another currency": {"params": {"amount": 1, "currency": "jpy"}},
+    "no currency": {"params": {"amount": 1}},
+    "an amount as text": {"params": {"amount": "1", "currency": "usd"}},
+    "a negative amount": {"params": {"amount": -1, "currency": "usd"}},
+    "an amount that is a truth": {"params": {"amount": True, "currency": "usd"}},
+    "the largest amount there is": {"params": {"amount": 2**53 - 1, "currency": "usd"}},
+    "a currency that is no text": {"params": {"amount": 1, "currency": ["usd"]}},
+    "a batch": {"params": {"actions": [{"params": {"amount": 1}}], "amount": 1}},
+    "people who may not answer it": {"terms": terms("finance")},
+    "more people": {"terms": terms(quorum=2)},
+    "a state that has to be seen": {"terms": terms(witness=True)},
+    "a state that was seen": {"witness": {"hash": "a" * 64, "state": {"x": 1}}},
+    "monitor mode": {"mode": "monitor"},
+}  # fmt: skip
+
+COVERED: dict[str, dict[str, Any]] = {
+    "the same again": {},
+    "a smaller amount": {"params": {"amount": 1, "currency": "usd"}},
+    "other words": {"summary": "refund", "message": "m", "path": "/v1/refunds?x=1"},
+    "other params beside": {"params": {"amount": 1, "currency": "usd", "reason": "duplicate"}},
+    "as much risk as the ceiling": {"risk": {**RISK, "score": 45}},
+    "a newer bundle": {"bundleRevision": "r2"},
+    "its currency in capitals": {"params": {"amount": 1, "currency": "USD"}},
+}
+
+
+async def test_it_covers_what_the_question_said_and_nothing_else(client: Client):
+    """Each row differs in one thing from the question that was answered."""
+    of = {"agent": "covers", "runId": "nightly"}
+    await give(client, "covers", {"run": True, "sameTarget": True, "uses": 100}, runId="nightly")
+    for name, changes in COVERED.items():
+        asked = await client.ask(**{**of, **changes})
+        assert asked["status"] == "APPROVED", name
+    for name, changes in NOT_COVERED.items():
+        asked = await client.ask(**{**of, **changes})
+        assert (asked["status"], asked["grantId"]) == ("PENDING", None), name
+
+
+async def test_without_the_wish_any_run_and_target_will_do(client: Client):
+    """For what can be undone; still of the same type."""
+    await give(client, "wide", {}, runId="a")
+    for changes in ({"runId": "b"}, {"target": {"type": "charge", "id": "ch_9"}}):
+        assert (await client.ask(agent="wide", **changes))["status"] == "APPROVED"
+    other = await client.ask(agent="wide", target={"type": "customer", "id": "ch_1"})
+    assert other["status"] == "PENDING"
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A wish that is not granted with this question."""
+
+    status: int
+    reason: str
+    grant: dict[str, Any] = field(default_factory=dict)
+    question: dict[str, Any] = field(default_factory=dict)
+
+
+FINAL = {"score": 40, "factors": [{"name": "operation.irreversible", "points": 5, "observed": "x"}]}
+UNNAMED = {"target": {"type": "charge", "id": ""}}
+
+REFUSED = {
+    "for longer than a day": Refused(422, "INVALID_FIELD", {"seconds": 86_401}),
+    "for no time": Refused(422, "INVALID_FIELD", {"seconds": 0}),
+    "for one use": Refused(422, "INVALID_FIELD", {"uses": 1}),
+    "for too many uses": Refused(422, "INVALID_FIELD", {"uses": 1001}),
+    "up to a negative amount": Refused(422, "INVALID_FIELD", {"amount": {"max": -1}}),
+    "up to a fraction": Refused(422, "INVALID_FIELD", {"amount": {"max": 1.5}}),
+    "up to an amount in text": Refused(422, "INVALID_FIELD", {"amount": {"max": "100"}}),
+    "up to a huge amount": Refused(422, "INVALID_FIELD", {"amount": {"max": 2**53}}),
+    "in a made-up currency": Refused(
+        422, "INVALID_FIELD", {"amount": {"max": 1, "currency": "dollars"}}
+    ),
+    "with words that it does not know": Refused(422, "INVALID_FIELD", {"forever": True}),
+    "above the ceiling of all": Refused(422, "INVALID_FIELD", {"riskMax": 70}),
+    "below the risk of the act itself": Refused(422, "GRANT_REFUSED", {"riskMax": 39}),
+    "up to less than the act itself": Refused(
+        422, "GRANT_REFUSED", {"amount": {"max": 8999, "currency": "usd"}}
+    ),
+    "in another currency": Refused(
+        422, "GRANT_REFUSED", {"amount": {"max": 10_000, "currency": "eur"}}
+    ),
+    "in no currency": Refused(422, "GRANT_REFUSED", {"amount": {"max": 10_000}}),
+    "of a param that it does not have": Refused(
+        422, "GRANT_REFUSED", {"amount": {"param": "fee", "max": 1, "currency": "usd"}}
+    ),
+    "of another number than the amount": Refused(
+        422,
+        "GRANT_REFUSED",
+        {"amount": {"param": "n", "max": 9, "currency": "usd"}},
+        {"params": {"amount": 9000, "currency": "usd", "n": 1}},
+    ),
+    "for a run that it does not name": Refused(422, "GRANT_REFUSED", {"run": True}),
+    "for a batch": Refused(422, "GRANT_REFUSED", {}, {"params": {"actions": []}}),
+    "for what no mapper knows": Refused(422, "GRANT_REFUSED", {}, {"kind": "unknown"}),
+    "for too much risk": Refused(422, "GRANT_REFUSED", {}, {"risk": {**RISK, "score": 70}}),
+    "for an amount that nobody can read": Refused(
+        422, "GRANT_REFUSED", {}, {"params": {"amount": "9000", "currency": "usd"}}
+    ),
+    "on any target, where it deletes": Refused(
+        422, "GRANT_REFUSED", {"sameTarget": False}, {"kind": "delete"}
+    ),
+    "on any target, where it sends": Refused(
+        422, "GRANT_REFUSED", {"sameTarget": False}, {"kind": "send"}
+    ),
+    "on any target, where it can't be undone": Refused(
+        422, "GRANT_REFUSED", {"sameTarget": False}, {"risk": FINAL}
+    ),
+    "where it can't be undone and names no target": Refused(
+        422, "GRANT_REFUSED", {}, {"risk": FINAL, **UNNAMED}
+    ),
+    "on the same target, where it names none": Refused(
+        422, "GRANT_REFUSED", {"sameTarget": True}, UNNAMED
+    ),
+    "on a target that is not shown whole": Refused(
+        422,
+        "GRANT_REFUSED",
+        {"sameTarget": True},
+        {"target": {"type": "file", "id": "a/[redacted]"}},
+    ),
+}
+
+
+async def test_what_goes_too_far_is_refused_and_nothing_is_answered(client: Client):
+    """The yes that it came with does not count either: the person would be wrong about it."""
+    for name, row in REFUSED.items():
+        approval = await client.ask(agent="refused", **row.question)
+        answered = await approve(client, approval, **row.grant)
+        reason = answered.body["error"]["reason_code"]
+        assert (answered.status, reason) == (row.status, row.reason), (name, answered.body)
+        assert await client.status_of(approval["approvalId"]) == "PENDING", name
+        await client.resolve(approval["approvalId"], "CANCEL")
+    listed = (await client.call("GET", "/v1/grants?agent=refused")).body
+    assert listed == {"grants": [], "nextCursor": None}
+
+
+async def test_what_can_not_be_undone_is_granted_for_its_target_alone(client: Client):
+    """Without anybody saying so."""
+    grant = await give(client, "final", {}, risk=FINAL)
+    assert grant["target"] == {"type": "charge", "id": "ch_1"}
+    other = await client.ask(agent="final", risk=FINAL, target={"type": "charge", "id": "ch_2"})
+    assert other["status"] == "PENDING"
+    assert (await client.ask(agent="final", risk=FINAL))["status"] == "APPROVED"
+
+
+async def test_amounts_are_added_up_over_all_uses(client: Client):
+    """200.00 in all: 90.00 was asked about, 90.00 more fit, another 90.00 don't, 20.00 do."""
+    grant = await give(client, "sums", {"amount": {"max": 20_000, "currency": "USD"}, "uses": 50})
+    assert grant["amount"] == {
+        "param": "amount", "currency": "usd", "max": 20_000, "eachMax": None, "used": 9_000,
+    }  # fmt: skip
+    for amount, status in ((9_000, "APPROVED"), (9_000, "PENDING"), (2_000, "APPROVED")):
+        asked = await client.ask(agent="sums", params={"amount": amount, "currency": "usd"})
+        assert asked["status"] == status
+    assert (await show(client, grant))[0]["amount"]["used"] == 20_000
+    more = await client.ask(agent="sums", params={"amount": 1, "currency": "usd"})
+    assert more["status"] == "PENDING"
+    nothing = await client.ask(agent="sums", params={"amount": 0, "currency": "usd"})
+    assert nothing["status"] == "APPROVED"
+
+
+async def test_a_hundred_at_once_get_no_more_than_there_are(client: Client):
+    """Ten uses, one of them taken: exactly nine of a hundred pass, and the others ask people."""
+    grant = await give(client, "crowd", {"uses": 10})
+    asked = await asyncio.gather(*(client.ask(agent="crowd") for _ in range(100)))
+    assert sorted(one["status"] for one in asked) == ["APPROVED"] * 9 + ["PENDING"] * 91
+    assert (await show(client, grant))[0]["usesCount"] == 10
+
+
+async def test_the_same_act_asked_at_once_is_one_use(client: Client):
+    """Those who join the approval take nothing of the grant."""
+    grant = await give(client, "joined", {"uses": 10})
+    digest = (await client.ask(agent="elsewhere"))["requestDigest"]
+    asked = await asyncio.gather(
+        *(client.ask(agent="joined", requestDigest=digest) for _ in range(8))
+    )
+    assert len({one["approvalId"] for one in asked}) == 1
+    assert {one["status"] for one in asked} == {"APPROVED"}
+    assert (await show(client, grant))[0]["usesCount"] == 2
+
+
+async def test_a_use_that_comes_to_nothing_is_given_back_once(client: Client):
+    """The gateway voids it: the agent may use the grant again for it."""
+    grant = await give(client, "back", {"uses": 2})
+    used = await client.ask(agent="back")
+    assert (await client.ask(agent="back"))["status"] == "PENDING"
+    path = f"/v1/approvals/{used['approvalId']}/void"
+    body = {"reasonCode": "WITNESS_HASH_MISMATCH"}
+    assert (await client.call("POST", path, body, "gateway")).status == 200
+    assert (await client.call("POST", path, body, "gateway")).status == 409
+    shown, uses = await show(client, grant)
+    assert (shown["usesCount"], [use["givenBackAt"] is None for use in uses]) == (1, [False, True])
+    again = await client.ask(agent="back")
+    assert again["status"] == "APPROVED"
+    assert (await client.consume(again, "c")).status == 200
+    assert (await show(client, grant))[0]["usesCount"] == 2
+
+
+async def test_revoked_it_covers_nothing_from_then_on(client: Client):
+    """Nor what it has let through already and was not sent yet."""
+    grant = await give(client, "ends", {"uses": 10})
+    sent, waiting = await client.ask(agent="ends"), await client.ask(agent="ends")
+    assert (await client.consume(sent, "c")).status == 200
+    revoked = await revoke(client, grant)
+    assert (revoked.status, revoked.body["grant"]["status"]) == (200, "REVOKED")
+    assert revoked.body["grant"]["endReason"] == "enough"
+    assert await client.status_of(waiting["approvalId"]) == "CANCELLED"
+    assert await client.status_of(grant["approvalId"]) == "CANCELLED"
+    assert (await client.consume(waiting, "c")).status == 409
+    assert await client.status_of(sent["approvalId"]) == "CONSUMED"
+    assert (await client.ask(agent="ends"))["status"] == "PENDING"
+    again = await revoke(client, grant)
+    assert (again.status, again.body["error"]["reason_code"]) == (409, "GRANT_OVER")
+    assert (await show(client, grant))[0]["usesCount"] == 1
+
+
+async def test_revoked_at_the_same_moment_none_gets_by(client: Client):
+    """Asks, uses and the revocation race: what is not consumed by then is cancelled."""
+    for number in range(5):
+        agent = f"race-{number}"
+        grant = await give(client, agent, {"uses": 50})
+
+        async def use(agent: str = agent) -> str:
+            asked = await client.ask(agent=agent)
+            if asked["status"] == "APPROVED":
+                await client.consume(asked, "c")
+            return str(asked["approvalId"])
+
+        used, _ = await asyncio.gather(
+            asyncio.gather(*(use() for _ in range(10))), revoke(client, grant)
+        )
+        states = [await client.status_of(one) for one in used]
+        assert set(states) <= {"CONSUMED", "CANCELLED", "PENDING"}, states
+        shown = (await show(client, grant))[0]
+        assert shown["usesCount"] == states.count("CONSUMED")
+
+
+async def test_it_ends_with_the_key_of_who_gave_it(client: Client):
+    """A stolen key's grants are worth nothing, at once, and what they let through neither."""
+    ann = await person(client, "ann-ends")
+    approval = await client.ask(agent="stolen")
+    grant = (await approve(client, approval, ann)).body["grant"]
+    used = await client.ask(agent="stolen")
+    keys = (await client.call("GET", "/v1/keys")).body["keys"]
+    key_id = next(key["keyId"] for key in keys if key["name"] == "ann-ends")
+    assert (await client.call("POST", f"/v1/keys/{key_id}/revoke", {})).status == 200
+    shown, _ = await show(client, grant)
+    assert shown["status"] == "REVOKED"
+    assert shown["endReason"] == "the key of ann-ends was revoked"
+    assert (await client.consume(used, "c")).status == 409
+    assert (await client.ask(agent="stolen"))["status"] == "PENDING"
+
+
+async def test_a_quorum_gives_the_narrowest_of_what_all_offered(client: Client):
+    """Two people of finance have to agree, on the grant too; then both stand behind each use."""
+    ann, bob = await person(client, "ann-q", "finance"), await person(client, "bob-q", "finance")
+    asked = {"agent": "both", "terms": terms("finance", quorum=2)}
+    approval = await client.ask(**asked)
+    usd = {"currency": "usd"}
+    first = await approve(client, approval, ann, uses=9, seconds=60, amount={"max": 50_000, **usd})
+    assert (first.body["approval"]["status"], first.body["grant"]) == ("PENDING", None)
+    second = await approve(client, approval, bob, uses=5, riskMax=41, amount={"max": 90_000, **usd})
+    grant = second.body["grant"]
+    assert (grant["usesMax"], grant["riskMax"], grant["amount"]["max"]) == (5, 41, 50_000)
+    assert grant["givenBy"] == ["ann-q", "bob-q"]
+    used = await client.ask(**asked)
+    assert (used["status"], used["resolvedBy"]) == ("APPROVED", "ann-q, bob-q (grant)")
+    got = (await client.call("GET", f"/v1/approvals/{used['approvalId']}")).body["approval"]
+    assert len(got["answers"]) == 2
+    stricter = await client.ask(**{**asked, "terms": terms("finance", quorum=3)})
+    assert stricter["status"] == "PENDING"
+
+
+USD = {"params": {"amount": 1, "fee": 1, "currency": "usd"}}
+
+NO_AGREEMENT: dict[str, tuple[dict[str, Any], Any, Any]] = {
+    "the first only says yes": (USD, None, {}),
+    "the second only says yes": (USD, {}, None),
+    "they bound different things": (
+        {"params": {"fee": 1, "tax": 1, "currency": "usd"}},
+        {"amount": {"param": "fee", "max": 10, "currency": "usd"}},
+        {"amount": {"param": "tax", "max": 10, "currency": "usd"}},
+    ),
+    "one of them bounds nothing": (
+        {"params": {"fee": 1, "currency": "usd"}},
+        {"amount": {"param": "fee", "max": 10, "currency": "usd"}},
+        {},
+    ),
+}
+
+
+async def test_without_agreement_there_is_a_yes_and_no_grant(client: Client):
+    """Nobody's yes is stretched beyond what they said."""
+    keys = [await person(client, "ann-n"), await person(client, "bob-n")]
+    for name, (question, *offers) in NO_AGREEMENT.items():
+        asked = {"agent": "halves", "terms": terms(quorum=2), **question}
+        approval = await client.ask(**asked)
+        path = f"/v1/approvals/{approval['approvalId']}/resolve"
+        for key, offer in zip(keys, offers, strict=True):
+            body = {"resolution": "APPROVE", **({} if offer is None else {"grant": offer})}
+            answered = await client.call("POST", path, body, key)
+            assert answered.status == 200, (name, answered)
+            assert answered.body.get("grant") is None, name
+        assert answered.body["approval"]["status"] == "APPROVED", name
+        assert (await client.ask(**asked))["status"] == "PENDING", name
+
+
+async def test_it_does_not_let_through_what_wants_a_reason_nobody_gave(client: Client):
+    """A later rule that wants a comment is stricter than what the giver did."""
+    wanted = {**terms(), "commentRequired": True}
+    await give(client, "wordless")
+    assert (await client.ask(agent="wordless", terms=wanted))["status"] == "PENDING"
+    approval = await client.ask(agent="worded")
+    path = f"/v1/approvals/{approval['approvalId']}/resolve"
+    body = {"resolution": "APPROVE", "reason": "ticket 4711", "grant": {}}
+    assert (await client.call("POST", path, body)).status == 200
+    assert (await client.ask(agent="worded", terms=wanted))["status"] == "APPROVED"
+
+
+async def test_a_state_that_people_saw_has_to_be_the_same(client: Client):
+    """Witnessed acts are covered while the target is as it was shown."""
+    seen = {"witness": {"hash": "a" * 64, "state": {"refunded": 0}}, "terms": terms(witness=True)}
+    await give(client, "witnessed", {}, **seen)
+    assert (await client.ask(agent="witnessed", **seen))["status"] == "APPROVED"
+    changed = {"hash": "b" * 64, "state": {"refunded": 9}}
+    assert (await client.ask(agent="witnessed", **{**seen, "witness": changed}))["status"] == (
+        "PENDING"
+    )
+    assert (await client.ask(agent="witnessed", terms=terms(witness=True)))["status"] == "PENDING"
+
+
+async def test_an_answer_that_is_replayed_gives_nothing_more(client: Client):
+    """The same body twice: one grant, as it was."""
+    approval = await client.ask(agent="replay")
+    first = await approve(client, approval, uses=2)
+    again = await approve(client, approval, uses=1000)
+    assert (first.status, again.status) == (200, 409)
+    listed = (await client.call("GET", "/v1/grants?agent=replay")).body["grants"]
+    assert [grant["usesMax"] for grant in listed] == [2]
+
+
+async def test_a_plain_yes_gives_no_grant(client: Client):
+    """Nor does a no, which can't carry one."""
+    approval = await client.ask(agent="plain")
+    answered = await client.resolve(approval["approvalId"], "APPROVE")
+    assert "grant" not in answered.body
+    assert (await client.ask(agent="plain"))["status"] == "PENDING"
+    other = await client.ask(agent="plain")
+    denied = await client.resolve(other["approvalId"], "REJECT", grant={})
+    assert (denied.status, denied.code) == (422, "INVALID_ARGUMENT")
+
+
+async def test_machines_neither_read_nor_give_nor_revoke(
+    client: Client, postgres_server: EmbeddedPostgres, database_name: str
+):
+    """An agent's key, a gateway's, and a gateway's that may answer too."""
+    grant = await give(client, "machines")
+    mixed = await make_key(
+        postgres_server, database_name, ["Gateway", "ApprovalWrite", "ApprovalRead"]
+    )
+    approval = await client.ask(agent="machines", rule="other")
+    for key in ("agent", "gateway", mixed):
+        assert (await revoke(client, grant, key)).status == 403, key
+        assert (await approve(client, approval, key)).status == 403, key
+    for key in ("agent", "gateway"):
+        assert (await client.call("GET", "/v1/grants", key=key)).status == 403
+        assert (await client.call("GET", f"/v1/grants/{grant['grantId']}", key=key)).status == 403
+    assert (await show(client, grant))[0]["status"] == "ACTIVE"
+
+
+async def test_another_tenant_sees_and_uses_none_of_it(
+    client: Client, postgres_server: EmbeddedPostgres, database_name: str
+):
+    """404 for its id, nothing in the list, and the same question of theirs asks their people."""
+    grant = await give(client, "shared-name")
+    tenant = await make_tenant(postgres_server, database_name)
+    admin = await make_key(postgres_server, database_name, ["Admin"], tenant=tenant)
+    gateway = await make_key(postgres_server, database_name, ["Gateway"], tenant=tenant)
+    assert (await client.call("GET", f"/v1/grants/{grant['grantId']}", key=admin)).status == 404
+    assert (await revoke(client, grant, admin)).status == 404
+    assert (await client.call("GET", "/v1/grants", key=admin)).body["grants"] == []
+    client.keys["gateway"], ours = gateway, client.keys["gateway"]
+    try:
+        assert (await client.ask(agent="shared-name"))["status"] == "PENDING"
+    finally:
+        client.keys["gateway"] = ours
+    assert (await client.ask(agent="shared-name"))["status"] == "APPROVED"
+
+
+async def test_grants_are_listed_newest_first_page_by_page(client: Client):
+    """By agent and state; a page goes on where the last one ended."""
+    made = [await give(client, "pages", rule=f"r{number}") for number in range(3)]
+    await revoke(client, made[1])
+    ids = [grant["grantId"] for grant in reversed(made)]
+    first = (await client.call("GET", "/v1/grants?agent=pages&limit=2")).body
+    assert [grant["grantId"] for grant in first["grants"]] == ids[:2]
+    cursor = first["nextCursor"]
+    rest = (await client.call("GET", f"/v1/grants?agent=pages&limit=2&cursor={cursor}")).body
+    assert ([grant["grantId"] for grant in rest["grants"]], rest["nextCursor"]) == (ids[2:], None)
+    active = (await client.call("GET", "/v1/grants?agent=pages&status=ACTIVE")).body["grants"]
+    assert [grant["grantId"] for grant in active] == [ids[0], ids[2]]
+    assert (await client.call("GET", "/v1/grants?status=OPEN")).status == 422
