@@ -134,7 +134,15 @@ class ControlPlane:
         return bus
 
     async def _assemble(self, bus: ChannelBus, room: WaitingRoom, database: Database) -> Services:
-        world = World(self._settings, self._limits, database, bus, room, self.metrics)
+        world = World(
+            self._settings,
+            self._limits,
+            database,
+            bus,
+            room,
+            self.metrics,
+            lambda: self._settings.reaching.public_url or self.api_url,
+        )
         assembled = await assemble(world)
         self.bootstrapped = assembled.bootstrapped
         for name, run in assembled.forever.items():

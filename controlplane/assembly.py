@@ -10,6 +10,8 @@ import uuid
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 
+from controlplane.api.channel_bodies import add_first_channel
+from controlplane.api.subjects import SubjectReader
 from controlplane.notify.bus import Bus
 from controlplane.services.agents import AgentService
 from controlplane.services.approval_context import ApprovalContextService
@@ -28,12 +30,14 @@ from controlplane.services.joined import Services
 from controlplane.services.keys import KeyService
 from controlplane.services.learner import LearnerService
 from controlplane.services.limits import LimitService, LimitSettings
+from controlplane.services.notifications import NotificationSettings
 from controlplane.services.overview import OverviewService
 from controlplane.services.policies import PolicyService
 from controlplane.services.policy_drafts import DraftReader
 from controlplane.services.policy_mirror import PolicyMirror
 from controlplane.services.policy_preview import PolicyPreview
 from controlplane.services.projection import ProjectionService, ProjectionSettings
+from controlplane.services.reaching import Answerers, join_reaching
 from controlplane.services.records import RecordService
 from controlplane.services.runs import RunService, RunSettings
 from controlplane.services.sessions import SessionService
@@ -81,6 +85,7 @@ class Limits:
     counters: LimitSettings = field(default_factory=LimitSettings)
     runs: RunSettings = field(default_factory=RunSettings)
     projection: ProjectionSettings = field(default_factory=ProjectionSettings)
+    notifications: NotificationSettings = field(default_factory=NotificationSettings)
     backlog: int = 512
     keepalive_seconds: float = 75.0
     drain_seconds_max: float = 1.0
@@ -88,7 +93,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """What `app` has opened."""
+    """What `app` has opened. `public_url` says where people reach it, once the port is open."""
 
     settings: ControlSettings
     limits: Limits
@@ -96,6 +101,7 @@ class World:
     bus: Bus
     room: WaitingRoom
     metrics: Metrics
+    public_url: Callable[[], str] = str
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +157,18 @@ async def assemble(world: World) -> Assembled:
     projection = ProjectionService(
         ProjectionStore(database), incident_store, bus, metrics, limits.projection
     )
+    stops = StopService(stop_store, bus, room, metrics)
+    reaching = join_reaching(
+        database,
+        settings,
+        limits.notifications,
+        Answerers(approvals, keys),
+        SubjectReader(approvals, incidents, grants, stops).read,
+        world.public_url,
+        metrics,
+    )
+    with acting_for(bootstrapped.tenant_id):
+        await add_first_channel(reaching.channels, bootstrapped.tenant_id, settings.reaching)
     services = Services(
         keys=keys,
         sessions=sessions,
@@ -162,7 +180,7 @@ async def assemble(world: World) -> Assembled:
         decisions=DecisionService(DecisionStore(database)),
         agents=AgentService(agent_store, keys, bus, room),
         limits=counters,
-        stops=StopService(stop_store, bus, room, metrics),
+        stops=stops,
         runs=runs,
         incidents=incidents,
         bundles=bundles,
@@ -172,6 +190,9 @@ async def assemble(world: World) -> Assembled:
         grants=grants,
         learner=LearnerService(LearnerStore(database)),
         idempotency=idempotency,
+        channels=reaching.channels,
+        slack_callbacks=reaching.slack_callbacks,
+        mail_links=reaching.mail_links,
         health=HealthService(database, key_store, metrics),
         metrics=metrics,
     )
@@ -186,6 +207,7 @@ async def assemble(world: World) -> Assembled:
             "runs-sweep": runs.sweep_forever,
             "projection": projection.follow_forever,
             "idempotency-sweep": idempotency.sweep_forever,
+            **reaching.forever,
         },
     )
 

@@ -17,8 +17,11 @@ from aiohttp import web
 
 from controlplane.api import (
     agents,
+    approval_status,
     approvals,
     bundles,
+    callbacks,
+    channels,
     decisions,
     grants,
     health,
@@ -49,6 +52,7 @@ log = logging.getLogger(__name__)
 
 ROUTES: tuple[Route, ...] = (
     *approvals.ROUTES,
+    *approval_status.ROUTES,
     *records.ROUTES,
     *decisions.ROUTES,
     *agents.ROUTES,
@@ -61,6 +65,7 @@ ROUTES: tuple[Route, ...] = (
     *incidents.ROUTES,
     *grants.ROUTES,
     *bundles.ROUTES,
+    *channels.ROUTES,
     *policy_drafts.ROUTES,
     *policies.ROUTES,
 )
@@ -94,7 +99,21 @@ def make_application(services: Services) -> web.Application:
         application.router.add_route(one.method, one.path, _guarded(services, one))
     for path, handler in (*health.OPEN_ROUTES, ("/v1/openapi.json", describe)):
         application.router.add_get(path, _open(services, handler), allow_head=False)
+    for proven in callbacks.OPEN_ROUTES:
+        handle = _proven(services, proven.handler)
+        application.router.add_route(proven.method, proven.path, handle)
     return application
+
+
+def _proven(
+    services: Services, handler: callbacks.OpenHandler
+) -> Callable[[web.Request], Awaitable[web.Response]]:
+    """A route whose request proves itself by something else than a key."""
+
+    async def handle(request: web.Request) -> web.Response:
+        return await handler(services, request)
+
+    return handle
 
 
 async def describe(_: Services) -> web.Response:

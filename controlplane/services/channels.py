@@ -14,7 +14,10 @@ from dataclasses import dataclass, field, replace
 from controlplane.auth import Caller
 from controlplane.faults import ControlFault, Fault
 from controlplane.notify.notice import TEST_EVENT, Notice, Outcome, Sent
+from controlplane.notify.outbound import OutboundGuard
+from controlplane.notify.smtp import SmtpSecurity
 from controlplane.notify.standard_webhooks import make_secret
+from controlplane.notify.webhook import url_problem
 from controlplane.services.secret_box import SecretBox
 from controlplane.services.sending import ChannelSender, rotated, utc_now
 from controlplane.store.channels import (
@@ -64,20 +67,23 @@ class ChannelService:
         deliveries: DeliveryStore,
         box: SecretBox,
         sender: ChannelSender,
+        guard: OutboundGuard,
         metrics: Metrics,
     ) -> None:
         self._store = store
         self._deliveries = deliveries
         self._box = box
         self._sender = sender
+        self._guard = guard
         self._metrics = metrics
 
     async def add(self, tenant_id: uuid.UUID, draft: ChannelDraft) -> tuple[ChannelRow, str | None]:
         """Add it; the channel, and the signing secret that was made for a webhook without one.
 
         Raises:
-            ControlFault: CHANNELS_FULL, CHANNEL_EXISTS, CHANNEL_NO_KEY.
+            ControlFault: INVALID_ARGUMENT, CHANNELS_FULL, CHANNEL_EXISTS, CHANNEL_NO_KEY.
         """
+        self._check(draft)
         if await self._store.count(tenant_id) >= CHANNEL_COUNT_MAX:
             raise ControlFault(
                 Fault.CHANNELS_FULL, f"there are {CHANNEL_COUNT_MAX} channels; remove one"
@@ -101,10 +107,16 @@ class ChannelService:
         """Make it what the draft says; the kind stays.
 
         Raises:
-            ControlFault: NOT_FOUND, CHANNEL_EXISTS, CHANNEL_NO_KEY.
+            ControlFault: NOT_FOUND, INVALID_ARGUMENT, CHANNEL_EXISTS, CHANNEL_NO_KEY.
         """
+        self._check(draft)
         present = await self.get(caller, channel_id)
         sealed = present.plan.secrets
+        if sealed and not draft.secrets and _goes_elsewhere(present.plan.settings, draft.settings):
+            # Else whoever may change a channel could read its password, on a server of their own.
+            raise ControlFault(
+                Fault.INVALID_ARGUMENT, "`email.password`: give it again for another server"
+            )
         if draft.secrets:
             secrets: Mapping[str, JsonValue] = dict(draft.secrets)
             if draft.kind is ChannelKind.WEBHOOK:
@@ -242,6 +254,22 @@ class ChannelService:
             raise ControlFault(Fault.DELIVERY_PENDING, "this delivery is still being tried")
         raise ControlFault(Fault.CHANNEL_UNFIT, "the channel of this delivery was removed")
 
+    def _check(self, draft: ChannelDraft) -> None:
+        """Refuse early what would never be sent; every sending looks again at where it leads."""
+        settings = draft.settings
+        problem: str | None = None
+        if draft.kind is ChannelKind.WEBHOOK:
+            problem = url_problem(str(settings["url"]), self._guard)
+            problem = None if problem is None else f"`webhook.url`: {problem}"
+        elif (
+            draft.kind is ChannelKind.EMAIL
+            and settings["security"] == SmtpSecurity.NONE
+            and not self._guard.allows_plain(str(settings["host"]))
+        ):
+            problem = "`email.security`: without TLS only to hosts in CHECKREIN_WEBHOOK_ALLOW"
+        if problem is not None:
+            raise ControlFault(Fault.INVALID_ARGUMENT, problem)
+
 
 TEST_RECIPIENTS_MAX = 10
 """Of a test of e-mail: they are tried one after the other while the caller waits."""
@@ -258,6 +286,11 @@ def _plan(draft: ChannelDraft, sealed: bytes | None) -> ChannelPlan:
         draft.severity,
         draft.enabled,
     )
+
+
+def _goes_elsewhere(present: Mapping[str, JsonValue], wanted: Mapping[str, JsonValue]) -> bool:
+    """Whether a password that is kept would be shown to another server, or by another way."""
+    return any(present.get(name) != wanted.get(name) for name in ("host", "port", "security"))
 
 
 def _not_found() -> ControlFault:

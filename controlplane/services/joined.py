@@ -8,6 +8,7 @@ from controlplane.services.agents import AgentService
 from controlplane.services.approval_context import ApprovalContextService
 from controlplane.services.approvals import ApprovalService
 from controlplane.services.bundles import BundleService
+from controlplane.services.channels import ChannelService
 from controlplane.services.decisions import DecisionService
 from controlplane.services.following import FollowService
 from controlplane.services.gateways import GatewayService
@@ -18,12 +19,14 @@ from controlplane.services.incidents import IncidentService
 from controlplane.services.keys import KeyService
 from controlplane.services.learner import LearnerService
 from controlplane.services.limits import LimitService
+from controlplane.services.mail_links import MailLinkService
 from controlplane.services.overview import OverviewService
 from controlplane.services.policies import PolicyService
 from controlplane.services.policy_preview import PolicyPreview
 from controlplane.services.records import RecordService
 from controlplane.services.runs import RunService
 from controlplane.services.sessions import SessionService
+from controlplane.services.slack_callbacks import SlackCallbackService
 from controlplane.services.stops import StopService
 from controlplane.telemetry import Metrics
 
@@ -50,5 +53,8 @@ class Services:
     grants: GrantService
     learner: LearnerService
     idempotency: IdempotencyService
+    channels: ChannelService
+    slack_callbacks: SlackCallbackService
+    mail_links: MailLinkService
     health: HealthService
     metrics: Metrics

@@ -38,7 +38,6 @@ class Reaching:
     channels: ChannelService
     slack_callbacks: SlackCallbackService
     mail_links: MailLinkService
-    guard: OutboundGuard
     forever: Mapping[str, Callable[[], Coroutine[None, None, None]]]
 
 
@@ -98,12 +97,11 @@ def join_reaching(
         limits,
     )
     return Reaching(
-        ChannelService(channel_store, delivery_store, box, sender, metrics),
+        ChannelService(channel_store, delivery_store, box, sender, guard, metrics),
         SlackCallbackService(
             channel_store, callback_store, answering, sender, outside, read_subject
         ),
         MailLinkService(callback_store, answering, box, read_subject),
-        guard,
         {
             "notifications": notifications.run_forever,
             "notifications-sweep": notifications.forget_forever,
