@@ -2,33 +2,21 @@
 
 from __future__ import annotations
 
-import uuid
 from typing import Literal
 
 from aiohttp import web
 
-from controlplane.api.contract import At, Body, Id, Query, View
+from controlplane.api.contract import At, Body, Id, View
 from controlplane.api.parsing import parse_body, parse_query, timestamp
 from controlplane.api.routing import Call, answer, route
+from controlplane.api.scopes import ScopeBody, ScopedQuery, check_scope
 from controlplane.auth import Permission
 from controlplane.services.learner import LearnerMode, ModeInForce
-
-
-class ScopeBody(Body):
-    scopeType: Literal["ORG"]
-    scopeId: uuid.UUID
 
 
 class ModeBody(Body):
     scope: ScopeBody
     mode: LearnerMode
-
-
-class ModeQuery(Query):
-    """Without a scope: the caller's organisation, which is the only one that they may ask for."""
-
-    scopeType: Literal["ORG"] = "ORG"
-    scopeId: uuid.UUID | None = None
 
 
 class ScopeView(View):
@@ -47,23 +35,23 @@ class ModeView(View):
 
 async def read(call: Call) -> web.Response:
     """Read the learner's mode."""
-    query = parse_query(call.http, ModeQuery)
-    scope_id = query.scopeId or call.caller.tenant_id
-    return _render(scope_id, await call.services.learner.mode(call.caller, scope_id))
+    query = parse_query(call.http, ScopedQuery)
+    check_scope(call.caller, query.scopeId)
+    return _render(call, await call.services.learner.mode(call.caller))
 
 
 async def write(call: Call) -> web.Response:
     """Set the learner's mode."""
     body = await parse_body(call.http, ModeBody)
-    scope_id = body.scope.scopeId
-    return _render(scope_id, await call.services.learner.set_mode(call.caller, scope_id, body.mode))
+    check_scope(call.caller, body.scope.scopeId)
+    return _render(call, await call.services.learner.set_mode(call.caller, body.mode))
 
 
 ROUTES = (
     route(
         "GET", "/v1/learner/mode", read,
         Permission.LEARNER_READ, Permission.LEARNER_WRITE, Permission.ADMIN,
-        query=ModeQuery, answers=ModeView,
+        query=ScopedQuery, answers=ModeView,
     ),
     route(
         "PUT", "/v1/learner/mode", write, Permission.LEARNER_WRITE, Permission.ADMIN,
@@ -72,10 +60,10 @@ ROUTES = (
 )  # fmt: skip
 
 
-def _render(scope_id: uuid.UUID, found: ModeInForce) -> web.Response:
+def _render(call: Call, found: ModeInForce) -> web.Response:
     return answer(
         {
-            "scope": {"scopeType": "ORG", "scopeId": str(scope_id)},
+            "scope": {"scopeType": "ORG", "scopeId": str(call.caller.tenant_id)},
             "mode": found.mode.value,
             "setBy": found.set_by,
             "setAt": timestamp(found.set_at),

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import uuid
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
 from controlplane.auth import Caller
-from controlplane.faults import ControlFault, Fault
 from controlplane.store.learner import LearnerStore
 
 
@@ -38,30 +36,14 @@ class LearnerService:
     def __init__(self, store: LearnerStore) -> None:
         self._store = store
 
-    async def mode(self, caller: Caller, scope_id: uuid.UUID) -> ModeInForce:
-        """The mode of the caller's organisation.
-
-        Raises:
-            ControlFault: NOT_FOUND for any other scope.
-        """
-        _check_scope(caller, scope_id)
+    async def mode(self, caller: Caller) -> ModeInForce:
+        """The mode of the caller's organisation."""
         row = await self._store.current(caller.tenant_id)
         if row is None:
             return ModeInForce(DEFAULT, None, None)
         return ModeInForce(LearnerMode(row.mode), row.set_by, row.set_at)
 
-    async def set_mode(self, caller: Caller, scope_id: uuid.UUID, mode: LearnerMode) -> ModeInForce:
-        """Set it; the same one again changes nothing.
-
-        Raises:
-            ControlFault: NOT_FOUND for any other scope.
-        """
-        _check_scope(caller, scope_id)
+    async def set_mode(self, caller: Caller, mode: LearnerMode) -> ModeInForce:
+        """Set it; the same one again changes nothing."""
         await self._store.set(caller.tenant_id, mode.value, caller.key_name, caller.key_id)
-        return await self.mode(caller, scope_id)
-
-
-def _check_scope(caller: Caller, scope_id: uuid.UUID) -> None:
-    """Another organisation's id is like one that nobody has."""
-    if scope_id != caller.tenant_id:
-        raise ControlFault(Fault.NOT_FOUND, "there is no such scope")
+        return await self.mode(caller)

@@ -103,7 +103,7 @@ class KeyStore:
     async def has_prefix(self, tenant_id: uuid.UUID, prefix: str) -> bool:
         """Whether a key of the tenant begins like this already."""
         row = await self._database.row(_SQL["has_prefix"], tenant_id, prefix)
-        return bool(row["has"])
+        return row is not None and bool(row["has"])
 
     async def list(
         self, tenant_id: uuid.UUID, wanted: KeyFilter, count_max: int
