@@ -31,6 +31,7 @@ from gateway.canonicalize.request.presence import may_be_there
 from gateway.canonicalize.request.reader import RequestReader, json_values, reader_at, xml_texts
 from gateway.model.action import Action, ParamValue, Target
 from gateway.model.codec import INTEGER_MAX
+from gateway.model.money import minor_digits
 
 ACTIONS_MAX = 1000
 """Targets of one request, as many as S3 deletes at once; EC2 takes as many instances."""
@@ -45,15 +46,6 @@ _INTEGER = re.compile(r"-?(?:0|[1-9][0-9]{0,15})")
 _DECIMAL = re.compile(r"(-?)(0|[1-9][0-9]{0,14})(?:\.([0-9]{1,8}))?")
 _CURRENCY = re.compile(r"[A-Za-z]{3}")
 _BOOLEANS = {"true": True, "false": False, "1": True, "0": False, "True": True, "False": False}
-
-_NO_MINOR_UNITS = frozenset(
-    {
-        "bif", "clp", "djf", "gnf", "isk", "jpy", "kmf", "krw", "pyg", "rwf", "ugx", "vnd", "vuv",
-        "xaf", "xof", "xpf",
-    }
-)  # fmt: skip
-_THREE_DECIMALS = frozenset({"bhd", "iqd", "jod", "kwd", "lyd", "omr", "tnd"})
-"""ISO 4217 minor units; every other currency has two."""
 
 
 Read = Callable[[RequestReader], ParamValue]
@@ -256,7 +248,7 @@ def _as_minor_units(value: object, currency: str | None) -> int | None:
     found = _DECIMAL.fullmatch(text) if text is not None and not isinstance(value, bool) else None
     if found is None or currency is None:
         return None
-    digits = 0 if currency in _NO_MINOR_UNITS else 3 if currency in _THREE_DECIMALS else 2
+    digits = minor_digits(currency)
     sign, whole, fraction = found.group(1), found.group(2), (found.group(3) or "").rstrip("0")
     if len(fraction) > digits:
         return None
