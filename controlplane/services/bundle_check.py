@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
+import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from controlplane.faults import ControlFault, Fault
+from controlplane.services.policy_content import Contents, contents_of
 from gateway.canonicalize.canonicalizer import Canonicalizer
 from gateway.canonicalize.catalog.file import CatalogError
 from gateway.canonicalize.library import load_paths_over_shipped
+from gateway.decide.documents.document import DocumentError
 from gateway.decide.envelope import (
     DOCUMENTS_MAX,
     MAPPERS_MAX,
@@ -56,13 +59,16 @@ class Checked:
     files: BundleFiles
     revision: str
     mappers_digest: str
+    contents: Contents
 
 
 class BundleChecker:
-    """Checks bundles; keeps the newest vocabularies. Slow, and for one thread at a time."""
+    """Checks bundles; keeps the newest vocabularies. Slow: for a thread, of which there may be
+    several."""
 
     def __init__(self) -> None:
         self._vocabularies: dict[str, Vocabulary] = {}
+        self._loading = threading.Lock()
 
     def check(self, files: BundleFiles) -> Checked:
         """Load everything as a gateway would.
@@ -72,29 +78,33 @@ class BundleChecker:
         """
         _check_shape(files)
         problems: list[Problem] = []
-        digest = _digest(files.mappers)
-        vocabulary = self._vocabulary(digest, files.mappers, problems)
+        vocabulary = self.vocabulary(files.mappers, problems)
         sources = [(one.name, one.text) for one in files.documents]
         try:
-            revision = make_bundle(sources, vocabulary).revision
+            bundle = make_bundle(sources, vocabulary)
+            contents = contents_of(bundle, files.documents)
         except ConfigurationError as error:
             raise invalid_bundle([*problems, *error.problems]) from error
+        except DocumentError as error:
+            raise invalid_bundle([*problems, error.problem]) from error
         if problems:
             raise invalid_bundle(problems)
-        return Checked(files, revision, digest)
+        return Checked(files, bundle.revision, _digest(files.mappers), contents)
 
-    def _vocabulary(
-        self, digest: str, mappers: Sequence[NamedText], problems: list[Problem]
+    def vocabulary(
+        self, mappers: Sequence[NamedText], problems: list[Problem]
     ) -> Vocabulary | None:
         """What these mappers over the shipped ones can produce; None where they can't be used, so
         that the policies are still looked at, but not their names."""
-        found = self._vocabularies.get(digest)
-        if found is None:
-            found = load_vocabulary(mappers, problems)
-            if found is not None:
-                while len(self._vocabularies) >= VOCABULARIES_KEPT_MAX:
-                    del self._vocabularies[next(iter(self._vocabularies))]
-                self._vocabularies[digest] = found
+        digest = _digest(mappers)
+        with self._loading:
+            found = self._vocabularies.get(digest)
+            if found is None:
+                found = load_vocabulary(mappers, problems)
+                if found is not None:
+                    while len(self._vocabularies) >= VOCABULARIES_KEPT_MAX:
+                        del self._vocabularies[next(iter(self._vocabularies))]
+                    self._vocabularies[digest] = found
         return found
 
 
@@ -119,7 +129,17 @@ def invalid_bundle(problems: Iterable[Problem]) -> ControlFault:
     """The fault that carries what is wrong with a bundle."""
     ordered = sorted(set(problems))
     count = len(ordered)
-    shown: list[JsonValue] = [
+    noun = "problem" if count == 1 else "problems"
+    return ControlFault(
+        Fault.BUNDLE_INVALID,
+        f"the bundle has {count} {noun}; nothing is published",
+        {"problems": render_problems(ordered), "problemCount": count},
+    )
+
+
+def render_problems(problems: Iterable[Problem]) -> list[JsonValue]:
+    """Problems as answers and envelopes show them: sorted, and not more than anybody reads."""
+    return [
         {
             "file": one.file,
             "line": one.line,
@@ -127,14 +147,8 @@ def invalid_bundle(problems: Iterable[Problem]) -> ControlFault:
             "message": one.message,
             "help": one.help,
         }
-        for one in ordered[:PROBLEMS_SHOWN_MAX]
+        for one in sorted(set(problems))[:PROBLEMS_SHOWN_MAX]
     ]
-    noun = "problem" if count == 1 else "problems"
-    return ControlFault(
-        Fault.BUNDLE_INVALID,
-        f"the bundle has {count} {noun}; nothing is published",
-        {"problems": shown, "problemCount": count},
-    )
 
 
 def _check_shape(files: BundleFiles) -> None:

@@ -2,20 +2,24 @@
 
 INVARIANT(one-line): a tenant's bundles are a line, numbered without a gap; to go back is to
 publish an older one again. INVARIANT(own-signature): nothing that is read from the database is
-signed before its own signature was verified.
+signed before its own signature was verified. INVARIANT(one-truth): the active versions of policies
+are those of the current bundle; both change in one transaction, whichever way a bundle came.
 """
 
 from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from controlplane.auth import Caller
 from controlplane.faults import ControlFault, Fault
 from controlplane.notify.bus import Bus, Topic
 from controlplane.services.bundle_check import BundleChecker, BundleFiles, Checked, invalid_bundle
+from controlplane.services.policy_content import Contents
+from controlplane.services.policy_mirror import PolicyMirror
 from controlplane.services.signing import SigningKey
 from controlplane.services.waiting import WaitingRoom
 from controlplane.store.bundles import BundleRow, BundleStore, SealedRow
@@ -48,15 +52,39 @@ class Current:
     sealed: SealedRow | None
 
 
+@dataclass(frozen=True, slots=True)
+class InForce:
+    """The current bundle, taken apart; before the first, `sequence` 0 and nothing."""
+
+    sequence: int
+    files: BundleFiles
+    contents: Contents
+
+
+IN_FORCE_KEPT_MAX = 4
+"""Of as many tenants; a bundle is read anew only when there is another one."""
+
+Moves = Callable[[Any, BundleRow | None, bool], Awaitable[None]]
+"""Moves versions of policies on the connection that makes a bundle, told what was current and
+whether a new one is made. Raises to let nothing happen."""
+
+
 class BundleService:
     def __init__(
-        self, store: BundleStore, bus: Bus, room: WaitingRoom, key: SigningKey | None
+        self,
+        store: BundleStore,
+        bus: Bus,
+        room: WaitingRoom,
+        key: SigningKey | None,
+        mirror: PolicyMirror,
     ) -> None:
         self._store = store
         self._bus = bus
         self._room = room
         self._key = key
-        self._checker = BundleChecker()
+        self._mirror = mirror
+        self.checker = BundleChecker()
+        self._in_force: dict[tuple[uuid.UUID, int], InForce] = {}
         # A check takes a core and memory for up to seconds.
         self._checking = asyncio.Lock()
 
@@ -83,7 +111,7 @@ class BundleService:
             ControlFault: BUNDLE_INVALID with every problem, BUNDLE_NO_KEY.
         """
         key = self.key()
-        checked = await self._check(files)
+        checked = await self.check(files)
         if is_dry_run:
             newest = await self._store.newest(caller.tenant_id)
             is_same = newest is not None and _means_the_same(newest, checked, key)
@@ -99,7 +127,7 @@ class BundleService:
             ControlFault: BUNDLE_INVALID with every problem, BUNDLE_NO_KEY.
         """
         self.key()
-        checked = await self._check(files)
+        checked = await self.check(files)
         published = await self._append(tenant_id, checked, author, None, is_first=True)
         return published if published.is_new else None
 
@@ -117,7 +145,7 @@ class BundleService:
                 Fault.BUNDLE_UNVERIFIED,
                 f"bundle {sequence} is not signed by the key in use; publish its files instead",
             )
-        checked = await self._check(BundleFiles.of(content))
+        checked = await self.check(BundleFiles.of(content))
         comment = comment or f"bundle {sequence} again"
         return await self._append(caller.tenant_id, checked, caller.key_name, comment)
 
@@ -166,9 +194,97 @@ class BundleService:
             raise ControlFault(Fault.NOT_FOUND, "there is no bundle with this number")
         return found
 
-    async def _check(self, files: BundleFiles) -> Checked:
+    async def check(self, files: BundleFiles) -> Checked:
+        """Load files as a gateway would, one bundle at a time.
+
+        Raises:
+            ControlFault: BUNDLE_INVALID with every problem.
+        """
         async with self._checking:
-            return await asyncio.to_thread(self._checker.check, files)
+            return await asyncio.to_thread(self.checker.check, files)
+
+    async def in_force(self, tenant_id: uuid.UUID) -> InForce:
+        """What the current bundle holds.
+
+        Raises:
+            ControlFault: BUNDLE_UNVERIFIED, where another key than the one in use signed it;
+                BUNDLE_INVALID, where it can't be loaded by this version.
+        """
+        newest = await self._store.newest(tenant_id)
+        if newest is None:
+            return InForce(0, BundleFiles(()), Contents({}, ()))
+        place = (tenant_id, newest.sequence)
+        found = self._in_force.get(place)
+        if found is None:
+            sealed = await self._find(tenant_id, newest.sequence)
+            content = None if self._key is None else _verified(sealed, tenant_id, self._key)
+            if content is None:
+                raise ControlFault(
+                    Fault.BUNDLE_UNVERIFIED,
+                    "the current bundle is not signed by the key in use; publish its files again",
+                )
+            checked = await self.check(BundleFiles.of(content))
+            found = InForce(newest.sequence, checked.files, checked.contents)
+            while len(self._in_force) >= IN_FORCE_KEPT_MAX:
+                del self._in_force[next(iter(self._in_force))]
+            self._in_force[place] = found
+        return found
+
+    async def adopt(self, tenant_id: uuid.UUID, author: str) -> None:
+        """Make policies of what the current bundle holds, where they are not the same: it is of a
+        time before there were any.
+
+        Raises:
+            ControlFault: as `in_force`.
+        """
+        in_force = await self.in_force(tenant_id)
+        if not in_force.sequence:
+            return
+        async with self._store.writing(tenant_id) as connection:
+            newest = await self._store.newest_within(connection, tenant_id)
+            if newest is not None and newest.sequence == in_force.sequence:
+                await self._mirror.mirror(connection, tenant_id, in_force.contents, author, None)
+
+    async def append(
+        self,
+        tenant_id: uuid.UUID,
+        checked: Checked,
+        author: str,
+        comment: str | None,
+        moves: Moves,
+        *,
+        is_first: bool = False,
+    ) -> Published:
+        """Make checked files the current bundle, unless they mean what the current means, and
+        move versions of policies in the same transaction.
+
+        Raises:
+            ControlFault: BUNDLE_INVALID, BUNDLE_NO_KEY.
+        """
+        store, key = self._store, self.key()
+        new: SealedRow | None = None
+        async with store.writing(tenant_id) as connection:
+            newest = await store.newest_within(connection, tenant_id)
+            if newest is not None and is_first:
+                return Published(newest, is_new=False)
+            is_new = newest is None or not _means_the_same(newest, checked, key)
+            await moves(connection, newest, is_new)
+            if is_new:
+                content = BundleContent(
+                    str(tenant_id),
+                    1 if newest is None else newest.sequence + 1,
+                    checked.revision,
+                    await store.now(connection),
+                    checked.files.documents,
+                    checked.files.mappers,
+                )
+                new = await asyncio.to_thread(_seal, content, checked, key, author, comment)
+                await store.append(connection, tenant_id, new)
+        await self._bus.publish(Topic.EVENTS, str(tenant_id))
+        if new is None:
+            return Published(newest, is_new=False)
+        await self._bus.publish(Topic.BUNDLES, str(tenant_id))
+        return Published(new.row, is_new=True)
 
     async def _append(
         self,
@@ -179,23 +295,14 @@ class BundleService:
         *,
         is_first: bool = False,
     ) -> Published:
-        store, key = self._store, self.key()
-        async with store.writing(tenant_id) as connection:
-            newest = await store.newest_within(connection, tenant_id)
-            if newest is not None and (is_first or _means_the_same(newest, checked, key)):
-                return Published(newest, is_new=False)
-            content = BundleContent(
-                str(tenant_id),
-                1 if newest is None else newest.sequence + 1,
-                checked.revision,
-                await store.now(connection),
-                checked.files.documents,
-                checked.files.mappers,
+        """The same for files that came as they are: policies become what these say."""
+
+        async def moves(connection: Any, _: BundleRow | None, is_new: bool) -> None:
+            await self._mirror.mirror(
+                connection, tenant_id, checked.contents, author, comment, by_text=is_new
             )
-            new = await asyncio.to_thread(_seal, content, checked, key, author, comment)
-            await store.append(connection, tenant_id, new)
-        await self._bus.publish(Topic.BUNDLES, str(tenant_id))
-        return Published(new.row, is_new=True)
+
+        return await self.append(tenant_id, checked, author, comment, moves, is_first=is_first)
 
 
 def _means_the_same(row: BundleRow, checked: Checked, key: SigningKey) -> bool:

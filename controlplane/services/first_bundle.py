@@ -45,6 +45,17 @@ async def publish_first_bundle(
         log.info("first bundle published", extra={"detail": published.row.revision})
 
 
+async def adopt_bundle(bundles: BundleService, tenant_id: uuid.UUID) -> None:
+    """Make policies of a bundle from before there were any. What can't be read stays in force as
+    it is: somebody publishes its files again."""
+    try:
+        await bundles.adopt(tenant_id, AUTHOR)
+    except ControlFault as fault:
+        if fault.fault is Fault.UNAVAILABLE:
+            raise
+        log.warning("the current bundle's policies are not listed", extra={"detail": fault.message})
+
+
 def load_files(policies: Sequence[Path], mappers: Sequence[Path]) -> BundleFiles:
     """Read policy and mapper files, or folders of them.
 

@@ -152,17 +152,38 @@ def report_cases(paths: Sequence[Path], vocabulary: Vocabulary | None = None) ->
             continue
         beside = load_settings_beside(policy_file, problems)
         bundle = load_bundle([policy_file, *beside], vocabulary)
-        silent = dict(_speakers(bundle))
-        speakers += len(silent)
-        for case in _load_cases(cases_file, problems):
-            wrong = tuple(_differences(bundle, case))
-            results.append(CaseResult(str(cases_file), case.line, case.name, wrong))
-            for name in _spoke(bundle, case.question):
-                silent.pop(name, None)
-        untried += silent.values()
+        found = _try(bundle, str(cases_file), _load_cases(cases_file, problems))
+        results += found.results
+        untried += found.untried
+        speakers += found.speakers
     if problems:
         raise ConfigurationError(CODE, problems)
     return Report(results, untried, speakers)
+
+
+def try_cases(bundle: Bundle, file: str, text: str) -> Report:
+    """The same for the text of a file of cases and policies that are loaded. Opens no file.
+
+    Raises:
+        ConfigurationError: as `run_cases`.
+    """
+    problems: list[Problem] = []
+    cases = _parse_cases(file, text, problems)
+    if problems:
+        raise ConfigurationError(CODE, problems)
+    return _try(bundle, file, cases)
+
+
+def _try(bundle: Bundle, file: str, cases: Iterable[_Case]) -> Report:
+    results = []
+    silent = dict(_speakers(bundle))
+    speakers = len(silent)
+    for case in cases:
+        wrong = tuple(_differences(bundle, case))
+        results.append(CaseResult(file, case.line, case.name, wrong))
+        for name in _spoke(bundle, case.question):
+            silent.pop(name, None)
+    return Report(results, list(silent.values()), speakers)
 
 
 def _speakers(bundle: Bundle) -> Iterable[tuple[tuple[str, str], Untried]]:
@@ -233,14 +254,19 @@ def _shown(value: Expected) -> str:
 def _load_cases(path: Path, problems: list[Problem]) -> list[_Case]:
     try:
         text = path.read_text(encoding="utf-8")
-        documents = list(parse_documents(text, str(path)))
     except (OSError, UnicodeDecodeError):
         problems.append(Problem(str(path), 0, 0, "the cases can't be read as UTF-8 text"))
         return []
+    return _parse_cases(str(path), text, problems)
+
+
+def _parse_cases(file: str, text: str, problems: list[Problem]) -> list[_Case]:
+    try:
+        documents = list(parse_documents(text, file))
     except DocumentError as error:
         problems.append(error.problem)
         return []
-    reader = Reader(str(path), text, problems)
+    reader = Reader(file, text, problems)
     cases = []
     for document in documents:
         top = reader.fields(document, "a file of cases", ("cases",), ("cases",))

@@ -45,7 +45,7 @@ _FIELDS: Final[Mapping[str, str]] = {
 
 _TARGET_TYPES: Final = (_TOOL, *_CLASSES, *_FIELDS)
 
-_WHOLE_SCOPES: Final = ("ORG", "ORGANIZATION", "ORGANISATION", "TENANT")
+WHOLE_SCOPES: Final = ("ORG", "ORGANIZATION", "ORGANISATION", "TENANT")
 _AGENT_SCOPE: Final = "AGENT"
 
 _TOP_KEYS: Final = ("policyId", "scope", "name", "description", "defaultAction", "rules")
@@ -240,7 +240,7 @@ def _scope(reader: Reader, item: Item | None) -> Fields | None:
     found = reader.fields(item, "`scope`", ("scopeType", "scopeId"), ("scopeType",))
     if "scopeType" not in found:
         return None
-    kinds = (*_WHOLE_SCOPES, _AGENT_SCOPE)
+    kinds = (*WHOLE_SCOPES, _AGENT_SCOPE)
     kind = reader.choice(found["scopeType"], "`scopeType`", {name: name for name in kinds})
     if kind != _AGENT_SCOPE:
         return None

@@ -13,11 +13,13 @@ from controlplane.faults import StartError
 from controlplane.notify.bus import Subscription, Topic
 from controlplane.services.bundles import BundleService
 from controlplane.services.first_bundle import publish_first_bundle
+from controlplane.services.policy_mirror import PolicyMirror
 from controlplane.services.signing import load_signing_key
 from controlplane.services.waiting import WaitingRoom, WaitingSettings
 from controlplane.settings import BundleFilesSettings
 from controlplane.store.bundles import BundleStore
 from controlplane.store.embedded import EmbeddedPostgres
+from controlplane.store.policies import PolicyStore
 from gateway.content import policies_dir
 from tests.support.bundles import MAPPER, current, policy, published
 from tests.support.control_plane import running_plane
@@ -61,7 +63,10 @@ async def test_of_replicas_that_start_at_once_one_publishes(
         assert started is not None
         key = load_signing_key(tmp_path, None)
         room = WaitingRoom(SilentBus(), client.plane.metrics, WaitingSettings())
-        services = [BundleService(BundleStore(database), SilentBus(), room, key) for _ in range(4)]
+        mirror = PolicyMirror(PolicyStore(database))
+        services = [
+            BundleService(BundleStore(database), SilentBus(), room, key, mirror) for _ in range(4)
+        ]
         await asyncio.gather(
             *(
                 publish_first_bundle(

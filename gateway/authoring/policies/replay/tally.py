@@ -71,6 +71,7 @@ class Tally:
     matrix: Counter[tuple[str, str]] = field(default_factory=Counter)
     groups: Counter[Group] = field(default_factory=Counter)
     examples: dict[Group, list[Example]] = field(default_factory=dict)
+    examples_max: int = EXAMPLES_MAX
 
     @property
     def exact(self) -> int:
@@ -98,7 +99,8 @@ class Tally:
     def note(self, group: Group, recorded: Recorded) -> None:
         """Count one change."""
         known = self.examples.get(group)
-        example = [] if known is not None and len(known) >= EXAMPLES_MAX else [_example(recorded)]
+        is_full = known is not None and len(known) >= self.examples_max
+        example = [] if is_full else [_example(recorded)]
         self._add_group(group, 1, example)
 
     def _add_group(self, group: Group, count: int, examples: Iterable[Example]) -> None:
@@ -106,7 +108,7 @@ class Tally:
             group = Group(BEYOND, group.before, group.after)
         self.groups[group] += count
         kept = self.examples.setdefault(group, [])
-        kept.extend(list(examples)[: EXAMPLES_MAX - len(kept)])
+        kept.extend(list(examples)[: self.examples_max - len(kept)])
 
 
 def _example(recorded: Recorded) -> Example:
