@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from controlplane.store.projection import NewStep, SeenRecord
@@ -19,6 +19,9 @@ from gateway.model.record import EntryKind, Outcome
 
 NAME_LENGTH_MAX = 256
 TEXT_LENGTH_MAX = 512
+
+AGE_MAX = timedelta(days=3_660)
+"""No gateway's spool waits longer to be shipped."""
 
 RECOVERED = "recovered"
 """What a gateway says at its start when it went down before in the midst of acts."""
@@ -62,7 +65,7 @@ def _step(record: SeenRecord, fields: Mapping[str, Any]) -> NewStep | None:
     names the approval that was used."""
     is_second = record.kind == EntryKind.INTENT and isinstance(fields.get("approval"), dict)
     decision_id, agent = _text(fields, "decision_id"), _text(fields, "agent")
-    effect, mode = fields.get("effect"), fields.get("mode")
+    effect, mode = _text(fields, "effect"), _text(fields, "mode")
     if is_second or not decision_id or not agent or effect not in set(Effect):
         return None
     actions = [each for each in _list(fields, "actions") if isinstance(each, dict)]
@@ -85,8 +88,8 @@ def _step(record: SeenRecord, fields: Mapping[str, Any]) -> NewStep | None:
         _text(target, "type"),
         _text(target, "id"),
         len(actions),
-        str(effect),
-        str(mode) if mode in set(Mode) else Mode.ENFORCE,
+        effect,
+        mode if mode in set(Mode) else Mode.ENFORCE,
         _text(fields, "policy") or None,
         _text(fields, "rule") or None,
         _text(fields, "reason_code"),
@@ -124,12 +127,14 @@ _READERS = {
 
 
 def _moment(fields: Mapping[str, Any], record: SeenRecord) -> datetime:
-    """When it happened by the gateway's clock, never later than it came here."""
+    """When it happened by the gateway's clock, never later than it came here. What can't be meant
+    is taken for that moment, too."""
     try:
-        at = datetime.fromisoformat(str(fields.get("at")))
-        return min(at.astimezone(UTC), record.received_at) if at.tzinfo else record.received_at
+        at = datetime.fromisoformat(_text(fields, "at"))
+        age = record.received_at - at if at.tzinfo else AGE_MAX
     except (ValueError, OverflowError):
         return record.received_at
+    return at if timedelta() <= age < AGE_MAX else record.received_at
 
 
 def _text(fields: Mapping[str, Any], name: str, length_max: int = NAME_LENGTH_MAX) -> str:

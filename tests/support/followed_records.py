@@ -9,6 +9,7 @@ import uuid
 from datetime import UTC, datetime
 from typing import Any
 
+from controlplane.notify.bus import ChannelBus
 from controlplane.store.tenancy import acting_for_everybody
 from tests.support.control_plane import Client, chain
 
@@ -128,3 +129,21 @@ async def until_read(client: Client) -> None:
             if row is not None and row["done"]:
                 return
             await asyncio.sleep(0.01)
+
+
+class _Nowhere:
+    """A bus's channel that carries nothing."""
+
+    async def send(self, message: str) -> None:
+        pass
+
+    async def listen(self, ready: object, receive: object) -> None:
+        await asyncio.Event().wait()
+
+    async def close(self) -> None:
+        pass
+
+
+def lonely_bus() -> ChannelBus:
+    """A bus that wakes nobody beyond itself."""
+    return ChannelBus(_Nowhere())
