@@ -6,8 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from gateway.decide.documents.document import DocumentError, parse_documents
-from gateway.model.errors import Problem
+from gateway.decide.documents.document import parse_documents
 
 _MARKER: Final = re.compile(r"^(?:---|\.\.\.)(?=[ \t\r\n]|\Z)", re.MULTILINE)
 """At the beginning of a line this is never anything else, whatever it stands in."""
@@ -28,7 +27,7 @@ def split_documents(text: str, file: str) -> list[Piece]:
     marker goes with the first document.
 
     Raises:
-        DocumentError: a document does not stand for itself, or there is something else between.
+        DocumentError: a document does not stand for itself.
     """
     if _MARKER.search(text) is None:
         return [Piece(1, text)]
@@ -43,11 +42,8 @@ def split_documents(text: str, file: str) -> list[Piece]:
             held = ""
     if len(pieces) == 1:
         return [Piece(1, text)]
-    for piece in pieces:
-        if len(list(parse_documents(piece.text, file))) != 1:
-            message = "this file can't be taken apart into its documents"
-            raise DocumentError(Problem(file, piece.first_line, 1, message, "write one file each"))
-    return pieces
+    # A document that holds nothing, such as `null`, is none.
+    return [piece for piece in pieces if list(parse_documents(piece.text, file))]
 
 
 def _parts(text: str) -> list[tuple[str, int]]:

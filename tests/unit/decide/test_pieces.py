@@ -24,6 +24,10 @@ SPLIT = {
         "x: 1\n---\ny: 2\n...\n# over\n",
         [Piece(1, "x: 1\n"), Piece(2, "\ny: 2\n")],
     ),
+    "what holds nothing is no document": (
+        "x: 1\n---\nnull\n---\ny: 2\n",
+        [Piece(1, "x: 1\n"), Piece(4, "\ny: 2\n")],
+    ),
     "dashes within text are no marker": (
         "x: |\n  ---\ny: '----'\n---\nz: 3\n",
         [Piece(1, "x: |\n  ---\ny: '----'\n"), Piece(4, "\nz: 3\n")],
