@@ -42,7 +42,7 @@ HEADERS: Final = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
 }
 
-_NEXT: Final = re.compile(rf"^{ROOT}(/[A-Za-z0-9._~/-]*)?(\?[A-Za-z0-9._~%&=+:-]*)?$")
+_NEXT: Final = re.compile(rf"{ROOT}(/[A-Za-z0-9._~/-]*)?(\?[A-Za-z0-9._~%&=+:-]*)?")
 _NEXT_LENGTH_MAX: Final = 1_000
 
 STATUS: Final = {
@@ -185,7 +185,8 @@ class Gate:
 
 def next_path(wanted: str) -> str:
     """Where to go after the sign-in: a page of ours, whatever the address says."""
-    if len(wanted) <= _NEXT_LENGTH_MAX and _NEXT.match(wanted) and "//" not in wanted:
+    is_ours = len(wanted) <= _NEXT_LENGTH_MAX and _NEXT.fullmatch(wanted) is not None
+    if is_ours and "//" not in wanted and ".." not in wanted:
         return wanted
     return ROOT
 
