@@ -31,11 +31,12 @@ class TermsView(View):
 
 
 class WitnessView(View):
-    """`state` is null where only the digest is known."""
+    """`state` is null where only the digest is known; `resourceId` is there where a program gave
+    it."""
 
     hash: str
     state: Json | None
-    resourceId: str | None
+    resourceId: str | None = None
 
 
 class EscalationView(View):
@@ -265,7 +266,8 @@ def render_approval(row: ApprovalRow, answers: Sequence[AnswerRow] = ()) -> dict
 def _witness(digest: str | None, state: str | None, resource: str | None) -> JsonValue:
     if digest is None:
         return None
-    return {"hash": digest, "state": json.loads(state or "null"), "resourceId": resource}
+    seen: dict[str, JsonValue] = {"hash": digest, "state": json.loads(state or "null")}
+    return seen if resource is None else {**seen, "resourceId": resource}
 
 
 def _escalation(row: ApprovalRow) -> JsonValue:

@@ -25,7 +25,7 @@ from gateway.content import mappers_dir, policies_dir
 from gateway.decide.bundle import Bundle
 from gateway.decide.loader import load_bundle, make_bundle
 from gateway.model.decision import Context
-from gateway.model.effect import Effect, Mode
+from gateway.model.effect import Effect, Escalation, Mode
 from gateway.model.vocabulary import Vocabulary
 from tests.support.policy_records import record_fields, sealed
 from tests.support.policy_world import act, policy_text
@@ -181,12 +181,14 @@ def test_the_limit_that_is_shown_loads(vocabulary: Vocabulary) -> None:
 
 def test_the_terms_that_are_shown_load() -> None:
     """As a rule has them."""
-    terms = yaml.safe_load(block_with("approval: {groups: [finance, security]"))["approval"]
+    terms = yaml.safe_load(block_with("groups: [finance, security]"))["approval"]
     rule = RULE.replace("}\n", f", approval: {yaml.safe_dump(terms, default_flow_style=True)}}}\n")
     approval = make_bundle([("p.yaml", policy_text(rule))]).policies[0].rules[0].terms
     assert approval is not None
     assert (approval.groups, approval.quorum) == (("finance", "security"), 2)
     assert (approval.timeout_seconds, approval.witness_required) == (1800, True)
+    assert (approval.comment_required, approval.requester_labels) == (True, ("owner",))
+    assert approval.escalation == Escalation(("leads",), 600)
 
 
 def test_the_cases_that_are_shown_hold(tmp_path: Path) -> None:

@@ -149,6 +149,7 @@ RULES = {
     "an escalation at once": (
         approval("{escalate: {after: 1s, groups: [a]}}"), "`after` must be from 10 seconds",
     ),
+    "a requester that is a number": (approval("{requester: 5}"), "`requester` must be text"),
     "a requester of nothing": (
         approval('{requester: ""}'), "`requester` must be the name of a label",
     ),
