@@ -155,7 +155,10 @@ async def _start(settings: GatewaySettings, stack: AsyncExitStack) -> dict[str, 
     desk = ControlPlaneDesk(client, settings.control, clock)
     new_id = RandomIds()
     limits = _open_limits(settings, client, clock, stack)
-    world = World(upstream, desk, directory, stops, limits, recorder, clock, new_id)
+    settings.witness.load_aws_keys()  # what can't be read is better known now
+    world = World(
+        upstream, desk, directory, stops, limits, recorder, clock, new_id, settings.witness
+    )
     pipeline = Pipeline(settings.pipeline, settings.hold, ruleset, guard, world)
     stops.on_change = partial(_obey_stops, pipeline, recorder, clock)
     await _start_part(stack, stops.start(), stops.stop)

@@ -12,14 +12,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from gateway import telemetry
 from gateway.case import Case, CaseRecords
 from gateway.enforce import gate, hold, responses
 from gateway.enforce.destination import DestinationGuard
-from gateway.enforce.witness import WitnessError, is_unchanged
+from gateway.enforce.witness import is_unchanged
+from gateway.enforce.witness_state import WitnessError
 from gateway.held_cases import HeldCases
 from gateway.judge import Judge, Ruleset
 from gateway.model.approval import Approval, Witness
@@ -45,7 +46,7 @@ from gateway.ports import (
 )
 from gateway.reservations import Reservations
 from gateway.tunnels import Tunnels
-from gateway.witness_reader import WitnessReader
+from gateway.witness_reader import WitnessReader, WitnessSettings
 
 log = logging.getLogger(__name__)
 
@@ -65,6 +66,7 @@ class World:
     records: RecordSink
     clock: Clock
     new_id: Callable[[str], str]
+    witness: WitnessSettings = field(default_factory=WitnessSettings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +105,9 @@ class Pipeline:
         self._world = world
         self._held = HeldCases(hold_settings, self.judge)
         self._records = CaseRecords(world.records, world.clock)
-        self._witnesses = WitnessReader(world.upstream, world.records, world.clock, world.new_id)
+        self._witnesses = WitnessReader(
+            world.upstream, world.records, world.clock, world.new_id, world.witness
+        )
         self._passthrough = frozenset(settings.passthrough_hosts)
         self._tunnels = Tunnels(
             world.upstream, world.records, world.stops, world.clock, world.new_id

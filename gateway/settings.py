@@ -33,6 +33,7 @@ from gateway.model.errors import ConfigurationError, Problem
 from gateway.pipeline import PipelineSettings
 from gateway.record.spool import SpoolSettings
 from gateway.rulesets.settings import RulesetSettings
+from gateway.witness_reader import WitnessSettings
 
 PREFIX = "CHECKREIN_"
 
@@ -79,6 +80,7 @@ class GatewaySettings:
     destination: DestinationSettings
     upstream: UpstreamSettings
     hold: HoldSettings
+    witness: WitnessSettings
     spool: SpoolSettings
     control: ControlSettings
     limits: SharedLimitSettings
@@ -182,7 +184,7 @@ def _part(part: type[Part], given: Mapping[str, object], problems: list[Problem]
             values[field.name] = _convert(hints[field.name], value)
         except ValidationError as error:
             reason = error.errors()[0]["msg"].lower()
-            secret = "key" in field.name or "secret" in field.name
+            secret = any(word in field.name for word in ("key", "secret", "token"))
             shown = "" if secret else f" `{value}`"
             problems.append(_problem(field.name, f"{field.name}{shown}: {reason}", ""))
     try:

@@ -1,4 +1,5 @@
-"""Reads the state of a held request's target, with the request's own credentials.
+"""Reads the state of a held request's target, with the request's own credentials, or where those
+sign one request each with keys of the gateway's own.
 
 One read goes out for each asking, at the address that the request has, and is noted in the record.
 """
@@ -7,30 +8,98 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from typing import Final
 
+from gateway.background import in_background
 from gateway.enforce import gate
+from gateway.enforce.aws_signature import AwsKeys
 from gateway.enforce.witness import (
     READ_SECONDS_MAX,
     STATE_BYTES_MAX,
-    WitnessError,
+    Looker,
+    needs_keys,
     witness_exchange,
     witness_of,
 )
+from gateway.enforce.witness_state import Answer, WitnessError
+from gateway.key_text import load_key_text
 from gateway.model.action import Canonical
 from gateway.model.approval import Witness
-from gateway.model.errors import RecordError
+from gateway.model.errors import ConfigurationError, Problem, RecordError
 from gateway.model.exchange import Exchange, Response, ResponseHead
+from gateway.model.moment import moment_of
 from gateway.model.record import GatewayEntry, Outcome
 from gateway.model.stop import Stop
 from gateway.ports import Clock, Flow, RecordSink, Upstream
+
+_VARIABLE: Final = "CHECKREIN_WITNESS_AWS_"
+
+
+@dataclass(frozen=True, slots=True)
+class WitnessSettings:
+    """Keys of AWS that may only read, for looking at the targets of agents that sign each request
+    by themselves. Each is given as text or as a file, which is read at each use, so that keys that
+    expire can be renewed there. They are never shown, and nothing is forwarded with them."""
+
+    witness_aws_access_key_id: str = ""
+    witness_aws_access_key_id_file: str = ""
+    witness_aws_secret_access_key: str = field(default="", repr=False)
+    witness_aws_secret_access_key_file: str = ""
+    witness_aws_session_token: str = field(default="", repr=False)
+    witness_aws_session_token_file: str = ""
+
+    def load_aws_keys(self) -> AwsKeys | None:
+        """The keys; None where none are given.
+
+        Raises:
+            ConfigurationError: a file can't be read, or one key is there without the other.
+        """
+
+        def load(text: str, file: str, name: str) -> str:
+            variable = f"{_VARIABLE}{name}_FILE"
+            return load_key_text(
+                text, file, what=f"{_VARIABLE}{name}", variable=variable, code="witness.keys"
+            )
+
+        key_id = load(
+            self.witness_aws_access_key_id, self.witness_aws_access_key_id_file, "ACCESS_KEY_ID"
+        )
+        secret = load(
+            self.witness_aws_secret_access_key,
+            self.witness_aws_secret_access_key_file,
+            "SECRET_ACCESS_KEY",
+        )
+        token = load(
+            self.witness_aws_session_token, self.witness_aws_session_token_file, "SESSION_TOKEN"
+        )
+        if not (key_id or secret or token):
+            return None
+        is_plain = all(text.isascii() and text.isprintable() for text in (key_id, secret, token))
+        if not (key_id and secret and is_plain):
+            problem = Problem(
+                f"{_VARIABLE}*",
+                0,
+                0,
+                "the AWS keys for witnesses are not whole",
+                f"give both {_VARIABLE}ACCESS_KEY_ID and {_VARIABLE}SECRET_ACCESS_KEY",
+            )
+            raise ConfigurationError("witness.keys", [problem])
+        return AwsKeys(key_id, secret, token)
 
 
 class WitnessReader:
     """Reads witnesses through the gateway's one way out."""
 
     def __init__(
-        self, upstream: Upstream, records: RecordSink, clock: Clock, new_id: Callable[[str], str]
+        self,
+        upstream: Upstream,
+        records: RecordSink,
+        clock: Clock,
+        new_id: Callable[[str], str],
+        settings: WitnessSettings,
     ) -> None:
+        self._settings = settings
         self._upstream = upstream
         self._records = records
         self._clock = clock
@@ -48,7 +117,8 @@ class WitnessReader:
         Raises:
             WitnessError: it can't be told.
         """
-        read = witness_exchange(exchange, canonical, self._new_id("wit"))
+        looker = await self._looker() if needs_keys(exchange) else None
+        read = witness_exchange(exchange, canonical, self._new_id("wit"), looker)
         try:
             self._records.append(GatewayEntry(self._clock.now(), "witness_read", decision_id))
         except RecordError as error:
@@ -66,8 +136,17 @@ class WitnessReader:
             raise WitnessError("witness.unreachable", "the target's state could not be read")
         assert collected.head is not None
         fields = {name.lower(): value for name, value in collected.head.headers}
-        encoding = fields.get(b"content-encoding", b"")
-        return witness_of(canonical, collected.head.status, encoding, bytes(collected.body))
+        answer = Answer(collected.head.status, fields, bytes(collected.body))
+        return witness_of(canonical, answer)
+
+    async def _looker(self) -> Looker:
+        try:
+            keys = await in_background(self._settings.load_aws_keys)
+        except ConfigurationError as error:
+            raise WitnessError(
+                "witness.keys", "the gateway's AWS keys for witnesses can't be read"
+            ) from error
+        return Looker(keys, moment_of(self._clock.now()))
 
 
 class _Collected:

@@ -189,8 +189,15 @@ def _param() -> Schema:
 def _witness() -> Schema:
     return _object(
         {
-            "read": {"type": "string", "pattern": "^GET /"},
-            "fields": {"type": "array", "items": _TEXT},
+            "read": {"type": "string", "pattern": r"^(GET|HEAD) (/|\{path\})"},
+            "fields": {
+                "anyOf": [
+                    {"type": "array", "items": _TEXT},
+                    {"type": "object", "additionalProperties": _TEXT},
+                ]
+            },
+            "success": _TEXT,
+            "absent": {"type": "boolean"},
         },
         "read", "fields",
     )  # fmt: skip

@@ -115,7 +115,7 @@ def pass_through(tunnel_id: str) -> Permit:
 
 def read_witness(read: Exchange, decision_id: str) -> Permit:
     """The permit of the read by which a held request's target is looked at."""
-    assert read.request.method == "GET"
+    assert read.request.method in ("GET", "HEAD")
     return Permit(read.request_id, decision_id)
 
 

@@ -1,27 +1,31 @@
-"""What a target's state is read by, and what of it counts: a held request -> a read, an answer ->
-a digest. Pure.
+"""What a target's state is read by: a held request -> a read, its answer -> a digest. Pure.
 
 The read goes where the held request goes, with the credentials that it carries and nothing else of
-it. Whatever can't be read exactly is a `WitnessError`: the state is then unknown, and what needs a
-witness is not sent.
+it; where those sign one request each, with keys of the gateway's own for looking. Whatever can't be
+read exactly is a `WitnessError`: the state is then unknown, and what needs a witness is not sent.
 """
 
 from __future__ import annotations
 
-import hashlib
 import hmac
-import json
 import re
 from collections.abc import Mapping
-from dataclasses import replace
-from typing import Any, Final
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final
 from urllib.parse import quote, unquote
 
-from gateway.model.action import Action, Canonical, WitnessRead
+from gateway.enforce.aws_signature import (
+    ALGORITHM,
+    AwsKeys,
+    is_endpoint,
+    scope_of,
+    sign_read,
+)
+from gateway.enforce.witness_state import Answer, WitnessError, state_of
+from gateway.model.action import Action, Canonical
 from gateway.model.approval import Witness
-from gateway.model.codec import INTEGER_MAX, JsonValue, canonical_json
-from gateway.model.errors import CheckreinError
-from gateway.model.exchange import Exchange, Header
+from gateway.model.exchange import Exchange, Header, HttpRequest
 
 STATE_BYTES_MAX: Final = 1_048_576
 """Of the answer that a state is read from: more than any single object of an API."""
@@ -31,8 +35,8 @@ READ_SECONDS_MAX: Final = 10.0
 
 VALUE_CHARS_MAX: Final = 512
 
-_DOMAIN: Final = b"checkrein.witness.v1\n"
-_VARIABLE: Final = re.compile(r"\{([a-z_.]+)\}")
+_VARIABLE: Final = re.compile(r"\{([^{}]*)\}")
+_OF_PATH: Final = re.compile(r"path\.([0-9]+)(?:\+([0-9]+))?")
 _SLASH: Final = re.compile(r"[/\\]")
 
 _LEFT_OUT: Final = frozenset(
@@ -46,14 +50,30 @@ _LEFT_OUT: Final = frozenset(
 _CONDITIONAL: Final = b"if-"
 _SIGNATURES: Final = (b"aws4-", b"signature ", b"hmac ", b"sharedkey ")
 
+KEYS_HELP: Final = (
+    "the agent signs each request by itself, so its target can't be read in its name; give the "
+    "gateway AWS keys that may only read: CHECKREIN_WITNESS_AWS_ACCESS_KEY_ID and "
+    "CHECKREIN_WITNESS_AWS_SECRET_ACCESS_KEY"
+)
 
-class WitnessError(CheckreinError):
-    """The target's state can't be read, so nobody can say that it is unchanged."""
 
-    retryable = True
+@dataclass(frozen=True, slots=True)
+class Looker:
+    """Who looks where an agent's credentials can't be used: the gateway's own keys, if it has
+    some, and the time (aware, UTC)."""
+
+    keys: AwsKeys | None
+    at: datetime
 
 
-def witness_exchange(exchange: Exchange, canonical: Canonical, request_id: str) -> Exchange:
+def needs_keys(exchange: Exchange) -> bool:
+    """Whether a read of this request's target takes keys of the gateway's own."""
+    return exchange.request.fields.get(b"authorization", b"").startswith(ALGORITHM + b" ")
+
+
+def witness_exchange(
+    exchange: Exchange, canonical: Canonical, request_id: str, looker: Looker | None = None
+) -> Exchange:
     """The read of a held request's target, as an exchange of its own.
 
     Raises:
@@ -62,52 +82,25 @@ def witness_exchange(exchange: Exchange, canonical: Canonical, request_id: str) 
     action = _only_action(canonical)
     assert action.witness is not None
     request = exchange.request
+    method, _, template = action.witness.read.partition(" ")
+    target = _target_of(action, template, request.target.partition(b"?")[0])
+    read = replace(request, method=method, target=target, body=b"", body_bytes=0)
     if _is_signed(request.fields):
-        raise WitnessError(
-            "witness.signed",
-            "the agent signs each request by itself, so its target can't be read in its name",
-        )
-    target = _target_of(action, action.witness)
-    kept = tuple(header for header in request.headers if _is_kept(header))
-    fields = {name: value for name, value in request.fields.items() if _is_kept((name, value))}
-    read = replace(
-        request,
-        method="GET",
-        target=target,
-        headers=kept,
-        fields=fields,
-        repeated=request.repeated & fields.keys(),
-        body=b"",
-        body_bytes=0,
-    )
+        read = _signed_read(read, action, looker)
+    else:
+        read = _without_the_act(read)
     return Exchange(request_id, exchange.principal, read, exchange.received_at)
 
 
-def witness_of(canonical: Canonical, status: int, encoding: bytes, body: bytes) -> Witness:
+def witness_of(canonical: Canonical, answer: Answer) -> Witness:
     """The state that an answer tells.
 
     Raises:
-        WitnessError: it is no success, or not one JSON object that reads in one way.
+        WitnessError: it tells none that reads in exactly one way.
     """
     action = _only_action(canonical)
     assert action.witness is not None
-    if status != 200 or encoding.strip().lower() not in (b"", b"identity"):
-        raise WitnessError("witness.refused", f"the target's state was answered with {status}")
-    try:
-        value = json.loads(
-            body.decode(),
-            parse_float=_Decimal,
-            parse_int=_whole,
-            parse_constant=_refuse,
-            object_pairs_hook=_unique,
-        )
-        state = {path: _pick(value, path) for path in action.witness.fields}
-        found = {path: part for path, part in state.items() if part is not _ABSENT}
-        if not found:
-            raise WitnessError("witness.empty", "the answer has none of the fields that count")
-        return Witness(hashlib.sha256(_DOMAIN + canonical_json(found)).hexdigest(), found)
-    except (ValueError, RecursionError) as error:
-        raise WitnessError("witness.unreadable", "the target's state can't be read") from error
+    return state_of(action.witness, answer)
 
 
 def is_unchanged(asked: str | None, seen: Witness) -> bool:
@@ -123,9 +116,56 @@ def _only_action(canonical: Canonical) -> Action:
     return canonical.actions[0]
 
 
-def _target_of(action: Action, witness: WitnessRead) -> bytes:
-    path = witness.read.removeprefix("GET ").strip()
-    return _VARIABLE.sub(lambda found: _value_of(action, found[1]), path).encode("ascii")
+def _without_the_act(read: HttpRequest) -> HttpRequest:
+    """The read with the agent's headers, less those of the body and of this one try."""
+    fields = {name: value for name, value in read.fields.items() if _is_kept((name, value))}
+    return replace(
+        read,
+        headers=tuple(filter(_is_kept, read.headers)),
+        fields=fields,
+        repeated=read.repeated & fields.keys(),
+    )
+
+
+def _signed_read(read: HttpRequest, action: Action, looker: Looker | None) -> HttpRequest:
+    """The read with our own signature. Nothing of the agent's headers goes with it."""
+    authorization = read.fields.get(b"authorization", b"")
+    scope = scope_of(authorization)
+    if scope is None or looker is None or looker.keys is None:
+        raise WitnessError("witness.signed", KEYS_HELP)
+    is_of_service = action.operation.partition(".")[0] == scope.service
+    if read.scheme != "https" or not is_of_service or not is_endpoint(read.authority, scope):
+        raise WitnessError(
+            "witness.signed",
+            "the agent signs each request by itself, and the gateway's keys are for endpoints of "
+            "the service itself",
+        )
+    target, headers = sign_read(
+        read.method, read.authority.host, read.target, scope, looker.keys, looker.at
+    )
+    fields = {name.lower(): value for name, value in headers}
+    return replace(read, target=target, headers=headers, fields=fields, repeated=frozenset())
+
+
+def _target_of(action: Action, template: str, own_path: bytes) -> bytes:
+    """The target that a template makes of an action and of the held request's own path."""
+    segments = own_path.decode("ascii").split("/")[1:]
+
+    def value(found: re.Match[str]) -> str:
+        name = found[1]
+        if name == "path":
+            return own_path.decode("ascii")
+        place = _OF_PATH.fullmatch(name)
+        if place is None:
+            return _value_of(action, name)
+        start = int(place[1])
+        end = start + 1 if place[2] is None else len(segments) - int(place[2])
+        part = segments[start:end]
+        if not part or "" in part:
+            raise WitnessError("witness.no_target", "the path names nothing that could be read")
+        return "/".join(part)
+
+    return _VARIABLE.sub(value, template).encode("ascii")
 
 
 def _value_of(action: Action, name: str) -> str:
@@ -152,54 +192,3 @@ def _is_kept(header: Header) -> bool:
 
 def _is_signed(fields: Mapping[bytes, bytes]) -> bool:
     return fields.get(b"authorization", b"").lower().startswith(_SIGNATURES)
-
-
-# --- JSON that reads in one way -------------------------------------------------------------------
-
-_ABSENT: Final = object()
-
-
-class _Decimal(str):
-    """A number that is not whole: kept as it is written."""
-
-    __slots__ = ()
-
-
-def _whole(text: str) -> int | str:
-    if len(text) <= 16 and abs(value := int(text)) <= INTEGER_MAX:
-        return value
-    return _Decimal(text)
-
-
-def _refuse(_: str) -> None:
-    raise ValueError("no number")
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    value = dict(pairs)
-    if len(value) != len(pairs):
-        raise ValueError("a key twice")
-    return value
-
-
-def _pick(value: object, path: str) -> Any:
-    for name in path.split("."):
-        if not isinstance(value, dict) or name not in value:
-            return _ABSENT
-        value = value[name]
-    return _plain(value)
-
-
-def _plain(value: object) -> JsonValue:
-    """The same with decimals as objects of their own, so that 1.5 is not "1.5"."""
-    match value:
-        case _Decimal():
-            return {"decimal": str(value)}
-        case dict():
-            return {key: _plain(item) for key, item in value.items()}
-        case list():
-            return [_plain(item) for item in value]
-        case None | bool() | int() | str():
-            return value
-        case _:
-            raise ValueError("not JSON")

@@ -46,10 +46,19 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class WitnessRead:
-    """How the target's state is read: a request line template and the fields that count."""
+    """How the target's state is read: a request line template, where the fields that count stand
+    in the answer, and what people call them (as they stand, where `names` is empty).
+
+    `{path.2}` is a segment of the held request's own path, `{path.2+1}` all from that one on but
+    the last one. `success` is a field that must be true in an answer that tells a state. Where
+    `may_be_absent`, 404 is a state too: there is nothing.
+    """
 
     read: str
     fields: tuple[str, ...]
+    names: tuple[str, ...] = ()
+    success: str = ""
+    may_be_absent: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)

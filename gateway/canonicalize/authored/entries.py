@@ -36,10 +36,11 @@ from gateway.canonicalize.authored.template import (
     split_template,
     variables_of,
 )
+from gateway.canonicalize.authored.witness import read_witness
 from gateway.canonicalize.naming.kinds import kind_of_action
 from gateway.canonicalize.naming.secrets import looks_secret
 from gateway.canonicalize.naming.words import ACTION_NAME, PARAM_NAME
-from gateway.model.action import Kind, WitnessRead
+from gateway.model.action import Kind
 
 ACT = "act "
 """Before the operation of an act inside a body: `act mcp.delete_repo`."""
@@ -51,8 +52,6 @@ _BLOCK_KEYS = (
 )  # fmt: skip
 _ACT_NAME = re.compile(r"[A-Za-z0-9_./$:-]{1,256}")
 _PARAM_KEYS = ("from", "type", "currency", "separator")
-
-_WITNESS_VARIABLE = re.compile(r"\{([^{}]*)\}")
 
 
 class EntryReader:
@@ -177,7 +176,7 @@ class EntryReader:
             when=when,
             reversible=document.boolean(fields.get("reversible"), "reversible", True),
             sensitive=document.text(fields.get("sensitive"), "sensitive") or None,
-            witness=read_witness(document, fields.get("witness")),
+            witness=read_witness(document, fields.get("witness"), frame.segments),
             expand=document.choice(fields.get("expand"), "family", ("", *FAMILIES), ""),
         )
         return reads_body(compiled)
@@ -308,21 +307,3 @@ class EntryReader:
             else:
                 self._document.fault(value, "a condition is a text, or true (there) or false")
         return tuple(sorted(conditions, key=lambda condition: str(condition.address)))
-
-
-def read_witness(document: Document, node: Node | None) -> WitnessRead | None:
-    """Read a `witness` block."""
-    if node is None:
-        return None
-    fields = document.fields(node, "witness", ("read", "fields"), ("read", "fields"))
-    read = document.text(fields.get("read"), "read")
-    if read and not read.startswith("GET /"):
-        document.fault(fields["read"], "a witness is read with GET", "`GET /path`")
-    for name in _WITNESS_VARIABLE.findall(read):
-        if name != "target.id" and not name.startswith("params."):
-            document.fault(
-                fields["read"], f"`{{{name}}}` is nothing that a witness can be read by",
-                "`{target.id}` or a param, such as `{params.owner}`",
-            )  # fmt: skip
-    names = document.texts(fields.get("fields"), "the fields")
-    return WitnessRead(read, tuple(name for name, _ in names))

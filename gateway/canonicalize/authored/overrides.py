@@ -13,9 +13,9 @@ from typing import Any
 
 from gateway.canonicalize.authored.choices import FAMILIES
 from gateway.canonicalize.authored.document import Document, Node, elements, is_scalar, is_true
-from gateway.canonicalize.authored.entries import read_witness
 from gateway.canonicalize.authored.operation import ParamType
 from gateway.canonicalize.authored.row import Row, RowParam
+from gateway.canonicalize.authored.witness import read_witness
 from gateway.canonicalize.naming.secrets import looks_secret
 from gateway.canonicalize.naming.words import ACTION_NAME, PARAM_NAME
 from gateway.model.action import Kind, WitnessRead

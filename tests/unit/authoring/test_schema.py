@@ -47,6 +47,9 @@ GOOD: dict[str, str] = {
         " z: {from: query.z, type: list, separator: ','}},"
         " when: {header.x: true, query.y: '1', body.z: false, body.n: 1}"
     ),
+    "a witness with everything": block(
+        "witness: {read: 'HEAD {path}?x', fields: {tag: header.etag}, success: ok, absent: true}"
+    ),
     "a list of blocks": mapper(
         entry="POST /a: [{action: create_a, when: {query.x: true}}, create_a]"
     ),
@@ -104,6 +107,8 @@ BAD: dict[str, str] = {
     "reversible that is a text": block("reversible: 'no'"),
     "a witness that acts": block("witness: {read: POST /a, fields: [x]}"),
     "a witness without fields": block("witness: {read: GET /a}"),
+    "a witness of elsewhere": block("witness: {read: 'GET https://b.test/', fields: [x]}"),
+    "a witness that may be absent": block("witness: {read: GET /a, fields: [x], absent: maybe}"),
     "an unknown family": block("expand: soap"),
     "an override with an operation": mapper(EXTENDS, entry="stripe.x: {operation: y}"),
     "a test without an expectation": mapper("  tests: [{request: GET /a}]"),

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
+from gateway.enforce.aws_signature import AwsKeys
 from gateway.enforce.witness import (
     VALUE_CHARS_MAX,
-    WitnessError,
+    Looker,
     is_unchanged,
     witness_exchange,
     witness_of,
 )
+from gateway.enforce.witness_state import Answer, WitnessError
 from gateway.model.action import Action, Canonical, Kind, Target, WitnessRead
-from gateway.model.exchange import Exchange
+from gateway.model.exchange import Authority, Exchange
 from tests.support.entries import an_exchange
 
 FIELDS = ("amount", "status", "owner.id")
@@ -106,7 +110,7 @@ def test_credentials_that_sign_one_request_read_nothing_else(scheme: bytes) -> N
 
 
 def seen(body: bytes, status: int = 200, encoding: bytes = b"") -> str:
-    return witness_of(canonical(), status, encoding, body).digest
+    return witness_of(canonical(), Answer(status, {b"content-encoding": encoding}, body)).digest
 
 
 SAME = b'{"amount": 100, "status": "open", "owner": {"id": 7}, "seen_at": 1}'
@@ -134,8 +138,8 @@ STATES = {
 @pytest.mark.parametrize("other", STATES.values(), ids=STATES.keys())
 def test_what_counts_as_the_same_state(other: Other) -> None:
     """The fields that count, by value; nothing else."""
-    before = witness_of(canonical(), 200, b"", SAME)
-    now = witness_of(canonical(), 200, b"identity", other.body)
+    before = witness_of(canonical(), Answer(200, {}, SAME))
+    now = witness_of(canonical(), Answer(200, {b"content-encoding": b"identity"}, other.body))
     assert is_unchanged(before.digest, now) == other.same
 
 
@@ -173,4 +177,90 @@ def test_an_answer_that_tells_no_state(body: bytes, status: int, encoding: bytes
 
 def test_nothing_asked_is_never_unchanged() -> None:
     """An approval without a witness does not stand for any state."""
-    assert not is_unchanged(None, witness_of(canonical(), 200, b"", SAME))
+    assert not is_unchanged(None, witness_of(canonical(), Answer(200, {}, SAME)))
+
+
+# --- where it is read -----------------------------------------------------------------------------
+
+OF_PATH = {
+    "segments": ("/repos/a/b/pulls/7/merge", "GET /repos/{path.1}/{path.2}/pulls/{path.4}",
+                 b"/repos/a/b/pulls/7"),
+    "the rest": ("/repos/a/b/git/refs/heads/x/y", "GET /r/{path.2}/{path.5+0}", b"/r/b/heads/x/y"),
+    "the rest but one": ("/b/x/y/protection", "GET /p/{path.1+1}", b"/p/x/y"),
+    "spelled as it is": ("/r/a%20b/c", "GET /s/{path.1}", b"/s/a%20b"),
+    "the whole path": ("/ledger/a%20b?versionId=1", "HEAD {path}?acl", b"/ledger/a%20b?acl"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("held_at", "read", "target"), OF_PATH.values(), ids=OF_PATH.keys())
+def test_parts_of_the_path_are_the_request_s_own(held_at: str, read: str, target: bytes) -> None:
+    """As the agent spelled them, so that the server finds the same thing."""
+    exchange = an_exchange(target=held_at.encode())
+    request = witness_exchange(exchange, canonical(read=read), "w").request
+    assert (request.method, request.target) == (read.partition(" ")[0], target)
+
+
+@pytest.mark.parametrize("path", ["/a", "/a/", "/a//"])
+def test_a_path_that_is_too_short_names_nothing(path: str) -> None:
+    """The mapper's entry can't have matched it; nothing is made up."""
+    with pytest.raises(WitnessError) as raised:
+        witness_exchange(an_exchange(target=path.encode()), canonical(read="GET /{path.1}"), "w")
+    assert raised.value.code == "witness.no_target"
+
+
+SIGNED = b"AWS4-HMAC-SHA256 Credential=AGENT/20260101/eu-west-1/ec2/aws4_request, Signature=0"
+AT = datetime(2026, 1, 1, tzinfo=UTC)
+LOOKER = Looker(AwsKeys("AKID", "secret", "token"), AT)
+
+
+def signed(operation: str = "ec2.StopInstances", host: str = "ec2.eu-west-1.amazonaws.com") -> Any:
+    """A held request that its agent signed by itself, and what it means."""
+    exchange = held(
+        (b"Host", host.encode()), (b"Authorization", SIGNED), (b"X-Amz-Date", b"20260101T000000Z"),
+        (b"X-Amz-Security-Token", b"the agent's"), (b"User-Agent", b"Boto3"),
+    )  # fmt: skip
+    request = replace(exchange.request, authority=Authority(host, 443), target=b"/")
+    action = replace(canonical(read="GET /?Action=x&Id={target.id}").actions[0])
+    meaning = Canonical((replace(action, operation=operation),), "aws", "aws_ec2")
+    return replace(exchange, request=request), meaning
+
+
+def test_a_request_that_is_signed_is_looked_at_with_keys_of_our_own() -> None:
+    """Our keys, and nothing of what the agent signed or was given."""
+    exchange, meaning = signed()
+    request = witness_exchange(exchange, meaning, "w", LOOKER).request
+    names = [name for name, _ in request.headers]
+    assert names == [b"Host", b"X-Amz-Date", b"X-Amz-Security-Token", b"Authorization"]
+    assert request.fields[b"x-amz-security-token"] == b"token"
+    assert request.fields[b"authorization"].startswith(
+        b"AWS4-HMAC-SHA256 Credential=AKID/20260101/eu-west-1/ec2/aws4_request, SignedHeaders=host;"
+    )
+    assert set(request.fields) == {name.lower() for name in names}
+    assert request.target == b"/?Action=x&Id=ch_1"
+    assert request.authority == exchange.request.authority
+
+
+NOT_SIGNED = {
+    "no keys": (signed(), Looker(None, AT)),
+    "another service's act": (signed(operation="iam.DeleteUser"), LOOKER),
+    "a machine of a customer": (signed(host="ec2-1-2-3-4.compute.amazonaws.com"), LOOKER),
+    "another region": (signed(host="ec2.us-east-1.amazonaws.com"), LOOKER),
+    "not AWS": (signed(host="ec2.eu-west-1.amazonaws.com.evil.test"), LOOKER),
+}
+
+
+@pytest.mark.parametrize(("held_signed", "looker"), NOT_SIGNED.values(), ids=NOT_SIGNED.keys())
+def test_our_keys_sign_nothing_else(held_signed: Any, looker: Looker) -> None:
+    """Without keys it says what to set; with them only endpoints of the service see a signature."""
+    with pytest.raises(WitnessError) as raised:
+        witness_exchange(*held_signed, "w", looker)
+    assert raised.value.code == "witness.signed"
+    assert ("CHECKREIN_WITNESS_AWS_ACCESS_KEY_ID" in raised.value.message) == (looker.keys is None)
+
+
+def test_a_signature_over_plain_text_is_none() -> None:
+    """What isn't encrypted gets no signature and no session token."""
+    exchange, meaning = signed()
+    plain = replace(exchange, request=replace(exchange.request, scheme="http"))
+    with pytest.raises(WitnessError):
+        witness_exchange(plain, meaning, "w", LOOKER)
