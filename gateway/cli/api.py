@@ -51,7 +51,13 @@ _ADVICE_OF_CODE = {
     "BUNDLE_NO_KEY": "make one with `openssl genpkey -algorithm ed25519`, for the control plane",
     "BUNDLE_UNVERIFIED": "publish them with `checkrein bundles publish PATH`",
     "FAILED_PRECONDITION": "",
+    "GRANTS_FULL": "`checkrein grants list --status ACTIVE` shows them",
+    "GRANT_REFUSED": "ask for less, or approve this once: `checkrein approvals approve --help`",
     "KEY_OVER": "make a new one with `checkrein keys create NAME`",
+    "RUN_ENDED": "look again with `checkrein runs show ID`",
+    "RUN_UNNAMED": "stop the agent: `checkrein stop agent NAME --reason WHY`",
+    "INCIDENT_HANDLED": "look again with `checkrein incidents show ID`",
+    "OUTCOME_SETTLED": "`checkrein outcomes list --status settled` shows what was found",
     "STOPS_FULL": "`checkrein stops` shows them",
     "STOP_LIFTED": "`checkrein stops --all` shows by whom",
 }
@@ -70,9 +76,10 @@ class Refused(CommandError):
 class Api:
     """One control plane and one key."""
 
-    def __init__(self, url: str, key: str) -> None:
+    def __init__(self, url: str, key: str, patience_seconds: float = TIMEOUT_SECONDS) -> None:
         self.url = url.rstrip("/")
         self._key = key
+        self._patience_seconds = patience_seconds
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), _NoRedirects())
 
     def get(
@@ -83,11 +90,12 @@ class Api:
         if wait_seconds:
             given["waitSeconds"] = f"{wait_seconds:g}"
         where = path + ("?" + urllib.parse.urlencode(given) if given else "")
-        return self._call("GET", where, None, TIMEOUT_SECONDS + wait_seconds)
+        return self._call("GET", where, None, self._patience_seconds + wait_seconds)
 
     def post(self, path: str, body: Mapping[str, object], work_seconds: float = 0) -> Json:
         """POST a JSON object; `work_seconds` is how long the server may work on it."""
-        return self._call("POST", path, json.dumps(body).encode(), TIMEOUT_SECONDS + work_seconds)
+        seconds = self._patience_seconds + work_seconds
+        return self._call("POST", path, json.dumps(body).encode(), seconds)
 
     def _call(self, method: str, path: str, body: bytes | None, seconds: float) -> Json:
         headers = {"x-api-key": self._key, "accept": "application/json"}

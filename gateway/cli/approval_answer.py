@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from gateway.cli.api import Api
+from gateway.cli.grant_options import GrantOptions, grant_body
 from gateway.cli.session import person_here
 
 
@@ -15,3 +16,24 @@ def resolve(api: Api, approval_id: str, resolution: str, reason: str | None) -> 
         body["reason"] = reason
     approval: dict[str, Any] = api.post(f"/v1/approvals/{approval_id}/resolve", body)["approval"]
     return approval
+
+
+def resolve_granting(
+    api: Api, approval_id: str, reason: str | None, options: GrantOptions
+) -> tuple[dict[str, Any], dict[str, Any] | None]:
+    """Send a yes that is to hold for a while; the approval, and the grant that came of it. None
+    while others have to say the same.
+
+    Raises:
+        CommandError: the options don't fit the act.
+    """
+    asked = api.get(f"/v1/approvals/{approval_id}")["approval"]
+    body: dict[str, object] = {
+        "resolution": "APPROVE",
+        "resolvedBy": person_here(),
+        "grant": grant_body(options, asked),
+    }
+    if reason:
+        body["reason"] = reason
+    answered = api.post(f"/v1/approvals/{approval_id}/resolve", body)
+    return answered["approval"], answered.get("grant")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import uuid
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from gateway.cli.grant_options import GrantOptions, grant_options
 from gateway.cli.options import data_dir_option, json_option
 from gateway.cli.session import open_session
 from gateway.cli.short_ids import find_short_id, short_id
@@ -100,16 +101,35 @@ def show(approval_id: str, data_dir_path: Path | None, json_wanted: bool) -> Non
         show_card(out, approval)
 
 
-@approvals.command(epilog='Example: checkrein approvals approve 3f2a --reason "ticket 4711"')
+@approvals.command(
+    epilog="""\b
+Examples:
+  checkrein approvals approve 3f2a --reason "ticket 4711"
+  checkrein approvals approve 3f2a --for 30m --times 10 --up-to 500.00 --this-run
+"""
+)
 @click.argument("approval_id", metavar="ID")
 @click.option("--reason", help="Kept in the record with your answer.")
+@grant_options
 @data_dir_option
 @json_option
 def approve(
-    approval_id: str, reason: str | None, data_dir_path: Path | None, json_wanted: bool
+    approval_id: str,
+    reason: str | None,
+    data_dir_path: Path | None,
+    json_wanted: bool,
+    **grant: Any,
 ) -> None:
-    """Let this one act through, once."""
-    _answer(approval_id, "APPROVE", reason, data_dir_path, json_wanted)
+    """Let this one act through, once; with --for, --times or --up-to also the next of its kind.
+
+    Without --up-to no further one may be larger than this one. `checkrein grants` shows what was
+    let through, and ends it.
+    """
+    options = GrantOptions(**grant)
+    if options.are_given:
+        _answer_granting(approval_id, reason, options, data_dir_path, json_wanted)
+    else:
+        _answer(approval_id, "APPROVE", reason, data_dir_path, json_wanted)
 
 
 @approvals.command(epilog='Example: checkrein approvals deny 3f2a --reason "already refunded"')
@@ -157,6 +177,34 @@ def find_id(api: Api, text: str) -> str:
     ids = (str(a["approvalId"]) for a in found)
     advice = "give more of it; `checkrein approvals list` shows them"
     return find_short_id(ids, text, "approvals", advice)
+
+
+def _answer_granting(
+    text: str,
+    reason: str | None,
+    options: GrantOptions,
+    data_dir_path: Path | None,
+    json_wanted: bool,
+) -> None:
+    from gateway.cli.approval_answer import resolve_granting
+    from gateway.cli.approval_card import sentence, still_needed
+    from gateway.cli.grant_options import grant_sentence
+
+    api, out = open_session(data_dir_path, json_wanted)
+    approval, grant = resolve_granting(api, find_id(api, text), reason, options)
+    if out.as_json:
+        out.emit({**approval, "grant": grant})
+        return
+    out.say(f"Approved: {sentence(approval)}", "green")
+    if grant is not None:
+        out.say(f"The like of it goes through too: {grant_sentence(grant)}.")
+        out.say(
+            f"`checkrein grants revoke {short_id(grant['grantId'])} --reason WHY` ends it.", "dim"
+        )
+    elif approval["status"] == "PENDING":
+        out.say(f"Your answer counts; {still_needed(approval)}, and grant as much.", "dim")
+    else:
+        out.say("No grant: not everybody who approved gave one. It goes through once.", "yellow")
 
 
 def _answer(

@@ -20,6 +20,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "env": ("gateway.cli.env:env", "Print the variables that make a program governed."),
     "doctor": ("gateway.cli.doctor:doctor", "Find out which runtimes are governed, and why not."),
     "approvals": ("gateway.cli.approvals:approvals", "List, show and answer what waits for you."),
+    "grants": ("gateway.cli.grants:grants", "Look after answers that hold for a while."),
     "stop": ("gateway.cli.stops:stop", "Stop an agent, a run, a provider or everything, now."),
     "resume": ("gateway.cli.stops:resume", "End a stop, or all of them."),
     "stops": ("gateway.cli.stops:stops", "List what is stopped."),
