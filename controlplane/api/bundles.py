@@ -7,11 +7,11 @@ from typing import Annotated
 from aiohttp import web
 from pydantic import Field
 
+from controlplane.api.contract import At, Body, Query, View
+from controlplane.api.pages import Count, PageQuery, parse_text_cursor, text_cursor
 from controlplane.api.parsing import (
-    Body,
     Digest,
     Name,
-    Query,
     Text,
     parse_body,
     parse_query,
@@ -30,8 +30,6 @@ from gateway.model.codec import INTEGER_MAX, JsonValue
 
 PUBLISH_BYTES_MAX = PAYLOAD_BYTES_MAX * 3 // 2
 """A full bundle, with room for other spellings of its JSON."""
-
-LIST_COUNT_MAX = 500
 
 Number = Annotated[int, Field(ge=0, le=INTEGER_MAX)]
 
@@ -53,7 +51,7 @@ class ActivateBody(Body):
 
 
 class ListQuery(Query):
-    limit: Annotated[int, Field(ge=1, le=LIST_COUNT_MAX)] = 50
+    limit: Count = 50
     cursor: Number | None = None
 
 
@@ -64,11 +62,83 @@ class CurrentQuery(Query):
     running: Digest | None = None
 
 
-class NoQuery(Query):
-    pass
+class BundleView(View):
+    sequence: int
+    revision: str
+    createdAt: At
+    createdBy: str
+    comment: str | None
+    keyId: str
+    isCurrent: bool
+
+
+class FileView(View):
+    name: str
+    text: str
+
+
+class FullBundleView(BundleView):
+    """Its files too; null where its signature is not of this control plane's key."""
+
+    isVerified: bool
+    documents: list[FileView] | None
+    mappers: list[FileView] | None
+
+
+class PublishedAnswer(View):
+    """`bundle` null after a dry run; `isNew` false where the newest one is the same already."""
+
+    bundle: BundleView | None
+    isNew: bool
+
+
+class BundlesAnswer(View):
+    bundles: list[BundleView]
+    nextCursor: str | None
+
+
+class BundleAnswer(View):
+    bundle: FullBundleView
+
+
+class BundleKeyAnswer(View):
+    """The public key by which gateways verify bundles."""
+
+    keyId: str
+    publicKey: str
+
+
+class CurrentAnswer(View):
+    """The rest null where the caller runs this one already, or there is none."""
+
+    sequence: int
+    payload: str | None
+    signature: str | None
+    keyId: str | None
+
+
+class GatewayView(View):
+    gatewayId: str
+    sequence: int
+    revision: str | None
+    isUpToDate: bool
+    runningSince: At
+    lastSeenAt: At
+
+
+class CurrentView(View):
+    sequence: int
+    revision: str
+
+
+class GatewaysAnswer(View):
+    gateways: list[GatewayView]
+    current: CurrentView | None
+    nextCursor: str | None
 
 
 async def publish(call: Call) -> web.Response:
+    """Publish policies and mappers as the next bundle, or try to."""
     body = await parse_body(call.http, PublishBody, PUBLISH_BYTES_MAX)
     files = BundleFiles(_texts(body.documents), _texts(body.mappers))
     published = await call.services.bundles.publish(
@@ -78,12 +148,14 @@ async def publish(call: Call) -> web.Response:
 
 
 async def activate(call: Call) -> web.Response:
+    """Publish an earlier bundle again."""
     body = await parse_body(call.http, ActivateBody)
     sequence = _sequence(call.http)
     return _published(await call.services.bundles.activate(call.caller, sequence, body.comment))
 
 
 async def list_(call: Call) -> web.Response:
+    """List bundles, the newest first."""
     query = parse_query(call.http, ListQuery)
     rows = await call.services.bundles.list(call.caller, query.cursor, query.limit)
     last = rows[-1].sequence if rows else None
@@ -96,7 +168,7 @@ async def list_(call: Call) -> web.Response:
 
 
 async def show(call: Call) -> web.Response:
-    parse_query(call.http, NoQuery)
+    """Read a bundle with its files."""
     shown = await call.services.bundles.show(call.caller, _sequence(call.http))
     content = shown.content
     return answer(
@@ -112,12 +184,13 @@ async def show(call: Call) -> web.Response:
 
 
 async def key(call: Call) -> web.Response:
-    parse_query(call.http, NoQuery)
+    """Read the key by which bundles are verified."""
     found = call.services.bundles.key()
     return answer({"keyId": found.key_id, "publicKey": found.public_text})
 
 
 async def current(call: Call) -> web.Response:
+    """Read, or await, the bundle that gateways should run."""
     query = parse_query(call.http, CurrentQuery)
     if query.gatewayId is not None:
         await call.services.gateways.note(
@@ -138,12 +211,19 @@ async def current(call: Call) -> web.Response:
 
 
 async def gateways(call: Call) -> web.Response:
-    parse_query(call.http, NoQuery)
-    fleet = await call.services.gateways.list(call.caller)
-    newest = fleet.newest
+    """List gateways and what each runs."""
+    query = parse_query(call.http, PageQuery)
+    place = parse_text_cursor(query.cursor, 1)
+    fleet = await call.services.gateways.list(
+        call.caller, None if place is None else place[0], query.limit
+    )
+    newest, shown = fleet.newest, fleet.gateways
     return answer(
         {
-            "gateways": [_render_gateway(fleet, one) for one in fleet.gateways],
+            "gateways": [_render_gateway(fleet, one) for one in shown],
+            "nextCursor": text_cursor([shown[-1].gateway_id])
+            if len(shown) >= query.limit
+            else None,
             "current": None
             if newest is None
             else {"sequence": newest.sequence, "revision": newest.revision},
@@ -152,19 +232,37 @@ async def gateways(call: Call) -> web.Response:
 
 
 ROUTES = (
-    route("POST", "/v1/bundles", publish, Permission.POLICY_WRITE, Permission.ADMIN),
-    route("GET", "/v1/bundles", list_, Permission.POLICY_READ, Permission.ADMIN),
+    route(
+        "POST", "/v1/bundles", publish, Permission.POLICY_WRITE, Permission.ADMIN,
+        body=PublishBody, answers={200: PublishedAnswer, 201: PublishedAnswer},
+        body_bytes_max=PUBLISH_BYTES_MAX,
+    ),
+    route(
+        "GET", "/v1/bundles", list_, Permission.POLICY_READ, Permission.ADMIN,
+        query=ListQuery, answers=BundlesAnswer,
+    ),
     route(
         "GET", "/v1/bundles/key", key,
         Permission.GATEWAY, Permission.POLICY_READ, Permission.ADMIN,
+        answers=BundleKeyAnswer,
     ),
-    route("GET", "/v1/bundles/current", current, Permission.GATEWAY),
-    route("GET", "/v1/bundles/{sequence}", show, Permission.POLICY_READ, Permission.ADMIN),
+    route(
+        "GET", "/v1/bundles/current", current, Permission.GATEWAY,
+        query=CurrentQuery, answers=CurrentAnswer,
+    ),
+    route(
+        "GET", "/v1/bundles/{sequence}", show, Permission.POLICY_READ, Permission.ADMIN,
+        answers=BundleAnswer,
+    ),
     route(
         "POST", "/v1/bundles/{sequence}/activate", activate,
         Permission.POLICY_WRITE, Permission.ADMIN,
+        body=ActivateBody, answers={200: PublishedAnswer, 201: PublishedAnswer},
     ),
-    route("GET", "/v1/gateways", gateways, Permission.POLICY_READ, Permission.ADMIN),
+    route(
+        "GET", "/v1/gateways", gateways, Permission.POLICY_READ, Permission.ADMIN,
+        query=PageQuery, answers=GatewaysAnswer,
+    ),
 )  # fmt: skip
 
 

@@ -2,29 +2,67 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Any
 
 from aiohttp import web
-from pydantic import Field
 
-from controlplane.api.parsing import Query, Short, parse_query
+from controlplane.api.contract import Id, Query, View
+from controlplane.api.pages import Count, NumberCursor
+from controlplane.api.parsing import Short, parse_query
 from controlplane.api.routing import Call, answer, cursor_after, route
 from controlplane.auth import Permission
 from controlplane.services.decisions import DecisionView
 from gateway.model.codec import JsonValue
 from gateway.model.effect import Effect
 
-LIST_COUNT_MAX = 500
-
 
 class ListQuery(Query):
     agent: Short | None = None
     effect: Effect | None = None
-    limit: Annotated[int, Field(ge=1, le=LIST_COUNT_MAX)] = 100
-    cursor: Annotated[int, Field(ge=0, le=2**63 - 1)] | None = None
+    limit: Count = 100
+    cursor: NumberCursor | None = None
+
+
+class DecisionShown(View):
+    """A decision and what became of it, as the gateway recorded it."""
+
+    decisionId: str
+    at: str
+    agent: Any
+    runId: Any
+    requestId: Any
+    provider: Any
+    operation: Any
+    action: Any
+    kind: Any
+    target: Any
+    params: Any
+    actions: Any
+    effect: Any
+    mode: Any
+    policy: Any
+    rule: Any
+    reasonCode: Any
+    message: Any
+    risk: Any
+    unresolved: Any
+    watched: Any
+    limits: Any
+    obligations: Any
+    approvalId: Id | None
+    approvalStatus: str | None
+    outcome: Any
+    status: Any
+    gatewayId: str
+
+
+class DecisionsAnswer(View):
+    decisions: list[DecisionShown]
+    nextCursor: str | None
 
 
 async def list_(call: Call) -> web.Response:
+    """List decisions, the newest first."""
     query = parse_query(call.http, ListQuery)
     views = await call.services.decisions.list(
         call.caller, query.agent, query.effect, query.cursor, query.limit
@@ -38,7 +76,12 @@ async def list_(call: Call) -> web.Response:
     )
 
 
-ROUTES = (route("GET", "/v1/decisions", list_, Permission.RECORD_READ, Permission.ADMIN),)
+ROUTES = (
+    route(
+        "GET", "/v1/decisions", list_, Permission.RECORD_READ, Permission.ADMIN,
+        query=ListQuery, answers=DecisionsAnswer,
+    ),
+)  # fmt: skip
 
 
 def _render(view: DecisionView) -> dict[str, JsonValue]:

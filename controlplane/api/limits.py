@@ -12,7 +12,9 @@ from typing import Annotated, Self
 from aiohttp import web
 from pydantic import Field, model_validator
 
-from controlplane.api.parsing import Body, Name, Query, Short, parse_body, parse_query, timestamp
+from controlplane.api.contract import At, Body, Query, View
+from controlplane.api.pages import Count, NumberCursor
+from controlplane.api.parsing import Name, NoBody, Short, parse_body, parse_query, timestamp
 from controlplane.api.routing import Call, answer, cursor_after, route
 from controlplane.auth import Permission
 from controlplane.store.limits import MICROSECONDS, Claim, CounterRow, Demand
@@ -30,8 +32,6 @@ WINDOW_SECONDS_MAX = 400 * 24 * 3600
 
 HOLD_SECONDS_MAX = 31 * 24 * 3600
 """An approval stands for a month at most, and what is held for it no longer."""
-
-LIST_COUNT_MAX = 500
 
 Whole = Annotated[int, Field(ge=0, le=INTEGER_MAX)]
 Moment = Annotated[int, Field(ge=-INTEGER_MAX, le=INTEGER_MAX)]
@@ -72,11 +72,52 @@ class ReserveBody(Body):
 class ListQuery(Query):
     limitName: Short | None = None
     key: Short | None = None
-    limit: Annotated[int, Field(ge=1, le=LIST_COUNT_MAX)] = 100
-    cursor: Annotated[int, Field(ge=0, le=2**63 - 1)] | None = None
+    limit: Count = 100
+    cursor: NumberCursor | None = None
+
+
+class ReadingView(View):
+    limit: str
+    key: str
+    used: int
+    isExceeded: bool
+
+
+class ReservedAnswer(View):
+    """`token` is empty when nothing was reserved."""
+
+    token: str
+    readings: list[ReadingView]
+
+
+class StartedAnswer(View):
+    """`started`: whether the reservation stands, and the act may go on."""
+
+    started: bool
+
+
+class DoneAnswer(View):
+    """Done, or nothing was there to do."""
+
+
+class CounterView(View):
+    """`used` of the limit's own unit since `since`, `held` of it for acts that wait."""
+
+    limit: str
+    key: str
+    used: int
+    held: int
+    since: At | None
+    changedAt: At | None
+
+
+class CountersAnswer(View):
+    limits: list[CounterView]
+    nextCursor: str | None
 
 
 async def reserve(call: Call) -> web.Response:
+    """Take a share of limits for one act, all of them or none."""
     body = await parse_body(call.http, ReserveBody)
     claims = tuple(
         Claim(
@@ -106,24 +147,28 @@ async def reserve(call: Call) -> web.Response:
 
 
 async def start(call: Call) -> web.Response:
+    """Say that the act of a reservation begins now."""
     token = _token(call)
     started = token is not None and await call.services.limits.start(call.caller, token)
     return answer({"started": started})
 
 
 async def settle(call: Call) -> web.Response:
+    """Count what was reserved for good."""
     if (token := _token(call)) is not None:
         await call.services.limits.settle(call.caller, token)
     return answer({})
 
 
 async def release(call: Call) -> web.Response:
+    """Give back what was reserved."""
     if (token := _token(call)) is not None:
         await call.services.limits.release(call.caller, token)
     return answer({})
 
 
 async def list_(call: Call) -> web.Response:
+    """List counters, the newest first."""
     query = parse_query(call.http, ListQuery)
     rows = await call.services.limits.list(
         call.caller, query.limitName, query.key, query.cursor, query.limit
@@ -138,12 +183,27 @@ async def list_(call: Call) -> web.Response:
 
 
 ROUTES = (
-    route("POST", "/v1/limits/reservations", reserve, Permission.GATEWAY),
-    route("POST", "/v1/limits/reservations/{id}/start", start, Permission.GATEWAY),
-    route("POST", "/v1/limits/reservations/{id}/settle", settle, Permission.GATEWAY),
-    route("POST", "/v1/limits/reservations/{id}/release", release, Permission.GATEWAY),
-    route("GET", "/v1/limits", list_, Permission.RECORD_READ, Permission.ADMIN),
-)
+    route(
+        "POST", "/v1/limits/reservations", reserve, Permission.GATEWAY,
+        body=ReserveBody, answers=ReservedAnswer,
+    ),
+    route(
+        "POST", "/v1/limits/reservations/{id}/start", start, Permission.GATEWAY,
+        body=NoBody, answers=StartedAnswer,
+    ),
+    route(
+        "POST", "/v1/limits/reservations/{id}/settle", settle, Permission.GATEWAY,
+        body=NoBody, answers=DoneAnswer,
+    ),
+    route(
+        "POST", "/v1/limits/reservations/{id}/release", release, Permission.GATEWAY,
+        body=NoBody, answers=DoneAnswer,
+    ),
+    route(
+        "GET", "/v1/limits", list_, Permission.RECORD_READ, Permission.ADMIN,
+        query=ListQuery, answers=CountersAnswer,
+    ),
+)  # fmt: skip
 
 
 def _token(call: Call) -> uuid.UUID | None:

@@ -7,7 +7,9 @@ from typing import Annotated
 from aiohttp import web
 from pydantic import Field
 
-from controlplane.api.parsing import Body, Name, Query, Short, parse_body, parse_query, timestamp
+from controlplane.api.contract import At, Body, Query, View
+from controlplane.api.pages import NumberCursor
+from controlplane.api.parsing import Name, Short, parse_body, parse_query, timestamp
 from controlplane.api.routing import Call, answer, route
 from controlplane.auth import Permission
 from controlplane.store.records import RecordFilter, RecordRow
@@ -28,6 +30,9 @@ class ShipBody(Body):
 
 
 class ReadQuery(Query):
+    """Oldest first after `after`, which `cursor` is another word for; or the `last` ones."""
+
+    cursor: NumberCursor | None = None
     after: Annotated[int, Field(ge=0, le=2**63 - 1)] = 0
     last: Annotated[int, Field(ge=1, le=LIST_COUNT_MAX)] | None = None
     limit: Annotated[int, Field(ge=1, le=LIST_COUNT_MAX)] = 100
@@ -38,30 +43,62 @@ class ReadQuery(Query):
     waitSeconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0
 
 
+class AcceptedAnswer(View):
+    """Up to which number of the gateway's own there is nothing left to send."""
+
+    acceptedThrough: int
+
+
+class RecordShown(View):
+    """`line` is what the gateway wrote, byte for byte; `hash` is over it."""
+
+    recordId: int
+    gatewayId: str
+    seq: int
+    hash: str
+    line: str
+    receivedAt: At
+
+
+class RecordsAnswer(View):
+    """`nextCursor` is always there: a reader that follows the log asks on from it."""
+
+    records: list[RecordShown]
+    nextCursor: str
+
+
 async def ship(call: Call) -> web.Response:
+    """Append a gateway's records; those that are there already are not appended again."""
     body = await parse_body(call.http, ShipBody, BATCH_BYTES_MAX)
     accepted = await call.services.records.ingest(call.caller, body.gatewayId, body.records)
     return answer({"acceptedThrough": accepted.through})
 
 
 async def read(call: Call) -> web.Response:
+    """Read records, or await them, in the order in which they came."""
     query = parse_query(call.http, ReadQuery)
+    after = query.after if query.cursor is None else query.cursor
     wanted = RecordFilter(query.agent, query.effect, query.kind, query.gatewayId)
     if query.last is not None:
         rows = await call.services.records.newest(call.caller, wanted, query.last)
     else:
         rows = await call.services.records.read(
-            call.caller, query.after, wanted, query.limit, query.waitSeconds, call.is_gone
+            call.caller, after, wanted, query.limit, query.waitSeconds, call.is_gone
         )
-    # Always one: a reader that follows the log asks on from here.
-    cursor = str(rows[-1].record_id if rows else query.after)
+    cursor = str(rows[-1].record_id if rows else after)
     return answer({"records": [_render(row) for row in rows], "nextCursor": cursor})
 
 
 ROUTES = (
-    route("POST", "/v1/records", ship, Permission.GATEWAY),
-    route("GET", "/v1/records", read, Permission.RECORD_READ, Permission.ADMIN),
-)
+    route(
+        "POST", "/v1/records", ship, Permission.GATEWAY,
+        body=ShipBody, answers=AcceptedAnswer, body_bytes_max=BATCH_BYTES_MAX,
+    ),
+    route(
+        "GET", "/v1/records", read, Permission.RECORD_READ, Permission.ADMIN,
+        query=ReadQuery, answers=RecordsAnswer,
+    ),
+)  # fmt: skip
 
 
 def _render(row: RecordRow) -> dict[str, JsonValue]:

@@ -7,10 +7,10 @@ from typing import Annotated, Self
 from aiohttp import web
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
+from controlplane.api.contract import At, Body, Id, Query, View
+from controlplane.api.pages import Count, NumberCursor
 from controlplane.api.parsing import (
     SHORT_LENGTH_MAX,
-    Body,
-    Query,
     Short,
     parse_body,
     parse_id,
@@ -24,7 +24,6 @@ from gateway.model.codec import JsonValue
 from gateway.model.stop import StopScope
 
 REASON_LENGTH_MAX = 500
-LIST_COUNT_MAX = 500
 
 
 def _one_line(text: str) -> str:
@@ -70,13 +69,40 @@ class StopsQuery(Query):
     """`limit` and `cursor` are for `all`; `waitSeconds` and `revision` for those in force."""
 
     all: bool = False
-    limit: Annotated[int, Field(ge=1, le=LIST_COUNT_MAX)] = 100
-    cursor: Annotated[int, Field(ge=0, le=2**63 - 1)] | None = None
+    limit: Count = 100
+    cursor: NumberCursor | None = None
     revision: Short | None = None
     waitSeconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0
 
 
+class StopView(View):
+    """`name` is empty where everything is stopped."""
+
+    stopId: Id
+    scope: StopScope
+    name: str
+    reason: str
+    by: str
+    at: At
+    liftedAt: At | None
+    liftedBy: str | None
+    liftReason: str | None
+
+
+class StopAnswer(View):
+    stop: StopView
+
+
+class StopsAnswer(View):
+    """Those in force come all at once, with a `revision`; all that ever were come in pages."""
+
+    stops: list[StopView]
+    revision: str | None = None
+    nextCursor: str | None = None
+
+
 async def stop(call: Call) -> web.Response:
+    """Stop an agent, a run, a provider or everything, at once."""
     body = await parse_body(call.http, StopBody)
     row = await call.services.stops.stop(
         call.caller, body.scope, body.name or "", body.by, body.reason
@@ -85,12 +111,14 @@ async def stop(call: Call) -> web.Response:
 
 
 async def lift(call: Call) -> web.Response:
+    """Let go on what was stopped."""
     body = await parse_body(call.http, LiftBody)
     row = await call.services.stops.lift(call.caller, parse_id(call.http), body.by, body.reason)
     return answer({"stop": render_stop(row)})
 
 
 async def list_(call: Call) -> web.Response:
+    """List, or await, the stops in force; or all that ever were."""
     query = parse_query(call.http, StopsQuery)
     if query.all:
         rows = await call.services.stops.history(call.caller, query.cursor, query.limit)
@@ -109,7 +137,15 @@ async def list_(call: Call) -> web.Response:
 
 
 ROUTES = (
-    route("POST", "/v1/stops", stop, Permission.POLICY_WRITE, Permission.ADMIN),
+    route(
+        "POST",
+        "/v1/stops",
+        stop,
+        Permission.POLICY_WRITE,
+        Permission.ADMIN,
+        body=StopBody,
+        answers={201: StopAnswer},
+    ),
     route(
         "GET",
         "/v1/stops",
@@ -118,8 +154,18 @@ ROUTES = (
         Permission.POLICY_WRITE,
         Permission.GATEWAY,
         Permission.ADMIN,
+        query=StopsQuery,
+        answers=StopsAnswer,
     ),
-    route("POST", "/v1/stops/{id}/lift", lift, Permission.POLICY_WRITE, Permission.ADMIN),
+    route(
+        "POST",
+        "/v1/stops/{id}/lift",
+        lift,
+        Permission.POLICY_WRITE,
+        Permission.ADMIN,
+        body=LiftBody,
+        answers=StopAnswer,
+    ),
 )
 
 

@@ -32,7 +32,7 @@ async def test_before_the_first_there_is_nothing(
     assert (await client.call("GET", "/v1/bundles", key=admin)).body["bundles"] == []
     assert (await client.call("GET", "/v1/bundles/1", key=admin)).status == 404
     found = (await client.call("GET", "/v1/gateways", key=admin)).body
-    assert found == {"gateways": [], "current": None}
+    assert found == {"gateways": [], "current": None, "nextCursor": None}
 
 
 async def test_what_is_published_is_what_a_gateway_opens(client: Client, tmp_path: Path):
