@@ -69,7 +69,7 @@ def create(
     directory (mode 0600), so that `checkrein run --agent NAME` finds it.
     """
     from gateway.cli.datadir import load_running, open_data_dir
-    from gateway.cli.runs import agent_key_file, create_agent
+    from gateway.cli.run_credentials import agent_key_file, create_agent
 
     api, out = open_session(data_dir_path, json_wanted)
     data_dir = open_data_dir(data_dir_path)

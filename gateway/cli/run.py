@@ -21,7 +21,7 @@ import click
 
 from gateway.cli.failures import CommandError
 from gateway.cli.options import stack_options
-from gateway.cli.runs import DEFAULT_AGENT, agent_key, name_run, proxy_url_for
+from gateway.cli.run_credentials import DEFAULT_AGENT, agent_key, name_run, proxy_url_for
 
 if TYPE_CHECKING:
     from gateway.cli.datadir import DataDir, Running
@@ -56,7 +56,10 @@ Examples:
 @click.option(
     "--agent", default=DEFAULT_AGENT, show_default=True, help="Who acts; created when new."
 )
-@click.option("--goal", help="What the run is for; its words become part of the run's name.")
+@click.option(
+    "--goal",
+    help="What the run is for: people see it at the run, and its words are in the run's name.",
+)
 @stack_options
 @click.option(
     "--json",
@@ -84,6 +87,7 @@ def run(
     program's own; 127 when there is no such program.
     """
     from gateway.cli.datadir import load_running, open_data_dir
+    from gateway.cli.run_report import report_run
     from gateway.cli.signals import SignalQueue
     from gateway.cli.up import gateway_settings
 
@@ -103,10 +107,15 @@ def run(
                 "give --policies, --mappers, --connect-to, --upstream-ca and --mode to "
                 "`checkrein up`, or choose another `--data-dir`",
             )
-        environment = environment_for(data_dir, running, agent, run_id)
+        key = key_of(data_dir, running, agent)
+        environment = environment_for(data_dir, running, agent, key, run_id)
+        reported = report_run(running.api_url, key, run_id, goal, mode)
         if json_wanted:
             _announce(agent, run_id, running)
-        return _foreground(program, command, environment, signals, stack)
+        status = _foreground(program, command, environment, signals, stack)
+        if reported is not None:
+            reported.end(status)
+        return status
 
 
 def find_program(name: str) -> str:
@@ -148,19 +157,30 @@ def _own_stack(
             stack.stop()
 
 
-def environment_for(data_dir: DataDir, running: Running, agent: str, run_id: str) -> dict[str, str]:
-    """The whole environment of a program that acts as `agent` in a run of this name.
+def key_of(data_dir: DataDir, running: Running, agent: str) -> str:
+    """The agent's key; a new agent is created.
 
     Raises:
-        CommandError: the agent has no key here, or the gateway does not let it in.
+        CommandError: the agent has no key here.
     """
     from gateway.cli.api import Api
     from gateway.cli.datadir import read_key
+
+    return agent_key(data_dir, Api(running.api_url, read_key(data_dir, "admin")), agent)
+
+
+def environment_for(
+    data_dir: DataDir, running: Running, agent: str, key: str, run_id: str
+) -> dict[str, str]:
+    """The whole environment of a program that acts as `agent` in a run of this name.
+
+    Raises:
+        CommandError: the gateway does not let it in.
+    """
     from gateway.cli.environment import governed_environment
     from gateway.cli.trust import write_client_dir
 
-    api = Api(running.api_url, read_key(data_dir, "admin"))
-    proxy_url = proxy_url_for(running.proxy_url, agent, agent_key(data_dir, api, agent), run_id)
+    proxy_url = proxy_url_for(running.proxy_url, agent, key, run_id)
     wiring = write_client_dir(data_dir, proxy_url, running.ca_file, running.ca_bundle_file)
     return governed_environment(wiring, os.environ)
 

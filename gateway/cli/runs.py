@@ -1,91 +1,206 @@
-"""Names a run, and finds or makes the key of the agent that it is for."""
+"""`checkrein runs`: what agents do from a start to an end, and the end that a person puts to it."""
 
 from __future__ import annotations
 
-import re
-import secrets
-import time
+import uuid
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from gateway.cli.api import Api
-from gateway.cli.datadir import DataDir, read_key, write_atomically
-from gateway.cli.environment import with_run
-from gateway.cli.failures import CommandError
-from gateway.cli.probe import probe_proxy
+import click
 
-GOAL_CHARACTERS_MAX = 32
-"""What of a goal goes into the run's name; it travels with every connection."""
+from gateway.cli.options import data_dir_option, json_option
+from gateway.cli.session import open_session, person_here
+from gateway.cli.short_ids import find_short_id, short_id
 
-KNOWN_SECONDS_MAX = 5.0
-"""How long a gateway may take to hear of a new agent."""
+if TYPE_CHECKING:
+    from gateway.cli.api import Api
+    from gateway.cli.output import Output
 
-DEFAULT_AGENT = "agent"
+LIST_COUNT_MAX = 500
+STEPS_SHOWN_MAX = 10_000
+"""A timeline of more is read by a program: `--json`, page by page."""
 
-
-def name_run(goal: str | None) -> str:
-    """A fresh run id: the goal in letters that may stand in proxy credentials, and chance."""
-    words = re.sub(r"[^a-z0-9]+", "-", (goal or "run").lower())[:GOAL_CHARACTERS_MAX].strip("-")
-    return f"{words or 'run'}-{secrets.token_hex(4)}"
+_STATES = ("PENDING", "RUNNING", "COMPLETED", "FAILED", "CANCELLED")
+_STATE_STYLES = {"RUNNING": "green", "FAILED": "red", "CANCELLED": "yellow"}
 
 
-def agent_key(data_dir: DataDir, api: Api, agent: str) -> str:
-    """The key by which `agent` is known; the agent is created when nobody knows it yet.
+@click.group(
+    epilog="""\b
+Examples:
+  checkrein runs list --status RUNNING
+  checkrein runs show 3f2a
+  checkrein runs cancel 3f2a --reason "wrong customer list"
+"""
+)
+def runs() -> None:
+    """List runs of agents, show what one did, cancel one.
 
-    Raises:
-        CommandError: the agent exists and its key is not in this data directory.
+    A run is announced by `checkrein run` or through the API, or is opened by traffic that names a
+    new one. An id may be shortened to the first characters that tell it from the others.
     """
-    if agent == DEFAULT_AGENT:
-        return read_key(data_dir, DEFAULT_AGENT)
-    file = agent_key_file(data_dir, agent)
-    if file.is_file():
-        return file.read_text().strip()
-    existing = {known["name"] for known in api.pages("/v1/agents", "agents")}
-    if agent in existing:
-        raise CommandError(
-            f"the key of agent `{agent}` is not in `{data_dir.path}`; it was shown once, when the "
-            "agent was created",
-            f"put it into `{file}`, or choose another name",
-        )
-    return create_agent(data_dir, api, agent, {})
 
 
-def create_agent(data_dir: DataDir | None, api: Api, agent: str, labels: dict[str, str]) -> str:
-    """Create an agent; keep its key (mode 0600) in the data directory, if there is one."""
-    key = str(api.post("/v1/agents", {"name": agent, "labels": labels})["key"])
-    if data_dir is not None:
-        file = agent_key_file(data_dir, agent)
-        file.parent.mkdir(mode=0o700, exist_ok=True)
-        write_atomically(file, key.encode() + b"\n", 0o600)
-    return key
+@runs.command("list", epilog="Example: checkrein runs list --agent billing-bot")
+@click.option("--status", type=click.Choice(_STATES, case_sensitive=False), help="Only these.")
+@click.option("--agent", help="Only of this agent.")
+@click.option("-n", "--limit", type=click.IntRange(1, LIST_COUNT_MAX), default=50, help="How many.")
+@data_dir_option
+@json_option
+def list_(
+    status: str | None, agent: str | None, limit: int, data_dir_path: Path | None, json_wanted: bool
+) -> None:
+    """List runs, newest first."""
+    from gateway.cli.moments import time_since
+    from gateway.cli.output import Column
 
-
-def agent_key_file(data_dir: DataDir, agent: str) -> Path:
-    """Where the key of a named agent is kept.
-
-    Raises:
-        CommandError: the name could not be one of an agent.
-    """
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", agent):
-        raise CommandError(
-            f"`{agent}` can't be the name of an agent",
-            "use letters, digits, `.`, `_` and `-`, 64 at most",
-        )
-    return data_dir.path / "agents" / f"{agent}.key"
-
-
-def proxy_url_for(proxy_url: str, agent: str, key: str, run_id: str) -> str:
-    """The proxy URL of one run, once the gateway lets it in.
-
-    Raises:
-        CommandError: the gateway is not there, or does not know the agent in time.
-    """
-    url = with_run(proxy_url, agent, key, run_id)
-    deadline = time.monotonic() + KNOWN_SECONDS_MAX
-    while not (probe := probe_proxy(url)).is_let_in:
-        if probe.status != 407 or time.monotonic() > deadline:
-            raise CommandError(
-                probe.fault or f"the gateway refused agent `{agent}` with status {probe.status}",
-                "`checkrein doctor` looks closer",
+    api, out = open_session(data_dir_path, json_wanted)
+    query = {"status": status.upper() if status else None, "agent": agent, "limit": limit}
+    found = api.get("/v1/runs", query)["runs"]
+    if out.as_json:
+        out.emit({"runs": found})
+        return
+    if not found:
+        out.say("No run yet. Run `checkrein run -- python agent.py`.")
+        return
+    out.table(
+        (
+            Column("ID", is_fixed=True),
+            Column("STATUS", _STATE_STYLES, is_fixed=True),
+            Column("AGENT"),
+            Column("GOAL OR NAME"),
+            Column("STEPS", justify="right"),
+            Column("BLOCKED", justify="right"),
+            Column("HELD", justify="right"),
+            Column("LAST STEP", is_fixed=True),
+        ),
+        (
+            (
+                short_id(run["runId"]),
+                run["status"],
+                run["agent"],
+                run["goal"] or run["name"] or "(no name)",
+                run["stepCount"],
+                run["blockedCount"] or "",
+                run["heldCount"] or "",
+                time_since(run["lastStepAt"]),
             )
-        time.sleep(0.1)
-    return url
+            for run in found
+        ),
+    )
+
+
+@runs.command(epilog="Example: checkrein runs show 3f2a")
+@click.argument("run_id", metavar="ID")
+@data_dir_option
+@json_option
+def show(run_id: str, data_dir_path: Path | None, json_wanted: bool) -> None:
+    """Show one run as a timeline: each decision, in order, and what became of it."""
+    api, out = open_session(data_dir_path, json_wanted)
+    run = api.get(f"/v1/runs/{find_id(api, run_id)}")
+    steps = _steps(api, str(run["runId"]))
+    if out.as_json:
+        out.emit({"run": run, "steps": steps})
+        return
+    _show_head(out, run)
+    if not steps:
+        out.say("No step yet.", "dim")
+        return
+    _show_timeline(out, steps)
+    if run["stepCount"] > len(steps):
+        out.say(f"{run['stepCount'] - len(steps)} later steps are not shown; use `--json`.", "dim")
+
+
+@runs.command(epilog='Example: checkrein runs cancel 3f2a --reason "wrong customer list"')
+@click.argument("run_id", metavar="ID")
+@click.option("--reason", required=True, help="The agent reads it, and it is kept with the run.")
+@data_dir_option
+@json_option
+def cancel(run_id: str, reason: str, data_dir_path: Path | None, json_wanted: bool) -> None:
+    """End a run and stop its traffic on every gateway, at once.
+
+    Other runs of the agent go on. `checkrein stops` shows the stop; `checkrein resume` lifts it.
+    """
+    api, out = open_session(data_dir_path, json_wanted)
+    body = {"reason": reason, "cancelledBy": person_here()}
+    run = api.post(f"/v1/runs/{find_id(api, run_id)}/cancel", body)
+    if out.as_json:
+        out.emit(run)
+        return
+    out.say(f"Run {short_id(run['runId'])} of {run['agent']} is cancelled.", "yellow")
+    out.say("Its traffic is stopped; `checkrein stops` shows it.", "dim")
+
+
+def find_id(api: Api, text: str) -> str:
+    """The whole id that the text means: the first characters of an id, or a run's name.
+
+    Raises:
+        CommandError: it means none, or several.
+    """
+    try:
+        return str(uuid.UUID(text))
+    except ValueError:
+        pass
+    found = api.get("/v1/runs", {"limit": LIST_COUNT_MAX})["runs"]
+    named = [str(run["runId"]) for run in found if run["name"] == text]
+    if named:
+        return named[0]  # the newest of that name
+    ids = (str(run["runId"]) for run in found)
+    return find_short_id(ids, text, "runs", "give more of it; `checkrein runs list` shows them")
+
+
+def _steps(api: Api, run_id: str) -> list[dict[str, Any]]:
+    steps: list[dict[str, Any]] = []
+    cursor: str | None = "0"
+    while cursor is not None and len(steps) < STEPS_SHOWN_MAX:
+        query = {"limit": LIST_COUNT_MAX, "cursor": cursor}
+        page = api.get(f"/v1/runs/{run_id}/steps", query)
+        steps += page["steps"]
+        cursor = page["nextCursor"]
+    return steps
+
+
+def _show_head(out: Output, run: dict[str, Any]) -> None:
+    from gateway.cli.moments import clock_time
+
+    out.say(run["goal"] or run["name"] or "Traffic that names no run", "bold")
+    ended = f", {run['endReason']}" if run["endReason"] else ""
+    by = f" by {run['endedBy']}" if run["endedBy"] else ""
+    at = f" at {clock_time(run['endedAt'])}{by}{ended}" if run["endedAt"] else ""
+    out.say(f"{run['agent']}  {run['status']}{at}")
+    name = f"  named {run['name']}" if run["name"] and run["name"] != run["runId"] else ""
+    out.say(f"run {run['runId']}{name}", "dim")
+
+
+def _show_timeline(out: Output, steps: list[dict[str, Any]]) -> None:
+    from gateway.cli.audit_table import target_text
+    from gateway.cli.moments import clock_time
+    from gateway.cli.output import EFFECT_STYLES, OUTCOME_STYLES, Column
+
+    out.table(
+        (
+            Column("#", justify="right", is_fixed=True),
+            Column("TIME", is_fixed=True),
+            Column("EFFECT", EFFECT_STYLES, is_fixed=True),
+            Column("WHAT"),
+            Column("RISK", justify="right"),
+            Column("OUTCOME", OUTCOME_STYLES, is_fixed=True),
+            Column("WHY"),
+        ),
+        (
+            (
+                step["stepIndex"],
+                clock_time(step["at"]),
+                step["effect"],
+                _what(step, target_text(step["target"])),
+                "" if step["risk"] is None else step["risk"],
+                (step["outcome"] or {}).get("outcome") or step["approvalStatus"] or "open",
+                (step["outcome"] or {}).get("code") or step["reasonCode"],
+            )
+            for step in steps
+        ),
+    )
+
+
+def _what(step: dict[str, Any], target: str) -> str:
+    more = f" and {step['actionCount'] - 1} more" if step["actionCount"] > 1 else ""
+    return f"{step['action'] or step['operation'] or 'unknown'} {target}".strip() + more

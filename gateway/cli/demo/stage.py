@@ -23,8 +23,8 @@ from gateway.cli.datadir import DataDir, held, read_key
 from gateway.cli.demo.provider import HOST, REQUESTS_FILE
 from gateway.cli.failures import CommandError, Interrupted
 from gateway.cli.processes import Child, ChildError, ChildSpec, ChildState, bound_to_us, own_module
-from gateway.cli.run import environment_for
-from gateway.cli.runs import DEFAULT_AGENT, name_run
+from gateway.cli.run import environment_for, key_of
+from gateway.cli.run_credentials import DEFAULT_AGENT, name_run
 from gateway.cli.signals import SignalQueue
 from gateway.cli.stack import Stack, StackPlan, file_note
 
@@ -78,7 +78,8 @@ def set_up(signals: SignalQueue) -> Iterator[Stage]:
         stack = Stack(StackPlan(data_dir, 0, 0, 0, settings, inherited), signals, note)
         ending.callback(stack.stop)
         running = stack.start()
-        environment = environment_for(data_dir, running, DEFAULT_AGENT, name_run("demo"))
+        key = key_of(data_dir, running, DEFAULT_AGENT)
+        environment = environment_for(data_dir, running, DEFAULT_AGENT, key, name_run("demo"))
         api = Api(running.api_url, read_key(data_dir, "admin"))
         yield Stage(data_dir, stack, api, environment)
 

@@ -9,7 +9,7 @@ import pytest
 
 from gateway.cli.datadir import DataDir
 from gateway.cli.failures import CommandError
-from gateway.cli.runs import agent_key_file, name_run
+from gateway.cli.run_credentials import agent_key_file, name_run
 
 GOALS = {
     "no goal": (None, "run"),
