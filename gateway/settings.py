@@ -30,7 +30,7 @@ from gateway.enforce.upstream import UpstreamSettings
 from gateway.intercept.settings import InterceptSettings
 from gateway.log_lines import LOG_LEVELS
 from gateway.model.errors import ConfigurationError, Problem
-from gateway.pipeline import PipelineSettings
+from gateway.pipeline_settings import PipelineSettings
 from gateway.record.spool import SpoolSettings
 from gateway.rulesets.settings import RulesetSettings
 from gateway.witness_reader import WitnessSettings
@@ -50,6 +50,10 @@ OTHERS_NAMES = frozenset(
         "BUNDLE_KEY_FILE",
         "BOOTSTRAP_GATEWAY_KEY",
         "BOOTSTRAP_AGENT_KEY",
+        "BOOTSTRAP_CHANNEL",
+        "SLACK_API_URL",
+        "WEBHOOK_ALLOW",
+        "SECRETS_KEY_FILE",
     }
 )
 """Names of the control plane and the command, which often share one environment with the

@@ -93,7 +93,9 @@ class OutboundGuard:
         if literal is not None:
             found = [name]
         else:
-            if name not in self._hosts and (is_local_name(name) or may_be_address(name)):
+            if ":" in name or may_be_address(name):
+                raise OutboundError("the host could be read as an address", is_final=True)
+            if name not in self._hosts and is_local_name(name):
                 raise OutboundError("the host name is for local use only", is_final=True)
             found = await self._resolve(name, port)
         for text in found:
@@ -158,9 +160,9 @@ async def post(
     Raises:
         OutboundError: nothing came back.
     """
-    host = URL(url).host or ""
-    if guard is not None and parse_address(host) is not None:
-        await guard.addresses(host, 0)  # no resolver is asked for what is an address already
+    if guard is not None:
+        # The client asks no resolver for what looks like an address to it, such as `2130706433`.
+        await guard.addresses(URL(url).host or "", 0)
     connector = aiohttp.TCPConnector(
         resolver=None if guard is None else _GuardedResolver(guard),
         use_dns_cache=False,

@@ -16,7 +16,7 @@ import aiohttp
 from controlplane.app import ControlPlane
 from controlplane.assembly import Limits
 from controlplane.services.approvals import ApprovalSettings
-from controlplane.settings import BundleFilesSettings, ControlSettings
+from controlplane.settings import BundleFilesSettings, ControlSettings, ReachingSettings
 from controlplane.store.embedded import EmbeddedPostgres, Role
 from controlplane.store.endpoint import Endpoint
 from controlplane.store.roles import open_embedded
@@ -27,6 +27,9 @@ LIMITS = Limits(pool=POOL)
 
 FROM_THE_API = BundleFilesSettings()
 """Bundles come when a test publishes them."""
+
+NOBODY_REACHED = ReachingSettings()
+"""Channels come when a test adds them."""
 
 
 def limits_with(**approvals: Any) -> Limits:
@@ -45,8 +48,11 @@ class _OnServer(ControlPlane):
         limits: Limits,
         bundles: BundleFilesSettings,
         redis_url: str | None,
+        reaching: ReachingSettings,
     ) -> None:
-        settings = ControlSettings(data_dir, api_port=0, bundles=bundles, redis_url=redis_url)
+        settings = ControlSettings(
+            data_dir, api_port=0, bundles=bundles, redis_url=redis_url, reaching=reaching
+        )
         super().__init__(settings, limits)
         self._at = (server, name)
 
@@ -139,9 +145,10 @@ async def running_plane(
     limits: Limits = LIMITS,
     bundles: BundleFilesSettings = FROM_THE_API,
     redis_url: str | None = None,
+    reaching: ReachingSettings = NOBODY_REACHED,
 ) -> AsyncIterator[Client]:
     """A control plane on database `name`, with a client that has its keys."""
-    plane = _OnServer(server, name, data_dir, limits, bundles, redis_url)
+    plane = _OnServer(server, name, data_dir, limits, bundles, redis_url, reaching)
     await plane.start()
     keys = {role: (data_dir / f"{role}.key").read_text().strip() for role in _ROLES}
     try:
