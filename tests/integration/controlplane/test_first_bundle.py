@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from controlplane.faults import StartError
-from controlplane.notify.bus import Subscription, Topic
 from controlplane.services.bundles import BundleService
 from controlplane.services.first_bundle import publish_first_bundle
 from controlplane.services.policy_mirror import PolicyMirror
@@ -24,6 +21,7 @@ from gateway.content import policies_dir
 from tests.support.bundles import MAPPER, current, policy, published
 from tests.support.control_plane import running_plane
 from tests.support.database import everybodys, make_database
+from tests.support.silent_bus import SilentBus
 
 
 @pytest.fixture
@@ -77,17 +75,6 @@ async def test_of_replicas_that_start_at_once_one_publishes(
         )
         listed = (await client.call("GET", "/v1/bundles")).body["bundles"]
     assert [one["sequence"] for one in listed] == [1]
-
-
-class SilentBus:
-    """A bus that nobody listens to."""
-
-    async def publish(self, topic: Topic, key: str) -> None:
-        pass
-
-    @contextmanager
-    def subscribe(self, topic: Topic, key: str) -> Iterator[Subscription]:
-        yield Subscription()
 
 
 async def test_the_shipped_policies_can_be_the_first_bundle(
