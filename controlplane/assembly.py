@@ -154,8 +154,10 @@ async def assemble(world: World) -> Assembled:
     )
     runs = RunService(run_store, stop_store, bus, metrics, limits.runs)
     incidents = IncidentService(incident_store, run_store, bus)
+    overview_store = OverviewStore(database)
+    overview = OverviewService(overview_store, metrics)
     projection = ProjectionService(
-        ProjectionStore(database), incident_store, bus, metrics, limits.projection
+        ProjectionStore(database), incident_store, overview_store, bus, metrics, limits.projection
     )
     stops = StopService(stop_store, bus, room, metrics)
     reaching = join_reaching(
@@ -173,7 +175,7 @@ async def assemble(world: World) -> Assembled:
         keys=keys,
         sessions=sessions,
         following=FollowService(EventStore(database), bus),
-        overview=OverviewService(OverviewStore(database)),
+        overview=overview,
         approvals=approvals,
         approval_context=ApprovalContextService(approval_store, ApprovalHistory(database)),
         records=RecordService(RecordStore(database), incidents, bus, room, metrics),
@@ -202,6 +204,7 @@ async def assemble(world: World) -> Assembled:
         {
             "approvals-sweep": approvals.sweep_forever,
             "sessions-sweep": sessions.sweep_forever,
+            "overview-sweep": overview.sweep_forever,
             "grants-sweep": grants.sweep_forever,
             "limits-sweep": counters.sweep_forever,
             "runs-sweep": runs.sweep_forever,

@@ -18,10 +18,12 @@ from typing import Any
 from controlplane.faults import ControlFault
 from controlplane.notify.bus import ANY_KEY, REREAD_SECONDS, Bus, Topic
 from controlplane.services import sightings
-from controlplane.services.record_facts import OutcomeFact, RecoveredFact, read_fact
+from controlplane.services.overview import count_steps
+from controlplane.services.record_facts import Fact, OutcomeFact, RecoveredFact, read_fact
 from controlplane.services.run_places import place_steps
 from controlplane.services.sweeping import sweep_forever
 from controlplane.store.incidents import IncidentStore, Sighting
+from controlplane.store.overview import AnswerSeen, OverviewStore
 from controlplane.store.projection import NewStep, ProjectionStore, StoredStep
 from controlplane.store.tenancy import acting_for, acting_for_everybody
 from controlplane.telemetry import Metrics
@@ -62,12 +64,14 @@ class ProjectionService:
         self,
         store: ProjectionStore,
         incidents: IncidentStore,
+        counts: OverviewStore,
         bus: Bus,
         metrics: Metrics,
         settings: ProjectionSettings,
     ) -> None:
         self._store = store
         self._incidents = incidents
+        self._counts = counts
         self._bus = bus
         self._metrics = metrics
         self._settings = settings
@@ -126,6 +130,7 @@ class ProjectionService:
                     steps,
                     self._settings.runs_per_agent_hour_max,
                 )
+            await self._count(connection, tenant_id, steps, facts)
             seen = await self._blocked(connection, tenant_id, steps)
             seen += await self._retried(connection, tenant_id, steps)
             outcomes = [
@@ -149,6 +154,27 @@ class ProjectionService:
             await self._note(connection, tenant_id, seen, unknown)
         await self._tell(tenant_id, len(records), bool(steps or seen or unknown))
         return len(records)
+
+    async def _count(
+        self, connection: Any, tenant_id: uuid.UUID, steps: Sequence[NewStep], facts: Sequence[Fact]
+    ) -> None:
+        """Count decisions and answers for the overview."""
+        providers = {step.decision_id: step.provider for step in steps}
+        answers = [
+            AnswerSeen(
+                fact.decision_id,
+                providers.get(fact.decision_id),
+                fact.at,
+                fact.micros,
+                fact.is_failure,
+            )
+            for fact in facts
+            if isinstance(fact, OutcomeFact) and fact.micros is not None
+        ]
+        if steps:
+            await self._counts.add_traffic(connection, tenant_id, count_steps(steps))
+        if answers:
+            await self._counts.add_answers(connection, tenant_id, answers)
 
     async def _blocked(
         self, connection: Any, tenant_id: uuid.UUID, steps: Sequence[NewStep]

@@ -23,19 +23,25 @@ TEXT_LENGTH_MAX = 512
 AGE_MAX = timedelta(days=3_660)
 """No gateway's spool waits longer to be shipped."""
 
+MICROS_MAX = 7 * 86_400 * 1_000_000
+"""No upstream takes a week to answer."""
+
 RECOVERED = "recovered"
 """What a gateway says at its start when it went down before in the midst of acts."""
 
 
 @dataclass(frozen=True, slots=True)
 class OutcomeFact:
-    """What became of a decision, as far as runs and incidents need it."""
+    """What became of a decision, as far as runs, incidents and the overview need it. `micros` is
+    how long the upstream took, None where it did not answer."""
 
     decision_id: str
     at: datetime
     is_unknown: bool
     code: str | None
     approval_id: str | None
+    micros: int | None = None
+    is_failure: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +116,16 @@ def _outcome(record: SeenRecord, fields: Mapping[str, Any]) -> OutcomeFact | Non
         fields.get("outcome") == Outcome.UNKNOWN,
         _text(fields, "code") or None,
         (_text(approval, "id") or None) if isinstance(approval, dict) else None,
+        *_answer(fields),
     )
+
+
+def _answer(fields: Mapping[str, Any]) -> tuple[int | None, bool]:
+    """How long the upstream took, and whether it failed."""
+    status, micros = fields.get("status"), fields.get("duration_us")
+    if type(status) is not int or type(micros) is not int or not 0 <= micros <= MICROS_MAX:
+        return None, False
+    return micros, status >= 500
 
 
 def _gateway(record: SeenRecord, fields: Mapping[str, Any]) -> RecoveredFact | None:

@@ -17,35 +17,36 @@ create index sessions_by_age on sessions (created_at);
 create index sessions_of_keys on sessions (key_id);
 select wall_tenant('sessions');
 
--- Counts per minute, made from the records by a worker that keeps its place in `traffic_cursors`: a
--- page must not read a million lines. They can be made again from the records at any time.
-create table traffic_minutes (
+-- Counts per minute and per hour, written in the transaction that reads records into runs (0008): a
+-- page must not read a million lines. What they count stands in the records.
+create table traffic_counts (
     tenant_id   uuid not null references tenants,
-    minute      timestamptz not null,
+    span        text not null check (span in ('minute', 'hour')),
+    at          timestamptz not null,
     agent       text not null,
     provider    text not null,
     action      text not null,
     effect      text not null,
+    mode        text not null,
     reason_code text not null,
     decisions   bigint not null,
-    primary key (tenant_id, minute, agent, provider, action, effect, reason_code)
+    primary key (tenant_id, span, at, agent, provider, action, effect, mode, reason_code)
 );
 
-create table provider_minutes (
-    tenant_id    uuid not null references tenants,
-    minute       timestamptz not null,
-    provider     text not null,
-    answers      bigint not null,
-    failures     bigint not null,
-    micros_sum   bigint not null,
-    micros_max   bigint not null,
-    primary key (tenant_id, minute, provider)
+create index traffic_counts_by_age on traffic_counts (span, at);
+
+create table provider_counts (
+    tenant_id  uuid not null references tenants,
+    span       text not null check (span in ('minute', 'hour')),
+    at         timestamptz not null,
+    provider   text not null,
+    answers    bigint not null,
+    failures   bigint not null,
+    micros_sum bigint not null,
+    micros_max bigint not null,
+    primary key (tenant_id, span, at, provider)
 );
 
-create table traffic_cursors (
-    tenant_id uuid primary key references tenants,
-    record_id bigint not null
-);
+create index provider_counts_by_age on provider_counts (span, at);
 
-select wall_tenant(name::regclass)
-from unnest(array['traffic_minutes', 'provider_minutes', 'traffic_cursors']) as name;
+select wall_tenant(name::regclass) from unnest(array['traffic_counts', 'provider_counts']) as name;

@@ -48,7 +48,7 @@ grant update (status, occurrences, last_seen_at, decision_ids, approval_ids, ack
 -- Written by triggers alone, which run with the rights of whoever made the change.
 grant select, insert, delete on events to {role};
 grant select, insert, update (last_seen_at, ended_at), delete on sessions to {role};
-grant select, insert, update, delete on traffic_minutes, provider_minutes, traffic_cursors to {role};
+grant select, insert, update, delete on traffic_counts, provider_counts to {role};
 grant select, insert,
       update (name, settings, secrets, events, groups, severity, enabled, changed_at, removed_at)
       on channels to {role};

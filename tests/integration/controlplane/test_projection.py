@@ -16,6 +16,7 @@ from controlplane.services.projection import ProjectionService, ProjectionSettin
 from controlplane.services.runs import RunService, RunSettings
 from controlplane.store.embedded import EmbeddedPostgres, Role
 from controlplane.store.incidents import OPEN_COUNT_MAX, IncidentStore, Sighting
+from controlplane.store.overview import OverviewStore
 from controlplane.store.projection import ProjectionStore
 from controlplane.store.runs import RunStore
 from controlplane.store.stops import StopStore
@@ -33,7 +34,12 @@ def reader(client: Client, settings: ProjectionSettings = FEW) -> ProjectionServ
     database = client.plane.database
     assert database is not None
     return ProjectionService(
-        ProjectionStore(database), IncidentStore(database), lonely_bus(), Metrics(), settings
+        ProjectionStore(database),
+        IncidentStore(database),
+        OverviewStore(database),
+        lonely_bus(),
+        Metrics(),
+        settings,
     )
 
 
