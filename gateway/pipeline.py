@@ -25,12 +25,13 @@ from gateway.held_cases import HeldCases
 from gateway.judge import Judge, Ruleset
 from gateway.model.approval import Approval, Witness
 from gateway.model.decision import Permit, ReasonCode
-from gateway.model.effect import Effect, Mode
+from gateway.model.effect import Effect
 from gateway.model.errors import AgentProtocolError, ApprovalError, LimitError, RecordError
 from gateway.model.exchange import Authority, Exchange, Principal
 from gateway.model.record import Outcome, RefusalEntry
 from gateway.model.stop import Stop
 from gateway.past_entries import note_past
+from gateway.pipeline_settings import PipelineSettings
 from gateway.ports import (
     AgentChannel,
     AgentDirectory,
@@ -67,17 +68,6 @@ class World:
     clock: Clock
     new_id: Callable[[str], str]
     witness: WitnessSettings = field(default_factory=WitnessSettings)
-
-
-@dataclass(frozen=True, slots=True)
-class PipelineSettings:
-    """`mode` MONITOR lets everything pass that is well-formed. `ports_allowed` are the upstream
-    ports an agent may name; `passthrough_hosts` are tunnelled without inspection."""
-
-    mode: Mode = Mode.ENFORCE
-    environment: str = ""
-    ports_allowed: tuple[int, ...] = (443, 80)
-    passthrough_hosts: tuple[str, ...] = ()
 
 
 class Pipeline:
@@ -383,7 +373,9 @@ class Pipeline:
         found: Witness | None = None,
     ) -> None:
         case.channel.respond(
-            responses.refusal(case.canonical, case.decision, case.decision_id, refuse)
+            responses.refusal(
+                case.canonical, case.decision, case.decision_id, refuse, self._settings.public_url
+            )
         )
         self._records.concluded(case, Outcome.REFUSED, refuse.code, approval, found)
 

@@ -153,6 +153,8 @@ class Stack:
         return self._spec(
             GATEWAY,
             {
+                # Programs of this machine get there without the proxy.
+                "CHECKREIN_PUBLIC_URL": self._plan.inherited.get("CHECKREIN_PUBLIC_URL", api_url),
                 **self._plan.settings,
                 "CHECKREIN_PROXY_HOST": HOST,
                 "CHECKREIN_PROXY_PORT": str(proxy_port),

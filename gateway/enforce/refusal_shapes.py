@@ -47,7 +47,8 @@ class Category(Enum):
 @dataclass(frozen=True, slots=True)
 class Notice:
     """What the agent is told. `message` is a whole sentence with rule and ids in it.
-    `may_repeat`: an SDK may send the request again by itself."""
+    `may_repeat`: an SDK may send the request again by itself. `status_url`: where the agent can
+    ask, with its own key, how its approval stands."""
 
     category: Category
     status: int
@@ -58,6 +59,7 @@ class Notice:
     rule: str | None = None
     approval_id: str | None = None
     retry_after_seconds: int | None = None
+    status_url: str | None = None
     outcome: str = "refused"
     detail_code: str | None = None
     may_repeat: bool = False
@@ -102,6 +104,7 @@ def facts(notice: Notice) -> JsonObject:
         "reason_code": notice.reason_code,
         "approval_id": notice.approval_id,
         "retry_after_seconds": notice.retry_after_seconds,
+        "status_url": notice.status_url,
         "outcome": notice.outcome,
         "detail_code": notice.detail_code,
     }

@@ -84,13 +84,22 @@ HEADER_CHARACTERS_MAX = 64
 
 
 def refusal(
-    canonical: Canonical, decision: Decision, decision_id: str, refuse: gate.Refuse
+    canonical: Canonical,
+    decision: Decision,
+    decision_id: str,
+    refuse: gate.Refuse,
+    public_url: str = "",
 ) -> Response:
-    """Make the answer to a request that is not sent."""
+    """Make the answer to a request that is not sent. `public_url` is where agents reach the
+    control plane, empty where nobody knows."""
     category = CATEGORIES.get(refuse.code, Category.BLOCKED)
+    told, status_url = refuse.message, None
+    if category is Category.PENDING and refuse.approval_id and public_url:
+        status_url = f"{public_url}/v1/approvals/{_token(refuse.approval_id)}/status"
+        told = f"{told}; GET {status_url} with the agent's key says how it stands"
     message = _sentence(
         category,
-        refuse.message,
+        told,
         ("rule", decision.rule),
         ("policy", decision.policy),
         ("reason", refuse.code),
@@ -108,6 +117,7 @@ def refusal(
         clean(decision.rule) if decision.rule else None,
         _token(refuse.approval_id) if refuse.approval_id else None,
         refuse.retry_after_seconds,
+        status_url,
         detail_code=canonical.refused,
     )
     return _respond(style, notice)

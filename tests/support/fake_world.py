@@ -23,7 +23,8 @@ from gateway.model.decision import Permit, ReasonCode
 from gateway.model.exchange import Authority, Exchange, HttpRequest, Principal, ResponseHead
 from gateway.model.record import DecisionEntry, Entry, Outcome, OutcomeEntry
 from gateway.model.stop import Stop, StopScope
-from gateway.pipeline import Pipeline, PipelineSettings, World
+from gateway.pipeline import Pipeline, World
+from gateway.pipeline_settings import PipelineSettings
 from gateway.ports import AgentChannel, ApprovalAsk, LimitStore, Sent, Wire
 from tests.support.entries import an_exchange
 from tests.support.fake_channel import FakeChannel

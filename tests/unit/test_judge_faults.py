@@ -8,7 +8,7 @@ import pytest
 
 from gateway.model.action import Canonical
 from gateway.model.effect import Mode
-from gateway.pipeline import PipelineSettings
+from gateway.pipeline_settings import PipelineSettings
 from tests.support.fake_world import FakeWorld, govern, told
 from tests.support.policy_world import act, bundle_of
 

@@ -15,7 +15,7 @@ from gateway.model.errors import AgentProtocolError
 from gateway.model.exchange import Authority, Principal
 from gateway.model.record import GatewayEntry, TunnelEntry
 from gateway.model.stop import Stop, StopScope
-from gateway.pipeline import PipelineSettings
+from gateway.pipeline_settings import PipelineSettings
 from gateway.ports import Sent, TunnelVerdict
 from tests.support.fake_channel import FakeChannel
 from tests.support.fake_world import FakeWorld, govern, told

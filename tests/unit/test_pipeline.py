@@ -20,7 +20,7 @@ from gateway.model.effect import Effect, Mode
 from gateway.model.errors import AgentProtocolError, RecordError, UpstreamError
 from gateway.model.exchange import Authority, Principal
 from gateway.model.record import Outcome, RefusalEntry, TunnelEntry
-from gateway.pipeline import PipelineSettings
+from gateway.pipeline_settings import PipelineSettings
 from gateway.ports import Sent, TunnelVerdict
 from tests.support.fake_world import FakeWorld, govern, told
 from tests.support.policy_world import act

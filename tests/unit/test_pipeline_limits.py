@@ -13,7 +13,7 @@ from gateway.model.approval import ApprovalEvent
 from gateway.model.effect import Mode
 from gateway.model.record import Outcome
 from gateway.model.stop import Stop, StopScope
-from gateway.pipeline import PipelineSettings
+from gateway.pipeline_settings import PipelineSettings
 from gateway.ports import Sent
 from tests.support.fake_channel import FakeChannel
 from tests.support.fake_world import FakeWorld, govern, told

@@ -52,6 +52,12 @@ TYPED = {
         lambda s: s.pipeline.ports_allowed,
         (443, 8443),
     ),
+    "a public address has no slash at its end": (
+        "PUBLIC_URL",
+        "https://control.example.test/",
+        lambda s: s.pipeline.public_url,
+        "https://control.example.test",
+    ),
     "a key is text": ("API_KEY", "cr_gateway_x", lambda s: s.control.api_key, "cr_gateway_x"),
 }
 

@@ -103,6 +103,21 @@ def test_pending_approval_says_how_to_wait(style: str) -> None:
 
 
 @pytest.mark.parametrize("style", STYLES)
+def test_pending_approval_says_where_to_ask_if_agents_get_there(style: str) -> None:
+    """With a public address of the control plane; of nothing else but what waits."""
+    public = "https://control.example.test"
+    url = f"{public}/v1/approvals/apr_7/status".encode()
+    for code, is_told in ((ReasonCode.APPROVAL_PENDING, True), (ReasonCode.APPROVAL_DENIED, False)):
+        step = gate.Refuse(code, "because", "apr_7", 5)
+        response = responses.refusal(
+            make_canonical(style), make_decision(), DECISION_ID, step, public
+        )
+        assert (url in response.body) is is_told
+        without = responses.refusal(make_canonical(style), make_decision(), DECISION_ID, step)
+        assert b"/v1/approvals" not in without.body
+
+
+@pytest.mark.parametrize("style", STYLES)
 def test_body_says_rule_and_decision_to_a_person(style: str) -> None:
     """The sentence that the SDK shows has message, rule, policy, reason and decision in it."""
     body = refuse(style, "REFUND_NEEDS_REVIEW", "refunds need a person").body.decode(
@@ -123,7 +138,7 @@ def test_json_bodies_carry_the_same_facts_everywhere(style: str) -> None:
     assert body["checkrein"] == {
         "code": "blocked", "decision_id": DECISION_ID, "policy": "payments", "rule": "big-refunds",
         "reason_code": "REFUND_NEEDS_REVIEW", "approval_id": None, "retry_after_seconds": None,
-        "outcome": "refused", "detail_code": None,
+        "status_url": None, "outcome": "refused", "detail_code": None,
     }  # fmt: skip
 
 
