@@ -3,64 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
 from typing import Any
 
 from controlplane.store.embedded import EmbeddedPostgres
 from tests.support.control_plane import Client
+from tests.support.grants import approve, give, person, revoke, show, terms
 from tests.support.tenants import make_key, make_tenant
-
-RISK = {"score": 40, "factors": [{"name": "kind", "points": 40, "observed": "create"}]}
-
-
-async def person(client: Client, name: str, *groups: str, **more: Any) -> str:
-    """The key of somebody who may answer."""
-    body = {
-        "name": name,
-        "permissions": ["ApprovalRead", "ApprovalWrite"],
-        "groups": list(groups),
-        **more,
-    }
-    made = await client.call("POST", "/v1/keys", body)
-    assert made.status == 201, made
-    key: str = made.body["key"]
-    return key
-
-
-async def approve(
-    client: Client, approval: dict[str, Any], key: str = "admin", **grant: Any
-) -> Any:
-    """Approve with a grant; the whole answer."""
-    path = f"/v1/approvals/{approval['approvalId']}/resolve"
-    return await client.call("POST", path, {"resolution": "APPROVE", "grant": grant}, key)
-
-
-async def give(client: Client, agent: str, wish: Any = None, **changes: Any) -> dict[str, Any]:
-    """Ask for this agent and approve it with a grant; the grant."""
-    approval = await client.ask(agent=agent, **changes)
-    answered = await approve(client, approval, **(wish or {}))
-    assert answered.status == 200, answered
-    grant: dict[str, Any] = answered.body["grant"]
-    assert grant["status"] == "ACTIVE"
-    return grant
-
-
-async def show(client: Client, grant: dict[str, Any]) -> tuple[dict[str, Any], list[Any]]:
-    """A grant and its uses, as they are now."""
-    got = await client.call("GET", f"/v1/grants/{grant['grantId']}")
-    assert got.status == 200, got
-    return got.body["grant"], got.body["uses"]
-
-
-async def revoke(client: Client, grant: dict[str, Any], key: str = "admin") -> Any:
-    path = f"/v1/grants/{grant['grantId']}/revoke"
-    return await client.call("POST", path, {"reason": "enough"}, key)
-
-
-def terms(*groups: str, quorum: int = 1, witness: bool = False) -> dict[str, Any]:
-    return {
-        "groups": list(groups), "quorum": quorum, "timeoutSeconds": 60, "witnessRequired": witness,
-    }  # fmt: skip
 
 
 async def test_one_answer_lets_as_many_through_as_it_says(client: Client):
@@ -93,169 +41,6 @@ async def test_who_gave_it_is_named_with_each_use(client: Client):
         ("ann-names", "grant", "ticket 4711")
     ]
     assert (got["resolvedBy"], got["comment"]) == ("ann-names (grant)", "ticket 4711")
-
-
-NOT_COVERED: dict[str, dict[str, Any]] = {
-    "another agent": {"agent": "someone-else"},
-    "another operation": {"operation": "stripe.charges.refund"},
-    "another action": {"action": "create_payout"},
-    "another kind": {"kind": "update"},
-    "another provider": {"provider": "paypal"},
-    "another authority": {"authority": "api.stripe.com:8443"},
-    "another method": {"method": "PUT"},
-    "another rule": {"rule": "big-refunds"},
-    "another policy": {"policy": "strict"},
-    "no rule": {"rule": None},
-    "another type of target": {"target": {"type": "customer", "id": "ch_1"}},
-    "another target": {"target": {"type": "charge", "id": "ch_2"}},
-    "a target of the same letters": {"target": {"type": "charge", "id": "CH_1"}},
-    "another run": {"runId": "other"},
-    "no run": {"runId": None},
-    "more risk than the ceiling": {"risk": {**RISK, "score": 46}},
-    "a larger amount than was asked about": {"params": {"amount": 9001, "currency": "usd"}},
-    "no amount": {"params": {"currency": "usd"}},
-    "another currency": {"params": {"amount": 1, "currency": "jpy"}},
-    "no currency": {"params": {"amount": 1}},
-    "an amount as text": {"params": {"amount": "1", "currency": "usd"}},
-    "a negative amount": {"params": {"amount": -1, "currency": "usd"}},
-    "an amount that is a truth": {"params": {"amount": True, "currency": "usd"}},
-    "the largest amount there is": {"params": {"amount": 2**53 - 1, "currency": "usd"}},
-    "a currency that is no text": {"params": {"amount": 1, "currency": ["usd"]}},
-    "a batch": {"params": {"actions": [{"params": {"amount": 1}}], "amount": 1}},
-    "people who may not answer it": {"terms": terms("finance")},
-    "more people": {"terms": terms(quorum=2)},
-    "a state that has to be seen": {"terms": terms(witness=True)},
-    "a state that was seen": {"witness": {"hash": "a" * 64, "state": {"x": 1}}},
-    "monitor mode": {"mode": "monitor"},
-}  # fmt: skip
-
-COVERED: dict[str, dict[str, Any]] = {
-    "the same again": {},
-    "a smaller amount": {"params": {"amount": 1, "currency": "usd"}},
-    "other words": {"summary": "refund", "message": "m", "path": "/v1/refunds?x=1"},
-    "other params beside": {"params": {"amount": 1, "currency": "usd", "reason": "duplicate"}},
-    "as much risk as the ceiling": {"risk": {**RISK, "score": 45}},
-    "a newer bundle": {"bundleRevision": "r2"},
-    "its currency in capitals": {"params": {"amount": 1, "currency": "USD"}},
-}
-
-
-async def test_it_covers_what_the_question_said_and_nothing_else(client: Client):
-    """Each row differs in one thing from the question that was answered."""
-    of = {"agent": "covers", "runId": "nightly"}
-    await give(client, "covers", {"run": True, "sameTarget": True, "uses": 100}, runId="nightly")
-    for name, changes in COVERED.items():
-        asked = await client.ask(**{**of, **changes})
-        assert asked["status"] == "APPROVED", name
-    for name, changes in NOT_COVERED.items():
-        asked = await client.ask(**{**of, **changes})
-        assert (asked["status"], asked["grantId"]) == ("PENDING", None), name
-
-
-async def test_without_the_wish_any_run_and_target_will_do(client: Client):
-    """For what can be undone; still of the same type."""
-    await give(client, "wide", {}, runId="a")
-    for changes in ({"runId": "b"}, {"target": {"type": "charge", "id": "ch_9"}}):
-        assert (await client.ask(agent="wide", **changes))["status"] == "APPROVED"
-    other = await client.ask(agent="wide", target={"type": "customer", "id": "ch_1"})
-    assert other["status"] == "PENDING"
-
-
-@dataclass(frozen=True)
-class Refused:
-    """A wish that is not granted with this question."""
-
-    status: int
-    reason: str
-    grant: dict[str, Any] = field(default_factory=dict)
-    question: dict[str, Any] = field(default_factory=dict)
-
-
-FINAL = {"score": 40, "factors": [{"name": "operation.irreversible", "points": 5, "observed": "x"}]}
-UNNAMED = {"target": {"type": "charge", "id": ""}}
-
-REFUSED = {
-    "for longer than a day": Refused(422, "INVALID_FIELD", {"seconds": 86_401}),
-    "for no time": Refused(422, "INVALID_FIELD", {"seconds": 0}),
-    "for one use": Refused(422, "INVALID_FIELD", {"uses": 1}),
-    "for too many uses": Refused(422, "INVALID_FIELD", {"uses": 1001}),
-    "up to a negative amount": Refused(422, "INVALID_FIELD", {"amount": {"max": -1}}),
-    "up to a fraction": Refused(422, "INVALID_FIELD", {"amount": {"max": 1.5}}),
-    "up to an amount in text": Refused(422, "INVALID_FIELD", {"amount": {"max": "100"}}),
-    "up to a huge amount": Refused(422, "INVALID_FIELD", {"amount": {"max": 2**53}}),
-    "in a made-up currency": Refused(
-        422, "INVALID_FIELD", {"amount": {"max": 1, "currency": "dollars"}}
-    ),
-    "with words that it does not know": Refused(422, "INVALID_FIELD", {"forever": True}),
-    "above the ceiling of all": Refused(422, "INVALID_FIELD", {"riskMax": 70}),
-    "below the risk of the act itself": Refused(422, "GRANT_REFUSED", {"riskMax": 39}),
-    "up to less than the act itself": Refused(
-        422, "GRANT_REFUSED", {"amount": {"max": 8999, "currency": "usd"}}
-    ),
-    "in another currency": Refused(
-        422, "GRANT_REFUSED", {"amount": {"max": 10_000, "currency": "eur"}}
-    ),
-    "in no currency": Refused(422, "GRANT_REFUSED", {"amount": {"max": 10_000}}),
-    "of a param that it does not have": Refused(
-        422, "GRANT_REFUSED", {"amount": {"param": "fee", "max": 1, "currency": "usd"}}
-    ),
-    "of another number than the amount": Refused(
-        422,
-        "GRANT_REFUSED",
-        {"amount": {"param": "n", "max": 9, "currency": "usd"}},
-        {"params": {"amount": 9000, "currency": "usd", "n": 1}},
-    ),
-    "for a run that it does not name": Refused(422, "GRANT_REFUSED", {"run": True}),
-    "for a batch": Refused(422, "GRANT_REFUSED", {}, {"params": {"actions": []}}),
-    "for what no mapper knows": Refused(422, "GRANT_REFUSED", {}, {"kind": "unknown"}),
-    "for too much risk": Refused(422, "GRANT_REFUSED", {}, {"risk": {**RISK, "score": 70}}),
-    "for an amount that nobody can read": Refused(
-        422, "GRANT_REFUSED", {}, {"params": {"amount": "9000", "currency": "usd"}}
-    ),
-    "on any target, where it deletes": Refused(
-        422, "GRANT_REFUSED", {"sameTarget": False}, {"kind": "delete"}
-    ),
-    "on any target, where it sends": Refused(
-        422, "GRANT_REFUSED", {"sameTarget": False}, {"kind": "send"}
-    ),
-    "on any target, where it can't be undone": Refused(
-        422, "GRANT_REFUSED", {"sameTarget": False}, {"risk": FINAL}
-    ),
-    "where it can't be undone and names no target": Refused(
-        422, "GRANT_REFUSED", {}, {"risk": FINAL, **UNNAMED}
-    ),
-    "on the same target, where it names none": Refused(
-        422, "GRANT_REFUSED", {"sameTarget": True}, UNNAMED
-    ),
-    "on a target that is not shown whole": Refused(
-        422,
-        "GRANT_REFUSED",
-        {"sameTarget": True},
-        {"target": {"type": "file", "id": "a/[redacted]"}},
-    ),
-}
-
-
-async def test_what_goes_too_far_is_refused_and_nothing_is_answered(client: Client):
-    """The yes that it came with does not count either: the person would be wrong about it."""
-    for name, row in REFUSED.items():
-        approval = await client.ask(agent="refused", **row.question)
-        answered = await approve(client, approval, **row.grant)
-        reason = answered.body["error"]["reason_code"]
-        assert (answered.status, reason) == (row.status, row.reason), (name, answered.body)
-        assert await client.status_of(approval["approvalId"]) == "PENDING", name
-        await client.resolve(approval["approvalId"], "CANCEL")
-    listed = (await client.call("GET", "/v1/grants?agent=refused")).body
-    assert listed == {"grants": [], "nextCursor": None}
-
-
-async def test_what_can_not_be_undone_is_granted_for_its_target_alone(client: Client):
-    """Without anybody saying so."""
-    grant = await give(client, "final", {}, risk=FINAL)
-    assert grant["target"] == {"type": "charge", "id": "ch_1"}
-    other = await client.ask(agent="final", risk=FINAL, target={"type": "charge", "id": "ch_2"})
-    assert other["status"] == "PENDING"
-    assert (await client.ask(agent="final", risk=FINAL))["status"] == "APPROVED"
 
 
 async def test_amounts_are_added_up_over_all_uses(client: Client):
@@ -418,30 +203,6 @@ async def test_without_agreement_there_is_a_yes_and_no_grant(client: Client):
             assert answered.body.get("grant") is None, name
         assert answered.body["approval"]["status"] == "APPROVED", name
         assert (await client.ask(**asked))["status"] == "PENDING", name
-
-
-async def test_it_does_not_let_through_what_wants_a_reason_nobody_gave(client: Client):
-    """A later rule that wants a comment is stricter than what the giver did."""
-    wanted = {**terms(), "commentRequired": True}
-    await give(client, "wordless")
-    assert (await client.ask(agent="wordless", terms=wanted))["status"] == "PENDING"
-    approval = await client.ask(agent="worded")
-    path = f"/v1/approvals/{approval['approvalId']}/resolve"
-    body = {"resolution": "APPROVE", "reason": "ticket 4711", "grant": {}}
-    assert (await client.call("POST", path, body)).status == 200
-    assert (await client.ask(agent="worded", terms=wanted))["status"] == "APPROVED"
-
-
-async def test_a_state_that_people_saw_has_to_be_the_same(client: Client):
-    """Witnessed acts are covered while the target is as it was shown."""
-    seen = {"witness": {"hash": "a" * 64, "state": {"refunded": 0}}, "terms": terms(witness=True)}
-    await give(client, "witnessed", {}, **seen)
-    assert (await client.ask(agent="witnessed", **seen))["status"] == "APPROVED"
-    changed = {"hash": "b" * 64, "state": {"refunded": 9}}
-    assert (await client.ask(agent="witnessed", **{**seen, "witness": changed}))["status"] == (
-        "PENDING"
-    )
-    assert (await client.ask(agent="witnessed", terms=terms(witness=True)))["status"] == "PENDING"
 
 
 async def test_an_answer_that_is_replayed_gives_nothing_more(client: Client):
