@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import urllib.parse
 from collections.abc import Mapping
+from dataclasses import replace
 
 from tests.support.oracle import Answer, Provider, Understood
 
@@ -29,12 +30,18 @@ HOSTS = (
 """Every name that an agent of the tests calls; the gateway is told to find them at the oracle."""
 
 
+BREAKS_OFF = "breaksoff"
+"""An act that mentions this is done, and its answer breaks off."""
+
+
 def answer(request: Understood) -> Answer:
     """The answer of whichever provider the Host header names."""
     host = request.host.partition(":")[0].lower().rstrip(".")
     for suffix, provider in _PROVIDERS.items():
         if host == suffix or host.endswith("." + suffix):
-            return provider(request)
+            answered = provider(request)
+            breaks_off = request.mentions(BREAKS_OFF) and request.method != "GET"
+            return replace(answered, cut=True) if breaks_off else answered
     return Answer(404, b'{"message":"no such provider"}')
 
 

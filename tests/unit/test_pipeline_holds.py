@@ -13,6 +13,8 @@ from gateway.model.action import Canonical
 from gateway.model.approval import Approval, ApprovalEvent, ApprovalState
 from gateway.model.decision import Permit
 from gateway.model.errors import ApprovalError
+from gateway.model.record import Outcome, OutcomeEntry
+from gateway.ports import Sent
 from tests.support.fake_channel import FakeChannel
 from tests.support.fake_world import FakeWorld, govern, told
 from tests.support.policy_world import act
@@ -263,6 +265,26 @@ async def test_the_gateway_stops_while_it_holds() -> None:
     assert world.outcomes == [("refused", "APPROVAL_PENDING")] * 2
     assert world.events.count("wait") == 1
     assert world.upstream.permits == []
+
+
+@pytest.mark.parametrize("began", [True, False])
+async def test_an_approved_act_of_which_nobody_knows_is_never_sent_again(began: bool) -> None:
+    """Bytes of it may have left: the record says `unknown` and under whose approval, which is used
+    up. The same action sent again is another question."""
+    world = FakeWorld(CHARGE, ASK)
+    answer_at_once(world, ApprovalEvent.APPROVE)
+    world.upstream.sent = Sent(Outcome.UNKNOWN, 200 if began else None, began, 5, "upstream.cut")
+    await govern(world)
+    outcome = world.records.entries[-1]
+    assert isinstance(outcome, OutcomeEntry)
+    assert (outcome.outcome, outcome.code) == (Outcome.UNKNOWN, "upstream.cut")
+    assert outcome.approval is not None
+    assert (outcome.approval.approval_id, outcome.approval.state) == (
+        "apr-1", ApprovalState.CONSUMED,
+    )  # fmt: skip
+    world.desk.on_ask, world.desk.on_wait = None, world.pipeline.stop_holding
+    assert "approval apr-2" in told(await govern(world))
+    assert len(world.upstream.permits) == 1
 
 
 async def test_too_many_holds() -> None:
