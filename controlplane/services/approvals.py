@@ -347,7 +347,7 @@ def _not_taken(came_to: AnswerCameTo, row: ApprovalRow) -> ControlFault:
         case AnswerCameTo.NOT_IN_GROUP:
             later = row.question.escalate_to if row.escalated_at is not None else ()
             groups = ", ".join(f"`{group}`" for group in (*row.question.approver_groups, *later))
-            return ControlFault(Fault.NOT_AN_APPROVER, f"only {groups} can answer this")
+            return ControlFault(Fault.NOT_AN_APPROVER, f"only {groups} can approve this")
         case AnswerCameTo.IS_REQUESTER:
             return ControlFault(
                 Fault.IS_REQUESTER, "who asks for something can't approve it; somebody else can"

@@ -15,12 +15,11 @@ from typing import Any, Final
 
 import orjson
 
+from gateway.control_client.action_words import summary_text
 from gateway.control_client.client import ControlPlaneClient
 from gateway.control_client.retry import call_until, pauses
 from gateway.control_client.settings import ControlSettings
-from gateway.model.action import Action, Canonical
 from gateway.model.approval import Approval, ApprovalState, Witness
-from gateway.model.codec import JsonValue
 from gateway.model.decision import ReasonCode
 from gateway.model.effect import ApprovalTerms, Escalation
 from gateway.model.errors import ApprovalError, ControlPlaneError
@@ -29,10 +28,7 @@ from gateway.ports import ApprovalAsk, Clock
 from gateway.record.line import action_json, actions_json, risk_json
 from gateway.record.redact import redact_params, redact_target, redact_text
 
-SUMMARY_CHARS_MAX: Final = 400
 SHORT_CHARS_MAX: Final = 200
-SUMMARY_PARAMS_MAX: Final = 8
-SUMMARY_ACTIONS_MAX: Final = 5
 _SHOWN: Final = (
     "agent", "provider", "operation", "action", "kind", "target", "params", "authority", "method",
     "path", "summary",
@@ -60,6 +56,8 @@ class ControlPlaneDesk:
         except ControlPlaneError as error:
             raise _unavailable(error) from error
         approval = _checked(answer, digest=ask.digest)
+        # Its words may tell what its target was like then, as long as it shows that too.
+        question["summary"] = summary_text(ask.canonical, _shown_state(answer))
         if not _says_the_same(answer, question):
             await self.void(approval.approval_id, ReasonCode.APPROVAL_TERMS_CHANGED)
             raise ApprovalError(
@@ -139,6 +137,7 @@ def question_json(ask: ApprovalAsk) -> dict[str, object]:
     path, _ = redact_target(exchange.request.target)
     terms = decision.terms or ApprovalTerms()
     is_batch = len(canonical.actions) > 1
+    seen = None if ask.witness is None else redact_params(ask.witness.state)
     return {
         "agent": exchange.principal.agent,
         "runId": _short(exchange.principal.run),
@@ -162,7 +161,7 @@ def question_json(ask: ApprovalAsk) -> dict[str, object]:
         "bundleRevision": decision.revision,
         "mode": decision.mode,
         "terms": _terms_json(terms),
-        "summary": summary_text(canonical),
+        "summary": summary_text(canonical, seen or {}),
         "witness": _witness_json(ask.witness),
     }
 
@@ -191,41 +190,6 @@ def _terms_json(terms: ApprovalTerms) -> dict[str, object]:
 def _short(text: str | None) -> str | None:
     """Text for a field that the control plane keeps short."""
     return None if text is None else redact_text(text, SHORT_CHARS_MAX)
-
-
-def summary_text(canonical: Canonical) -> str:
-    """What is asked, for a person: `create_refund of charge ch_1 (amount 9000, currency usd)`."""
-    shown = [_action_text(action) for action in canonical.actions[:SUMMARY_ACTIONS_MAX]]
-    beyond = len(canonical.actions) - len(shown)
-    text = "; ".join(shown) + (f"; and {beyond} more" if beyond else "")
-    cut = text if len(text) <= SUMMARY_CHARS_MAX else text[: SUMMARY_CHARS_MAX - 1] + "…"
-    return "".join(char if char.isprintable() else "�" for char in cut)
-
-
-def _action_text(action: Action) -> str:
-    target = action.target
-    of = f" of {target.type} {redact_text(target.id)}" if target.id else ""
-    params = list(redact_params(action.params).items())
-    pieces = [f"{name} {_value_text(value)}" for name, value in params[:SUMMARY_PARAMS_MAX]]
-    if len(params) > SUMMARY_PARAMS_MAX:
-        pieces.append("…")
-    return redact_text(action.action) + of + (f" ({', '.join(pieces)})" if pieces else "")
-
-
-def _value_text(value: JsonValue) -> str:
-    match value:
-        case None:
-            return "none"
-        case bool():
-            return "yes" if value else "no"
-        case str():
-            return value if len(value) <= 80 else value[:79] + "…"
-        case int():
-            return str(value)
-        case Mapping():
-            return f"{{{len(value)} fields}}"
-        case _:
-            return f"[{len(value)} items]"
 
 
 # --- the answer -----------------------------------------------------------------------------------
@@ -304,6 +268,12 @@ def _names(value: object) -> tuple[str, ...]:
     if not isinstance(value, list):
         raise ValueError("no list of names")
     return tuple(str(name) for name in value)
+
+
+def _shown_state(answer: Mapping[str, Any]) -> Mapping[str, Any]:
+    witness = answer.get("witness")
+    state = witness.get("state") if isinstance(witness, Mapping) else None
+    return state if isinstance(state, Mapping) else {}
 
 
 def _witness_hash(witness: object) -> str | None:
