@@ -180,7 +180,7 @@ def _field(label: str, text: str) -> dict[str, JsonValue]:
 
 def _letters(label: str) -> str:
     """A label may hold a name that a provider gave; nothing in it is markup."""
-    return "".join(sign if sign.isalnum() or sign in " :." else " " for sign in label)
+    return "".join(sign if sign.isalnum() or sign in " :" else " " for sign in label)
 
 
 def _code(text: str, length_max: int) -> str:

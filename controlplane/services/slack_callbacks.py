@@ -37,12 +37,15 @@ from controlplane.store.approvals import Through
 from controlplane.store.callbacks import CallbackStore
 from controlplane.store.channels import ChannelKind, ChannelRow, ChannelStore
 from controlplane.store.tenancy import acting_for, acting_for_everybody
+from gateway.model.approval import ApprovalState
 from gateway.model.codec import JsonValue
 
 log = logging.getLogger(__name__)
 
 CALLBACK_BYTES_MAX: Final = 256 * 1024
 """A click carries the whole message, which is some ten kilobytes at most."""
+
+COUNTED: Final = "Your approval counts; another person has to approve it as well."
 
 DENIED_WITHOUT_WORDS: Final = "denied in Slack"
 
@@ -119,9 +122,11 @@ class SlackCallbackService:
             if approval is None:
                 raise ControlFault(Fault.NOT_FOUND, "there is no such approval")
             if approves and not comment_is_wanted(approval):
-                await self._answering.answer(
+                row = await self._answering.answer(
                     person, approval_id, None, Through.SLACK, approves=True
                 )
+                if row.status_now is ApprovalState.PENDING:
+                    await self._whisper(at, place, user, COUNTED)
                 return
             view = answer_view(approval, approves=approves)
             trigger = _text(payload, "trigger_id")
@@ -165,7 +170,9 @@ class SlackCallbackService:
 
     async def _refuse(self, at: SlackAt, place: str, user: str, fault: ControlFault) -> None:
         """Tell the one who clicked, and nobody else."""
-        words = f"That did not count: {escape(fault.message)}."
+        await self._whisper(at, place, user, f"That did not count: {escape(fault.message)}.")
+
+    async def _whisper(self, at: SlackAt, place: str, user: str, words: str) -> None:
         outcome = await self._outside.slack.whisper(at, place, user, words, self._outside.now())
         if isinstance(outcome, NotSent):
             log.warning("Slack told nobody", extra={"detail": outcome.problem})

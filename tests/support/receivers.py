@@ -12,6 +12,7 @@ import email.policy
 import json
 import time
 import urllib.parse
+import uuid
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -121,7 +122,7 @@ class FakeSlack:
             "type": "block_actions",
             "user": {"id": user},
             "channel": {"id": "C0FINANCE"},
-            "trigger_id": "13345224609.738474920.8088930838d88f008e0",
+            "trigger_id": f"13345224609.738474920.{uuid.uuid4().hex}",
             "actions": [{"action_id": action, "value": approval_id, "type": "button"}],
         }
 
