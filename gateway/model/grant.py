@@ -186,8 +186,8 @@ def terms_of(wish: GrantWish, subject: Subject) -> GrantTerms:
         risk_max = min(claim.risk_score + RISK_BEYOND, RISK_MAX)
     if risk_max < claim.risk_score:
         raise _error("too_risky", f"this act has a risk of {claim.risk_score} already")
-    if wish.this_run and not subject.run_id:
-        raise _error("no_run", "this act is of no run that has a name")
+    if wish.this_run and not _is_plain(subject.run_id or ""):
+        raise _error("no_run", "this act is of no run that its name tells from others")
     return GrantTerms(
         wish.seconds,
         wish.uses,

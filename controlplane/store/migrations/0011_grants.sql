@@ -362,6 +362,27 @@ begin
 end
 $$;
 
+-- A name means one run at a time (0008): what was granted for a run is not for the next of its name.
+create function end_grants_of_run() returns trigger language plpgsql as $$
+declare
+    given uuid;
+begin
+    for given in
+        select g.grant_id from grants g join approvals a on a.approval_id = g.approval_id
+        where g.tenant_id = new.tenant_id and g.agent = new.agent and g.state = 'ACTIVE'
+            and g.this_run and a.run_id = new.name
+        order by g.grant_seq
+    loop
+        perform revoke_grant(new.tenant_id, given, null, null, 'the run ' || new.name || ' is over');
+    end loop;
+    return null;
+end
+$$;
+
+create trigger runs_end_grants after update on runs
+    for each row when (old.ended_at is null and new.ended_at is not null)
+    execute function end_grants_of_run();
+
 create index grant_offers_of_keys on grant_offers (key_id);
 create trigger api_keys_end_grants after update on api_keys
     for each row when (old.revoked_at is null and new.revoked_at is not null)

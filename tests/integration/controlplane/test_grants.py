@@ -135,6 +135,23 @@ async def test_revoked_at_the_same_moment_none_gets_by(client: Client):
         assert shown["usesCount"] == states.count("CONSUMED")
 
 
+async def test_what_is_given_for_a_run_ends_with_it(client: Client):
+    """The next run of the same name asks again; a grant for any run goes on."""
+    run = (await client.call("POST", "/v1/runs", {"agentId": "runner", "name": "nightly"})).body
+    narrow = await give(client, "runner", {"run": True}, runId="nightly")
+    wide = await give(client, "runner", {}, runId="nightly", rule="other")
+    waiting = await client.ask(agent="runner", runId="nightly")
+    assert waiting["status"] == "APPROVED"
+    path = f"/v1/runs/{run['runId']}/complete"
+    assert (await client.call("POST", path, {"terminalStatus": "COMPLETED"})).status == 200
+    shown, _ = await show(client, narrow)
+    assert (shown["status"], shown["endReason"]) == ("REVOKED", "the run nightly is over")
+    assert await client.status_of(waiting["approvalId"]) == "CANCELLED"
+    assert (await client.ask(agent="runner", runId="nightly"))["status"] == "PENDING"
+    assert (await client.ask(agent="runner", runId="nightly", rule="other"))["status"] == "APPROVED"
+    assert (await show(client, wide))[0]["status"] == "ACTIVE"
+
+
 async def test_it_ends_with_the_key_of_who_gave_it(client: Client):
     """A stolen key's grants are worth nothing, at once, and what they let through neither."""
     ann = await person(client, "ann-ends")
