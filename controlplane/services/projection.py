@@ -194,7 +194,7 @@ class ProjectionService:
             connection,
             tenant_id,
             {agent: (at - span, at) for agent, at in newest.items()},
-            settings.blocks_min,
+            settings.blocks_min + settings.batch_count_max,
         )
         return [
             sightings.of_repeated_blocks(
@@ -202,8 +202,9 @@ class ProjectionService:
                 agent,
                 newest[agent],
                 [step.decision_id for step in own],
-                settings.blocks_minutes,
-                settings.blocks_min,
+                # The first time, those that came before count as well.
+                counts[agent] if counts[agent] - len(own) < settings.blocks_min else len(own),
+                f"{settings.blocks_min} times or more within {settings.blocks_minutes} minutes",
             )
             for agent, own in blocked.items()
             if counts.get(agent, 0) >= settings.blocks_min

@@ -74,8 +74,8 @@ def of_repeated_blocks(
     agent: str,
     last: datetime,
     decision_ids: Sequence[str],
-    minutes: int,
-    count_min: int,
+    times: int,
+    how_often: str,
 ) -> Sighting:
     """One agent runs against the rules again and again. Each further block counts."""
     return Sighting(
@@ -83,12 +83,12 @@ def of_repeated_blocks(
         _group(REPEATED_BLOCKS, agent, ""),
         Severity.MEDIUM,
         REPEATED_BLOCKS,
-        f"{agent} was blocked {count_min} times or more within {minutes} minutes",
+        f"{agent} was blocked {how_often}",
         "It may be in a loop, or trying its way around the rules.",
         last,
         agent=agent,
         decision_ids=tuple(decision_ids),
-        times=len(decision_ids),
+        times=times,
     )
 
 

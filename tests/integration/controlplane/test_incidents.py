@@ -162,6 +162,11 @@ async def test_an_agent_that_is_blocked_again_and_again(client: Client):
     await traffic.ship()
     for name, (_, _, _, expected) in cases.items():
         assert len(await incidents(client, agent=f"{name}-{mark}")) == expected, name
+    for _ in range(3):
+        traffic.decided("r", effect="BLOCK", agent=f"twenty-{mark}")
+        await traffic.ship()
+    (incident,) = await incidents(client, agent=f"twenty-{mark}")
+    assert incident["occurrences"] == 23
 
 
 async def test_a_denied_act_that_is_asked_again(client: Client):
