@@ -18,12 +18,13 @@ FIELDS_MAX: Final = 100
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """`witness` pairs a field with its value. `total_seconds` is what `seconds_left` counts down
-    from."""
+    """`values` are the params as JSON; `params` and `witness` pair a field with its value as text.
+    `total_seconds` is what `seconds_left` counts down from."""
 
     row: ApprovalRow
     title: str
     params: Sequence[tuple[str, str]]
+    values: Mapping[str, Any]
     score: int | None
     factors: Sequence[Mapping[str, Any]]
     witness: Sequence[tuple[str, str]]
@@ -46,6 +47,7 @@ def make_card(row: ApprovalRow, now: datetime) -> Card:
         row=row,
         title=title_of(asked.summary or asked.action.replace("_", " ")),
         params=_pairs(params),
+        values=params,
         score=score if isinstance(score, int) else None,
         factors=[one for one in factors if isinstance(one, dict)]
         if isinstance(factors, list)

@@ -65,6 +65,7 @@ class Renderer:
             initial_sentence=wording.initial_sentence,
             pretty=wording.pretty,
             shown=wording.shown,
+            tally=wording.tally,
         )
         self._templates.globals.update(
             stacked_bars=stacked_bars, risk_bar=risk_bar, version=_version()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -104,3 +105,11 @@ def shown(value: object) -> str:
     if isinstance(value, str):
         return value
     return json.dumps(value, ensure_ascii=False, sort_keys=True)
+
+
+def tally(counts: Mapping[str, int]) -> str:
+    """`14 approved, 1 denied`, the most frequent first; empty where nothing was answered yet."""
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return ", ".join(
+        f"{count(number)} {name.lower()}" for name, number in ordered if number and name != "PENDING"
+    )

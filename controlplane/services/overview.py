@@ -30,8 +30,8 @@ from controlplane.telemetry import Metrics
 PENDING_COUNT_MAX: Final = 1_000
 LIST_COUNT: Final = 8
 
-KINDS_PER_BATCH_MAX: Final = 60
-"""Agents choose names freely: what of one batch of records is counted apart; all else together."""
+KINDS_PER_MINUTE_MAX: Final = 60
+"""Agents choose names freely: what of a minute in one batch is counted apart; the rest together."""
 OTHER: Final = "(other)"
 
 KEPT_DAYS: Final = {Span.MINUTE: 2, Span.HOUR: 92}
@@ -124,13 +124,16 @@ class OverviewService:
 def count_steps(steps: Sequence[NewStep]) -> Sequence[TrafficCount]:
     """Decisions that are alike, counted together by the minute."""
     alike: Counter[tuple[datetime, str, str, str, str, str, str]] = Counter()
+    kinds: Counter[datetime] = Counter()
     for step in steps:
         at = step.decided_at.replace(second=0, microsecond=0)
         names = (step.agent, step.provider, step.action)
         kind = (step.effect, step.mode, step.reason_code)
         key = (at, *names, *kind)
-        if key not in alike and len(alike) >= KINDS_PER_BATCH_MAX:
-            key = (at, OTHER, OTHER, OTHER, step.effect, step.mode, OTHER)
+        if key not in alike:
+            if kinds[at] >= KINDS_PER_MINUTE_MAX:
+                key = (at, OTHER, OTHER, OTHER, step.effect, step.mode, OTHER)
+            kinds[at] += 1
         alike[key] += 1
     return [TrafficCount(*key, decisions) for key, decisions in alike.items()]
 

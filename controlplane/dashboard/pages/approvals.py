@@ -9,12 +9,15 @@ from aiohttp import web
 
 from controlplane.auth import Permission
 from controlplane.dashboard.cards import make_card, utc_now
+from controlplane.dashboard.forms import Form
+from controlplane.dashboard.grant_form import TIMES, read_wish, terms_words
 from controlplane.dashboard.listing import cursor_number, next_cursor
 from controlplane.dashboard.visit import NavEntry, Page, Visit, get, post
 from controlplane.faults import ControlFault, Fault
 from controlplane.services.approvals import Resolution
 from controlplane.store.approvals import Through, Wanted
 from gateway.model.approval import ApprovalEvent, ApprovalState
+from gateway.model.grant import GrantTerms, GrantWish
 
 PAGE_COUNT: Final = 50
 
@@ -24,6 +27,15 @@ REASONS: Final = (
     "Ask me first, then try again",
 )
 """What a denial mostly says; the agent reads it."""
+
+_ANSWERS: Final = frozenset(
+    {
+        ApprovalEvent.APPROVE,
+        ApprovalEvent.REJECT,
+        ApprovalEvent.CANCEL,
+        ApprovalEvent.ESCALATE,
+    }
+)
 
 _READ: Final = (Permission.APPROVAL_READ, Permission.APPROVAL_WRITE, Permission.ADMIN)
 _WRITE: Final = (Permission.APPROVAL_WRITE, Permission.ADMIN)
@@ -55,31 +67,64 @@ async def answer(visit: Visit) -> web.Response:
     approval_id, form = _id(visit), await visit.form()
     event = form.choice("answer", "The answer", ApprovalEvent)
     reason = form.line("reason", "The reason", is_needed=event is ApprovalEvent.REJECT)
-    if event not in (ApprovalEvent.APPROVE, ApprovalEvent.REJECT, ApprovalEvent.CANCEL):
+    if event not in _ANSWERS:
         raise ControlFault(Fault.INVALID_ARGUMENT, "that is no answer of a person")
-    resolution = Resolution(event, None, reason or None, Through.DASHBOARD)
     try:
+        is_grant = event is ApprovalEvent.APPROVE and form.is_set("grant")
+        offer = await _offer(visit, approval_id, form) if is_grant else None
+        resolution = Resolution(event, None, reason or None, Through.DASHBOARD, offer)
         row = await visit.services.approvals.resolve(visit.caller, approval_id, resolution)
     except ControlFault as fault:
         if fault.fault in (Fault.NOT_FOUND, Fault.UNAVAILABLE):
             raise
         return visit.go(f"/approvals/{approval_id}", problem=fault.message)
-    return visit.go(f"/approvals/{approval_id}", done=_said(row.status_now))
+    said = _said(event, row.status_now)
+    if offer is not None:
+        given = await visit.services.grants.given_with(visit.caller, approval_id)
+        said += " More of its kind pass for a while." if given else ""
+    return visit.go(f"/approvals/{approval_id}", done=said)
+
+
+async def _offer(visit: Visit, approval_id: uuid.UUID, form: Form) -> GrantTerms:
+    """The grant that the form wishes for, on terms that hold for this question."""
+    row = await visit.services.approvals.get(visit.caller, approval_id, 0, lambda: False)
+    wish = read_wish(form, make_card(row, utc_now()).values)
+    return await visit.services.grants.offer(visit.caller, approval_id, wish)
+
+
+async def _usual_offer(visit: Visit, approval_id: uuid.UUID) -> tuple[GrantTerms | None, str]:
+    """What "Approve for…" grants when nothing is changed in it; or why there is none."""
+    try:
+        return await visit.services.grants.offer(visit.caller, approval_id, GrantWish()), ""
+    except ControlFault as fault:
+        if fault.fault not in (Fault.GRANT_REFUSED, Fault.GRANTS_FULL):
+            raise
+        return None, fault.message
 
 
 async def _card(visit: Visit, approval_id: uuid.UUID) -> web.Response:
     context = await visit.services.approval_context.context(visit.caller, approval_id)
+    card, may_answer = make_card(context.row, utc_now()), visit.may(*_WRITE)
+    offer, no_offer = None, ""
+    if card.is_open and may_answer:
+        offer, no_offer = await _usual_offer(visit, approval_id)
     return await visit.page(
         "approval.html",
-        card=make_card(context.row, utc_now()),
+        card=card,
+        offer=offer,
+        offer_words=terms_words(offer, context.row.question.operation) if offer else "",
+        no_offer=no_offer,
+        times=TIMES,
         context=context,
         answers=context.answers,
         reasons=REASONS,
-        may_answer=visit.may(*_WRITE),
+        may_answer=may_answer,
     )
 
 
-def _said(state: ApprovalState) -> str:
+def _said(event: ApprovalEvent, state: ApprovalState) -> str:
+    if event is ApprovalEvent.ESCALATE:
+        return "Passed on. Both groups can answer it now."
     match state:
         case ApprovalState.PENDING:
             return "Your yes counts. Another person has to approve as well."

@@ -1,0 +1,83 @@
+"""The form "Approve for…" -> what a person wishes to grant. Pure.
+
+Who leaves everything as it is grants the usual: half an hour, ten times, no larger than this act.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+from controlplane.dashboard.forms import Form
+from controlplane.faults import ControlFault, Fault
+from gateway.model.grant import (
+    AMOUNT,
+    CURRENCY,
+    SECONDS_MAX,
+    USES_MAX,
+    USES_MIN,
+    USES_USUAL,
+    AmountWish,
+    GrantTerms,
+    GrantWish,
+)
+from gateway.model.money import minor_digits, money_text
+
+TIMES: Final = (
+    (600, "10 minutes"),
+    (1_800, "30 minutes"),
+    (7_200, "2 hours"),
+    (28_800, "8 hours"),
+    (SECONDS_MAX, "24 hours"),
+)
+
+_AMOUNT: Final = re.compile(r"([0-9]{1,15})(?:\.([0-9]{1,3}))?", re.ASCII)
+
+
+def read_wish(form: Form, params: Mapping[str, Any]) -> GrantWish:
+    """What the form wishes for, of a question with these params.
+
+    Raises:
+        ControlFault: INVALID_ARGUMENT.
+    """
+    return GrantWish(
+        seconds=form.number("seconds", "How long", 60, SECONDS_MAX),
+        uses=form.number("uses", "How many times", USES_MIN, USES_MAX, USES_USUAL),
+        this_run=form.is_set("this_run"),
+        same_target=True if form.is_set("same_target") else None,
+        amount=_read_amount(form.line("amount", "The amount"), params),
+    )
+
+
+def terms_words(terms: GrantTerms, operation: str) -> str:
+    """What a grant on these terms lets through, in a sentence."""
+    parts = [f"up to {terms.uses} times", f"risk up to {terms.risk_max}"]
+    if terms.same_target:
+        parts.append("only this target")
+    if terms.this_run:
+        parts.append("only this run")
+    if terms.amount is not None:
+        most = money_text(terms.amount.amount_max, terms.amount.currency)
+        each = terms.amount.each_max
+        parts.append(f"{most} in all" + ("" if each is None else ", none larger than this one"))
+    return f"{operation}: {', '.join(parts)}"
+
+
+def _read_amount(text: str, params: Mapping[str, Any]) -> AmountWish | None:
+    """An amount as people write it, `500.00`, in the currency of the question."""
+    if not text:
+        return None
+    named = params.get(CURRENCY)
+    currency = named.lower() if isinstance(named, str) else None
+    digits = minor_digits(currency) if currency else 0
+    found = _AMOUNT.fullmatch(text)
+    fraction = "" if found is None else found[2] or ""
+    if found is None or len(fraction) > digits:
+        # A comma is refused: it parts thousands for some people and decimals for others.
+        raise _invalid("the amount is a number such as " + ("500.00" if digits else "500"))
+    return AmountWish(AMOUNT, currency, int(found[1] + fraction.ljust(digits, "0")))
+
+
+def _invalid(why: str) -> ControlFault:
+    return ControlFault(Fault.INVALID_ARGUMENT, why)
