@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from gateway.authoring.policies.cases import Report
-from gateway.authoring.policies.lint.rules import LintWarning
-from gateway.authoring.policies.replay.tally import Tally
-from gateway.authoring.policies.verdicts import Direction
+if TYPE_CHECKING:
+    from gateway.authoring.policies.cases import Report
+    from gateway.authoring.policies.lint.rules import LintWarning
+    from gateway.authoring.policies.replay.tally import Tally
 
 EXAMPLES_MAX = 100
 
@@ -110,6 +111,8 @@ def tried_of(report: Report) -> Tried:
 
 
 def changes_of(tally: Tally) -> Changes:
+    from gateway.authoring.policies.verdicts import Direction
+
     return Changes(
         tally.decisions,
         tally.exact,
@@ -128,6 +131,8 @@ def changes_of(tally: Tally) -> Changes:
 
 def _examples(tally: Tally) -> list[Example]:
     """What lets more pass first."""
+    from gateway.authoring.policies.verdicts import Direction
+
     order = (Direction.LOOSER, Direction.TIGHTER, Direction.SAME)
     groups = sorted(tally.examples, key=lambda group: order.index(group.direction))
     found = [

@@ -2,7 +2,8 @@
 would have changed in what was recorded. Nothing is kept.
 
 INVARIANT(bounded): each question has a limit on its input, on its time, and on how many are worked
-on at once; an answer that is not complete says so.
+on at once; an answer that is not complete says so. The proofs and the replay are imported by the
+first question that needs them: a start does without.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import uuid
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from controlplane.auth import Caller
 from controlplane.faults import ControlFault, Fault
@@ -30,12 +32,12 @@ from controlplane.services.policy_findings import (
     warned_of,
 )
 from controlplane.store.policies import PolicyStore
-from gateway.authoring.policies.cases import try_cases
-from gateway.authoring.policies.lint.rules import lint
-from gateway.authoring.policies.replay.tally import Replay
 from gateway.decide.bundle import Bundle
 from gateway.decide.loader import make_bundle
 from gateway.model.errors import ConfigurationError, Problem
+
+if TYPE_CHECKING:
+    from gateway.authoring.policies.replay.tally import Replay
 
 LINT_RULES_MAX = 200
 """Of a policy whose rules are held against each other while somebody types: a quarter of a second
@@ -141,7 +143,7 @@ class PolicyPreview:
             content = _demand(await self._read(caller, drafted))
             in_force = await self._bundles.in_force(caller.tenant_id)
             candidate, baseline = await self._candidates(caller.tenant_id, in_force, content)
-            replay = Replay(candidate, baseline)
+            replay = _replay_of(candidate, baseline)
             replay.tally.examples_max = EXAMPLES_MAX
             deadline = started + PREVIEW_SECONDS_MAX
             is_complete = await self._replay(caller.tenant_id, replay, count, deadline)
@@ -230,7 +232,15 @@ def _demand(read: Read) -> PolicyContent:
     return read.content
 
 
+def _replay_of(candidate: Bundle, baseline: Bundle | None) -> Replay:
+    from gateway.authoring.policies.replay.tally import Replay
+
+    return Replay(candidate, baseline)
+
+
 def _warnings(read: Read) -> list[Warned] | None:
+    from gateway.authoring.policies.lint.rules import lint
+
     policies = [one for one in read.documents.policies if one.place.file == read.file]
     if sum(len(policy.rules) for policy in policies) > LINT_RULES_MAX:
         return None
@@ -240,6 +250,8 @@ def _warnings(read: Read) -> list[Warned] | None:
 
 
 def _run_cases(read: Read, cases: str) -> Tried:
+    from gateway.authoring.policies.cases import try_cases
+
     documents = read.documents
     policies = [one for one in documents.policies if one.place.file == read.file]
     bundle = Bundle.of(policies, documents.organisation, documents.baseline)
