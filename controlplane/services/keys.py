@@ -163,6 +163,8 @@ class KeyService:
     async def _tell(self, caller: Caller, changed: ListedKey) -> None:
         """Whoever waits with this key, and the gateways where it is an agent's."""
         await self._bus.publish(Topic.KEYS, str(changed.key_id))
+        # What its holder had granted ends with it.
+        await self._bus.publish(Topic.EVENTS, str(caller.tenant_id))
         if changed.agent is not None:
             await self._bus.publish(Topic.AGENTS, str(caller.tenant_id))
 
