@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import AwareDatetime, Field, GetJsonSchemaHandler, model_validator
+from pydantic import Field, GetJsonSchemaHandler, model_validator
 from pydantic_core import CoreSchema, from_json
 
 from controlplane.api.grants import GrantBody
-from controlplane.api.parsing import Body, Digest, Name, Query, Short, Text
+from controlplane.api.parsing import Body, Digest, Moment, Name, Query, Short, Text
 from controlplane.auth import Caller, Permission
 from controlplane.faults import ControlFault, Fault
 from controlplane.store.approvals import Origin, Question
@@ -161,7 +161,7 @@ class ListQuery(Query):
     action: Short | None = None
     provider: Short | None = None
     run: Short | None = None
-    since: AwareDatetime | None = None
+    since: Moment | None = None
     mine: bool = False
     limit: Annotated[int, Field(ge=1, le=LIST_COUNT_MAX)] = 100
     cursor: Annotated[int, Field(ge=0, le=2**63 - 1)] | None = None

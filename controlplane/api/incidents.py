@@ -7,11 +7,12 @@ from enum import StrEnum
 from typing import Annotated, Literal
 
 from aiohttp import web
-from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 
 from controlplane.api.contract import At, Body, Id, Query, View
 from controlplane.api.pages import Count, NumberCursor
 from controlplane.api.parsing import (
+    Moment,
     Name,
     Short,
     Text,
@@ -72,7 +73,7 @@ class IncidentsQuery(ScopedQuery):
     agent: Short | None = None
     runId: uuid.UUID | None = None
     reasonCode: Short | None = None
-    since: AwareDatetime | None = None
+    since: Moment | None = None
     limit: Count = 100
     cursor: NumberCursor | None = None
 
@@ -240,7 +241,7 @@ async def list_outcomes(call: Call) -> web.Response:
 async def settle(call: Call) -> web.Response:
     """Write down what became of an act."""
     body = await parse_body(call.http, SettleBody)
-    decision_id = storable(call.http.match_info["id"])
+    decision_id = storable(call.http.match_info["decisionId"])
     row = await call.services.incidents.settle(
         call.caller, decision_id, body.outcome, body.settledBy, body.note
     )
@@ -287,7 +288,7 @@ ROUTES = (
     ),
     route(
         "POST",
-        "/v1/outcomes/{id}/settle",
+        "/v1/outcomes/{decisionId}/settle",
         settle,
         *_WRITERS,
         body=SettleBody,

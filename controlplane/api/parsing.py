@@ -6,19 +6,26 @@ A field or parameter that is not known is refused: a misspelt one must not silen
 from __future__ import annotations
 
 import asyncio
+import re
 import uuid
 from datetime import UTC, datetime
 from typing import Annotated, TypeVar
 
 from aiohttp import web
-from pydantic import AfterValidator, StringConstraints, ValidationError
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BeforeValidator,
+    StringConstraints,
+    ValidationError,
+)
 
 from controlplane.api.contract import BODY_BYTES_MAX, CONTRACT, Body, Query
 from controlplane.faults import ControlFault, Fault
 
 __all__ = [
-    "SHORT_LENGTH_MAX", "TEXT_LENGTH_MAX", "Body", "Digest", "Name", "NoBody", "NoQuery", "Query",
-    "Short", "Text", "parse_body", "parse_id", "parse_query", "read_body", "storable",
+    "SHORT_LENGTH_MAX", "TEXT_LENGTH_MAX", "Body", "Digest", "Moment", "Name", "NoBody", "NoQuery",
+    "Query", "Short", "Text", "parse_body", "parse_id", "parse_query", "read_body", "storable",
     "timestamp",
 ]  # fmt: skip
 
@@ -48,6 +55,27 @@ Short = Annotated[str, StringConstraints(max_length=SHORT_LENGTH_MAX), AfterVali
 Name = Annotated[
     str, StringConstraints(min_length=1, max_length=SHORT_LENGTH_MAX), AfterValidator(storable)
 ]
+
+
+def _written_out(value: object) -> object:
+    """RFC 3339 alone: a bare number would be taken for seconds since 1970."""
+    if isinstance(value, str) and not _DATE_TIME.match(value):
+        raise ValueError("write it like 2026-11-21T04:10:16Z")
+    return value
+
+
+def _in_utc(moment: datetime) -> datetime:
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("lies outside of the calendar") from None
+
+
+_DATE_TIME = re.compile(r"^\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}")
+
+Moment = Annotated[AwareDatetime, BeforeValidator(_written_out), AfterValidator(_in_utc)]
+"""A point in time in a query."""
+
 Digest = Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]
 
 SomeBody = TypeVar("SomeBody", bound=Body)

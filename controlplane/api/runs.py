@@ -7,11 +7,12 @@ from enum import StrEnum
 from typing import Annotated, Literal
 
 from aiohttp import web
-from pydantic import AfterValidator, AwareDatetime, StringConstraints
+from pydantic import AfterValidator, StringConstraints
 
 from controlplane.api.contract import At, Body, Id, Query, View
 from controlplane.api.pages import Count, NumberCursor
 from controlplane.api.parsing import (
+    Moment,
     Short,
     parse_body,
     parse_id,
@@ -81,7 +82,7 @@ class ListQuery(ScopedQuery):
 
     agent: Short | None = None
     status: RunState | None = None
-    since: AwareDatetime | None = None
+    since: Moment | None = None
     limit: Count = 100
     cursor: NumberCursor | None = None
 

@@ -11,7 +11,7 @@ import json
 import logging
 import time
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 
 from aiohttp import web
 
@@ -53,6 +53,7 @@ log = logging.getLogger(__name__)
 ROUTES: tuple[Route, ...] = (
     *approvals.ROUTES,
     *approval_status.ROUTES,
+    *answered.ROUTES,
     *records.ROUTES,
     *decisions.ROUTES,
     *agents.ROUTES,
@@ -79,6 +80,9 @@ WAIT_PARAMETER = "waitSeconds"
 WATCH_AFTER_SECONDS = 0.2
 """Most answers are there sooner, and need no watch."""
 
+ID_PLACE = "{id:[0-9a-fA-F-]{32,36}}"
+"""A word in the place of an id is no id: it names another route, or none."""
+
 METHODS = frozenset({"GET", "POST", "PATCH", "PUT", "DELETE", "HEAD", "OPTIONS"})
 
 _REQUEST_ID = web.RequestKey("request_id", str)
@@ -96,7 +100,8 @@ def make_application(services: Services) -> web.Application:
 
     application = web.Application(middlewares=[observe])
     for one in ROUTES:
-        application.router.add_route(one.method, one.path, _guarded(services, one))
+        path = one.path.replace("{id}", ID_PLACE)
+        application.router.add_route(one.method, path, _guarded(services, one))
     for path, handler in (*health.OPEN_ROUTES, ("/v1/openapi.json", describe)):
         application.router.add_get(path, _open(services, handler), allow_head=False)
     for proven in callbacks.OPEN_ROUTES:
@@ -167,7 +172,7 @@ async def _while_valid(
     services: Services,
     request: web.Request,
     caller: Caller,
-    proceed: Callable[[], Awaitable[web.Response]],
+    proceed: Callable[[], Coroutine[None, None, web.Response]],
 ) -> web.Response:
     """Let a handler wait, as long as the caller's key is what it was when they called.
 
@@ -175,7 +180,7 @@ async def _while_valid(
         ControlFault: UNAUTHENTICATED, as soon as it is over.
     """
     key = read_key(request.headers)
-    answering = asyncio.ensure_future(proceed())
+    answering = asyncio.create_task(proceed(), name="answer")
     try:
         done, _ = await asyncio.wait([answering], timeout=WATCH_AFTER_SECONDS)
         if done:
@@ -248,7 +253,10 @@ async def _answer(
     except ControlFault as fault:
         return problem_response(fault, request_id)
     except web.HTTPException as error:
-        return problem_response(_routing_fault(error), request_id)
+        refused = problem_response(_routing_fault(error), request_id)
+        if "Allow" in error.headers:
+            refused.headers["Allow"] = error.headers["Allow"]
+        return refused
     except Exception:
         services.metrics.bugs.inc()
         log.exception("unhandled fault", extra={"request_id": request_id})
