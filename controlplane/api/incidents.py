@@ -241,7 +241,7 @@ async def list_outcomes(call: Call) -> web.Response:
 async def settle(call: Call) -> web.Response:
     """Write down what became of an act."""
     body = await parse_body(call.http, SettleBody)
-    decision_id = storable(call.http.match_info["decisionId"])
+    decision_id = storable(call.http.match_info["decision"])
     row = await call.services.incidents.settle(
         call.caller, decision_id, body.outcome, body.settledBy, body.note
     )
@@ -288,7 +288,7 @@ ROUTES = (
     ),
     route(
         "POST",
-        "/v1/outcomes/{decisionId}/settle",
+        "/v1/outcomes/{decision}/settle",
         settle,
         *_WRITERS,
         body=SettleBody,
