@@ -1,0 +1,27 @@
+"""What the API answers is in its published description, whatever it is sent."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from controlplane.store.embedded import EmbeddedPostgres
+from tests.contract.api_at_length import probe
+from tests.support.database import database_name, postgres_server
+
+__all__ = ["database_name", "postgres_server"]
+
+EXAMPLES = "3"
+"""Of every operation; `python -m tests.contract.api_at_length` has time for many."""
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(100)
+async def test_no_answer_is_outside_of_the_description(
+    postgres_server: EmbeddedPostgres, database_name: str, tmp_path: Path
+):
+    """Valid and invalid requests of every operation: no 500, no other status, no other shape."""
+    options = ("--max-examples", EXAMPLES, "--phases", "fuzzing")
+    status, output = await probe(postgres_server, database_name, tmp_path, *options)
+    assert status == 0, output
