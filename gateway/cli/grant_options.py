@@ -144,9 +144,14 @@ def grant_sentence(grant: Mapping[str, Any]) -> str:
 
 def amount_sentence(amount: Mapping[str, Any]) -> str:
     """What is used of it: `90.00 USD of 500.00 USD`."""
+    currency = amount["currency"]
+    text = f"{sum_text(amount['used'], currency)} of {sum_text(amount['max'], currency)}"
+    each = amount["eachMax"]
+    return text if each is None else f"{text} (at most {sum_text(each, currency)} each)"
+
+
+def sum_text(amount: int, currency: str | None) -> str:
+    """As people write it; minor units as they are where nobody says of which currency."""
     from gateway.model.money import money_text
 
-    used, most = (money_text(amount[name], amount["currency"]) for name in ("used", "max"))
-    each = amount["eachMax"]
-    text = f"{used} of {most}"
-    return text if each is None else f"{text} ({money_text(each, amount['currency'])} each)"
+    return str(amount) if currency is None else money_text(amount, currency)

@@ -114,10 +114,9 @@ def revoke(grant_id: str, reason: str, data_dir_path: Path | None, json_wanted: 
 
 
 def _show(out: Any, grant: dict[str, Any], uses: list[dict[str, Any]]) -> None:
-    from gateway.cli.grant_options import grant_sentence
+    from gateway.cli.grant_options import grant_sentence, sum_text
     from gateway.cli.moments import clock_time
     from gateway.cli.output import Column, cut, plain
-    from gateway.model.money import money_text
 
     out.say("")
     out.say(f"{grant['action']} of {grant['agent']}: {grant_sentence(grant)}", "bold")
@@ -149,7 +148,7 @@ def _show(out: Any, grant: dict[str, Any], uses: list[dict[str, Any]]) -> None:
             (
                 short_id(use["approvalId"]),
                 clock_time(use["usedAt"]),
-                "" if amount is None else money_text(use["amount"], amount["currency"]),
+                "" if amount is None else sum_text(use["amount"], amount["currency"]),
                 clock_time(use["givenBackAt"]),
             )
             for use in uses
