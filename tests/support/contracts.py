@@ -9,10 +9,17 @@ from pydantic import ValidationError
 from controlplane.api.routing import Route
 from controlplane.api.server import ROUTES
 
-_PLACES = tuple(
-    (one.method, re.compile(re.sub(r"\\\{\w+\\\}", "[^/]+", re.escape(one.path)) + "$"), one)
-    for one in ROUTES
-)
+_PLACE = re.compile(r"\{(\w+)\}")
+
+
+def _pattern(path: str) -> re.Pattern[str]:
+    """As the router reads it: an id looks like one."""
+    return re.compile(
+        _PLACE.sub(lambda found: "[0-9a-fA-F-]{32,36}" if found[1] == "id" else "[^/]+", path) + "$"
+    )
+
+
+_PLACES = tuple((one.method, _pattern(one.path), one) for one in ROUTES)
 
 
 def route_of(method: str, path: str) -> Route | None:
