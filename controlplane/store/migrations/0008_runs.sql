@@ -136,7 +136,7 @@ begin
                     'create trigger not_truncated before truncate on %I '
                     'for each statement execute function refuse_change()', part);
                 made := made + 1;
-            exception when check_violation or duplicate_table then
+            exception when check_violation or duplicate_table or unique_violation then
                 null;
             end;
         end if;
