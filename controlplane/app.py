@@ -22,7 +22,6 @@ from controlplane.assembly import Limits, World, assemble
 from controlplane.dashboard.app import DashboardSettings, add_dashboard
 from controlplane.faults import StartError
 from controlplane.notify.bus import Channel, ChannelBus
-from controlplane.notify.redis_channel import RedisChannel
 from controlplane.services.approvals import ApprovalSettings
 from controlplane.services.bootstrap import Bootstrapped
 from controlplane.services.joined import Services
@@ -118,6 +117,9 @@ class ControlPlane:
     async def _open_bus(self, endpoint: Endpoint, database: Database) -> ChannelBus:
         channel: Channel
         if self._settings.redis_url is not None:
+            # A tenth of a second of every start that needs none.
+            from controlplane.notify.redis_channel import RedisChannel
+
             try:
                 channel = RedisChannel(self._settings.redis_url)
             except ValueError as error:
@@ -152,7 +154,14 @@ class ControlPlane:
 
     async def _serve(self, services: Services, listener: socket.socket) -> None:
         application = make_application(services)
-        add_dashboard(application, services, DashboardSettings())
+        settings = self._settings
+        add_dashboard(
+            application,
+            services,
+            DashboardSettings(
+                settings.dashboard_environment, settings.reaching.public_url, oidc=settings.oidc
+            ),
+        )
         runner = web.AppRunner(
             application,
             access_log=None,

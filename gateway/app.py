@@ -20,12 +20,14 @@ from urllib.parse import urlsplit
 
 from gateway import telemetry
 from gateway.admin import AdminListener
+from gateway.canonicalize.canonicalizer import Canonicalizer
 from gateway.control_client.agents import Directory
 from gateway.control_client.approvals import ControlPlaneDesk
 from gateway.control_client.bundles import BundleFeed
 from gateway.control_client.client import ControlPlaneClient
 from gateway.control_client.limits import LimitsFallback, LimitsKept, SharedLimits
 from gateway.control_client.record_shipper import RecordShipper
+from gateway.control_client.rules_report import RulesReport
 from gateway.control_client.stops import Stops, describe
 from gateway.counters.local import LocalLimits
 from gateway.enforce.destination import DestinationGuard
@@ -39,6 +41,7 @@ from gateway.past_entries import note_past
 from gateway.pipeline import Pipeline, World
 from gateway.readiness import readiness_checks, readiness_notes
 from gateway.record.recorder import Recorder
+from gateway.rulesets.content import Mapped
 from gateway.rulesets.files import RulesetFiles
 from gateway.rulesets.keeper import RulesetKeeper, RulesetSource
 from gateway.rulesets.settings import PolicySource
@@ -153,6 +156,7 @@ async def _start(settings: GatewaySettings, stack: AsyncExitStack) -> dict[str, 
     upstream = UpstreamPool(settings.upstream, guard, clock)
     stack.push_async_callback(upstream.close)
     desk = ControlPlaneDesk(client, settings.control, clock)
+    stack.push_async_callback(desk.close)
     new_id = RandomIds()
     limits = _open_limits(settings, client, clock, stack)
     settings.witness.load_aws_keys()  # what can't be read is better known now
@@ -165,8 +169,11 @@ async def _start(settings: GatewaySettings, stack: AsyncExitStack) -> dict[str, 
     keeper = RulesetKeeper(pipeline.judge, partial(_note, recorder, clock), pipeline.obey_rules)
     source: RulesetSource = files
     if takes_bundles:
-        source = _bundles(settings, client, recorder.gateway_id, clock)
+        source = _bundles(settings, client, recorder.gateway_id, clock, ruleset.canonicalizer)
     await _start_part(stack, source.start(keeper), source.stop)
+    if not takes_bundles:
+        report = RulesReport(client, recorder.gateway_id, lambda: keeper.ruleset.bundle.revision)
+        await _start_part(stack, report.start(), report.stop)
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, source.force)
 
     listener = Listener(settings.intercept, pipeline, authority, clock, new_id)
@@ -217,8 +224,13 @@ def _open_limits(
 
 
 def _bundles(
-    settings: GatewaySettings, client: ControlPlaneClient, gateway_id: str, clock: SystemClock
+    settings: GatewaySettings,
+    client: ControlPlaneClient,
+    gateway_id: str,
+    clock: SystemClock,
+    own: Canonicalizer,
 ) -> BundleFeed:
+    """`own` is of the gateway's own mappers, for bundles without any."""
     folder = settings.data_dir / "bundle"
     return BundleFeed(
         client,
@@ -228,6 +240,7 @@ def _bundles(
         gateway_id,
         lambda: settings.mapper_paths,
         clock,
+        Mapped((), own),
     )
 
 

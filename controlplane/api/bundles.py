@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from aiohttp import web
 from pydantic import Field
@@ -118,12 +118,27 @@ class CurrentAnswer(View):
 
 
 class GatewayView(View):
+    """`source` is `control` for the bundle, `files` for rules from files beside the gateway."""
+
     gatewayId: str
     sequence: int
     revision: str | None
+    source: str
     isUpToDate: bool
     runningSince: At
     lastSeenAt: At
+
+
+class ReportBody(Body):
+    """`revision` is of the rules that decide there."""
+
+    gatewayId: Name
+    revision: Digest
+    source: Literal["files"]
+
+
+class ReportAnswer(View):
+    gatewayId: str
 
 
 class CurrentView(View):
@@ -210,6 +225,13 @@ async def current(call: Call) -> web.Response:
     )
 
 
+async def report(call: Call) -> web.Response:
+    """Say which rules a gateway runs that takes no bundles."""
+    body = await parse_body(call.http, ReportBody)
+    await call.services.gateways.note(call.caller, body.gatewayId, 0, body.revision, body.source)
+    return answer({"gatewayId": body.gatewayId})
+
+
 async def gateways(call: Call) -> web.Response:
     """List gateways and what each runs."""
     query = parse_query(call.http, PageQuery)
@@ -260,6 +282,10 @@ ROUTES = (
         body=ActivateBody, answers={200: PublishedAnswer, 201: PublishedAnswer},
     ),
     route(
+        "POST", "/v1/gateways", report, Permission.GATEWAY,
+        body=ReportBody, answers=ReportAnswer,
+    ),
+    route(
         "GET", "/v1/gateways", gateways, Permission.POLICY_READ, Permission.ADMIN,
         query=PageQuery, answers=GatewaysAnswer,
     ),
@@ -308,6 +334,7 @@ def _render_gateway(fleet: Fleet, gateway: GatewayRow) -> dict[str, JsonValue]:
         "gatewayId": gateway.gateway_id,
         "sequence": gateway.sequence,
         "revision": gateway.revision,
+        "source": gateway.source,
         "isUpToDate": fleet.is_up_to_date(gateway),
         "runningSince": timestamp(gateway.running_since),
         "lastSeenAt": timestamp(gateway.last_seen_at),

@@ -23,11 +23,15 @@ SILENT_SECONDS_MIN = 7 * 86_400
 
 NOTED_COUNT_MAX = 10_000
 
+CONTROL, FILES = "control", "files"
+"""Where a gateway's rules come from: the bundle, or files beside it."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Noted:
     sequence: int
     revision: str | None
+    source: str
     at: float
 
 
@@ -39,7 +43,8 @@ class Fleet:
     newest: BundleRow | None
 
     def is_up_to_date(self, gateway: GatewayRow) -> bool:
-        """Whether it runs the current bundle. One that refused it runs the one before."""
+        """Whether it runs the current bundle. One that refused it runs the one before; one that
+        takes its rules from files runs none."""
         newest = self.newest
         return newest is not None and (gateway.sequence, gateway.revision) == (
             newest.sequence,
@@ -54,7 +59,12 @@ class GatewayService:
         self._noted: dict[tuple[uuid.UUID, str], _Noted] = {}
 
     async def note(
-        self, caller: Caller, gateway_id: str, sequence: int, revision: str | None
+        self,
+        caller: Caller,
+        gateway_id: str,
+        sequence: int,
+        revision: str | None,
+        source: str = CONTROL,
     ) -> None:
         """Write down what a gateway runs, if that is new or the last note is old. Never fails for
         a database that can't write: the gateway still gets its bundle."""
@@ -62,17 +72,19 @@ class GatewayService:
         before = self._noted.get(place)
         if (
             before is not None
-            and (before.sequence, before.revision) == (sequence, revision)
+            and (before.sequence, before.revision, before.source) == (sequence, revision, source)
             and now - before.at < NOTE_SECONDS
         ):
             return
         if len(self._noted) >= NOTED_COUNT_MAX:
             self._noted.clear()
-        self._noted[place] = _Noted(sequence, revision, now)
+        self._noted[place] = _Noted(sequence, revision, source, now)
         try:
             if before is None:
                 await self._store.forget(caller.tenant_id, SILENT_SECONDS_MIN)
-            await self._store.note(caller.tenant_id, gateway_id, sequence, revision, GATEWAYS_MAX)
+            await self._store.note(
+                caller.tenant_id, gateway_id, sequence, revision, source, GATEWAYS_MAX
+            )
         except ControlFault:
             self._noted.pop(place, None)
 

@@ -16,11 +16,13 @@ _SQL = load_queries("gateways")
 @dataclass(frozen=True, slots=True)
 class GatewayRow:
     """`sequence` is the bundle that the gateway runs, 0 for none; `revision` is of what decides
-    there, None for nothing."""
+    there, None for nothing; `source` says whether that is the `control` plane's bundle or its own
+    `files`."""
 
     gateway_id: str
     sequence: int
     revision: str | None
+    source: str
     running_since: datetime
     last_seen_at: datetime
 
@@ -35,12 +37,13 @@ class GatewayStore:
         gateway_id: str,
         sequence: int,
         revision: str | None,
+        source: str,
         count_max: int,
     ) -> None:
         """Write down what a gateway runs; a new one beyond `count_max` is not written down."""
         async with self._database.connection() as connection:
             await connection.execute(
-                _SQL["note"], tenant_id, gateway_id, sequence, revision, count_max
+                _SQL["note"], tenant_id, gateway_id, sequence, revision, count_max, source
             )
 
     async def forget(self, tenant_id: uuid.UUID, silent_seconds_min: float) -> None:
@@ -58,6 +61,7 @@ class GatewayStore:
                 row["gateway_id"],
                 row["sequence"],
                 row["revision"],
+                row["source"],
                 row["running_since"],
                 row["last_seen_at"],
             )

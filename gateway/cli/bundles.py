@@ -262,7 +262,7 @@ def gateways(data_dir_path: Path | None, json_wanted: bool) -> None:
 
     One that stays behind has refused it, and its log says why. One that is ahead runs a bundle
     that is gone here, as after a database was restored: publish until the numbers are past it.
-    Gateways that read their policies from files of their own are not here.
+    One that reads its policies from files of its own shows `files` instead of a bundle.
     """
     from gateway.cli.moments import time_since
     from gateway.cli.output import Column
@@ -292,7 +292,7 @@ def gateways(data_dir_path: Path | None, json_wanted: bool) -> None:
         (
             (
                 one["gatewayId"],
-                one["sequence"] or "none",
+                "files" if one["source"] == "files" else one["sequence"] or "none",
                 _short(one["revision"] or ""),
                 _state(one, current),
                 time_since(one["runningSince"]),
@@ -306,6 +306,8 @@ def gateways(data_dir_path: Path | None, json_wanted: bool) -> None:
 def _state(gateway: dict[str, Any], current: dict[str, Any] | None) -> str:
     """`ahead`: it runs a bundle that the control plane no longer knows, as after a database was
     restored; it refuses everything older."""
+    if gateway["source"] == "files":
+        return ""
     if gateway["isUpToDate"]:
         return "yes"
     newest = 0 if current is None else current["sequence"]

@@ -26,7 +26,7 @@ from gateway.cli.run_credentials import DEFAULT_AGENT, agent_key, name_run, prox
 if TYPE_CHECKING:
     from gateway.cli.datadir import DataDir, Running
     from gateway.cli.signals import SignalQueue
-    from gateway.cli.stack import Stack
+    from gateway.cli.stack import Stack, StackPlan
 
 EXIT_NOT_FOUND = 127
 EXIT_NOT_EXECUTABLE = 126
@@ -89,19 +89,23 @@ def run(
     from gateway.cli.datadir import load_running, open_data_dir
     from gateway.cli.run_report import report_run
     from gateway.cli.signals import SignalQueue
-    from gateway.cli.up import gateway_settings
+    from gateway.cli.stack import StackPlan
+    from gateway.cli.up import gateway_settings, rules_settings
 
     program = find_program(command[0])
     data_dir = open_data_dir(data_dir_path)
-    settings = gateway_settings(policies_paths, mappers_paths, connect_to, upstream_ca, mode)
+    settings = gateway_settings(connect_to, upstream_ca, mode)
+    names_files = bool(policies_paths or mappers_paths)
     run_id = name_run(goal)
     with contextlib.ExitStack() as ending:
         signals = ending.enter_context(SignalQueue(_PASSED_ON))
         stack: Stack | None = None
         running = load_running(data_dir)
         if running is None:
-            stack, running = ending.enter_context(_own_stack(data_dir, settings, signals))
-        elif len(settings) > 1 or mode != "enforce":
+            rules, first = rules_settings(None, policies_paths, mappers_paths, os.environ)
+            plan = StackPlan(data_dir, 0, 0, 0, {**settings, **rules}, first)
+            stack, running = ending.enter_context(_own_stack(plan, signals))
+        elif len(settings) > 1 or names_files or mode != "enforce":
             raise CommandError(
                 f"the stack that runs on `{data_dir.path}` has settings of its own",
                 "give --policies, --mappers, --connect-to, --upstream-ca and --mode to "
@@ -141,16 +145,13 @@ def find_program(name: str) -> str:
 
 
 @contextlib.contextmanager
-def _own_stack(
-    data_dir: DataDir, settings: Mapping[str, str], signals: SignalQueue
-) -> Iterator[tuple[Stack, Running]]:
+def _own_stack(plan: StackPlan, signals: SignalQueue) -> Iterator[tuple[Stack, Running]]:
     """A stack on free ports that lives as long as the block."""
     from gateway.cli.datadir import held
-    from gateway.cli.stack import Stack, StackPlan, file_note
+    from gateway.cli.stack import Stack, file_note
 
-    plan = StackPlan(data_dir, 0, 0, 0, settings)
-    with held(data_dir):
-        stack = Stack(plan, signals, file_note(data_dir.logs / "supervisor.log"))
+    with held(plan.data_dir):
+        stack = Stack(plan, signals, file_note(plan.data_dir.logs / "supervisor.log"))
         try:
             yield stack, stack.start()
         finally:

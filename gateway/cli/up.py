@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,11 +36,9 @@ Example:
 @click.option(
     "--policy-source",
     type=click.Choice(["files", "control"]),
-    default="files",
-    show_default=True,
-    help="`control`: the gateway takes signed bundles from the control plane. The policies and "
-    "mappers that you name are published as the first one; `checkrein bundles publish` gives the "
-    "next.",
+    help="`files`: the policy files that you name rule, as they stand on the disk. `control`: the "
+    "policies that are active in the control plane do; those that you name are published where "
+    "there are none yet. [default: files where you name any policies or mappers, else control]",
 )
 @stack_options
 @json_option
@@ -48,7 +46,7 @@ def up(
     proxy_port: int,
     api_port: int,
     metrics_port: int,
-    policy_source: str,
+    policy_source: str | None,
     data_dir_path: Path | None,
     policies_paths: tuple[Path, ...],
     mappers_paths: tuple[Path, ...],
@@ -68,12 +66,8 @@ def up(
     from gateway.cli.stack import Stack, StackPlan, file_note
 
     data_dir = open_data_dir(data_dir_path)
-    in_files = policy_source == "files"
-    files = (policies_paths, mappers_paths) if in_files else ((), ())
-    settings = gateway_settings(*files, connect_to, upstream_ca, mode)
-    first = {} if in_files else _first_bundle(policies_paths, mappers_paths)
-    if not in_files:
-        settings["CHECKREIN_POLICY_SOURCE"] = policy_source
+    rules, first = rules_settings(policy_source, policies_paths, mappers_paths, os.environ)
+    settings = {**gateway_settings(connect_to, upstream_ca, mode), **rules}
     plan = StackPlan(data_dir, proxy_port, api_port, metrics_port, settings, first)
     out = Output(json_wanted=json_wanted)
     with SignalQueue() as signals, held(data_dir):
@@ -101,18 +95,10 @@ def tend_until_told(stack: Stack, signals: SignalQueue) -> None:
 
 
 def gateway_settings(
-    policies_paths: tuple[Path, ...],
-    mappers_paths: tuple[Path, ...],
-    connect_to: tuple[str, ...],
-    upstream_ca: Path | None,
-    mode: str,
+    connect_to: tuple[str, ...], upstream_ca: Path | None, mode: str
 ) -> dict[str, str]:
-    """The gateway's CHECKREIN_ variables for the options that stacks share."""
+    """The gateway's CHECKREIN_ variables for the options that stacks share, but for its rules."""
     settings = {"CHECKREIN_MODE": mode}
-    if policies_paths:
-        settings["CHECKREIN_POLICIES"] = _joined_paths(policies_paths)
-    if mappers_paths:
-        settings["CHECKREIN_MAPPERS"] = _joined_paths(mappers_paths)
     if connect_to:
         settings["CHECKREIN_CONNECT_TO"] = ",".join(connect_to)
     if upstream_ca is not None:
@@ -120,18 +106,41 @@ def gateway_settings(
     return settings
 
 
-def _first_bundle(
-    policies_paths: tuple[Path, ...], mappers_paths: tuple[Path, ...]
-) -> dict[str, str]:
-    """The control plane's CHECKREIN_ variables for the bundle that is published where there is
-    none yet."""
+_SOURCE = "CHECKREIN_POLICY_SOURCE"
+
+
+def rules_settings(
+    source: str | None,
+    policies_paths: tuple[Path, ...],
+    mappers_paths: tuple[Path, ...],
+    inherited: Mapping[str, str],
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Where the rules come from: the CHECKREIN_ variables of the gateway, and those of the control
+    plane.
+
+    Who names files means them: they rule, and are read again when they change. Where nobody names
+    any, the policies that are active in the control plane rule; the shipped starter is the first.
+    """
     from gateway.content import policies_dir
 
-    policies = policies_paths or (policies_dir() / "starter.yaml",)
-    settings = {"CHECKREIN_BOOTSTRAP_POLICIES": _joined_paths(policies)}
+    names_files = bool(policies_paths or mappers_paths) or any(
+        inherited.get(f"CHECKREIN_{name}") for name in ("POLICIES", "MAPPERS")
+    )
+    source = source or inherited.get(_SOURCE) or ("files" if names_files else "control")
+    if source == "files":
+        rules = {_SOURCE: source}
+        if policies_paths:
+            rules["CHECKREIN_POLICIES"] = _joined_paths(policies_paths)
+        if mappers_paths:
+            rules["CHECKREIN_MAPPERS"] = _joined_paths(mappers_paths)
+        return rules, {}
+    first = {}
+    if policies_paths or not inherited.get("CHECKREIN_BOOTSTRAP_POLICIES"):
+        policies = policies_paths or (policies_dir() / "starter.yaml",)
+        first["CHECKREIN_BOOTSTRAP_POLICIES"] = _joined_paths(policies)
     if mappers_paths:
-        settings["CHECKREIN_BOOTSTRAP_MAPPERS"] = _joined_paths(mappers_paths)
-    return settings
+        first["CHECKREIN_BOOTSTRAP_MAPPERS"] = _joined_paths(mappers_paths)
+    return {_SOURCE: source}, first
 
 
 def _joined_paths(paths: tuple[Path, ...]) -> str:

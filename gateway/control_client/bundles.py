@@ -73,7 +73,9 @@ class BundleFeed:
         gateway_id: str,
         own_mappers: Callable[[], Sequence[Path]],
         clock: Clock,
+        mapped: Mapped | None = None,
     ) -> None:
+        """`mapped` is what the own mappers make alone, where it is loaded already."""
         self._client = client
         self._control = control
         self._stale_seconds_max = settings.stale_seconds_max
@@ -85,7 +87,7 @@ class BundleFeed:
         self._trust = load_trust(self._trust_path)
         self._running: Trust | None = None
         self._revision = ""
-        self._mapped: Mapped | None = None
+        self._mapped = mapped
         self._kept_at = float("-inf")
         self._vouched_until = float("inf")
         self._is_heard = False

@@ -20,9 +20,9 @@ from gateway.decide.envelope import PAYLOAD_BYTES_MAX
 from gateway.model.errors import ControlPlaneError
 
 _PLAIN_CONNECTIONS_MAX: Final = 16
-_FOLLOWING_CONNECTIONS_MAX: Final = 4
-"""One for each of agents, stops and bundles, and one to spare. They have a session of their own:
-however many held requests wait for answers, the kill switch doesn't wait for a connection."""
+_FOLLOWING_CONNECTIONS_MAX: Final = 5
+"""One for each of agents, stops, bundles and answers, and one to spare. They have a session of
+their own: however many held requests wait, the kill switch doesn't wait for a connection."""
 _CODE_CHARS_MAX: Final = 64
 _RESERVATIONS: Final = "/v1/limits/reservations"
 _BUNDLE_ANSWER_BYTES_MAX: Final = 2 * PAYLOAD_BYTES_MAX + 65_536
@@ -84,6 +84,12 @@ class ControlPlaneClient:
             wait_seconds = min(wait_seconds, 2.0)
         answer = await self._poll(path, {"waitSeconds": f"{wait_seconds:.3f}"}, wait_seconds)
         return _object(answer, "approval")
+
+    async def fetch_answered(self, cursor: str, wait_seconds: int) -> Mapping[str, Any]:
+        """Which approvals were answered after a cursor, within `wait_seconds`; without one, where
+        to begin."""
+        query = {"cursor": cursor, "waitSeconds": str(wait_seconds)} if cursor else {}
+        return await self._follow("/v1/approvals/answered", query, wait_seconds)
 
     async def consume_approval(
         self, approval_id: str, digest: str, claim_id: str
@@ -167,6 +173,11 @@ class ControlPlaneClient:
         query |= {"waitSeconds": f"{wait_seconds:g}"} if wait_seconds else {}
         path = "/v1/bundles/current"
         return await self._follow(path, query, wait_seconds, bytes_max=_BUNDLE_ANSWER_BYTES_MAX)
+
+    async def report_rules(self, gateway_id: str, revision: str, source: str) -> None:
+        """Say which rules run here, and where they come from."""
+        body = {"gatewayId": gateway_id, "revision": revision, "source": source}
+        await self._call("POST", "/v1/gateways", body=body)
 
     async def fetch_bundle_key(self) -> Mapping[str, Any]:
         """The key that the control plane signs bundles with."""
