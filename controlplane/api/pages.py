@@ -23,7 +23,9 @@ CURSOR_LENGTH_MAX = 1024
 
 Count = Annotated[int, Field(ge=1, le=LIST_COUNT_MAX)]
 NumberCursor = Annotated[int, Field(ge=0, le=2**63 - 1)]
-TextCursor = Annotated[str, StringConstraints(max_length=CURSOR_LENGTH_MAX)]
+TextCursor = Annotated[
+    str, StringConstraints(max_length=CURSOR_LENGTH_MAX, pattern="^[A-Za-z0-9_-]+$")
+]
 
 
 class PageQuery(Query):
