@@ -26,8 +26,6 @@ NumberCursor = Annotated[int, Field(ge=0, le=2**63 - 1)]
 TextCursor = Annotated[
     str, StringConstraints(max_length=CURSOR_LENGTH_MAX, pattern="^[A-Za-z0-9_-]+$")
 ]
-    str, StringConstraints(max_length=CURSOR_LENGTH_MAX, pattern="^[A-Za-z0-9_-]+$")
-]
 
 
 class PageQuery(Query):
