@@ -138,7 +138,7 @@ ROUTES = (
     route("POST", "/v1/channels/{id}/test", test, _ADMIN, body=NoBody, answers=TestedAnswer),
     route("GET", "/v1/channels/{id}/people", people, _ADMIN, answers=PeopleAnswer),
     route(
-        "PUT", "/v1/channels/{id}/people", set_people, _ADMIN, body=PeopleBody,
+        "POST", "/v1/channels/{id}/people", set_people, _ADMIN, body=PeopleBody,
         answers=PeopleAnswer,
     ),
     route(

@@ -42,8 +42,10 @@ def is_news_for_people(event: str, subject: Mapping[str, Any]) -> bool:
     return event not in ASKING or subject.get("status") == "PENDING"
 
 
-def may_be_answered_by(subject: Mapping[str, Any], groups: Collection[str]) -> bool:
-    """Whether a person of these groups is asked. The answer itself is judged by the database."""
+def may_be_answered_by(subject: Mapping[str, Any], name: str, groups: Collection[str]) -> bool:
+    """Whether a person is asked. The answer itself is judged by the database."""
+    if name.lower() in (subject.get("requesters") or ()):
+        return False
     asked = asked_groups(subject)
     return not asked or not asked.isdisjoint(groups)
 
@@ -54,6 +56,5 @@ def asked_groups(approval: Mapping[str, Any]) -> frozenset[str]:
     groups = terms.get("groups") or ()
     if not groups:
         return frozenset()
-    escalation = terms.get("escalate") or {}
-    further = escalation.get("groups") or () if approval.get("escalatedAt") else ()
+    further = terms.get("escalateTo") or () if approval.get("escalation") else ()
     return frozenset(groups) | frozenset(further)

@@ -59,22 +59,10 @@ def facts_of(notice: Notice, now: datetime) -> Facts:
                 f"Stopped: {what}",
                 _lines(("By", subject.get("by")), ("Why", subject.get("reason"))),
             )
+        case "grant":
+            return _grant(notice, subject)
         case _:
-            return Facts(
-                f"{notice.event.replace('.', ' ').capitalize()}",
-                _lines(
-                    *(
-                        (label, subject.get(name))
-                        for label, name in (
-                            ("Agent", "agent"),
-                            ("Action", "action"),
-                            ("By", "grantedBy"),
-                            ("Until", "expiresAt"),
-                            ("Why", "reason"),
-                        )
-                    )
-                ),
-            )
+            return Facts(printable(notice.event, HEADLINE_LENGTH_MAX))
 
 
 def state_of(subject: Mapping[str, Any]) -> str:
@@ -101,14 +89,15 @@ def printable(value: object, length_max: int) -> str:
 
 
 def _approval(notice: Notice, subject: Mapping[str, Any], now: datetime) -> Facts:
-    summary = printable(subject.get("summary") or subject.get("action"), HEADLINE_LENGTH_MAX)
+    words = subject.get("summary") or subject.get("action") or subject.get("reasonCode")
+    summary = printable(words, HEADLINE_LENGTH_MAX)
     risk = subject.get("risk") or {}
     factors = ", ".join(
         f"{printable(one.get('name'), 40)} {one.get('points')}"
         for one in (risk.get("factors") or ())[:5]
     )
     witness = subject.get("witness") or {}
-    state: Mapping[str, Any] = witness.get("state") or {}
+    state = witness.get("state")
     score = risk.get("score")
     lines = [
         ("Agent", subject.get("agent")),
@@ -117,7 +106,9 @@ def _approval(notice: Notice, subject: Mapping[str, Any], now: datetime) -> Fact
         ("Rule", " / ".join(str(x) for x in (subject.get("policy"), subject.get("rule")) if x)),
         ("Risk", f"{score} of 100 ({factors})" if factors else score),
         *((f"Now: {printable(key, 40)}", value) for key, value in _first(state)),
-        ("Sends", f"one {subject.get('method')} to {subject.get('authority')}"),
+        ("Sends", f"one {subject['method']} to {subject.get('authority')}")
+        if subject.get("method")
+        else ("Asked by", subject.get("requestedBy")),
     ]
     if notice.event == "approval.escalated" and notice.wants_answer:
         lines.insert(0, ("Escalated", "nobody has answered yet; you may"))
@@ -128,8 +119,26 @@ def _approval(notice: Notice, subject: Mapping[str, Any], now: datetime) -> Fact
     return Facts(summary[:1].upper() + summary[1:], _lines(*lines))
 
 
-def _first(state: Mapping[str, Any]) -> Sequence[tuple[str, Any]]:
-    return list(state.items())[:WITNESS_FIELDS_MAX]
+def _grant(notice: Notice, subject: Mapping[str, Any]) -> Facts:
+    what = f"{printable(subject.get('agent'), 60)} may {printable(subject.get('action'), 60)}"
+    amount = subject.get("amount") or {}
+    revoked = notice.event == "grant.revoked"
+    return Facts(
+        f"Grant revoked: {what} no more" if revoked else f"Granted: {what} without asking",
+        _lines(
+            ("By", subject.get("endedBy") if revoked else ", ".join(subject.get("givenBy") or ())),
+            ("Why", subject.get("endReason")),
+            ("Like", subject.get("summary")),
+            ("Uses", f"{subject.get('usesCount')} of {subject.get('usesMax')}"),
+            ("Amount", f"{amount['used']} of {amount['max']}" if amount else None),
+            ("Risk up to", subject.get("riskMax")),
+            ("Until", None if revoked else subject.get("expiresAt")),
+        ),
+    )
+
+
+def _first(state: object) -> Sequence[tuple[str, Any]]:
+    return list(state.items())[:WITNESS_FIELDS_MAX] if isinstance(state, dict) else ()
 
 
 def _left(expires_at: object, now: datetime) -> str:

@@ -177,7 +177,7 @@ class NotificationService:
         keys = (
             str(person.key_id)
             for person in people
-            if name not in ASKING or may_be_answered_by(subject, person.groups)
+            if name not in ASKING or may_be_answered_by(subject, person.name, person.groups)
         )
         return tuple(dict.fromkeys(keys))
 

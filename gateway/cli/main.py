@@ -30,6 +30,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "audit": ("gateway.cli.audit:audit", "Follow the record, export it, verify it."),
     "agents": ("gateway.cli.agents:agents", "List agents; create one and its key."),
     "keys": ("gateway.cli.keys:keys", "Give people keys of their own; revoke them."),
+    "channels": ("gateway.cli.channels:channels", "Say where people are reached; try it."),
     "policies": ("gateway.cli.policies.group:policies", "Check, test and try out policies."),
     "bundles": ("gateway.cli.bundles:bundles", "Give policies to all gateways; go back."),
     "gateways": ("gateway.cli.bundles:gateways", "List gateways and what each of them runs."),

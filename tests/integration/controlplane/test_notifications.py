@@ -413,7 +413,7 @@ async def test_channels_belong_to_one_tenant_and_to_its_administrators(
         ("POST", f"/v1/channels/{channel}/rotate", {}),
         ("POST", f"/v1/channels/{channel}/test", {}),
         ("GET", f"/v1/channels/{channel}/people", None),
-        ("PUT", f"/v1/channels/{channel}/people", {"people": []}),
+        ("POST", f"/v1/channels/{channel}/people", {"people": []}),
         ("POST", f"/v1/deliveries/{delivery['deliveryId']}/resend", {}),
     ]
     for method, path, body in routes:

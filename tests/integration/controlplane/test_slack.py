@@ -95,7 +95,7 @@ async def work(
                 {"address": BOB, "keyId": await person_key(client, "bob")},
             ]
             path = f"/v1/channels/{channel_id}/people"
-            assert (await client.call("PUT", path, {"people": people})).status == 200
+            assert (await client.call("POST", path, {"people": people})).status == 200
             yield Workspace(client, slack, channel_id)
             await client.call("POST", f"/v1/channels/{channel_id}/remove", {})
 
@@ -204,7 +204,7 @@ async def test_a_revoked_key_answers_no_more(work: Workspace):
     reader = await person_key(work.client, "dora", permissions=["ApprovalRead"])
     path = f"/v1/channels/{work.channel_id}/people"
     people = [{"address": "U0CAROL", "keyId": key}, {"address": "U0DORA", "keyId": reader}]
-    await work.client.call("PUT", path, {"people": people})
+    await work.client.call("POST", path, {"people": people})
     await work.client.call("POST", f"/v1/keys/{key}/revoke", {})
     for user in ("U0CAROL", "U0DORA"):
         await work.click(user, APPROVE, asked)
@@ -215,7 +215,7 @@ async def test_a_revoked_key_answers_no_more(work: Workspace):
     assert machines
     for machine in machines:
         bad = {"people": [{"address": "U0BOT", "keyId": machine}]}
-        assert (await work.client.call("PUT", path, bad)).status == 422
+        assert (await work.client.call("POST", path, bad)).status == 422
 
 
 async def test_a_callback_counts_once(work: Workspace):
