@@ -274,6 +274,11 @@ begin
             -- The state that people saw, or none was looked at either time.
             and given.witness_hash is not distinct from asked.witness_hash
             and (not asked.witness_required or asked.witness_hash is not null)
+            -- A first look, so that those that are used up need no lock; it is counted again below.
+            and g.uses_max > (
+                select count(*) from grant_uses u
+                where u.grant_id = g.grant_id and u.given_back_at is null
+            )
         -- Always in this order, so that no two wait for each other in a ring.
         order by g.grant_seq
         for no key update of g
