@@ -11,7 +11,11 @@ from gateway.cli.session import person_here
 
 def resolve(api: Api, approval_id: str, resolution: str, reason: str | None) -> dict[str, Any]:
     """Send an answer; returns the approval as it then is."""
-    body: dict[str, object] = {"resolution": resolution, "resolvedBy": person_here()}
+    body: dict[str, object] = {
+        "resolution": resolution,
+        "resolvedBy": person_here(),
+        "through": "cli",
+    }
     if reason:
         body["reason"] = reason
     approval: dict[str, Any] = api.post(f"/v1/approvals/{approval_id}/resolve", body)["approval"]
@@ -31,6 +35,7 @@ def resolve_granting(
     body: dict[str, object] = {
         "resolution": "APPROVE",
         "resolvedBy": person_here(),
+        "through": "cli",
         "grant": grant_body(options, asked),
     }
     if reason:

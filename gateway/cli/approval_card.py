@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from gateway.cli.moments import time_left, time_since
+from gateway.cli.moments import duration, time_left, time_since
 from gateway.cli.output import STATE_STYLES, Output, cut, plain
 
 Approval = dict[str, Any]
@@ -26,6 +26,8 @@ def show_card(out: Output, approval: Approval) -> None:
         ("risk", risk(approval)),
         *_params(approval),
         *_state(approval),
+        *_changes(approval),
+        *_escalation(approval),
         ("status", _status_line(approval)),
         ("id", approval["approvalId"]),
     ]
@@ -70,16 +72,23 @@ def still_needed(approval: Approval) -> str:
         for answer in approval.get("answers", ())
         if answer["answer"] == "APPROVED"
     }
+    if approval.get("escalation") and groups:
+        groups = " or ".join((groups, *terms.get("escalateTo", ())))
     have_to = "1 person" if quorum == 1 else f"{quorum} people"
     verb = "has" if quorum == 1 else "have"
-    return f"{have_to}{f' of {groups}' if groups else ''} {verb} to approve" + (
+    words = " and say why" if terms.get("commentRequired") else ""
+    but = f", not {', '.join(approval['requesters'])}" if approval.get("requesters") else ""
+    return f"{have_to}{f' of {groups}' if groups else ''} {verb} to approve{words}{but}" + (
         f", so far {', '.join(sorted(said))}" if said else ""
     )
 
 
 def _asks_for_more(approval: Approval) -> bool:
     terms = approval.get("terms") or {"groups": [], "quorum": 1}
-    return bool(terms["groups"]) or terms["quorum"] > 1
+    return (
+        bool(terms["groups"] or terms.get("commentRequired") or approval.get("requesters"))
+        or terms["quorum"] > 1
+    )
 
 
 def _status_line(approval: Approval) -> str:
@@ -104,6 +113,36 @@ def _state(approval: Approval) -> list[tuple[str, str]]:
         return []
     fields = ", ".join(f"{name} {_value(value)}" for name, value in witness["state"].items())
     return [("state seen", fields)]
+
+
+def _changes(approval: Approval) -> list[tuple[str, str]]:
+    """What the target was found to be like since."""
+    now = (approval.get("witnessNow") or {}).get("state")
+    if not now:
+        return []
+    then = approval["witness"]["state"] if approval.get("witness") else {}
+    fields = [
+        f"{name} {_value(then.get(name))} -> {_value(now.get(name))}"
+        for name in sorted({*then, *now})
+        if then.get(name) != now.get(name)
+    ]
+    return [("changed", ", ".join(fields) or "something that is not shown")]
+
+
+def _escalation(approval: Approval) -> list[tuple[str, str]]:
+    """Who is asked as well, and who wanted it; or when they will be."""
+    done = approval.get("escalation")
+    terms = approval.get("terms") or {}
+    to = " and ".join(terms.get("escalateTo") or ())
+    if done:
+        whom = f", put to {to} too" if to else ""
+        by = f" by {done['by']}" if done["by"] else ", since nobody had answered"
+        why = f": {done['comment']}" if done["comment"] else ""
+        return [("escalated", f"{time_since(done['at'])}{by}{whom}{why}")]
+    after = terms.get("escalateAfterSeconds")
+    if to and after and approval["status"] == "PENDING":
+        return [("escalates", f"to {to}, {duration(after)} after it was asked")]
+    return []
 
 
 def _params(approval: Approval) -> list[tuple[str, str]]:

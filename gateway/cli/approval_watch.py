@@ -20,9 +20,15 @@ question a second."""
 
 Approval = dict[str, Any]
 
+_SAID = {
+    "APPROVE": ("approved", "green"),
+    "REJECT": ("denied", "red"),
+    "ESCALATE": ("escalated", "yellow"),
+}
+
 PENDING_SHOWN_MAX = 100
 DENIED_WITHOUT_WORDS = "denied at the terminal"
-_PROMPT = "  [a]pprove  [d]eny  [s]kip  [q]uit"
+_PROMPT = "  [a]pprove  [d]eny  [e]scalate  [s]kip  [q]uit"
 
 
 class _Inbox:
@@ -57,17 +63,22 @@ class _Inbox:
 def watch_lines(api: Api, out: Output, signals: SignalQueue) -> None:
     """Write a JSON line for each approval that is new or has changed, until told to end."""
     inbox = _Inbox(api)
-    seen: dict[str, str] = {}
+    seen: dict[str, tuple[str, bool]] = {}
     while True:
         newest = inbox.newest()
         if newest is not None:
             for approval in reversed(newest):
-                if seen.get(approval["approvalId"]) != approval["status"]:
+                if seen.get(approval["approvalId"]) != _news_of(approval):
                     out.emit(approval)
-            seen = {approval["approvalId"]: approval["status"] for approval in newest}
+            seen = {approval["approvalId"]: _news_of(approval) for approval in newest}
         caught, _ = signals.wait(WATCH_SECONDS)
         if caught:
             return
+
+
+def _news_of(approval: Approval) -> tuple[str, bool]:
+    """What makes an approval worth another look: its state, and that it was escalated."""
+    return str(approval["status"]), approval.get("escalation") is not None
 
 
 def watch_terminal(api: Api, out: Output, signals: SignalQueue) -> None:
@@ -87,7 +98,7 @@ class _Desk:
         self._keyboard = keyboard
         self._inbox = _Inbox(api)
         self._card: Approval | None = None
-        self._skipped: set[str] = set()
+        self._skipped: set[tuple[str, bool]] = set()
 
     def work(self) -> None:
         """Show and take answers until `q`.
@@ -113,7 +124,7 @@ class _Desk:
         if self._card is not None and self._card["approvalId"] not in waiting:
             self._out.say("  answered elsewhere, or over", "dim")
             self._card = None
-        fresh = [a for name, a in waiting.items() if name not in self._skipped]
+        fresh = [a for a in waiting.values() if _place(a) not in self._skipped]
         if self._card is None and fresh:
             self._card = fresh[0]
             forget_typed(self._keyboard)
@@ -123,7 +134,10 @@ class _Desk:
     def _take(self, key: str, card: Approval) -> None:
         match key:
             case "a":
-                _send(self._api, self._out, card, "APPROVE", None)
+                _send(self._api, self._out, card, "APPROVE", self._words(card))
+            case "e":
+                _send(self._api, self._out, card, "ESCALATE", None)
+                self._skipped.add((str(card["approvalId"]), True))  # they have seen it
             case "d":
                 self._out.say("  reason (Enter for none):", "cyan")
                 reason = read_line(self._keyboard, self._signals) or DENIED_WITHOUT_WORDS
@@ -132,8 +146,20 @@ class _Desk:
                 self._out.say("  skipped", "dim")
             case _:
                 return
-        self._skipped.add(str(card["approvalId"]))
+        self._skipped.add(_place(card))
         self._card = None
+
+    def _words(self, card: Approval) -> str | None:
+        """Why somebody agrees, where the rule wants to know."""
+        if not (card.get("terms") or {}).get("commentRequired"):
+            return None
+        self._out.say("  reason:", "cyan")
+        return read_line(self._keyboard, self._signals)
+
+
+def _place(approval: Approval) -> tuple[str, bool]:
+    """What was skipped comes again when it is escalated."""
+    return str(approval["approvalId"]), approval.get("escalation") is not None
 
 
 def _send(api: Api, out: Output, approval: Approval, resolution: str, reason: str | None) -> None:
@@ -142,6 +168,5 @@ def _send(api: Api, out: Output, approval: Approval, resolution: str, reason: st
     except CommandError as error:
         out.say(f"  {error.message}", "red")
         return
-    is_yes = resolution == "APPROVE"
-    words = "approved" if is_yes else "denied"
-    out.say(f"  {words}: {sentence(approval)}", "green" if is_yes else "red")
+    words, style = _SAID[resolution]
+    out.say(f"  {words}: {sentence(approval)}", style)

@@ -40,11 +40,17 @@ def approvals() -> None:
 @approvals.command("list", epilog="Example: checkrein approvals list --status PENDING")
 @click.option("--status", type=click.Choice(_STATES, case_sensitive=False), help="Only these.")
 @click.option("--agent", help="Only of this agent.")
+@click.option("--mine", is_flag=True, help="Only what your key may approve by its groups.")
 @click.option("-n", "--limit", type=click.IntRange(1, LIST_COUNT_MAX), default=50, help="How many.")
 @data_dir_option
 @json_option
 def list_(
-    status: str | None, agent: str | None, limit: int, data_dir_path: Path | None, json_wanted: bool
+    status: str | None,
+    agent: str | None,
+    mine: bool,
+    limit: int,
+    data_dir_path: Path | None,
+    json_wanted: bool,
 ) -> None:
     """List approvals, newest first."""
     from gateway.cli.approval_card import sentence
@@ -52,7 +58,12 @@ def list_(
     from gateway.cli.output import STATE_STYLES, Column
 
     api, out = open_session(data_dir_path, json_wanted)
-    query = {"status": status.upper() if status else None, "agent": agent, "limit": limit}
+    query = {
+        "status": status.upper() if status else None,
+        "agent": agent,
+        "mine": "true" if mine else None,
+        "limit": limit,
+    }
     found = api.get("/v1/approvals", query)["approvals"]
     if out.as_json:
         out.emit({"approvals": found})
@@ -90,15 +101,18 @@ def list_(
 @data_dir_option
 @json_option
 def show(approval_id: str, data_dir_path: Path | None, json_wanted: bool) -> None:
-    """Show one approval: the act, who asks, why it is held, the risk."""
+    """Show one approval: the act, who asks, why it is held, the risk, and what was before."""
     from gateway.cli.approval_card import show_card
+    from gateway.cli.approval_context import show_context
 
     api, out = open_session(data_dir_path, json_wanted)
-    approval = api.get(f"/v1/approvals/{find_id(api, approval_id)}")["approval"]
+    context = api.get(f"/v1/approvals/{find_id(api, approval_id)}/context")
+    approval = context.pop("approval")
     if out.as_json:
-        out.emit(approval)
+        out.emit({**approval, "context": context})
     else:
         show_card(out, approval)
+        show_context(out, context)
 
 
 @approvals.command(
@@ -109,7 +123,7 @@ Examples:
 """
 )
 @click.argument("approval_id", metavar="ID")
-@click.option("--reason", help="Kept in the record with your answer.")
+@click.option("--reason", "--comment", "reason", help="Kept in the record; some rules want one.")
 @grant_options
 @data_dir_option
 @json_option
@@ -140,6 +154,30 @@ def approve(
 def deny(approval_id: str, reason: str, data_dir_path: Path | None, json_wanted: bool) -> None:
     """Refuse this act; the agent is told why."""
     _answer(approval_id, "REJECT", reason, data_dir_path, json_wanted)
+
+
+@approvals.command(epilog='Example: checkrein approvals escalate 3f2a --reason "not mine to say"')
+@click.argument("approval_id", metavar="ID")
+@click.option("--reason", "--comment", "reason", help="Shown to whoever is asked next.")
+@data_dir_option
+@json_option
+def escalate(
+    approval_id: str, reason: str | None, data_dir_path: Path | None, json_wanted: bool
+) -> None:
+    """Put a question to the next groups as well; its time stays what it was.
+
+    The rule says which they are: `approval: {escalate: {groups: [...]}}`.
+    """
+    from gateway.cli.approval_answer import resolve
+    from gateway.cli.approval_card import sentence, still_needed
+
+    api, out = open_session(data_dir_path, json_wanted)
+    approval = resolve(api, find_id(api, approval_id), "ESCALATE", reason)
+    if out.as_json:
+        out.emit(approval)
+        return
+    out.say(f"Escalated: {sentence(approval)}", "yellow")
+    out.say(f"{still_needed(approval)}.", "dim")
 
 
 @approvals.command(epilog="Example: checkrein approvals watch")

@@ -43,6 +43,11 @@ def time_since(text: object, now: datetime | None = None) -> str:
     return f"{_in_words(seconds)} ago" if seconds > 0 else "now"
 
 
+def duration(seconds: int) -> str:
+    """A length of time: `13 min`."""
+    return _in_words(seconds)
+
+
 def _in_words(seconds: int) -> str:
     if seconds < 120:
         return f"{seconds} s"

@@ -1,0 +1,63 @@
+"""Shows what a reviewer wants to know beside the question: who asks, and what was before."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from gateway.cli.moments import clock_time
+from gateway.cli.output import Column, Output, cut, plain
+
+_ENDS = (
+    ("CONSUMED", "approved and used"), ("APPROVED", "approved"), ("LAPSED", "approved, not used"),
+    ("DENIED", "denied"), ("EXPIRED", "not answered"), ("CANCELLED", "cancelled"),
+)  # fmt: skip
+
+
+def show_context(out: Output, context: Mapping[str, Any]) -> None:
+    """Write it below the card."""
+    run = context["run"]
+    lines = [("labels", _labels(context["agent"]))]
+    if run is not None:
+        lines.append(("goal", run["goal"] or "not said"))
+        lines.append(("run", f"{run['stepCount']} steps, {run['blockedCount']} of them blocked"))
+    history = context["history"]
+    lines.append(("before", _ended(history["agent"], "this agent", history["days"])))
+    lines.append(("", _ended(history["everyone"], "everybody", history["days"])))
+    for name, value in lines:
+        out.say(f"  {name:<10} {cut(plain(value))}")
+    recent = context["recent"]
+    if not recent:
+        return
+    out.say("  what it did last", "dim")
+    out.table(
+        (
+            Column("AT", is_fixed=True),
+            Column("EFFECT", is_fixed=True),
+            Column("ACTION"),
+            Column("TARGET"),
+            Column("OUTCOME", is_fixed=True),
+        ),
+        (
+            (
+                clock_time(each["at"]),
+                each["effect"] or "",
+                each["action"] or each["operation"] or "",
+                (each["target"] or {}).get("id", ""),
+                each["outcome"] or "",
+            )
+            for each in recent
+        ),
+    )
+
+
+def _labels(agent: Mapping[str, Any]) -> str:
+    if not agent["isKnown"]:
+        return f"there is no agent of the name {agent['name']} any more"
+    return ", ".join(f"{name}={value}" for name, value in agent["labels"].items()) or "none"
+
+
+def _ended(counts: Mapping[str, int], whose: str, days: int) -> str:
+    """`this agent, 30 days: 4 approved and used, 1 denied`."""
+    ended = [f"{counts[state]} {words}" for state, words in _ENDS if counts.get(state)]
+    return f"{whose}, {days} days: {', '.join(ended) or 'never asked'}"
