@@ -14,6 +14,7 @@ from controlplane.api.channel_bodies import add_first_channel
 from controlplane.api.subjects import SubjectReader
 from controlplane.notify.bus import Bus
 from controlplane.services.agents import AgentService
+from controlplane.services.answered import AnsweredService
 from controlplane.services.approval_context import ApprovalContextService
 from controlplane.services.approvals import ApprovalService, ApprovalSettings
 from controlplane.services.bootstrap import Bootstrapped, bootstrap
@@ -175,6 +176,7 @@ async def assemble(world: World) -> Assembled:
         keys=keys,
         sessions=sessions,
         following=FollowService(EventStore(database), bus),
+        answered=AnsweredService(EventStore(database), room),
         overview=overview,
         approvals=approvals,
         approval_context=ApprovalContextService(approval_store, ApprovalHistory(database)),

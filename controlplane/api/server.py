@@ -17,6 +17,7 @@ from aiohttp import web
 
 from controlplane.api import (
     agents,
+    answered,
     approval_status,
     approvals,
     bundles,

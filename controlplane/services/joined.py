@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from controlplane.services.agents import AgentService
+from controlplane.services.answered import AnsweredService
 from controlplane.services.approval_context import ApprovalContextService
 from controlplane.services.approvals import ApprovalService
 from controlplane.services.bundles import BundleService
@@ -36,6 +37,7 @@ class Services:
     keys: KeyService
     sessions: SessionService
     following: FollowService
+    answered: AnsweredService
     overview: OverviewService
     approvals: ApprovalService
     approval_context: ApprovalContextService

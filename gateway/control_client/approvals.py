@@ -16,6 +16,7 @@ from typing import Any, Final
 import orjson
 
 from gateway.control_client.action_words import summary_text
+from gateway.control_client.answers import AnswerFeed
 from gateway.control_client.client import ControlPlaneClient
 from gateway.control_client.retry import call_until, pauses
 from gateway.control_client.settings import ControlSettings
@@ -27,6 +28,11 @@ from gateway.model.moment import micros_of
 from gateway.ports import ApprovalAsk, Clock
 from gateway.record.line import action_json, actions_json, risk_json
 from gateway.record.redact import redact_params, redact_target, redact_text
+from gateway.tasks import wait_at_most
+
+LOOK_SECONDS_MAX: Final = 20.0
+"""How long a request that is told of its answer waits before it looks by itself: for the case that
+it is told nothing, seldom enough that thousands can."""
 
 SHORT_CHARS_MAX: Final = 200
 _SHOWN: Final = (
@@ -44,6 +50,11 @@ class ControlPlaneDesk:
         self._client = client
         self._settings = settings
         self._clock = clock
+        self._answers = AnswerFeed(client, settings)
+
+    async def close(self) -> None:
+        """Stop following what is answered."""
+        await self._answers.close()
 
     async def ask(self, ask: ApprovalAsk) -> Approval:
         """See `ApprovalDesk.ask`. A lost reply is asked for again: the second asking joins."""
@@ -70,19 +81,30 @@ class ControlPlaneDesk:
         """See `ApprovalDesk.wait`. An outage shorter than the wait is only a longer wait."""
         now = self._clock.monotonic
         deadline = now() + seconds_max
-        while True:
-            approval = await self._poll(approval_id, deadline)
-            if approval.state is not ApprovalState.PENDING or now() >= deadline:
-                return approval
+        with self._answers.watch(approval_id) as answered:
+            while True:
+                answered.clear()
+                is_told = self._answers.is_live
+                approval = await self._poll(approval_id, deadline, 0 if is_told else None)
+                left = deadline - now()
+                if approval.state is not ApprovalState.PENDING or left <= 0:
+                    return approval
+                if is_told:
+                    await wait_at_most(answered, min(left, LOOK_SECONDS_MAX))
 
-    async def _poll(self, approval_id: str, deadline: float) -> Approval:
-        """One long poll, made again while the control plane is gone and there is time."""
+    async def _poll(
+        self, approval_id: str, deadline: float, wait_seconds_max: float | None = None
+    ) -> Approval:
+        """One long poll (no longer than `wait_seconds_max`), made again while the control plane is
+        gone and there is time."""
         now, settings = self._clock.monotonic, self._settings
         for pause in pauses(settings.wait_retry_seconds_max):
             left = deadline - now()
             try:
                 async with asyncio.timeout(max(left, 0.0) + settings.control_seconds_max):
                     wait_seconds = min(left, settings.long_poll_seconds)
+                    if wait_seconds_max is not None:
+                        wait_seconds = min(wait_seconds, wait_seconds_max)
                     answer = await self._client.fetch_approval(approval_id, wait_seconds)
                 return _checked(answer, approval_id=approval_id)
             except TimeoutError as error:
