@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from controlplane.store.embedded import EmbeddedPostgres
+from controlplane.store.embedded import EmbeddedPostgres, Role
 from tests.support.control_plane import Client
+from tests.support.database import connect_as
 from tests.support.grants import approve, give, person, revoke, show, terms
 from tests.support.tenants import make_key, make_tenant
 
@@ -133,6 +134,24 @@ async def test_revoked_at_the_same_moment_none_gets_by(client: Client):
         assert set(states) <= {"CONSUMED", "CANCELLED", "PENDING"}, states
         shown = (await show(client, grant))[0]
         assert shown["usesCount"] == states.count("CONSUMED")
+
+
+async def test_a_key_that_is_over_answers_nothing_more(
+    client: Client, postgres_server: EmbeddedPostgres, database_name: str
+):
+    """Whoever gave it could not approve by now; so their grant can't either."""
+    ann = await person(client, "ann-over", expiresInSeconds=3600)
+    approval = await client.ask(agent="over")
+    assert (await approve(client, approval, ann)).status == 200
+    assert (await client.ask(agent="over"))["status"] == "APPROVED"
+    connection = await connect_as(postgres_server, Role.OWNER, database_name)
+    try:
+        await connection.execute(
+            "update api_keys set expires_at = now() - interval '1 second' where name = 'ann-over'"
+        )
+    finally:
+        await connection.close()
+    assert (await client.ask(agent="over"))["status"] == "PENDING"
 
 
 async def test_what_is_given_for_a_run_ends_with_it(client: Client):
