@@ -27,12 +27,13 @@ from controlplane.services.bootstrap import Bootstrapped
 from controlplane.services.joined import Services
 from controlplane.services.waiting import WaitingRoom
 from controlplane.settings import ControlSettings
-from controlplane.store.database import Database
+from controlplane.store.database import Database, PoolSettings
 from controlplane.store.embedded import EmbeddedPostgres, Role
 from controlplane.store.endpoint import Endpoint
 from controlplane.store.postgres_channel import PostgresChannel
 from controlplane.store.roles import DATABASE, open_embedded, open_external
 from controlplane.telemetry import LOG_FIELDS, Metrics
+from controlplane.tls import Certificate
 from gateway.log_lines import configure_logging
 from gateway.tasks import end_tasks
 
@@ -51,6 +52,8 @@ class ControlPlane:
         self.database: Database | None = None
         self.bootstrapped: Bootstrapped | None = None
         self.api_url = ""
+        tls = settings.tls
+        self._certificate = None if tls is None else Certificate(tls.cert_file, tls.key_file)
 
     async def start(self) -> None:
         """Start everything, in the order in which things need each other.
@@ -59,7 +62,9 @@ class ControlPlane:
             StartError: with what to do about it. Nothing is left running.
         """
         try:
-            # First, because it fails most often and costs nothing.
+            # First, because they fail most often and cost nothing.
+            if self._certificate is not None:
+                self._certificate.load()
             listener = _listen(self._settings, self._limits)
             self._running.callback(listener.close)
             endpoint = await self._open_database()
@@ -74,6 +79,17 @@ class ControlPlane:
         except BaseException:
             await self.stop()
             raise
+
+    def reload_certificate(self) -> None:
+        """Read a renewed certificate; one that can't be used is left, and said."""
+        if self._certificate is None:
+            return
+        try:
+            self._certificate.load()
+        except StartError as error:
+            log.error("the renewed certificate is not used: %s", error.message)
+        else:
+            log.info("the certificate was read again")
 
     async def stop(self) -> None:
         """End what was started, newest first."""
@@ -171,10 +187,14 @@ class ControlPlane:
         )
         await runner.setup()
         self._running.push_async_callback(runner.cleanup)
-        await web.SockSite(runner, listener, backlog=self._limits.backlog).start()
+        context = None if self._certificate is None else self._certificate.context
+        await web.SockSite(
+            runner, listener, ssl_context=context, backlog=self._limits.backlog
+        ).start()
         host, port = listener.getsockname()[:2]
         shown = f"[{host}]" if ":" in host else host
-        self.api_url = f"http://{shown}:{port}"
+        scheme = "http" if context is None else "https"
+        self.api_url = f"{scheme}://{shown}:{port}"
 
 
 def run_control_plane(settings: ControlSettings, ready_fd: int | None) -> None:
@@ -192,8 +212,12 @@ async def _run(settings: ControlSettings, ready_fd: int | None) -> None:
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ended.set)
-    limits = Limits(approvals=ApprovalSettings(approved_seconds_max=settings.approved_seconds_max))
+    limits = Limits(
+        pool=PoolSettings(connection_count_max=settings.database_connections_max),
+        approvals=ApprovalSettings(approved_seconds_max=settings.approved_seconds_max),
+    )
     control_plane = ControlPlane(settings, limits)
+    loop.add_signal_handler(signal.SIGHUP, control_plane.reload_certificate)
     starting = asyncio.create_task(control_plane.start(), name="start")
     ending = asyncio.create_task(ended.wait(), name="ended")
     await asyncio.wait({starting, ending}, return_when=asyncio.FIRST_COMPLETED)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
+from urllib.parse import urlsplit
 
 from controlplane.auth import is_usable_key
 from gateway.log_lines import LOG_LEVELS
@@ -56,11 +57,30 @@ class ReachingSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class OidcSettings:
+    """An OpenID provider that people sign in to the dashboard with."""
+
+    issuer: str
+    client_id: str
+    client_secret: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class TlsSettings:
+    """With what the API is served over TLS: PEM files, the key without a password."""
+
+    cert_file: Path
+    key_file: Path
+
+
+@dataclass(frozen=True, slots=True)
 class ControlSettings:
     """`approved_seconds_max`: how long an approval stays usable; 15 minutes let an agent that went
     away come back, and are short enough that the world is still the one that was approved.
     `idempotency_seconds`: how long a repeated request gets the first answer; clients repeat within
-    seconds, and five minutes let one come back after a restart."""
+    seconds, and five minutes let one come back after a restart. `dashboard_environment` names this
+    installation in the dashboard, such as `production`. `database_connections_max` is of the pool:
+    replicas share what the server allows."""
 
     data_dir: Path | None
     database_url: str | None = field(default=None, repr=False)
@@ -73,6 +93,10 @@ class ControlSettings:
     bundles: BundleFilesSettings = BundleFilesSettings()
     reaching: ReachingSettings = ReachingSettings()
     idempotency_seconds: float = 300.0
+    dashboard_environment: str = ""
+    oidc: OidcSettings | None = None
+    tls: TlsSettings | None = None
+    database_connections_max: int = 12
 
 
 def load_settings(environment: Mapping[str, str]) -> ControlSettings:
@@ -111,6 +135,10 @@ def load_settings(environment: Mapping[str, str]) -> ControlSettings:
             reader.read("SLACK_API_URL", _base_url, SLACK_API_URL),
             reader.read("BOOTSTRAP_CHANNEL", str, None),
         ),
+        dashboard_environment=reader.read("DASHBOARD_ENVIRONMENT", _short, ""),
+        oidc=_oidc(reader),
+        tls=_tls(reader),
+        database_connections_max=reader.read("DATABASE_CONNECTIONS_MAX", _connections, 12),
     )
     if data_dir is None and database_url is None:
         reader.note("DATA_DIR", "neither it nor CHECKREIN_DATABASE_URL is set", "set one of them")
@@ -145,6 +173,56 @@ class _Reader:
     def note(self, name: str, message: str, help_text: str) -> None:
         # The value is not repeated: it may be a secret.
         self.problems.append(Problem(PREFIX + name, 0, 0, message, help_text))
+
+
+def _oidc(reader: _Reader) -> OidcSettings | None:
+    """The OpenID provider: three variables, all of them or none."""
+    issuer = reader.read("OIDC_ISSUER", _issuer, None)
+    client_id = reader.read("OIDC_CLIENT_ID", str, None)
+    client_secret = reader.read("OIDC_CLIENT_SECRET", str, None)
+    if issuer is None or client_id is None or client_secret is None:
+        if (issuer, client_id, client_secret) != (None, None, None):
+            reader.note(
+                "OIDC_ISSUER",
+                "it needs CHECKREIN_OIDC_CLIENT_ID and CHECKREIN_OIDC_CLIENT_SECRET, and they it",
+                "set all three, or none",
+            )
+        return None
+    return OidcSettings(issuer, client_id, client_secret)
+
+
+def _issuer(text: str) -> str | None:
+    """Kept as it is written: tokens name it to the letter."""
+    host = urlsplit(text).hostname
+    is_private = text.startswith("http://") and host in {"localhost", "127.0.0.1", "::1"}
+    if not host or not (text.startswith("https://") or is_private):
+        raise ValueError("does not begin with https://")
+    return text
+
+
+def _short(text: str) -> str:
+    if len(text) > 40 or not text.isprintable():
+        raise ValueError("is longer than 40 characters, or not printable")
+    return text
+
+
+def _tls(reader: _Reader) -> TlsSettings | None:
+    cert_file = reader.read("TLS_CERT_FILE", Path, None)
+    key_file = reader.read("TLS_KEY_FILE", Path, None)
+    if cert_file is None and key_file is None:
+        return None
+    if cert_file is None or key_file is None:
+        name = "TLS_KEY_FILE" if key_file is None else "TLS_CERT_FILE"
+        reader.note(name, "it is not set, and the other file of the pair is", "set both, or none")
+        return None
+    return TlsSettings(cert_file, key_file)
+
+
+def _connections(text: str) -> int:
+    """Four are the least with which no caller waits for a long one."""
+    if not text.isdecimal() or not 4 <= int(text) <= 500:
+        raise ValueError("is not a number of connections from 4 to 500")
+    return int(text)
 
 
 def _port(text: str) -> int:

@@ -10,11 +10,14 @@ from controlplane.dashboard import files, signing_in
 from controlplane.dashboard.cookies import CookieJar
 from controlplane.dashboard.gate import Gate, Handler
 from controlplane.dashboard.live import Streams
+from controlplane.dashboard.oidc import OidcClient
 from controlplane.dashboard.pages import account, approvals, counts, overview, search, stop
 from controlplane.dashboard.rendering import Renderer
-from controlplane.dashboard.throttle import Throttle
+from controlplane.dashboard.signing_in_elsewhere import SignInElsewhere
+from controlplane.dashboard.throttle import Throttle, ThrottleSettings
 from controlplane.dashboard.visit import ROOT, Page, redirect
 from controlplane.services.joined import Services
+from controlplane.settings import OidcSettings
 
 PAGES: tuple[Page, ...] = (
     overview.PAGE,
@@ -27,12 +30,24 @@ PAGES: tuple[Page, ...] = (
 """In the order of the rail."""
 
 
+BEGINNINGS = ThrottleSettings(per_address_max=60)
+"""Sign-ins elsewhere that are begun: cheap here, and an office may come from one address."""
+
+
 @dataclass(frozen=True, slots=True)
 class DashboardSettings:
-    """`environment` names this installation in the top bar. `is_secure`: browsers come by https."""
+    """`environment` names this installation in the top bar. `public_url` is where browsers reach
+    us; None: where they say. `has_tls`: we speak https ourselves."""
 
     environment: str = ""
-    is_secure: bool = False
+    public_url: str | None = None
+    has_tls: bool = False
+    oidc: OidcSettings | None = None
+
+    @property
+    def is_secure(self) -> bool:
+        """Whether browsers come by https, perhaps through a proxy that ends it."""
+        return self.has_tls or (self.public_url or "").startswith("https://")
 
 
 def add_dashboard(
@@ -54,7 +69,13 @@ def add_dashboard(
             dashboard.router.add_route(one.method, one.path, gate.guarded(one))
     live = streams.route()
     dashboard.router.add_route(live.method, live.path, gate.guarded(live))
-    for method, path, handler in (*signing_in.routes(gate, Throttle()), *files.routes()):
+    throttle, open_routes = Throttle(), files.routes()
+    open_routes += signing_in.routes(gate, throttle, settings.oidc is not None)
+    if settings.oidc is not None:
+        client = OidcClient(settings.oidc)
+        elsewhere = SignInElsewhere(gate, Throttle(BEGINNINGS), client, settings.public_url)
+        open_routes += elsewhere.routes()
+    for method, path, handler in open_routes:
         dashboard.router.add_route(method, path, handler)
     application.add_subapp(ROOT, dashboard)
     application.router.add_get("/", _to_dashboard)

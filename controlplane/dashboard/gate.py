@@ -67,7 +67,7 @@ TITLES: Final = {
     404: "There is nothing here",
     409: "That is no longer possible",
     500: "Something broke on our side",
-    503: "The database can't answer now",
+    503: "That can't be done now",
 }
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]

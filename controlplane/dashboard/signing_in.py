@@ -33,9 +33,10 @@ _STALE: Final = "The page was open for too long. Please try again."
 
 
 class SignIn:
-    def __init__(self, gate: Gate, throttle: Throttle) -> None:
+    def __init__(self, gate: Gate, throttle: Throttle, has_elsewhere: bool) -> None:
         self._gate = gate
         self._throttle = throttle
+        self._has_elsewhere = has_elsewhere
 
     async def show(self, request: web.Request) -> web.StreamResponse:
         """`GET /dashboard/sign-in`."""
@@ -87,7 +88,7 @@ class SignIn:
             token=csrf.door_token(door),
             wanted=wanted,
             problem=problem,
-            elsewhere=False,
+            elsewhere=self._has_elsewhere,
         )
         self._gate.cookies.put(response, Cookie.DOOR, door, DOOR_SECONDS)
         return response
@@ -97,6 +98,7 @@ def _is_equal(given: str, expected: str) -> bool:
     return hmac.compare_digest(given.encode("utf-8", "replace"), expected.encode())
 
 
-def routes(gate: Gate, throttle: Throttle) -> list[tuple[str, str, Handler]]:
-    page = SignIn(gate, throttle)
+def routes(gate: Gate, throttle: Throttle, has_elsewhere: bool) -> list[tuple[str, str, Handler]]:
+    """`has_elsewhere`: whether to offer the way to an OpenID provider too."""
+    page = SignIn(gate, throttle, has_elsewhere)
     return [("GET", "/sign-in", page.show), ("POST", "/sign-in", page.sign_in)]

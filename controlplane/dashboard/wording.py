@@ -109,7 +109,6 @@ def shown(value: object) -> str:
 
 def tally(counts: Mapping[str, int]) -> str:
     """`14 approved, 1 denied`, the most frequent first; empty where nothing was answered yet."""
-    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-    return ", ".join(
-        f"{count(number)} {name.lower()}" for name, number in ordered if number and name != "PENDING"
-    )
+    answered = [(name, number) for name, number in counts.items() if number and name != "PENDING"]
+    answered.sort(key=lambda item: (-item[1], item[0]))
+    return ", ".join(f"{count(number)} {name.lower()}" for name, number in answered)

@@ -99,6 +99,18 @@ class SessionService:
             await self._store.end_surplus(caller.key_id, self._settings.count_max_per_key)
         return token
 
+    async def person_named(self, name: str) -> Caller | None:
+        """The person whose valid key has this name; None when nobody's, or those of several
+        tenants have: who it is could then only be guessed."""
+        with acting_for_everybody():
+            found = await self._store.people_named(name)
+        if not found or len({tenant_id for tenant_id, _ in found}) > 1:
+            return None
+        tenant_id, key_id = found[0]
+        with acting_for(tenant_id):
+            caller = await self._keys.caller_of(tenant_id, key_id)
+        return None if caller is None or caller.is_machine else caller
+
     async def find(self, token: str) -> Session:
         """The session of a cookie, and a note that its person was here.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -56,6 +57,11 @@ class SessionStore:
             row["created_at"],
             row["last_seen_at"],
         )
+
+    async def people_named(self, name: str) -> Sequence[tuple[uuid.UUID, uuid.UUID]]:
+        """Tenant and key of people's valid keys of a name, the newest first."""
+        rows = await self._database.rows(_SQL["people_named"], name)
+        return [(row["tenant_id"], row["key_id"]) for row in rows]
 
     async def touch(self, session_id: uuid.UUID) -> None:
         """Note that its person was here just now."""

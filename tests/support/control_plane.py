@@ -16,7 +16,12 @@ import aiohttp
 from controlplane.app import ControlPlane
 from controlplane.assembly import Limits
 from controlplane.services.approvals import ApprovalSettings
-from controlplane.settings import BundleFilesSettings, ControlSettings, ReachingSettings
+from controlplane.settings import (
+    BundleFilesSettings,
+    ControlSettings,
+    OidcSettings,
+    ReachingSettings,
+)
 from controlplane.store.embedded import EmbeddedPostgres, Role
 from controlplane.store.endpoint import Endpoint
 from controlplane.store.roles import open_embedded
@@ -49,9 +54,15 @@ class _OnServer(ControlPlane):
         bundles: BundleFilesSettings,
         redis_url: str | None,
         reaching: ReachingSettings,
+        oidc: OidcSettings | None,
     ) -> None:
         settings = ControlSettings(
-            data_dir, api_port=0, bundles=bundles, redis_url=redis_url, reaching=reaching
+            data_dir,
+            api_port=0,
+            bundles=bundles,
+            redis_url=redis_url,
+            reaching=reaching,
+            oidc=oidc,
         )
         super().__init__(settings, limits)
         self._at = (server, name)
@@ -146,9 +157,10 @@ async def running_plane(
     bundles: BundleFilesSettings = FROM_THE_API,
     redis_url: str | None = None,
     reaching: ReachingSettings = NOBODY_REACHED,
+    oidc: OidcSettings | None = None,
 ) -> AsyncIterator[Client]:
     """A control plane on database `name`, with a client that has its keys."""
-    plane = _OnServer(server, name, data_dir, limits, bundles, redis_url, reaching)
+    plane = _OnServer(server, name, data_dir, limits, bundles, redis_url, reaching, oidc)
     await plane.start()
     keys = {role: (data_dir / f"{role}.key").read_text().strip() for role in _ROLES}
     try:

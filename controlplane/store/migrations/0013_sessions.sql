@@ -17,6 +17,9 @@ create index sessions_by_age on sessions (created_at);
 create index sessions_of_keys on sessions (key_id);
 select wall_tenant('sessions');
 
+-- A sign-in elsewhere names a person, whose key has that name.
+create index api_keys_by_name on api_keys (lower(name));
+
 -- Counts per minute and per hour, written in the transaction that reads records into runs (0008): a
 -- page must not read a million lines. What they count stands in the records.
 create table traffic_counts (

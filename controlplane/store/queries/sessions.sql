@@ -30,3 +30,9 @@ delete from sessions where session_id in (
     select session_id from sessions where created_at < clock_timestamp() - make_interval(secs => $1)
     order by created_at limit $2
 )
+
+-- name: people_named
+select tenant_id, key_id from api_keys
+where lower(name) = lower($1) and revoked_at is null and (expires_at is null or expires_at > now())
+  and agent_id is null and not permissions && array['Gateway', 'Agent']
+order by created_at desc limit 100
