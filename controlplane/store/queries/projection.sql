@@ -1,13 +1,11 @@
 -- What the projection reads and writes, all of a batch in one transaction.
 
 -- name: behind
--- Tenants with records that are not read yet.
+-- Tenants with records that are not read yet: one look at the end of each one's index.
 select t.tenant_id from tenants t
 left join projection_cursors c using (tenant_id)
-where exists (
-    select from records r
-    where r.tenant_id = t.tenant_id and r.record_id > coalesce(c.record_id, 0)
-)
+where (select max(r.record_id) from records r where r.tenant_id = t.tenant_id)
+    > coalesce(c.record_id, 0)
 order by t.tenant_id limit $1
 
 -- name: ensure_cursor
