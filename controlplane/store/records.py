@@ -79,7 +79,7 @@ class RecordStore:
     async def append(
         self, connection: Any, tenant_id: uuid.UUID, gateway_id: str, new: Sequence[NewRecord]
     ) -> None:
-        """Store records that follow the head, and move it."""
+        """Store records that follow the head; that moves it."""
         await connection.execute(
             _SQL["append"],
             tenant_id,
@@ -93,8 +93,6 @@ class RecordStore:
             [one.effect for one in new],
             [one.decision_id for one in new],
         )
-        last = new[-1]
-        await connection.execute(_SQL["move_head"], tenant_id, gateway_id, last.seq, last.hash)
 
     async def after(
         self, tenant_id: uuid.UUID, cursor: int, wanted: RecordFilter, count_max: int

@@ -8,18 +8,13 @@ select seq, hash from records
 where tenant_id = $1 and gateway_id = $2 and seq between $3 and $4
 
 -- name: append
+-- INVARIANT(chain-once): the statement moves the head too, by a trigger, or fails.
 insert into records (tenant_id, gateway_id, seq, hash, line, kind, at, agent, effect, decision_id)
 select $1, $2, r.seq, r.hash, r.line, r.kind, r.at, r.agent, r.effect, r.decision_id
 from unnest($3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[],
             $10::text[])
     as r (seq, hash, line, kind, at, agent, effect, decision_id)
 order by r.seq
-
--- name: move_head
-insert into gateway_heads (tenant_id, gateway_id, seq, hash)
-values ($1, $2, $3, $4)
-on conflict (tenant_id, gateway_id)
-do update set seq = excluded.seq, hash = excluded.hash, updated_at = now()
 
 -- name: after
 select record_id, gateway_id, seq, hash, line, received_at

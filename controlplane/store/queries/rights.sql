@@ -20,6 +20,8 @@ grant update (status, expires_at, resolved_at, resolved_by, resolved_by_key, com
 -- INVARIANT(append-only): no update, delete or truncate, here and by trigger.
 grant select, insert on approval_answers to {role};
 grant select, insert on records to {role};
+grant usage on sequence record_ids to {role};
+grant execute on function make_month_partitions(text, integer) to {role};
 grant select, insert on bundles to {role};
 grant select, insert, update (revision, updated_at) on policies to {role};
 grant select, insert, update (status, activated_by, activated_at, archived_by, archived_at)

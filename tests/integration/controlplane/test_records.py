@@ -294,6 +294,86 @@ async def test_even_the_owner_is_stopped_by_the_triggers(
         await connection.close()
 
 
+UNJOINED = {
+    "a number again": [2],
+    "a gap": [4],
+    "a gap inside": [3, 5],
+    "the same number twice": [3, 3],
+    "another gateway that does not begin": [7],
+}
+
+
+@pytest.mark.parametrize("how", UNJOINED)
+async def test_no_statement_appends_what_does_not_follow(
+    client: Client, postgres_server: EmbeddedPostgres, database_name: str, how: str
+):
+    """INVARIANT(chain-once): the database itself holds numbers together, over all its months."""
+    gateway = fresh_gateway()
+    await ship(client, gateway, chain(gateway, [{}, {}]))
+    named = fresh_gateway() if how.startswith("another") else gateway
+    connection = await connect_as(postgres_server, Role.APPLICATION, database_name)
+    try:
+        with pytest.raises(asyncpg.IntegrityConstraintViolationError, match="follow|duplicate"):
+            await connection.execute(
+                "insert into records (tenant_id, gateway_id, seq, hash, line, kind, at) "
+                "select $1, $2, n, 'h', '{}', 'gateway', '' from unnest($3::bigint[]) n",
+                client.tenant_id,
+                named,
+                UNJOINED[how],
+            )
+    finally:
+        await connection.close()
+
+
+async def test_a_head_never_goes_back(
+    client: Client, postgres_server: EmbeddedPostgres, database_name: str
+):
+    """Else what is stored could be told a second time."""
+    gateway = fresh_gateway()
+    await ship(client, gateway, chain(gateway, [{}, {}]))
+    connection = await connect_as(postgres_server, Role.APPLICATION, database_name)
+    try:
+        with pytest.raises(asyncpg.CheckViolationError, match="forward"):
+            await connection.execute(
+                "update gateway_heads set seq = 1 where gateway_id = $1", gateway
+            )
+    finally:
+        await connection.close()
+
+
+async def test_records_of_a_coming_month_have_a_place_that_nobody_empties(
+    client: Client, postgres_server: EmbeddedPostgres, database_name: str
+):
+    """Partitions are made ahead, walled and guarded like the table; a month without one is kept in
+    the rest."""
+    connection = await connect_as(postgres_server, Role.OWNER, database_name)
+    try:
+        parts = [
+            row["relname"]
+            for row in await connection.fetch(
+                "select c.relname from pg_inherits i join pg_class c on c.oid = i.inhrelid "
+                "where i.inhparent = 'records'::regclass"
+            )
+        ]
+        assert len(parts) >= 5
+        assert {"records_before", "records_rest"} < set(parts)
+        for part in parts:
+            for deed in (f"truncate {part}", f"update {part} set line = ''"):
+                if deed.startswith("update") and not await connection.fetchval(
+                    f"select count(*) from {part}"
+                ):
+                    continue
+                with pytest.raises(asyncpg.PostgresError, match="append-only"):
+                    await connection.execute(deed)
+        far = "select make_month_partitions('records', 5)"
+        assert await connection.fetchval(far) > 0
+        assert await connection.fetchval(far) == 0
+        with pytest.raises(asyncpg.InvalidParameterValueError):
+            await connection.fetchval("select make_month_partitions('api_keys', 1)")
+    finally:
+        await connection.close()
+
+
 async def test_every_table_has_its_rights_written_down(
     client: Client, postgres_server: EmbeddedPostgres, database_name: str
 ):

@@ -9,7 +9,7 @@ import pytest
 
 from controlplane.store.embedded import EmbeddedPostgres, Role
 from controlplane.store.events import EventCursor, EventStore
-from controlplane.store.keys import KeyStore
+from controlplane.store.keys import KeyFilter, KeyStore
 from controlplane.store.tenancy import acting_for
 from tests.support.control_plane import Client
 from tests.support.database import connect_as
@@ -37,9 +37,9 @@ async def test_who_says_nothing_sees_nothing(client: Client):
     """A statement that forgot to say for whom it acts gets no row of anybody."""
     database = client.plane.database
     assert database is not None
-    assert await KeyStore(database).list(client.tenant_id, 10) == []
+    assert await KeyStore(database).list(client.tenant_id, KeyFilter(), 10) == []
     with acting_for(client.tenant_id):
-        assert len(await KeyStore(database).list(client.tenant_id, 10)) >= 3
+        assert len(await KeyStore(database).list(client.tenant_id, KeyFilter(), 10)) >= 3
 
 
 async def test_a_wrong_tenant_in_a_query_finds_nothing(client: Client):
@@ -47,7 +47,7 @@ async def test_a_wrong_tenant_in_a_query_finds_nothing(client: Client):
     database = client.plane.database
     assert database is not None
     with acting_for(uuid.uuid4()):
-        assert await KeyStore(database).list(client.tenant_id, 10) == []
+        assert await KeyStore(database).list(client.tenant_id, KeyFilter(), 10) == []
 
 
 async def test_nothing_is_written_for_another_tenant(client: Client):
