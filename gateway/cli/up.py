@@ -176,6 +176,7 @@ def _show_ready(out: Output, running: dict[str, str], mode: str) -> None:
     out.say("")
     for name, value in (
         ("proxy", address),
+        ("dashboard", running["api_url"] + "/"),
         ("API", running["api_url"]),
         ("metrics", running["metrics_url"]),
         ("admin key", running["admin_key_file"]),
