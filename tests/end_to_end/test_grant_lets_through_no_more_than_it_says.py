@@ -80,3 +80,30 @@ def test_a_revoked_grant_lets_nothing_through(stack: Stack, tmp_path: Path, tag:
 
     assert not run_agent(STRIPE, "risky", tag, stack.brief.environment_of_agent).ok
     assert len(stack.oracle.about(tag)) == 2
+
+
+def test_the_kill_switch_wins_over_a_grant(stack: Stack, tmp_path: Path, tag: str) -> None:
+    """What is stopped sends nothing, whatever was granted; afterwards the grant goes on."""
+    ann = person(stack, tmp_path, f"may-{tag}")
+    known = stack.api.approval_ids()
+    environment = stack.gateway.environment_of_agent
+    first = start_agent(STRIPE, "risky", tag, environment)
+    asked = stack.api.wait_pending(known)
+    done(ann, "approvals", "approve", asked["approvalId"], "--for", "10m")
+    assert first.finish().ok
+
+    body = {"scope": "provider", "name": "stripe", "reason": "incident 4711"}
+    stop = stack.api.call("POST", "/v1/stops", body)["stop"]["stopId"]
+    gateway = {"kind": "gateway", "gateway": stack.gateway.gateway_id}
+    try:
+        stack.api.wait_record({**gateway, "event": "stop_in_force"}, stop)
+        told = run_agent(STRIPE, "risky", tag, environment)
+        assert not told.ok
+        assert "incident 4711" in told.message
+        assert len(stack.oracle.about(tag)) == 1
+    finally:
+        stack.api.call("POST", f"/v1/stops/{stop}/lift", {"reason": "over"})
+        stack.api.wait_record({**gateway, "event": "stop_lifted"}, stop)
+
+    assert run_agent(STRIPE, "risky", tag, environment).ok
+    assert len(stack.oracle.about(tag)) == 2
