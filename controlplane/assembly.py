@@ -26,25 +26,24 @@ from controlplane.services.gateways import GatewayService
 from controlplane.services.grants import GrantService
 from controlplane.services.health import HealthService
 from controlplane.services.idempotency import IdempotencyService
-from controlplane.services.incidents import IncidentService
 from controlplane.services.joined import Services
 from controlplane.services.keys import KeyService
 from controlplane.services.learner import LearnerService
 from controlplane.services.limits import LimitService, LimitSettings
 from controlplane.services.notifications import NotificationSettings
-from controlplane.services.overview import OverviewService
 from controlplane.services.policies import PolicyService
 from controlplane.services.policy_drafts import DraftReader
 from controlplane.services.policy_mirror import PolicyMirror
 from controlplane.services.policy_preview import PolicyPreview
-from controlplane.services.projection import ProjectionService, ProjectionSettings
+from controlplane.services.projection import ProjectionSettings
 from controlplane.services.reaching import Answerers, join_reaching
 from controlplane.services.records import RecordService
-from controlplane.services.runs import RunService, RunSettings
+from controlplane.services.runs import RunSettings
 from controlplane.services.sessions import SessionService
 from controlplane.services.signing import load_signing_key
 from controlplane.services.stops import StopService
 from controlplane.services.waiting import WaitingRoom, WaitingSettings
+from controlplane.services.watching import join_watching
 from controlplane.settings import ControlSettings
 from controlplane.store.agents import AgentStore
 from controlplane.store.approval_history import ApprovalHistory
@@ -57,15 +56,11 @@ from controlplane.store.events import EventStore
 from controlplane.store.gateways import GatewayStore
 from controlplane.store.grants import GrantStore
 from controlplane.store.idempotency import IdempotencyStore
-from controlplane.store.incidents import IncidentStore
 from controlplane.store.keys import KeyStore
 from controlplane.store.learner import LearnerStore
 from controlplane.store.limits import LimitLedger
-from controlplane.store.overview import OverviewStore
 from controlplane.store.policies import PolicyStore
-from controlplane.store.projection import ProjectionStore
 from controlplane.store.records import RecordStore
-from controlplane.store.runs import RunStore
 from controlplane.store.sessions import SessionStore
 from controlplane.store.stops import StopStore
 from controlplane.store.tenancy import acting_for, acting_for_everybody
@@ -148,19 +143,9 @@ async def assemble(world: World) -> Assembled:
     idempotency = IdempotencyService(
         IdempotencyStore(database), metrics, settings.idempotency_seconds
     )
-    stop_store, run_store, incident_store = (
-        StopStore(database),
-        RunStore(database),
-        IncidentStore(database),
-    )
-    runs = RunService(run_store, stop_store, bus, metrics, limits.runs)
-    incidents = IncidentService(incident_store, run_store, bus)
-    overview_store = OverviewStore(database)
-    overview = OverviewService(overview_store, metrics)
-    projection = ProjectionService(
-        ProjectionStore(database), incident_store, overview_store, bus, metrics, limits.projection
-    )
-    stops = StopService(stop_store, bus, room, metrics)
+    watching = join_watching(database, bus, metrics, limits.runs, limits.projection)
+    runs, incidents = watching.runs, watching.incidents
+    stops = StopService(StopStore(database), bus, room, metrics)
     reaching = join_reaching(
         database,
         settings,
@@ -177,7 +162,7 @@ async def assemble(world: World) -> Assembled:
         sessions=sessions,
         following=FollowService(EventStore(database), bus),
         answered=AnsweredService(EventStore(database), room),
-        overview=overview,
+        overview=watching.overview,
         approvals=approvals,
         approval_context=ApprovalContextService(approval_store, ApprovalHistory(database)),
         records=RecordService(RecordStore(database), incidents, bus, room, metrics),
@@ -206,12 +191,10 @@ async def assemble(world: World) -> Assembled:
         {
             "approvals-sweep": approvals.sweep_forever,
             "sessions-sweep": sessions.sweep_forever,
-            "overview-sweep": overview.sweep_forever,
             "grants-sweep": grants.sweep_forever,
             "limits-sweep": counters.sweep_forever,
-            "runs-sweep": runs.sweep_forever,
-            "projection": projection.follow_forever,
             "idempotency-sweep": idempotency.sweep_forever,
+            **watching.forever,
             **reaching.forever,
         },
     )
