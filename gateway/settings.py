@@ -54,6 +54,14 @@ OTHERS_NAMES = frozenset(
         "SLACK_API_URL",
         "WEBHOOK_ALLOW",
         "SECRETS_KEY_FILE",
+        "IDEMPOTENCY_SECONDS",
+        "DATABASE_CONNECTIONS_MAX",
+        "TLS_CERT_FILE",
+        "TLS_KEY_FILE",
+        "DASHBOARD_ENVIRONMENT",
+        "OIDC_ISSUER",
+        "OIDC_CLIENT_ID",
+        "OIDC_CLIENT_SECRET",
     }
 )
 """Names of the control plane and the command, which often share one environment with the

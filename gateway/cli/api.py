@@ -80,7 +80,9 @@ class Api:
         self.url = url.rstrip("/")
         self._key = key
         self._patience_seconds = patience_seconds
-        self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), _NoRedirects())
+        self._opener = urllib.request.build_opener(
+            urllib.request.ProxyHandler({}), _NoRedirects(), *_verification(url)
+        )
 
     def get(
         self, path: str, query: Mapping[str, object] | None = None, wait_seconds: float = 0
@@ -139,6 +141,26 @@ class Api:
             cursor = page.get("nextCursor")
             if cursor is None:
                 return found
+
+
+def _verification(url: str) -> tuple[urllib.request.BaseHandler, ...]:
+    """Over TLS: with the root that CHECKREIN_API_CA_FILE names, else with the system's.
+
+    Raises:
+        CommandError: the file can't be used.
+    """
+    if not url.startswith("https:"):
+        return ()
+    import ssl
+
+    file = os.environ.get("CHECKREIN_API_CA_FILE")
+    try:
+        return (urllib.request.HTTPSHandler(context=ssl.create_default_context(cafile=file or None)),)
+    except (OSError, ValueError):
+        raise CommandError(
+            f"CHECKREIN_API_CA_FILE can't be used: `{file}`",
+            "name a PEM file with the root of the control plane's certificate",
+        ) from None
 
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):

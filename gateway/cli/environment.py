@@ -113,7 +113,13 @@ def service_environment(inherited: Mapping[str, str]) -> dict[str, str]:
     """The environment of our own servers: without proxies, which they must never go through, and
     without the client's variables that would be mistaken for their settings."""
     proxies = {name for proxy in _PROXY_NAMES for name in (proxy, proxy.lower())}
-    ours = {"CHECKREIN_API_URL", "CHECKREIN_API_KEY", "CHECKREIN_API_KEY_FILE"}
+    ours = {
+        f"CHECKREIN_{name}"
+        # Both speak over this machine's own loopback, where no certificate has a name.
+        for name in (
+            "API_URL", "API_KEY", "API_KEY_FILE", "API_CA_FILE", "TLS_CERT_FILE", "TLS_KEY_FILE",
+        )
+    }  # fmt: skip
     return {n: v for n, v in inherited.items() if n not in proxies | ours}
 
 

@@ -53,6 +53,8 @@ class ControlPlaneClient:
         self._settings = settings
         self._url = settings.api_url.rstrip("/")
         self._key = settings.load_key()
+        # Roots take milliseconds to read; who speaks plain HTTP needs none.
+        self._roots = settings.load_roots() if self._url.startswith("https:") else True
         self._polls = asyncio.Semaphore(settings.long_poll_count_max)
         self._session: aiohttp.ClientSession | None = None
         self._following: aiohttp.ClientSession | None = None
@@ -257,7 +259,9 @@ class ControlPlaneClient:
 
     def _open(self, connections_max: int) -> aiohttp.ClientSession:
         return aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=connections_max, keepalive_timeout=15.0),
+            connector=aiohttp.TCPConnector(
+                limit=connections_max, keepalive_timeout=15.0, ssl=self._roots
+            ),
             headers={"x-api-key": self._key, "content-type": "application/json"},
             trust_env=False,
             cookie_jar=aiohttp.DummyCookieJar(),

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import ssl
 from dataclasses import dataclass, field
 
 from gateway.key_text import load_key_text
+from gateway.model.errors import ConfigurationError, Problem
 
 
 @dataclass(frozen=True, slots=True)
 class ControlSettings:
-    """Address, key and deadlines. The key is never shown.
+    """Address, key and deadlines. The key is never shown. `api_ca_file` is trusted instead of the
+    system's roots, for a control plane with a certificate of one's own.
 
     `api_key_file` is read where `api_key` is empty. `control_seconds_max` bounds one ordinary
     call, `connect_seconds_max` its connect. `ask_seconds_max` and `consume_seconds_max` bound a
@@ -28,6 +31,7 @@ class ControlSettings:
     api_url: str = ""
     api_key: str = field(default="", repr=False)
     api_key_file: str = ""
+    api_ca_file: str = ""
     control_seconds_max: float = 10.0
     connect_seconds_max: float = 3.0
     ask_seconds_max: float = 6.0
@@ -45,6 +49,26 @@ class ControlSettings:
     retry_seconds_max: float = 15.0
     stop_poll_seconds: int = 5
     stop_retry_seconds_max: float = 0.5
+
+    def load_roots(self) -> ssl.SSLContext:
+        """What the control plane's certificate is verified with.
+
+        Raises:
+            ConfigurationError: the CA file can't be used.
+        """
+        try:
+            return ssl.create_default_context(cafile=self.api_ca_file or None)
+        except (OSError, ValueError) as error:
+            why = getattr(error, "strerror", None) or "it holds no certificate"
+            raise ConfigurationError(
+                "control.ca_unreadable",
+                [
+                    Problem(
+                        "CHECKREIN_API_CA_FILE", 0, 0, f"`{self.api_ca_file}` can't be used: {why}",
+                        "name a PEM file with the root of the control plane's certificate",
+                    )
+                ],
+            ) from error  # fmt: skip
 
     def load_key(self) -> str:
         """The key itself; empty when none is configured, and then every call is rejected.

@@ -14,6 +14,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +78,10 @@ class Process:
         except urllib.error.HTTPError as error:
             with error:
                 return error.code, json.load(error)
+
+    def metrics(self) -> str:
+        with urllib.request.urlopen(self.ready["api_url"] + "/metrics", timeout=20) as response:
+            return str(response.read().decode())
 
     def end(self, number: int = signal.SIGTERM) -> tuple[int, float]:
         """Exit status and how long it took."""
@@ -286,6 +291,29 @@ def test_two_that_start_together_share_one_database(
     assert two.call("POST", f"{path}/resolve", {"resolution": "REJECT"})[0] == 200
     assert one.call("GET", path)[1]["approval"]["status"] == "DENIED"
     assert (one.end()[0], two.end()[0]) == (0, 0)
+
+
+def test_who_is_being_served_at_the_end_gets_an_answer(
+    start, postgres_server: EmbeddedPostgres, tmp_path: Path
+):
+    """A long poll that waits when the signal comes is answered with what there is, not cut off."""
+    url = url_of(postgres_server, Role.SUPERUSER, make_empty_database(postgres_server))
+    process = start(CHECKREIN_DATABASE_URL=url)
+    process.wait_ready()
+    asked = process.call("POST", "/v1/approvals", ask_body(), "gateway")[1]["approval"]
+    path = f"/v1/approvals/{asked['approvalId']}"
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(process.call, "GET", f"{path}?waitSeconds=25")
+        waits = re.compile(r"^checkrein_controlplane_long_polls [1-9]", re.MULTILINE)
+        deadline = time.monotonic() + 10
+        while not waits.search(process.metrics()):
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        status, seconds = process.end()
+        answered, body = waiting.result(timeout=10)
+    assert (answered, body["approval"]["status"]) == (200, "PENDING")
+    assert status == 0
+    assert seconds < 5
 
 
 def make_empty_database(server: EmbeddedPostgres) -> str:
