@@ -246,6 +246,7 @@ create function use_grant(
 ) returns uuid language plpgsql as $$
 declare
     asked approvals%rowtype;
+    held_id uuid;
     held grants%rowtype;
     place integer;
     taken bigint;
@@ -258,8 +259,8 @@ begin
     if not found then
         return null;
     end if;
-    for held in
-        select g.* from grants g join approvals given on given.approval_id = g.approval_id
+    for held_id in
+        select g.grant_id from grants g join approvals given on given.approval_id = g.approval_id
         where g.tenant_id = of_tenant and g.agent = asked.agent and g.state = 'ACTIVE'
             and g.expires_at > clock_timestamp() and g.risk_max >= score
             and (given.tenant_id, given.agent, given.provider, given.operation, given.action,
@@ -274,16 +275,19 @@ begin
             -- The state that people saw, or none was looked at either time.
             and given.witness_hash is not distinct from asked.witness_hash
             and (not asked.witness_required or asked.witness_hash is not null)
-            -- A first look, so that those that are used up need no lock; it is counted again below.
+            -- A first look, so that those that are used up are not locked; counted again below.
             and g.uses_max > (
                 select count(*) from grant_uses u
                 where u.grant_id = g.grant_id and u.given_back_at is null
             )
         -- Always in this order, so that no two wait for each other in a ring.
         order by g.grant_seq
-        for no key update of g
     loop
-        continue when held.expires_at <= clock_timestamp();
+        -- One at a time: who finds room in the first leaves the others to others.
+        select * into held from grants g
+            where g.grant_id = held_id and g.state = 'ACTIVE' and g.expires_at > clock_timestamp()
+            for no key update;
+        continue when not found or held.expires_at <= clock_timestamp();
         taken := 0;
         if held.amount_param is null then
             continue when 'amount' = any (names);
