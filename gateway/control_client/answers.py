@@ -4,8 +4,9 @@ A long poll for each held request is the quickest way for a few, and a connectio
 from some number on they wait on this instead, and look at their approval when it is named. It
 decides nothing and tells nobody what was answered: whoever is woken asks for that.
 
-INVARIANT(no-gap): while it is live, whatever is answered after a request has looked wakes it, after
-an outage too: it goes on where it was. When it ends, it wakes everybody.
+INVARIANT(no-gap): while it asks, whatever is answered after a request has looked wakes it: once it
+has a place to begin at it wakes everybody, after an outage it goes on where it was, and when it
+ends it wakes everybody again.
 """
 
 from __future__ import annotations
@@ -45,8 +46,13 @@ class AnswerFeed:
         self._is_offered = True
 
     @property
+    def is_asking(self) -> bool:
+        """Whether those who watch and look now are woken when it is answered later."""
+        return self._task is not None
+
+    @property
     def is_live(self) -> bool:
-        """Whether those who watch are woken by what is answered from now on."""
+        """Whether it has a place from which on it knows everything."""
         return bool(self._cursor)
 
     @contextmanager

@@ -84,7 +84,7 @@ class ControlPlaneDesk:
         with self._answers.watch(approval_id) as answered:
             while True:
                 answered.clear()
-                is_told = self._answers.is_live
+                is_told = self._answers.is_asking
                 approval = await self._poll(approval_id, deadline, 0 if is_told else None)
                 left = deadline - now()
                 if approval.state is not ApprovalState.PENDING or left <= 0:
