@@ -34,6 +34,9 @@ class FakeApi:
         line = f'{{"event":"stop_in_force","detail":"agent stopped ({IDS[0]}): why"}}'
         return {"records": [{"gatewayId": name, "line": line} for name in self.obeying]}
 
+    def pages(self, path: str, name: str) -> list[dict[str, Any]]:
+        return list(self.get(path)[name])
+
     def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         self.posts.append((path, body))
         if path == "/v1/stops":
