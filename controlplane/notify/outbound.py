@@ -19,6 +19,7 @@ import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
+from controlplane.notify.threads import run_apart
 from gateway.model.address import classify, parse_address
 from gateway.model.errors import CheckreinError
 from gateway.model.reach import (
@@ -55,8 +56,7 @@ class Reply:
 
 async def resolve_name(host: str, port: int) -> list[str]:
     """Ask the system's resolver."""
-    loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    found = await run_apart(lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 

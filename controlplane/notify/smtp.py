@@ -17,6 +17,7 @@ from typing import Final
 
 from controlplane.notify.notice import NotSent, Outcome, Sent
 from controlplane.notify.outbound import OutboundError, OutboundGuard, tls_context
+from controlplane.notify.threads import run_apart
 from controlplane.notify.wording import printable
 
 STEP_SECONDS_MAX: Final = 10.0
@@ -59,9 +60,8 @@ async def send_mail(
         return NotSent(error.message, error.is_final)
     try:
         async with asyncio.timeout(MAIL_SECONDS_MAX):
-            return await asyncio.to_thread(
-                _hand_over, at, address, message, recipient, context or tls_context()
-            )
+            trusted = context or tls_context()
+            return await run_apart(lambda: _hand_over(at, address, message, recipient, trusted))
     except TimeoutError:
         return NotSent("the mail server was too slow")
 

@@ -42,7 +42,7 @@ def _filtered(command: Any) -> Any:
     return command
 
 
-@click.group()
+@click.group(epilog="Example: checkrein channels add webhook ops https://hooks.example.com/x")
 def add() -> None:
     """Add a channel of one of the three kinds."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -11,8 +12,10 @@ import pytest
 from controlplane.store.embedded import EmbeddedPostgres
 from controlplane.store.limits import LimitLedger
 from tests.support.control_plane import Client, running_plane
-from tests.support.database import database_name, everybodys, postgres_server
+from tests.support.database import database_name, everybodys, make_database, postgres_server
 from tests.support.limit_calls import DatabaseClock, place_clock
+from tests.support.reaching import QUICK, TO_LOOPBACK
+from tests.support.receivers import Receiver, serving_receiver
 
 __all__ = ["client", "clock", "data_dir", "database_name", "key", "ledger", "postgres_server"]
 
@@ -29,6 +32,21 @@ async def client(
 ) -> AsyncIterator[Client]:
     """A running control plane and its keys."""
     async with running_plane(postgres_server, database_name, data_dir) as found:
+        yield found
+
+
+@pytest.fixture
+async def apart(postgres_server: EmbeddedPostgres, tmp_path: Path) -> AsyncIterator[Client]:
+    """A control plane of its own, without a channel, which may send to loopback."""
+    name = await asyncio.to_thread(make_database, postgres_server)
+    async with running_plane(postgres_server, name, tmp_path, QUICK, reaching=TO_LOOPBACK) as found:
+        yield found
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    """A receiver of webhooks."""
+    async with serving_receiver() as found:
         yield found
 
 

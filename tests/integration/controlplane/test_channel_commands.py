@@ -11,11 +11,10 @@ from typing import Any
 
 import pytest
 
-from controlplane.services.notifications import NotificationSettings
-from controlplane.settings import ReachingSettings
 from controlplane.store.embedded import EmbeddedPostgres
 from gateway.cli.main import run_command
-from tests.support.control_plane import LIMITS, Client, running_plane
+from tests.support.control_plane import Client, running_plane
+from tests.support.reaching import QUICK, TO_LOOPBACK
 from tests.support.receivers import FakeSlack, serving_mail, serving_receiver, serving_slack
 
 Command = Callable[..., Coroutine[Any, Any, tuple[int, Any]]]
@@ -31,10 +30,9 @@ async def slack_api() -> AsyncIterator[FakeSlack]:
 async def plane(
     postgres_server: EmbeddedPostgres, database_name: str, data_dir: Path, slack_api: FakeSlack
 ) -> AsyncIterator[Client]:
-    limits = replace(LIMITS, notifications=NotificationSettings(poll_seconds=0.03))
-    reaching = ReachingSettings(webhook_allow=("127.0.0.1",), slack_api_url=slack_api.url)
+    reaching = replace(TO_LOOPBACK, slack_api_url=slack_api.url)
     async with running_plane(
-        postgres_server, database_name, data_dir, limits, reaching=reaching
+        postgres_server, database_name, data_dir, QUICK, reaching=reaching
     ) as client:
         yield client
 

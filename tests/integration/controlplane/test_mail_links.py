@@ -6,7 +6,7 @@ import asyncio
 import re
 import ssl
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
@@ -14,14 +14,12 @@ from typing import Any
 import pytest
 
 from controlplane.notify import outbound
-from controlplane.services.notifications import NotificationSettings
 from controlplane.services.sending import hash_link
-from controlplane.settings import ReachingSettings
 from controlplane.store.embedded import EmbeddedPostgres, Role
-from tests.integration.controlplane.test_slack import HOSTILE, TERMS, person_key
-from tests.support.control_plane import LIMITS, Client, running_plane
+from tests.support.control_plane import Client, running_plane
 from tests.support.database import connect_as
 from tests.support.pki import TestAuthority
+from tests.support.reaching import HOSTILE, QUICK, TERMS, TO_LOOPBACK, person_key
 from tests.support.receivers import MailServer, serving_mail
 
 ALICE, BOB = "alice@example.test", "bob@example.test"
@@ -78,12 +76,10 @@ async def post(
     postgres_server: EmbeddedPostgres, database_name: str, data_dir: Path
 ) -> AsyncIterator[Post]:
     """For each test anew; the channel of the one before is removed."""
-    limits = replace(LIMITS, notifications=NotificationSettings(poll_seconds=0.03))
-    reaching = ReachingSettings(webhook_allow=("127.0.0.1",))
     async with (
         serving_mail() as server,
         running_plane(
-            postgres_server, database_name, data_dir, limits, reaching=reaching
+            postgres_server, database_name, data_dir, QUICK, reaching=TO_LOOPBACK
         ) as client,
     ):
         body = {

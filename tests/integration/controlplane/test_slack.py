@@ -7,7 +7,7 @@ import json
 import time
 import uuid
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +15,14 @@ import pytest
 from slack_sdk.signature import SignatureVerifier
 
 from controlplane.notify.slack_message import APPROVE, DENY, OPEN
-from controlplane.services.notifications import NotificationSettings
 from controlplane.settings import ReachingSettings
 from controlplane.store.embedded import EmbeddedPostgres
-from tests.support.control_plane import LIMITS, Answer, Client, ask_body, running_plane
+from tests.support.control_plane import Answer, Client, ask_body, running_plane
+from tests.support.reaching import HOSTILE, QUICK, TERMS, person_key
 from tests.support.receivers import FakeSlack, serving_slack
 from tests.support.tenants import make_key, make_tenant
 
 ALICE, BOB, STRANGER = "U0ALICE", "U0BOB", "U0STRANGER"
-TERMS = {"groups": ["finance"], "quorum": 1, "timeoutSeconds": 600, "witnessRequired": False}
 
 
 @dataclass
@@ -54,30 +53,17 @@ class Workspace:
         return dict(answer.body["approval"])
 
 
-async def person_key(client: Client, name: str, *groups: str, **more: Any) -> str:
-    """The id of a new person's key."""
-    body = {
-        "name": name,
-        "permissions": more.get("permissions", ["ApprovalRead", "ApprovalWrite"]),
-        "groups": list(groups),
-    }
-    answer = await client.call("POST", "/v1/keys", body)
-    assert answer.status == 201, answer
-    return str(answer.body["keyId"])
-
-
 @pytest.fixture
 async def work(
     postgres_server: EmbeddedPostgres, database_name: str, data_dir: Path
 ) -> AsyncIterator[Workspace]:
     """For each test anew; the channel of the one before is removed."""
-    limits = replace(LIMITS, notifications=NotificationSettings(poll_seconds=0.03))
     async with serving_slack() as slack:
         reaching = ReachingSettings(
             slack_api_url=slack.url, public_url="https://checkrein.example.test"
         )
         async with running_plane(
-            postgres_server, database_name, data_dir, limits, reaching=reaching
+            postgres_server, database_name, data_dir, QUICK, reaching=reaching
         ) as client:
             body = {
                 "name": "approvals",
@@ -285,9 +271,6 @@ async def test_another_tenants_approval_is_not_there(
     await work.click(ALICE, APPROVE, theirs.body["approval"])
     (told,) = await work.slack.wait("chat.postEphemeral")
     assert "no such approval" in told["text"]
-
-
-HOSTILE = "<!channel> <@U0BOSS> <https://evil.test|click> *b* `x` & \u202e https://evil.test\n# x"
 
 
 async def test_an_agents_words_are_no_markup(work: Workspace):
