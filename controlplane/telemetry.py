@@ -6,6 +6,7 @@ a path that a caller wrote.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -22,11 +23,17 @@ class Metrics:
 
     def __init__(self) -> None:
         registry = self.registry = CollectorRegistry()
-        self.requests = Counter(
+        counter = partial(Counter, registry=registry)
+        gauge = partial(Gauge, registry=registry)
+        self.requests = counter(
             "checkrein_controlplane_requests",
             "Requests to the API, by method, route and status.",
             ["method", "route", "status"],
-            registry=registry,
+        )
+        self.requests_counted = counter(
+            "agentvault_request_count",
+            "The same requests, under the name by which the API's walk-through looks for them.",
+            ["method", "path", "status"],
         )
         self.seconds = Histogram(
             "checkrein_controlplane_request_seconds",
@@ -35,64 +42,50 @@ class Metrics:
             buckets=(0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30),
             registry=registry,
         )
-        self.approvals = Counter(
+        self.approvals = counter(
             "checkrein_controlplane_approvals",
             "Approvals that came to a status, by status.",
             ["status"],
-            registry=registry,
         )
-        self.reservations = Counter(
+        self.reservations = counter(
             "checkrein_controlplane_reservations",
             "Reservations of limits that were asked for, by what became of them (taken, refused).",
             ["result"],
-            registry=registry,
         )
-        self.grants = Counter(
+        self.grants = counter(
             "checkrein_controlplane_grants",
             "What became of grants (given, used, revoked).",
             ["move"],
-            registry=registry,
         )
-        self.stops = Counter(
-            "checkrein_controlplane_stops",
-            "The kill switch's moves (pulled, lifted).",
-            ["move"],
-            registry=registry,
+        self.stops = counter(
+            "checkrein_controlplane_stops", "The kill switch's moves (pulled, lifted).", ["move"]
         )
-        self.deliveries = Counter(
+        self.deliveries = counter(
             "checkrein_controlplane_deliveries",
             "What was sent to channels, by kind of channel and result (delivered, failed, dead, "
             "skipped, tested, test_failed).",
             ["channel", "result"],
-            registry=registry,
         )
-        self.records = Counter(
+        self.records = counter(
             "checkrein_controlplane_records",
             "Records received, by what became of them (stored, repeated, refused).",
             ["result"],
-            registry=registry,
         )
-        self.projected = Counter(
+        self.projected = counter(
             "checkrein_controlplane_records_read",
             "Records that were read into runs, steps and incidents.",
-            registry=registry,
         )
-        self.bugs = Counter(
+        self.bugs = counter(
             "checkrein_controlplane_bugs",
             "Faults of our own code that ended in a 500. Any is worth a report.",
-            registry=registry,
         )
-        self.bus_faults = Counter(
+        self.bus_faults = counter(
             "checkrein_controlplane_bus_faults",
             "Wake-ups that could not be sent or received; waiters then wake by re-reading.",
-            registry=registry,
         )
-        self.waiting = Gauge(
-            "checkrein_controlplane_long_polls", "Long polls now waiting.", registry=registry
-        )
-        self.connections = Gauge(
+        self.waiting = gauge("checkrein_controlplane_long_polls", "Long polls now waiting.")
+        self.connections = gauge(
             "checkrein_controlplane_database_connections",
             "Connections of the pool, by state.",
             ["state"],
-            registry=registry,
         )

@@ -230,6 +230,7 @@ async def _observe(services: Services, request: web.Request, proceed: Next) -> w
     method = request.method if request.method in METHODS else "OTHER"
     seconds = time.monotonic() - started
     services.metrics.requests.labels(method, route, response.status).inc()
+    services.metrics.requests_counted.labels(method, route, response.status).inc()
     services.metrics.seconds.labels(route).observe(seconds)
     log.info(
         "request",
