@@ -84,9 +84,11 @@ class PolicyService:
                 connection, tenant_id, content.name, description, caller.key_name
             )
             if policy_id is None:
+                known = await store.find_within(connection, tenant_id, content.name)
                 raise ControlFault(
                     Fault.POLICY_EXISTS,
                     f"there is a policy `{content.name}` already; give it a new version",
+                    {"policyId": str(known)},
                 )
             await add_version(self._store, connection, caller, policy_id, content, comment)
         await self._bus.publish(Topic.EVENTS, str(tenant_id))

@@ -11,6 +11,7 @@ from gateway.cli.policies.decide import decide
 from gateway.cli.policies.diff import diff
 from gateway.cli.policies.explain import explain
 from gateway.cli.policies.replay import replay
+from gateway.cli.policies.versions import activate, create, deactivate, history, list_
 
 
 @click.group(
@@ -20,6 +21,12 @@ Examples, before you switch a policy on:
   checkrein policies test mine.yaml --coverage    its cases, and the rules that no case tries
   checkrein policies diff policies/ mine.yaml     what becomes looser, what tighter
   checkrein policies replay --against mine.yaml   what it would have said to what was recorded
+
+\b
+Examples, to switch it on:
+  checkrein policies create mine.yaml             a draft, which decides nothing yet
+  checkrein policies activate mine                in force everywhere, within a second
+  checkrein policies history mine                 its versions, and how to go back
 
 \b
 Examples, when it is switched on:
@@ -34,5 +41,8 @@ def policies() -> None:
     """
 
 
-for _command in (check, test, explain, decide, replay, diff, baseline):
+_OF_FILES = (check, test, explain, decide, replay, diff, baseline)
+_OF_THE_CONTROL_PLANE = (list_, create, activate, deactivate, history)
+
+for _command in (*_OF_FILES, *_OF_THE_CONTROL_PLANE):
     policies.add_command(_command)
