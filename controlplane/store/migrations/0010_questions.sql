@@ -35,10 +35,21 @@ create unique index approvals_open on approvals (tenant_id, agent, request_diges
     where status in ('PENDING', 'APPROVED') and origin = 'gateway';
 create index approvals_pending_of_agents on approvals (tenant_id, agent)
     where status = 'PENDING';
+create index approvals_of_agents on approvals (tenant_id, agent, approval_seq desc);
+create index approvals_of_runs on approvals (tenant_id, run_id, approval_seq desc)
+    where run_id is not null;
 create index approvals_escalating on approvals (created_at)
     where status = 'PENDING' and escalated_at is null and escalate_after_seconds is not null;
 create index approvals_of_actions on approvals (tenant_id, provider, action, created_at desc)
     include (agent, status);
+
+-- The same truth as before, in words that the planner can reckon with: it knows how many rows a tenant
+-- has, and took the old ones for one row in a hundred, whatever there was.
+create or replace function acts_for(tenant uuid) returns boolean language sql stable parallel safe
+as $$
+    select tenant = nullif(nullif(current_setting('checkrein.tenant', true), '*'), '')::uuid
+        or current_setting('checkrein.tenant', true) = '*'
+$$;
 
 -- What an agent did before is asked beside each question.
 create index records_of_agents on records (tenant_id, agent, record_id desc)

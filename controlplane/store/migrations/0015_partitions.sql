@@ -8,6 +8,7 @@ alter table records alter column record_id drop identity;
 alter table records rename to records_before;
 alter index records_in_order rename to records_before_in_order;
 alter index records_of_decisions rename to records_before_of_decisions;
+alter index records_of_agents rename to records_before_of_agents;
 alter table records_before drop constraint records_pkey;
 create sequence record_ids;
 select setval('record_ids', coalesce(max(record_id), 0) + 1, false) from records_before;
@@ -32,6 +33,8 @@ create index records_in_order on records (tenant_id, record_id);
 create index records_of_gateways on records (tenant_id, gateway_id, seq);
 create index records_of_decisions on records (tenant_id, decision_id, record_id)
     where decision_id is not null;
+create index records_of_agents on records (tenant_id, agent, record_id desc)
+    where agent is not null;
 select wall_tenant('records');
 
 create trigger records_append_only before update or delete on records

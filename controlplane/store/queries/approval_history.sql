@@ -50,7 +50,7 @@ select agent = $4 as is_own, status, count(*) as count
 from (
     select agent, status from approvals
     where tenant_id = $1 and provider = $2 and action = $3
-      and created_at > clock_timestamp() - make_interval(days => $5)
+      and created_at > now() - make_interval(days => $5)
     order by created_at desc limit $6
 ) as newest
 group by 1, 2
