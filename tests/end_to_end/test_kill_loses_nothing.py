@@ -88,6 +88,25 @@ def assert_sound(stack: Stack, traffic: Traffic) -> None:
     assert traffic.count(200) > 0
 
 
+def assert_unknown_ones_are_listed(stack: Stack) -> None:
+    """A person is asked about each mutation that has no outcome, and about no other act."""
+    known = [record.fields for record in stack.api.records()]
+    ended = {each["decision_id"] for each in known if each["kind"] == "outcome"}
+    left = {
+        each["decision_id"]
+        for each in known
+        if each["kind"] == "intent" and any(one["kind"] != "read" for one in each["actions"])
+    } - ended
+    deadline = time.monotonic() + SETTLE_SECONDS_MAX
+    while time.monotonic() < deadline:
+        page = stack.api.call("GET", "/v1/outcomes", status="unknown", limit=500)
+        listed = {each["decisionId"] for each in page["outcomes"]}
+        if listed == left:
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"{len(left)} are left open, {len(listed)} are listed")
+
+
 def test_gateway_killed_in_traffic(fragile: Stack, traffic: Traffic) -> None:
     """Several kills in the middle of mutations: upstream effects are a subset of the intents."""
     for _ in range(KILLS):
@@ -97,6 +116,7 @@ def test_gateway_killed_in_traffic(fragile: Stack, traffic: Traffic) -> None:
 
     traffic.wait_told(200, 5)
     assert_sound(fragile, traffic)
+    assert_unknown_ones_are_listed(fragile)
 
 
 def test_gateway_killed_in_a_hold(fragile: Stack, tag: str) -> None:
