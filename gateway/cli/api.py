@@ -153,14 +153,15 @@ def _verification(url: str) -> tuple[urllib.request.BaseHandler, ...]:
         return ()
     import ssl
 
-    file = os.environ.get("CHECKREIN_API_CA_FILE")
+    file = os.environ.get("CHECKREIN_API_CA_FILE") or None
     try:
-        return (urllib.request.HTTPSHandler(context=ssl.create_default_context(cafile=file or None)),)
+        roots = ssl.create_default_context(cafile=file)
     except (OSError, ValueError):
         raise CommandError(
             f"CHECKREIN_API_CA_FILE can't be used: `{file}`",
             "name a PEM file with the root of the control plane's certificate",
         ) from None
+    return (urllib.request.HTTPSHandler(context=roots),)
 
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):
