@@ -312,3 +312,62 @@ def test_up_takes_its_policies_as_a_bundle(tmp_path_factory: pytest.TempPathFact
             assert (bundle["sequence"], gateway["revision"]) == (1, bundle["revision"])
         finally:
             assert end(process) == 0
+
+
+NO_READS = """\
+apiVersion: checkrein/v1
+kind: Policy
+metadata: {name: no-reads}
+spec:
+  defaultEffect: ALLOW
+  rules:
+    - id: no-reads
+      priority: 1
+      match: {provider: stripe, kind: read}
+      effect: BLOCK
+      message: nobody reads charges today
+"""
+
+IN_FORCE_SECONDS_MAX = 5.0
+"""A second, on a machine that does nothing else meanwhile."""
+
+
+def test_what_is_activated_is_in_force_soon(up: Up, tmp_path: Path) -> None:
+    """Where nobody names files, the control plane's active policies rule: the shipped starter at
+    first, and whatever is activated."""
+    checkrein, _, _ = up
+    file = tmp_path / "no-reads.yaml"
+    file.write_text(NO_READS)
+    listed = json.loads(checkrein.here("policies", "list", "--json").stdout)["policies"]
+    assert [(one["name"], one["status"]) for one in listed] == [("starter", "ACTIVE")]
+    done = checkrein.here("policies", "create", str(file), "--activate", "--json")
+    activated_at = time.monotonic()
+    bundle = json.loads(done.stdout)["activated"]["bundle"]
+    try:
+        while True:
+            (gateway,) = json.loads(checkrein.here("gateways", "--json").stdout)["gateways"]
+            if gateway["revision"] == bundle["revision"]:
+                break
+            assert time.monotonic() - activated_at < IN_FORCE_SECONDS_MAX
+        assert (gateway["source"], gateway["isUpToDate"]) == ("control", True)
+        read = checkrein.here("run", "--", "curl", "-sS", "https://api.stripe.com/v1/charges/ch_1")
+        assert "nobody reads charges today" in read.stdout
+    finally:
+        checkrein.here("policies", "deactivate", "no-reads")
+
+
+def test_files_that_are_named_rule_and_that_is_told(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    """An active policy changes nothing there, and whoever looks at the gateways sees why."""
+    checkrein = Checkrein(tmp_path_factory.mktemp("files"))
+    process, _ = checkrein.start_up("--policies", "starter")
+    try:
+        deadline = time.monotonic() + SECONDS_MAX
+        found: list[dict[str, Any]] = []
+        while not found:
+            found = json.loads(checkrein.here("gateways").stdout)["gateways"]
+            assert time.monotonic() < deadline
+        assert (found[0]["source"], found[0]["isUpToDate"]) == ("files", False)
+    finally:
+        assert end(process) == 0

@@ -156,3 +156,15 @@ async def test_a_silent_gateway_is_forgotten(
     names = {one["gatewayId"] for one in listed}
     assert {"gw-here", "gw-comes"} <= names
     assert "gw-gone" not in names
+
+
+async def test_one_that_runs_files_says_so(client: Client):
+    """It asks for no bundle, so nobody would know of it."""
+    revision = "ab" * 32
+    said = {"gatewayId": "gw_files", "revision": revision, "source": "files"}
+    assert (await client.call("POST", "/v1/gateways", said, "gateway")).status == 200
+    found = await gateway_in_list(client, "gw_files")
+    assert (found["source"], found["revision"], found["sequence"]) == ("files", revision, 0)
+    await current(client, f"?gatewayId=gw_files&running={revision}")
+    assert (await gateway_in_list(client, "gw_files"))["source"] == "control"
+    assert (await client.call("POST", "/v1/gateways", said, "agent")).status == 403
