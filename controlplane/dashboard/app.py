@@ -11,7 +11,16 @@ from controlplane.dashboard.cookies import CookieJar
 from controlplane.dashboard.gate import Gate, Handler
 from controlplane.dashboard.live import Streams
 from controlplane.dashboard.oidc import OidcClient
-from controlplane.dashboard.pages import account, approvals, counts, overview, search, stop
+from controlplane.dashboard.pages import (
+    account,
+    approvals,
+    counts,
+    incidents,
+    overview,
+    runs,
+    search,
+    stop,
+)
 from controlplane.dashboard.rendering import Renderer
 from controlplane.dashboard.signing_in_elsewhere import SignInElsewhere
 from controlplane.dashboard.throttle import Throttle, ThrottleSettings
@@ -22,6 +31,8 @@ from controlplane.settings import OidcSettings
 PAGES: tuple[Page, ...] = (
     overview.PAGE,
     approvals.PAGE,
+    runs.PAGE,
+    incidents.PAGE,
     search.PAGE,
     stop.PAGE,
     account.PAGE,

@@ -56,6 +56,47 @@ def stacked_bars(bars: Sequence[Bar], title: str, description: str) -> Markup:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """One of many in a row: its effect, how high it stands (0 to 100), and what it says."""
+
+    effect: str
+    height: int
+    told: str
+
+
+MARK_HEIGHT: Final = 32
+
+
+def marks(row: Sequence[Mark], title: str, description: str) -> Markup:
+    """Marks side by side in their order, coloured by effect: where a run was stopped or asked is
+    seen at a glance."""
+    step = WIDTH / max(40, len(row))
+    drawn = [
+        Markup(
+            '<rect class="fill-{}" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}">'
+            "<title>{}</title></rect>"
+        ).format(
+            mark.effect,
+            index * step,
+            MARK_HEIGHT - _mark_size(mark),
+            max(0.8, step - min(2.0, step * 0.25)),
+            _mark_size(mark),
+            mark.told,
+        )
+        for index, mark in enumerate(row)
+    ]
+    return Markup(
+        '<svg class="marks" viewBox="0 0 {} {}" role="img" aria-label="{}: {}" '
+        'preserveAspectRatio="none">{}</svg>'
+    ).format(WIDTH, MARK_HEIGHT, title, description, Markup("").join(drawn))
+
+
+def _mark_size(mark: Mark) -> float:
+    """Even without any risk it is seen."""
+    return 6 + (MARK_HEIGHT - 6) * min(100, max(0, mark.height)) / 100
+
+
 def risk_bar(factors: Sequence[Mapping[str, object]]) -> Markup:
     """A score's factors beside each other, out of 100; each is named on hover and to a screen
     reader."""

@@ -94,6 +94,10 @@ class IncidentService:
         """Newest first."""
         return await self._store.list(caller.tenant_id, wanted, before, count_max)
 
+    async def open_count(self, caller: Caller) -> int:
+        """How many nobody has looked at yet."""
+        return await self._store.open_count(caller.tenant_id)
+
     async def acknowledge(
         self, caller: Caller, incident_id: uuid.UUID, by: str | None
     ) -> IncidentRow:

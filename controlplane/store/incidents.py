@@ -202,6 +202,11 @@ class IncidentStore:
         )
         return [_row(row) for row in rows]
 
+    async def open_count(self, tenant_id: uuid.UUID) -> int:
+        row = await self._database.row(_SQL["open_count"], tenant_id, IncidentState.OPEN)
+        assert row is not None
+        return int(row["count"])
+
     async def acknowledge(
         self, tenant_id: uuid.UUID, incident_id: uuid.UUID, handling: Handling
     ) -> IncidentRow | None:

@@ -30,6 +30,9 @@ where tenant_id = $1
   and ($8::bigint is null or incident_seq < $8)
 order by incident_seq desc limit $9
 
+-- name: open_count
+select count(*) from incidents where tenant_id = $1 and status = $2
+
 -- name: acknowledge
 update incidents
 set status = $4, acknowledged_at = clock_timestamp(), acknowledged_by = $5, acknowledged_key = $6
