@@ -96,7 +96,7 @@ class Gate:
                 )
                 csrf.check_token(given, session.proof(csrf.PURPOSE))
             with acting_for(session.caller.tenant_id):
-                visit = self._visit(request, session)
+                visit = await self._visit(request, session)
                 try:
                     if not may(session.caller, route.needs):
                         raise ControlFault(
@@ -140,9 +140,13 @@ class Gate:
             response.headers.update(HEADERS)
         return response
 
-    def _visit(self, request: web.Request, session: Session) -> Visit:
+    async def _visit(self, request: web.Request, session: Session) -> Visit:
         allowed = tuple(page for page in self.pages if may(session.caller, page.needs()))
-        return Visit(request, session, self.services, self.renderer, self.cookies, allowed)
+        # Before the page reads anything, so that no event falls between it and its live updates.
+        cursor = await self.services.following.newest(session.caller.tenant_id)
+        return Visit(
+            request, session, self.services, self.renderer, self.cookies, allowed, str(cursor)
+        )
 
     def _away(self, request: web.Request) -> web.Response:
         """To the sign-in page, and back afterwards."""

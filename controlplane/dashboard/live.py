@@ -91,11 +91,11 @@ class Streams:
         response = web.StreamResponse(
             headers={**HEADERS, "Content-Type": "text/event-stream", "Cache-Control": "no-store"}
         )
-        given = EventCursor.parse(visit.http.headers.get("Last-Event-ID", ""))
-        cursor = given or await visit.services.following.newest(visit.caller.tenant_id)
-        await response.prepare(visit.http)
+        last = visit.http.headers.get("Last-Event-ID") or visit.query("after") or visit.cursor
+        cursor = EventCursor.parse(last) or EventCursor.parse(visit.cursor) or EventCursor()
         # The browser went away between a look and a word: nobody misses the rest.
         with contextlib.suppress(ConnectionResetError):
+            await response.prepare(visit.http)
             await self._tell(visit, subscription, cursor, response)
         return response
 
@@ -108,12 +108,15 @@ class Streams:
     ) -> None:
         following, tenant_id = visit.services.following, visit.caller.tenant_id
         await response.write(f"retry: {RETRY_MILLISECONDS}\n\n".encode())
+        kinds = {page.nav.live for page in visit.pages if page.nav is not None}
         ends_at = time.monotonic() + STREAM_SECONDS_MAX
         looks_left = 0
         while not self._is_ending and time.monotonic() < ends_at and await _still_holds(visit):
             rows = await following.after(tenant_id, cursor, EVENTS_MAX)
             for row in rows:
                 cursor = row.cursor
+                if row.kind not in kinds:
+                    continue
                 said = {"kind": row.kind, "id": row.subject_id, "change": row.change}
                 await response.write(_event(str(cursor), said))
             if len(rows) == EVENTS_MAX:

@@ -33,7 +33,8 @@ BODY_SECONDS_MAX: Final = 15.0
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """One request of a signed-in person. `pages` are those that they may open, for the rail."""
+    """One request of a signed-in person. `pages` are those that they may open, for the rail;
+    `cursor` is the event before which everything is seen that the page shows, for live updates."""
 
     http: web.Request
     session: Session
@@ -41,6 +42,7 @@ class Visit:
     renderer: Renderer
     cookies: CookieJar
     pages: tuple[Page, ...]
+    cursor: str = ""
 
     @property
     def caller(self) -> Caller:
@@ -103,8 +105,8 @@ class PageRoute:
 @dataclass(frozen=True, slots=True)
 class NavEntry:
     """A place in the rail. `key` opens it after `g`; `icon` is the id of a symbol of `icons.html`;
-    `count` gives the number beside it, of which 0 is not shown; `live` is the kind of event that
-    may change it."""
+    `count` gives the number beside it, of which 0 is not shown. `live` is the kind of event that
+    its pages are about: who may not see the page is not told of them either."""
 
     title: str
     path: str

@@ -21,6 +21,10 @@ class FollowService:
         """Be woken when something happens. Subscribe before you read."""
         return self._bus.subscribe(Topic.EVENTS, str(tenant_id))
 
+    async def wake(self, tenant_id: uuid.UUID) -> None:
+        """Let everybody who follows look again: whether they still may, for one."""
+        await self._bus.publish(Topic.EVENTS, str(tenant_id))
+
     async def newest(self, tenant_id: uuid.UUID) -> EventCursor:
         """Where to begin for what is to come."""
         return await self._store.newest(tenant_id)

@@ -17,6 +17,7 @@ async def show(visit: Visit) -> web.Response:
 async def sign_out(visit: Visit) -> web.Response:
     """`POST /dashboard/sign-out`. What this browser keeps of us goes too."""
     await visit.services.sessions.end(visit.session)
+    await visit.services.following.wake(visit.caller.tenant_id)
     response = redirect(f"{ROOT}/sign-in")
     visit.cookies.drop(response, Cookie.SESSION)
     response.headers["Clear-Site-Data"] = '"cache", "storage"'

@@ -52,8 +52,17 @@
     next.scrollIntoView({ block: "nearest" });
   };
 
+  // Browsers give what is folded a place, too.
+  const isShown = (place) => {
+    for (let box = place.closest("details"); box; box = box.parentElement.closest("details")) {
+      if (!box.open && !one(":scope > summary", box).contains(place)) return false;
+    }
+    return place.getClientRects().length > 0;
+  };
+
   const press = (key) => {
-    const found = one(`[data-key="${CSS.escape(key)}"]`);
+    // Only what the reader sees: a key must not act from inside something that is folded.
+    const found = all(`[data-key="${CSS.escape(key)}"]`).find(isShown);
     if (!found) return false;
     if (found.tagName === "SUMMARY") {
       const box = found.parentElement;
@@ -61,7 +70,7 @@
       if (box.open) (one("input:not([type=hidden]), textarea, select, button", box) || found).focus();
     } else {
       found.focus();
-      found.click();
+      if (!found.matches("input, select, textarea")) found.click();
     }
     return true;
   };

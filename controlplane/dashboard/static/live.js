@@ -5,7 +5,8 @@
 (() => {
   if (!("EventSource" in window)) return;
   const fresh = new Map();
-  const stream = new EventSource("/dashboard/events");
+  const stream = new EventSource(
+    `/dashboard/events?after=${encodeURIComponent(document.documentElement.dataset.cursor || "")}`);
 
   // The rail's numbers, read anew once for a burst of events.
   let asked = 0;
