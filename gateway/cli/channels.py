@@ -20,6 +20,7 @@ TEST_SECONDS = 60.0
 """A test tries up to ten recipients, one after the other."""
 
 LIST_COUNT_MAX = 500
+EVENTS_SHOWN = 4
 
 
 @click.group(
@@ -71,7 +72,7 @@ def list_(data_dir_path: Path | None, json_wanted: bool) -> None:
                 one["name"],
                 one["kind"],
                 _where(one),
-                ", ".join(one["events"]),
+                _some(one["events"]),
                 ", ".join([*one["groups"], *([one["severity"]] if one["severity"] else [])]),
                 "on" if one["enabled"] else "off",
             )
@@ -289,6 +290,12 @@ def _people(api: Api, wanted: tuple[str, ...]) -> list[dict[str, str]]:
             )
         found.append({"address": address, "keyId": by_name[person.lower()]})
     return found
+
+
+def _some(events: list[str]) -> str:
+    shown = ", ".join(events[:EVENTS_SHOWN])
+    rest = len(events) - EVENTS_SHOWN
+    return f"{shown} and {rest} more" if rest > 0 else shown
 
 
 def _where(channel: dict[str, Any]) -> str:
