@@ -15,12 +15,12 @@ from controlplane.services.signing import load_signing_key
 from controlplane.services.waiting import WaitingRoom, WaitingSettings
 from controlplane.settings import BundleFilesSettings
 from controlplane.store.bundles import BundleStore
-from controlplane.store.embedded import EmbeddedPostgres
+from controlplane.store.embedded import EmbeddedPostgres, Role
 from controlplane.store.policies import PolicyStore
 from gateway.content import policies_dir
 from tests.support.bundles import MAPPER, current, policy, published
 from tests.support.control_plane import running_plane
-from tests.support.database import everybodys, make_database
+from tests.support.database import connect_as, everybodys, make_database
 from tests.support.silent_bus import SilentBus
 
 
@@ -112,3 +112,24 @@ async def test_files_that_cannot_be_published_end_the_start(
     assert caught.value.code == "bundle.first"
     assert words in caught.value.message
     assert "CHECKREIN_BOOTSTRAP_POLICIES" in caught.value.help
+
+
+async def test_a_bundle_from_before_there_were_policies_becomes_some(
+    postgres_server: EmbeddedPostgres, tmp_path: Path
+):
+    """At the next start, as versions that are active; and never twice."""
+    name = await asyncio.to_thread(make_database, postgres_server)
+    async with running_plane(postgres_server, name, tmp_path) as client:
+        await published(client, policy("old"), policy("older"))
+    owner = await connect_as(postgres_server, Role.SUPERUSER, name)
+    await owner.execute(
+        "begin; set local session_replication_role = replica; delete from policy_rules; "
+        "delete from policy_versions; delete from policies; commit"
+    )
+    await owner.close()
+    for _ in range(2):
+        async with running_plane(postgres_server, name, tmp_path) as client:
+            listed = (await client.call("GET", "/v1/policies")).body["policies"]
+            found = sorted((one["name"], one["status"], one["version"]) for one in listed)
+            assert found == [("old", "ACTIVE", 1), ("older", "ACTIVE", 1)]
+            assert (await current(client)).body["sequence"] == 1
