@@ -95,7 +95,8 @@ class GrantAmountView(View):
 
 
 class GrantView(View):
-    """`runId` and `target.id` are null where it holds for any."""
+    """`runId` and `target.id` are null where it holds for any; `sameAct`: it covers repetitions of
+    the very same act alone."""
 
     grantId: Id
     approvalId: Id
@@ -111,6 +112,7 @@ class GrantView(View):
     policy: str | None
     rule: str | None
     target: GrantTargetView
+    sameAct: bool
     summary: str
     riskMax: int
     usesMax: int
@@ -218,6 +220,7 @@ def render_grant(row: GrantRow) -> dict[str, JsonValue]:
         "policy": row.policy,
         "rule": row.rule,
         "target": {"type": row.target_type, "id": row.target_id},
+        "sameAct": row.is_same_act,
         "summary": row.summary,
         "riskMax": row.risk_max,
         "usesMax": row.uses_max,

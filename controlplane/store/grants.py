@@ -35,7 +35,8 @@ class GrantedAmount:
 @dataclass(frozen=True, slots=True)
 class GrantRow:
     """A stored grant beside the act of the question that it was given with. `run_id` and
-    `target_id` are None where it holds for any; `state_now` is what its state means at the
+    `target_id` are None where it holds for any; with `is_same_act` it covers repetitions of the
+    very same act alone; `state_now` is what its state means at the
     database's present time."""
 
     grant_seq: int
@@ -60,6 +61,7 @@ class GrantRow:
     uses_count: int
     amount: GrantedAmount | None
     given_by: tuple[str, ...]
+    is_same_act: bool
     made_at: datetime
     expires_at: datetime
     ended_at: datetime | None
@@ -102,6 +104,8 @@ async def offer_grant(
         None if amount is None else amount.amount_max,
         None if amount is None else amount.each_max,
         None if amount is None else amount.first,
+        terms.same_act,
+        terms.recipients,
     )
     return found
 
@@ -128,6 +132,7 @@ async def use_grant(
         list(claim.amounts),
         list(claim.amounts.values()),
         claim.currency,
+        claim.recipients,
         usable_seconds,
     )
     return found
@@ -214,6 +219,7 @@ def _row(row: Row) -> GrantRow:
         row["uses_count"],
         _amount(row),
         tuple(row["given_by"]),
+        row["same_act"],
         row["made_at"],
         row["expires_at"],
         row["ended_at"],

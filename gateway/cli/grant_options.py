@@ -137,6 +137,8 @@ def grant_sentence(grant: Mapping[str, Any]) -> str:
         parts.append(f'in run "{grant["runId"]}"')
     if grant["target"]["id"] is not None:
         parts.append(f"for {grant['target']['type']} {grant['target']['id']}")
+    if grant["sameAct"]:
+        parts.append("for the very same act")
     if grant["status"] == "ACTIVE":
         parts.append(f"for {time_left(grant['expiresAt'])} more")
     return ", ".join(parts)

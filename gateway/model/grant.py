@@ -6,13 +6,14 @@ act. What can't be compared is asked of people each time, so everything here ref
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
 from gateway.model.action import UNKNOWN_OPERATION, Kind
-from gateway.model.codec import INTEGER_MAX, JsonValue
+from gateway.model.codec import INTEGER_MAX, JsonValue, canonical_json
 from gateway.model.errors import CheckreinError
 
 SECONDS_MAX: Final = 24 * 3600
@@ -37,9 +38,13 @@ PARAM_COUNT_MAX: Final = 100
 SHORT_CHARS_MAX: Final = 128
 _IRREVERSIBLE: Final = "operation.irreversible"
 """The risk factor that says of an act that it can't be undone."""
-_MARKS: Final = ("[redacted]", "…", "\ufffd")
+_MARKS: Final = ("[redacted]", "…", "\ufffd", "(integer beyond")
 """Stand where the real text does not: two texts with one of them may be of different things."""
 _ANY_TARGET_KINDS: Final = frozenset({Kind.READ, Kind.CREATE, Kind.UPDATE})
+_SAME_ACT_KINDS: Final = frozenset({Kind.DELETE, Kind.EXECUTE, Kind.ADMIN})
+"""Of these the params say what is done, and any of them may be the one that matters."""
+RECIPIENTS: Final = "recipients"
+"""The param in which mappers put whom something is sent to."""
 
 
 class GrantState(StrEnum):
@@ -104,7 +109,8 @@ class AmountTerms:
 
 @dataclass(frozen=True, slots=True)
 class GrantTerms:
-    """The same with nothing left open."""
+    """The same with nothing left open. `same_act`: it covers repetitions of the very same act;
+    `recipients` is the digest of whom it is sent to, which is never another one."""
 
     seconds: int
     uses: int
@@ -112,16 +118,19 @@ class GrantTerms:
     same_target: bool
     risk_max: int
     amount: AmountTerms | None
+    same_act: bool = False
+    recipients: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
     """What of a question is held against grants. `amounts` has every param by name; None for those
-    that are no whole number from 0 on."""
+    that are no whole number from 0 on. `recipients` is a digest, empty where none are named."""
 
     risk_score: int
     amounts: Mapping[str, int | None]
     currency: str | None
+    recipients: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +171,10 @@ def claim_of(subject: Subject) -> Claim | None:
         name: value if type(value) is int and 0 <= value <= INTEGER_MAX else None
         for name, value in params.items()
     }
-    return Claim(score, amounts, None if currency is None else currency.lower())
+    recipients = _recipients(params)
+    if recipients is None:
+        return None
+    return Claim(score, amounts, None if currency is None else currency.lower(), recipients)
 
 
 def terms_of(wish: GrantWish, subject: Subject) -> GrantTerms:
@@ -195,6 +207,8 @@ def terms_of(wish: GrantWish, subject: Subject) -> GrantTerms:
         _same_target(wish, subject),
         risk_max,
         _amount(wish, claim),
+        subject.kind in _SAME_ACT_KINDS,
+        claim.recipients,
     )
 
 
@@ -206,9 +220,29 @@ def _same_target(wish: GrantWish, subject: Subject) -> bool:
             "what can't be undone, deletes, sends, runs or administers is granted for one target",
         )
     same_target = is_fixed or bool(wish.same_target)
-    if same_target and not (subject.target_id and _is_plain(subject.target_id)):
+    is_named = _is_plain(subject.target_id) or (
+        # The very same act is of the same target, and mail is as good as named by its recipients.
+        not subject.target_id
+        and (subject.kind in _SAME_ACT_KINDS or bool(_params(subject).get(RECIPIENTS)))
+    )
+    if same_target and not is_named:
         raise _error("no_target", "the act names no target that another one could be held against")
     return same_target
+
+
+def _params(subject: Subject) -> Mapping[str, JsonValue]:
+    return subject.params if isinstance(subject.params, Mapping) else {}
+
+
+def _recipients(params: Mapping[str, JsonValue]) -> str | None:
+    """Digest of whom it is sent to; empty where it names nobody, None where not all are shown."""
+    named = params.get(RECIPIENTS)
+    if not named:
+        return ""
+    text = canonical_json(named)
+    if any(mark in text.decode() for mark in _MARKS):
+        return None
+    return hashlib.sha256(text).hexdigest()
 
 
 def _amount(wish: GrantWish, claim: Claim) -> AmountTerms | None:

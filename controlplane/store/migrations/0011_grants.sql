@@ -21,6 +21,8 @@ create table grant_offers (
     each_max        bigint check (each_max >= 0),
     -- What the act that was asked about takes of `amount_max` itself.
     amount_first    bigint check (amount_first >= 0),
+    same_act        boolean not null default false,
+    recipients      text not null default '',
     offered_at      timestamptz not null default clock_timestamp(),
     unique (approval_id, key_id),
     check ((amount_param is null) = (amount_max is null)),
@@ -49,6 +51,9 @@ create table grants (
     amount_currency text,
     amount_max      bigint,
     each_max        bigint,
+    same_act        boolean not null default false,
+    -- A digest of whom it is sent to; empty where the act names nobody.
+    recipients      text not null default '',
     made_at         timestamptz not null default clock_timestamp(),
     expires_at      timestamptz not null,
     ended_at        timestamptz,
@@ -172,7 +177,8 @@ create trigger approvals_give_back after update on approvals
 create function offer_grant(
     of_tenant uuid, asked_id uuid, by_key uuid, for_seconds integer, for_uses integer,
     in_this_run boolean, on_same_target boolean, up_to_risk integer, of_param text,
-    of_currency text, up_to_amount bigint, up_to_each bigint, first_amount bigint
+    of_currency text, up_to_amount bigint, up_to_each bigint, first_amount bigint,
+    on_same_act boolean, to_recipients text
 ) returns uuid language plpgsql as $$
 declare
     asked approvals%rowtype;
@@ -180,10 +186,11 @@ declare
 begin
     insert into grant_offers (
         tenant_id, approval_id, key_id, seconds, uses_max, this_run, same_target, risk_max,
-        amount_param, amount_currency, amount_max, each_max, amount_first
+        amount_param, amount_currency, amount_max, each_max, amount_first, same_act, recipients
     )
     values (of_tenant, asked_id, by_key, for_seconds, for_uses, in_this_run, on_same_target,
-            up_to_risk, of_param, of_currency, up_to_amount, up_to_each, first_amount)
+            up_to_risk, of_param, of_currency, up_to_amount, up_to_each, first_amount,
+            on_same_act, to_recipients)
     on conflict do nothing;
     select * into asked from approvals
         where tenant_id = of_tenant and approval_id = asked_id for update;
@@ -198,11 +205,12 @@ begin
     end if;
     insert into grants (
         grant_id, tenant_id, approval_id, agent, uses_max, this_run, same_target, risk_max,
-        amount_param, amount_currency, amount_max, each_max, expires_at
+        amount_param, amount_currency, amount_max, each_max, same_act, recipients, expires_at
     )
     select gen_random_uuid(), of_tenant, asked_id, asked.agent, min(o.uses_max),
         bool_or(o.this_run), bool_or(o.same_target), min(o.risk_max), min(o.amount_param),
-        min(o.amount_currency), min(o.amount_max), min(o.each_max),
+        min(o.amount_currency), min(o.amount_max), min(o.each_max), bool_or(o.same_act),
+        min(o.recipients),
         clock_timestamp() + make_interval(secs => min(o.seconds))
     from grant_offers o join api_keys k using (key_id)
     where o.approval_id = asked_id and k.revoked_at is null
@@ -242,7 +250,7 @@ $$;
 -- yes. The grant's id; null where people have to be asked.
 create function use_grant(
     of_tenant uuid, asked_id uuid, score integer, names text[], amounts bigint[],
-    in_currency text, usable_seconds double precision
+    in_currency text, to_recipients text, usable_seconds double precision
 ) returns uuid language plpgsql as $$
 declare
     asked approvals%rowtype;
@@ -272,6 +280,8 @@ begin
             and (not g.this_run or given.run_id = asked.run_id)
             and given.target_type = asked.target_type
             and (not g.same_target or given.target_id = asked.target_id)
+            and (not g.same_act or given.request_digest = asked.request_digest)
+            and g.recipients = to_recipients
             -- The state that people saw, or none was looked at either time.
             and given.witness_hash is not distinct from asked.witness_hash
             and (not asked.witness_required or asked.witness_hash is not null)

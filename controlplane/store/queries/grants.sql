@@ -1,7 +1,7 @@
 -- Grants. What may be done with them is in the functions of migration 0011; here they are called.
 
 -- name: offer
-select offer_grant($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) as grant_id
+select offer_grant($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) as grant_id
 
 -- name: is_any
 -- Whether an agent has any grant at all, so that most questions cost nothing more.
@@ -12,7 +12,7 @@ select exists (
 
 -- name: use
 -- $4: every param's name; $5: what each comes to, null where that is no whole number.
-select use_grant($1, $2, $3, $4::text[], $5::bigint[], $6, $7) as grant_id
+select use_grant($1, $2, $3, $4::text[], $5::bigint[], $6, $7, $8) as grant_id
 
 -- name: count_in_force
 select count(*) from grants

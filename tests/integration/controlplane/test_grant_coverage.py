@@ -195,3 +195,40 @@ async def test_a_state_that_people_saw_has_to_be_the_same(client: Client):
         "PENDING"
     )
     assert (await client.ask(agent="witnessed", terms=terms(witness=True)))["status"] == "PENDING"
+
+
+async def test_what_deletes_runs_or_administers_is_granted_for_the_very_same_act(client: Client):
+    """Any of its params may be the one that matters: which role is given, which command is run."""
+    for kind in ("delete", "execute", "admin"):
+        asked = {"agent": f"same-{kind}", "kind": kind, "params": {"role": "reader"}}
+        first = await client.ask(**asked)
+        answered = await approve(client, first)
+        assert answered.body["grant"]["sameAct"] is True
+        assert (await client.consume(first, "c")).status == 200
+        other = await client.ask(**{**asked, "params": {"role": "owner"}})
+        assert other["status"] == "PENDING", kind
+        again = await client.ask(**asked, requestDigest=first["requestDigest"])
+        assert (again["status"], again["approvalId"] == first["approvalId"]) == ("APPROVED", False)
+
+
+async def test_what_is_sent_goes_to_nobody_else(client: Client):
+    """Mail has no target but its recipients; a channel is one."""
+    mail: dict[str, Any] = {"kind": "send", "target": {"type": "email", "id": ""}}
+    to = {"params": {"recipients": ["ann@example.com"], "subject": "hello"}}
+    await give(client, "mail", {}, **mail, **to)
+    for recipients, status in (
+        (["ann@example.com"], "APPROVED"),
+        (["ann@example.com", "eve@example.net"], "PENDING"),
+        ([], "PENDING"),
+        (None, "PENDING"),
+    ):
+        params = {"recipients": recipients, "subject": "other words"}
+        asked = await client.ask(agent="mail", **mail, params=params)
+        assert asked["status"] == status, recipients
+    channel: dict[str, Any] = {"kind": "send", "target": {"type": "channel", "id": "C1"}}
+    await give(client, "chat", {}, **channel, params={"text": "hello"})
+    assert (await client.ask(agent="chat", **channel, params={"text": "more"}))[
+        "status"
+    ] == "APPROVED"
+    more = {"text": "more", "recipients": ["eve@example.net"]}
+    assert (await client.ask(agent="chat", **channel, params=more))["status"] == "PENDING"

@@ -18,7 +18,7 @@ GRANT = "7c1e0000-0000-4000-8000-000000000001"
 def a_grant() -> dict[str, Any]:
     return {
         "grantId": GRANT, "approvalId": APPROVAL, "status": "ACTIVE", "agent": "bot",
-        "runId": None, "provider": "stripe", "operation": "stripe.refunds.create",
+        "runId": None, "sameAct": False, "provider": "stripe", "operation": "stripe.refunds.create",
         "action": "create_refund", "kind": "create", "authority": "api.stripe.com:443",
         "method": "POST", "policy": "p", "rule": "r", "target": {"type": "charge", "id": "ch_1"},
         "summary": "refund", "riskMax": 45, "usesMax": 10, "usesCount": 3, "givenBy": ["ann"],

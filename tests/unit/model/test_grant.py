@@ -43,6 +43,7 @@ UNCOMPARABLE = {
     "a risk in text": replace(REFUND, risk={"score": "40"}),
     "a risk that is a truth": replace(REFUND, risk={"score": True}),
     "a currency that is no text": replace(REFUND, params={"currency": 840}),
+    "recipients that are not all shown": replace(REFUND, params={"recipients": ["a@b", "…(+1)"]}),
 }
 
 
@@ -83,10 +84,15 @@ TERMS = {
     "what can't be undone: the same target": Row(
         GrantWish(), FINAL, GrantTerms(1800, 10, False, True, 45, EACH)
     ),
-    "what deletes: the same target": Row(
+    "what deletes: the very same act": Row(
         GrantWish(),
         replace(NO_AMOUNT, kind=Kind.DELETE),
-        GrantTerms(1800, 10, False, True, 45, None),
+        GrantTerms(1800, 10, False, True, 45, None, same_act=True),
+    ),
+    "what runs without a target: the very same act": Row(
+        GrantWish(),
+        replace(NO_AMOUNT, kind=Kind.EXECUTE, target_id=""),
+        GrantTerms(1800, 10, False, True, 45, None, same_act=True),
     ),
     "a risk that can't be read through: the same target": Row(
         GrantWish(),
