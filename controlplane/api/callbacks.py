@@ -25,7 +25,7 @@ from controlplane.faults import ControlFault, Fault
 from controlplane.notify.notice import Notice
 from controlplane.notify.page import render
 from controlplane.notify.slack_message import comment_is_wanted
-from controlplane.notify.wording import facts_of, state_of
+from controlplane.notify.wording import facts_of, printable, state_of
 from controlplane.services.joined import Services
 from controlplane.services.slack_callbacks import CALLBACK_BYTES_MAX, Callback
 from gateway.model.approval import ApprovalState
@@ -34,6 +34,7 @@ log = logging.getLogger(__name__)
 
 FORM_BYTES_MAX = 16 * 1024
 REASON_LENGTH_MAX = 500
+SUMMARY_LENGTH_MAX = 300
 
 OpenHandler = Callable[[Services, web.Request], Awaitable[web.Response]]
 
@@ -95,7 +96,7 @@ async def send(services: Services, request: web.Request) -> web.Response:
     except ControlFault as fault:
         return _refusal(fault)
     title = "Approved" if approves else "Denied"
-    note = row.question.summary
+    note = printable(row.question.summary, SUMMARY_LENGTH_MAX)
     if approves and row.status_now is ApprovalState.PENDING:
         title, note = "Your approval counts", f"{note}: another person has to approve it as well."
     return _html(200, title=title, note=note)
