@@ -51,6 +51,15 @@ def test_the_exit_status_is_the_programs(
     assert (said in done.stderr) if said else (done.stderr == "")
 
 
+def test_people_see_what_a_run_was_for_and_how_it_ended(up: Checkrein) -> None:
+    """Its goal as it was given, and whether the program was content."""
+    for status, state in ((0, "COMPLETED"), (3, "FAILED")):
+        up.here("run", "--goal", "Close: Öctober!", "--", "sh", "-c", f"exit {status}")
+        # The data directory's own key: the environment holds one that is nobody's.
+        newest = json.loads(up.here("runs", "list", "--json").stdout)["runs"][0]
+        assert (newest["goal"], newest["status"]) == ("Close: Öctober!", state)
+
+
 def test_standard_streams_are_the_programs(up: Checkrein) -> None:
     """What comes in goes to the program, bytes as they are; what it writes comes out alone."""
     done = subprocess.run(

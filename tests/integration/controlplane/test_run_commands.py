@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import socket
 import sys
+import time
 import uuid
 from typing import Any
 
 import pytest
 
 from gateway.cli.main import run_command
-from gateway.cli.run_report import report_run
+from gateway.cli.run_report import PATIENCE_SECONDS, report_run
 from tests.support.control_plane import Client
 from tests.support.followed_records import Traffic
 
@@ -109,7 +111,7 @@ async def test_an_incident_is_looked_at_settled_and_over(client: Client, person:
 
 
 async def test_a_program_is_never_the_worse_for_its_report(client: Client):
-    """A key that is not known, a name that is taken, a control plane that is away: no report."""
+    """A key that is not known, a name that is taken, a control plane that is away or silent."""
     key = client.keys["agent"]
 
     async def report(url: str, key: str, name: str) -> Any:
@@ -120,6 +122,10 @@ async def test_a_program_is_never_the_worse_for_its_report(client: Client):
     assert await report(client.url, key, "taken") is None
     assert await report(client.url, "cr_agent_" + "x" * 40, "other") is None
     assert await report("http://127.0.0.1:1", key, "other") is None
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        begun = time.monotonic()
+        assert await report(f"http://127.0.0.1:{silent.getsockname()[1]}", key, "other") is None
+        assert time.monotonic() - begun < 3 * PATIENCE_SECONDS
     for status in (3, 0):
         await asyncio.to_thread(first.end, status)
     answer = await client.call("GET", f"/v1/runs/{first.run_id}")
