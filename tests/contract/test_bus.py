@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from controlplane.notify import bus as bus_module
-from controlplane.notify.bus import ChannelBus, Topic
+from controlplane.notify.bus import ANY_KEY, ChannelBus, Topic
 from controlplane.notify.redis_channel import RedisChannel, RedisSettings
 from controlplane.store.embedded import EmbeddedPostgres, Role
 from controlplane.store.postgres_channel import PostgresChannel
@@ -134,6 +134,23 @@ async def test_other_topics_and_keys_wake_nobody(setting: Setting):
             await one.publish(Topic.APPROVAL, "a")
             assert await same.wait(SOON)
             assert not await other_key.wait(0.01)
+            assert not await other_topic.wait(0.01)
+
+
+async def test_who_waits_for_any_key_hears_each(setting: Setting):
+    """In this process and in another one, and of this topic alone."""
+    async with started(setting) as one, started(setting) as two:
+        with (
+            one.subscribe(Topic.RECORDS, ANY_KEY) as here,
+            two.subscribe(Topic.RECORDS, ANY_KEY) as there,
+            two.subscribe(Topic.APPROVAL, ANY_KEY) as other_topic,
+        ):
+            for key in ("a", "b"):
+                for waiting in (here, there, other_topic):
+                    await waiting.wait(0.01)
+                await one.publish(Topic.RECORDS, key)
+                assert await here.wait(SOON)
+                assert await there.wait(SOON)
             assert not await other_topic.wait(0.01)
 
 

@@ -9,6 +9,8 @@ from typing import Any
 import asyncpg
 import pytest
 
+from controlplane.services import runs as runs_service
+from controlplane.services.stops import STOP_COUNT_MAX
 from controlplane.store.embedded import EmbeddedPostgres, Role
 from gateway.model.run import RUN_MOVES, RunState
 from tests.support.control_plane import Answer, Client
@@ -135,6 +137,19 @@ async def test_a_cancelled_run_is_stopped_on_gateways(client: Client):
         "POST", f"/v1/runs/{run['runId']}/complete", {"terminalStatus": "COMPLETED"}
     )
     assert completed.status == 409
+
+
+async def test_cancelling_leaves_room_for_the_kill_switch(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+):
+    """Where many runs stay stopped, no further one is cancelled, and everything else can be."""
+    monkeypatch.setattr(runs_service, "STOPS_LEFT_MIN", STOP_COUNT_MAX - 1)
+    first, second = await announce(client), await announce(client)
+    await client.call("POST", f"/v1/runs/{first['runId']}/cancel", {})
+    refused = await client.call("POST", f"/v1/runs/{second['runId']}/cancel", {})
+    assert (refused.status, refused.body["error"]["reason_code"]) == (429, "STOPS_FULL")
+    body = {"scope": "agent", "name": "x", "reason": "r"}
+    assert (await client.call("POST", "/v1/stops", body)).status == 201
 
 
 async def test_completing_stops_nothing(client: Client):
