@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from controlplane.services import idempotency
 from controlplane.store.embedded import EmbeddedPostgres, Role
 from controlplane.store.idempotency import IdempotencyStore
-from tests.support.control_plane import Answer, Client, ask_body
+from tests.support.control_plane import Answer, Client, ask_body, running_plane
 from tests.support.database import connect_as, everybodys
 from tests.support.tenants import make_key, make_tenant
 
@@ -186,3 +187,16 @@ async def test_an_approval_is_asked_for_once(client: Client):
     asked = [await client.call("POST", "/v1/approvals", body, "gateway", headers) for _ in range(2)]
     assert [answer.status for answer in asked] == [201, 201]
     assert asked[0].body == asked[1].body
+
+
+async def test_of_two_replicas_one_carries_it_out(
+    client: Client, postgres_server: EmbeddedPostgres, database_name: str, data_dir: Path
+):
+    """A repeat may come to another replica than the first one did."""
+    async with running_plane(postgres_server, database_name, data_dir) as other:
+        idem, name = fresh(), f"p-{fresh()}"
+        asked = [make(one, name, idem) for one in (client, other) for _ in range(10)]
+        answers = await asyncio.gather(*asked)
+    assert {answer.status for answer in answers} == {201}
+    assert len({answer.body["key"] for answer in answers}) == 1
+    assert (await names(client)).count(name) == 1
