@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from html import unescape
 
@@ -182,7 +183,8 @@ async def test_another_tenants_approval_is_not_there(
         assert shown.status == 404
         queue = await browser.get("/dashboard/approvals?status=all")
         assert "secret of the other tenant" not in queue.text
-        assert (await browser.get("/dashboard/counts")).text == '{"/approvals": 0}'
+        counts = json.loads((await browser.get("/dashboard/counts")).text)
+        assert counts["/approvals"] == 0
     assert await client.status_of(approval["approvalId"]) == "PENDING"
 
 
