@@ -274,7 +274,7 @@ class ProjectionService:
             for each in unknown
         }
         incident_of = {
-            sighting.group: await self._incidents.note(sighting, connection)
+            sighting.group: await self._incidents.note_with(connection, sighting)
             for sighting in sightings.together([*seen, *by_decision.values()])
         }
         for each in unknown:

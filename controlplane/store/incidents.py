@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from controlplane.store.database import Database, Row
 from controlplane.store.queries import load_queries
@@ -153,9 +154,15 @@ class IncidentStore:
         )
         return None if row is None else _row(row)
 
-    async def note(self, sighting: Sighting, connection: object | None = None) -> uuid.UUID:
+    async def note(self, sighting: Sighting) -> uuid.UUID:
         """Count it on the open incident of its group, or open one; the incident's id."""
-        values = (
+        async with self._database.connection() as connection:
+            return await self.note_with(connection, sighting)
+
+    async def note_with(self, connection: Any, sighting: Sighting) -> uuid.UUID:
+        """The same, in the transaction of a connection."""
+        found: uuid.UUID = await connection.fetchval(
+            _SQL["note"],
             sighting.tenant_id,
             sighting.group,
             sighting.severity,
@@ -171,13 +178,6 @@ class IncidentStore:
             sighting.seen_at,
             OPEN_COUNT_MAX,
         )
-        runner: Row = connection
-        if runner is None:
-            row = await self._database.row(_SQL["note"], *values)
-        else:
-            row = await runner.fetchrow(_SQL["note"], *values)
-        assert row is not None
-        found: uuid.UUID = row["incident_id"]
         return found
 
     async def get(self, tenant_id: uuid.UUID, incident_id: uuid.UUID) -> IncidentRow | None:
