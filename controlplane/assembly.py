@@ -35,8 +35,9 @@ from controlplane.services.policies import PolicyService
 from controlplane.services.policy_drafts import DraftReader
 from controlplane.services.policy_mirror import PolicyMirror
 from controlplane.services.policy_preview import PolicyPreview
+from controlplane.services.program_approvals import ProgramApprovalService
 from controlplane.services.projection import ProjectionSettings
-from controlplane.services.reaching import Answerers, join_reaching
+from controlplane.services.reaching import Answerers, Reaching, join_reaching
 from controlplane.services.records import RecordService
 from controlplane.services.runs import RunSettings
 from controlplane.services.sessions import SessionService
@@ -146,17 +147,8 @@ async def assemble(world: World) -> Assembled:
     watching = join_watching(database, bus, metrics, limits.runs, limits.projection)
     runs, incidents = watching.runs, watching.incidents
     stops = StopService(StopStore(database), bus, room, metrics)
-    reaching = join_reaching(
-        database,
-        settings,
-        limits.notifications,
-        Answerers(approvals, keys),
-        SubjectReader(approvals, incidents, grants, stops).read,
-        world.public_url,
-        metrics,
-    )
-    with acting_for(bootstrapped.tenant_id):
-        await add_first_channel(reaching.channels, bootstrapped.tenant_id, settings.reaching)
+    subjects = SubjectReader(approvals, incidents, grants, stops)
+    reaching = await _reach(world, bootstrapped.tenant_id, Answerers(approvals, keys), subjects)
     services = Services(
         keys=keys,
         sessions=sessions,
@@ -164,6 +156,7 @@ async def assemble(world: World) -> Assembled:
         answered=AnsweredService(EventStore(database), room),
         overview=watching.overview,
         approvals=approvals,
+        program_approvals=ProgramApprovalService(approval_store, bus, metrics),
         approval_context=ApprovalContextService(approval_store, ApprovalHistory(database)),
         records=RecordService(RecordStore(database), incidents, bus, room, metrics),
         decisions=DecisionService(DecisionStore(database)),
@@ -198,6 +191,23 @@ async def assemble(world: World) -> Assembled:
             **reaching.forever,
         },
     )
+
+
+async def _reach(
+    world: World, tenant_id: uuid.UUID, answerers: Answerers, subjects: SubjectReader
+) -> Reaching:
+    reaching = join_reaching(
+        world.database,
+        world.settings,
+        world.limits.notifications,
+        answerers,
+        subjects.read,
+        world.public_url,
+        world.metrics,
+    )
+    with acting_for(tenant_id):
+        await add_first_channel(reaching.channels, tenant_id, world.settings.reaching)
+    return reaching
 
 
 async def _make_bundles(

@@ -34,7 +34,7 @@ from controlplane.api.routing import Call, answer, cursor_after, route
 from controlplane.auth import Permission
 from controlplane.faults import ControlFault, Fault
 from controlplane.services.approvals import Resolution
-from controlplane.store.approvals import Question, Through, Wanted
+from controlplane.store.approvals import Through, Wanted
 from gateway.model.codec import JsonValue
 
 _PROGRAMS = (Permission.APPROVAL_WRITE, Permission.RUN_WRITE, Permission.AGENT)
@@ -48,21 +48,19 @@ async def ask(call: Call) -> web.Response:
     The same act of a gateway joins the question that is open; what a program asks is never joined.
     """
     body = await parse_body(call.http, QuestionBody)
-    row, is_new = await call.services.approvals.ask(_question(call, body))
-    return answer({"approval": render_approval(row)}, 201 if is_new else 200)
-
-
-def _question(call: Call, body: QuestionBody) -> Question:
-    """Each form from those who may ask it: a person can't put words in a gateway's mouth."""
+    # Each form from those who may ask it: a person can't put words in a gateway's mouth.
     permissions = call.caller.permissions
     if isinstance(body, GatewayBody):
         if permissions.isdisjoint({Permission.GATEWAY, Permission.ADMIN}):
             raise ControlFault(Fault.FORBIDDEN, "only a gateway asks about an act that it holds")
-        return gateways_question(call.caller, body)
+        question = gateways_question(call.caller, body)
+        row, is_new = await call.services.approvals.ask(question)
+        return answer({"approval": render_approval(row)}, 201 if is_new else 200)
     assert isinstance(body, ProgramBody)
     if permissions.isdisjoint({*_PROGRAMS, Permission.ADMIN}):
         raise ControlFault(Fault.FORBIDDEN, "a gateway asks about acts that it holds")
-    return programs_question(call.caller, body)
+    row = await call.services.program_approvals.ask(programs_question(call.caller, body))
+    return answer({"approval": render_approval(row)}, 201)
 
 
 async def list_(call: Call) -> web.Response:
@@ -148,7 +146,7 @@ async def revalidate(call: Call) -> web.Response:
     It changes nothing but this: another state of what a program asked about is written down.
     """
     body = await parse_body(call.http, RevalidateBody)
-    why_not = await call.services.approvals.revalidate(
+    why_not = await call.services.program_approvals.revalidate(
         call.caller, parse_id(call.http), body.witness.hash, body.witness.resourceId
     )
     return answer({"witnessValid": not why_not, "reasonCode": why_not})
@@ -157,9 +155,9 @@ async def revalidate(call: Call) -> web.Response:
 async def consume(call: Call) -> web.Response:
     """Use an approval, once: for the act of a gateway, or on the state that a program brings."""
     body = await parse_body(call.http, ConsumeBody)
-    approval_id, approvals = parse_id(call.http), call.services.approvals
+    approval_id = parse_id(call.http)
     if body.witness is not None:
-        row = await approvals.consume_by_witness(
+        row = await call.services.program_approvals.consume(
             call.caller, approval_id, body.witness.hash, body.witness.resourceId, body.claimId
         )
     else:
@@ -167,7 +165,9 @@ async def consume(call: Call) -> web.Response:
             raise ControlFault(Fault.FORBIDDEN, "only a gateway uses an approval of an act")
         assert body.requestDigest is not None
         assert body.claimId is not None
-        row = await approvals.consume(call.caller, approval_id, body.requestDigest, body.claimId)
+        row = await call.services.approvals.consume(
+            call.caller, approval_id, body.requestDigest, body.claimId
+        )
     return answer({"approval": render_approval(row)})
 
 

@@ -15,6 +15,7 @@ from pydantic import ConfigDict
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from controlplane.api.contract import Contract, View
+from controlplane.api.parsing import NoBody
 from controlplane.api.problems import PROBLEMS
 from controlplane.api.routing import Route
 
@@ -125,7 +126,7 @@ def _operation(one: Route, refs: _Refs) -> Schema:
     }
     if contract.body is not None:
         operation["requestBody"] = {
-            "required": bool(contract.body.model_fields),
+            "required": contract.body is not NoBody,
             "content": {"application/json": {"schema": refs[contract.body, "validation"]}},
         }
     return operation

@@ -7,7 +7,6 @@ other gets a conflict.
 
 from __future__ import annotations
 
-import hmac
 import logging
 import uuid
 from collections.abc import Callable, Sequence
@@ -26,13 +25,12 @@ from controlplane.store.approvals import (
     AnswerRow,
     ApprovalRow,
     ApprovalStore,
-    Origin,
     Question,
     Through,
     Wanted,
 )
 from controlplane.telemetry import Metrics
-from gateway.model.approval import LEGAL_MOVES, OPEN_STATES, ApprovalEvent, ApprovalState
+from gateway.model.approval import LEGAL_MOVES, ApprovalEvent, ApprovalState
 from gateway.model.grant import GrantTerms
 
 log = logging.getLogger(__name__)
@@ -118,7 +116,7 @@ class ApprovalService:
         """
 
         async def read() -> ApprovalRow:
-            return _found(await self._store.get(caller.tenant_id, approval_id))
+            return existing(await self._store.get(caller.tenant_id, approval_id))
 
         return await self._room.read_until(
             (Topic.APPROVAL, str(approval_id)),
@@ -165,7 +163,7 @@ class ApprovalService:
             resolution.offer,
         )
         came_to = await self._store.answer(caller.tenant_id, approval_id, answer)
-        row = _found(await self._store.get(caller.tenant_id, approval_id))
+        row = existing(await self._store.get(caller.tenant_id, approval_id))
         if came_to is AnswerCameTo.COUNTED:
             await self._tell(caller.tenant_id, approval_id)
             return row
@@ -187,7 +185,7 @@ class ApprovalService:
             caller.key_id,
             resolution.reason,
         )
-        row = _found(await self._store.get(caller.tenant_id, approval_id))
+        row = existing(await self._store.get(caller.tenant_id, approval_id))
         if came_to is not AnswerCameTo.DONE:
             raise _not_taken(came_to, row)
         await self._tell(caller.tenant_id, approval_id)
@@ -208,80 +206,9 @@ class ApprovalService:
         """
         row = await self._store.consume(caller.tenant_id, approval_id, digest, claim_id)
         if row is None:
-            raise _not_usable(_found(await self._store.get(caller.tenant_id, approval_id)), digest)
+            raise not_usable(existing(await self._store.get(caller.tenant_id, approval_id)), digest)
         self._metrics.approvals.labels(row.status_now).inc()
         await self._tell(caller.tenant_id, approval_id)
-        return row
-
-    async def revalidate(
-        self, caller: Caller, approval_id: uuid.UUID, digest: str, resource: str
-    ) -> str:
-        """Why a state is not the one that was asked about; empty where it is. Another digest of
-        what a program asked about is written down while that is open.
-
-        Raises:
-            ControlFault: NOT_FOUND.
-        """
-        row = await self._own(caller, approval_id)
-        asked = row.question
-        if row.status_now not in OPEN_STATES:
-            return f"APPROVAL_{row.status_now}"
-        if asked.witness_hash is None:
-            return "WITNESS_UNAVAILABLE"
-        if resource and asked.resource_id is not None and resource != asked.resource_id:
-            return "WITNESS_RESOURCE_MISMATCH"
-        if hmac.compare_digest(asked.witness_hash, digest):
-            return ""
-        is_programs = asked.origin is Origin.API
-        if is_programs and await self._store.note_world(caller.tenant_id, approval_id, digest):
-            await self._tell(caller.tenant_id, approval_id)
-        return "WITNESS_HASH_MISMATCH"
-
-    async def consume_by_witness(
-        self,
-        caller: Caller,
-        approval_id: uuid.UUID,
-        digest: str,
-        resource: str,
-        claim_id: str | None,
-    ) -> ApprovalRow:
-        """Use what a program asked for, once, on the state that was asked about. The same claim
-        asked again gets the same answer; without one nobody can ask again.
-
-        Raises:
-            ControlFault: NOT_FOUND, WITNESS_CHANGED, APPROVAL_NOT_CONSUMABLE.
-        """
-        present = await self._own(caller, approval_id)
-        if present.question.origin is not Origin.API:
-            raise ControlFault(
-                Fault.APPROVAL_NOT_CONSUMABLE, "this approval is of an act that a gateway holds"
-            )
-        why_not = await self.revalidate(caller, approval_id, digest, resource)
-        if why_not.startswith("WITNESS_"):
-            raise ControlFault(Fault.WITNESS_CHANGED, "this is not the state that was approved")
-        row = await self._store.consume(
-            caller.tenant_id,
-            approval_id,
-            present.question.request_digest,
-            claim_id or str(uuid.uuid4()),
-            Origin.API,
-        )
-        if row is None:
-            raise _not_usable(_found(await self._store.get(caller.tenant_id, approval_id)))
-        self._metrics.approvals.labels(row.status_now).inc()
-        await self._tell(caller.tenant_id, approval_id)
-        return row
-
-    async def _own(self, caller: Caller, approval_id: uuid.UUID) -> ApprovalRow:
-        """Read it; to an agent, what it has not asked itself is not there.
-
-        Raises:
-            ControlFault: NOT_FOUND.
-        """
-        row = _found(await self._store.get(caller.tenant_id, approval_id))
-        asked = row.question
-        if caller.agent is not None and (asked.origin, asked.agent) != (Origin.API, caller.agent):
-            return _found(None)
         return row
 
     async def void(
@@ -301,7 +228,7 @@ class ApprovalService:
             caller.tenant_id, approval_id, caller.key_name, caller.key_id, why, found
         )
         if row is None:
-            present = _found(await self._store.get(caller.tenant_id, approval_id))
+            present = existing(await self._store.get(caller.tenant_id, approval_id))
             raise ControlFault(
                 Fault.APPROVAL_NOT_PENDING,
                 f"this approval is {present.status_now}",
@@ -324,9 +251,7 @@ class ApprovalService:
         return len(closed)
 
     async def _tell(self, tenant_id: uuid.UUID, approval_id: uuid.UUID) -> None:
-        """Wake those who wait for this approval, and those who follow what happens."""
-        await self._bus.publish(Topic.APPROVAL, str(approval_id))
-        await self._bus.publish(Topic.EVENTS, str(tenant_id))
+        await tell(self._bus, tenant_id, approval_id)
 
     async def sweep_forever(self) -> None:
         """Correctness needs no sweeper (every statement looks at the time): waiters do."""
@@ -373,14 +298,26 @@ def _not_taken(came_to: AnswerCameTo, row: ApprovalRow) -> ControlFault:
             assert_never(came_to)
 
 
-def _not_usable(present: ApprovalRow, digest: str | None = None) -> ControlFault:
+async def tell(bus: Bus, tenant_id: uuid.UUID, approval_id: uuid.UUID) -> None:
+    """Wake those who wait for this approval, and those who follow what happens."""
+    await bus.publish(Topic.APPROVAL, str(approval_id))
+    await bus.publish(Topic.EVENTS, str(tenant_id))
+
+
+def not_usable(present: ApprovalRow, digest: str | None = None) -> ControlFault:
+    """Why an approval can't be used, or not for this act."""
     is_this = digest is None or present.question.request_digest == digest
     status = present.status_now
     why = f"this approval is {status}" if is_this else "this approval is for another act"
     return ControlFault(Fault.APPROVAL_NOT_CONSUMABLE, why, {"status": status})
 
 
-def _found(row: ApprovalRow | None) -> ApprovalRow:
+def existing(row: ApprovalRow | None) -> ApprovalRow:
+    """The row.
+
+    Raises:
+        ControlFault: NOT_FOUND, where there is none.
+    """
     if row is None:
         raise ControlFault(Fault.NOT_FOUND, "there is no such approval")
     return row

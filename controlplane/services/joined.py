@@ -24,6 +24,7 @@ from controlplane.services.mail_links import MailLinkService
 from controlplane.services.overview import OverviewService
 from controlplane.services.policies import PolicyService
 from controlplane.services.policy_preview import PolicyPreview
+from controlplane.services.program_approvals import ProgramApprovalService
 from controlplane.services.records import RecordService
 from controlplane.services.runs import RunService
 from controlplane.services.sessions import SessionService
@@ -41,6 +42,7 @@ class Services:
     overview: OverviewService
     approvals: ApprovalService
     approval_context: ApprovalContextService
+    program_approvals: ProgramApprovalService
     records: RecordService
     decisions: DecisionService
     agents: AgentService

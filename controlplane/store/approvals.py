@@ -145,20 +145,17 @@ class ApprovalStore:
 
         INVARIANT(one-question) of the schema makes concurrent asks end in one row.
         """
+        assert question.origin is Origin.GATEWAY
         act = (question.tenant_id, question.agent, question.request_digest)
         values = [getattr(question, name) for name in _QUESTION_FIELDS]
         closed: list[uuid.UUID] = []
         for _ in range(_ASK_ATTEMPTS_MAX):
             async with self._database.connection() as connection:
-                is_joined = question.origin is Origin.GATEWAY
-                found = await connection.fetchrow(_SQL["find_open"], *act) if is_joined else None
-                if found is not None:
+                if (found := await connection.fetchrow(_SQL["find_open"], *act)) is not None:
                     return Asked(_row(found), False, tuple(closed))
                 settled = await connection.fetch(_SQL["settle_one"], *act)
                 closed += [row["approval_id"] for row in settled]
-                pending = await connection.fetchval(
-                    _SQL["count_pending"], *act[:2], question.origin
-                )
+                pending = await connection.fetchval(_SQL["count_pending"], *act[:2])
                 if pending >= pending_count_max:
                     return Asked(None, False, tuple(closed))
                 if claim is None or not await is_any_grant(connection, *act[:2]):
@@ -168,6 +165,17 @@ class ApprovalStore:
                 if made is not None:
                     return Asked(_row(made), True, tuple(closed))
         raise AssertionError("an open approval kept vanishing")
+
+    async def ask_anew(self, question: Question, pending_count_max: int) -> ApprovalRow | None:
+        """Store a program's question, whatever else is open; None where programs already have too
+        many."""
+        assert question.origin is Origin.API
+        values = [getattr(question, name) for name in _QUESTION_FIELDS]
+        async with self._database.connection() as connection:
+            pending = await connection.fetchval(_SQL["count_asked"], question.tenant_id)
+            if pending >= pending_count_max:
+                return None
+            return _row(await connection.fetchrow(_SQL["insert"], uuid.uuid4(), *values))
 
     async def get(self, tenant_id: uuid.UUID, approval_id: uuid.UUID) -> ApprovalRow | None:
         return _maybe(await self._database.row(_SQL["get"], tenant_id, approval_id))

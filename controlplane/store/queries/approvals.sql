@@ -22,10 +22,15 @@ where tenant_id = $1 and agent = $2 and request_digest = $3 and origin = 'gatewa
   and status in ('PENDING', 'APPROVED') and expires_at > clock_timestamp()
   and (status = 'PENDING' or approvers_of(approval_id) >= quorum)
 
+-- name: count_asked
+-- What programs wait for, whoever they say that they are.
+select count(*) from approvals
+where tenant_id = $1 and status = 'PENDING' and expires_at > clock_timestamp() and origin = 'api'
+
 -- name: count_pending
 select count(*) from approvals
 where tenant_id = $1 and agent = $2 and status = 'PENDING' and expires_at > clock_timestamp()
-  and origin = $3
+  and origin = 'gateway'
 
 -- name: insert
 -- Who asks through an agent is said by the agent's labels ($35) as the control plane has them: what

@@ -2,8 +2,9 @@
 
 It is an object `{"scope", "name", "description", "defaultAction", "rules"}` or a bare list of rules
 `{"ruleId", "priority", "targetType", "targetSelector", "action", "reasonCode", "enabled"}`, in JSON
-or YAML. Nodes are rearranged, and keep their places; what they mean is decided by the policy schema
-alone. The mapping is in `policies/README.md`. INVARIANT(no silent words) holds here too.
+or YAML. On which terms a person is asked can be said as in a policy (`approval`). Nodes are
+rearranged, and keep their places; what they mean is decided by the policy schema alone. The mapping
+is in `policies/README.md`. INVARIANT(no silent words) holds here too.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ _AGENT_SCOPE: Final = "AGENT"
 _TOP_KEYS: Final = ("policyId", "scope", "name", "description", "defaultAction", "rules")
 _RULE_KEYS: Final = (
     "ruleId", "priority", "targetType", "targetSelector", "action", "reasonCode", "message",
-    "enabled",
+    "enabled", "approval",
 )  # fmt: skip
 _RULE_SIGNS: Final = frozenset({"ruleId", "targetType", "targetSelector"})
 
@@ -142,7 +143,8 @@ def _read_rule(reader: Reader, item: Item) -> _Rule | None:
             "write `begin*`, `*end`, `begin*end` or `*middle*`",
         )
         return None
-    names = (("reasonCode", "reason"), ("message", "message"), ("enabled", "enabled"))
+    same = ("message", "enabled", "approval")
+    names = (("reasonCode", "reason"), *((name, name) for name in same))
     rest = tuple((new, found[old]) for old, new in names if old in found)
     return _Rule(
         item.mark, found["ruleId"], priority, rank, target_type, selector, effect, found["action"],

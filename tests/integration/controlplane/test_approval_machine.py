@@ -113,9 +113,9 @@ class Approvals(RuleBasedStateMachine):
     def ask_as_a_program(self, digest: str) -> None:
         """Never joined, and joined by nobody: so the model keeps it under another digest."""
         asked_for = replace(question(self.tenant, self.agent, digest), origin=Origin.API)
-        asked = self.run(self.store.ask(asked_for, 100))
-        assert asked.is_new
-        self.model[asked.row.approval_id] = (f"api {digest}", ApprovalState.PENDING)
+        row = self.run(self.store.ask_anew(asked_for, 100))
+        assert row is not None
+        self.model[row.approval_id] = (f"api {digest}", ApprovalState.PENDING)
 
     @precondition(lambda self: self.model)
     @rule(data=st.data())

@@ -155,6 +155,9 @@ WRONG: dict[str, tuple[object, str]] = {
     "an unknown field": ([rule("TOOL", "x") | {"when": "true"}], "a rule has no field `when`"),
     "no id": ([{"targetType": "TOOL", "priority": 1, "action": "DENY"}], "a rule needs `ruleId`"),
     "a priority that is text": ([rule("TOOL", "x") | {"priority": "1"}], "`priority` must be"),
+    "terms of nothing": (
+        [rule("TOOL", "x") | {"approval": {"quorum": 2}}], "`approval` has no meaning",
+    ),
     "a reason that is none": ([rule("TOOL", "x") | {"reasonCode": "no way"}], "`reason` must be"),
     "a list of something else": ([1, 2], "a policy must be a map of fields"),
     "rules twice over": ({"rules": {}, "name": "a"}, "`rules` must be a list"),
