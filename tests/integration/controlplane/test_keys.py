@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from controlplane.settings import BootstrapKeys
 from controlplane.store.agents import AgentStore
 from controlplane.store.embedded import EmbeddedPostgres, Role
 from controlplane.store.keys import KeyStore
-from tests.support.control_plane import Answer, Client, ask_body
+from tests.support.control_plane import Answer, Client, ask_body, running_plane
 from tests.support.database import connect_as, everybodys
 
 
@@ -164,6 +165,25 @@ async def test_a_long_poll_ends_with_its_key(client: Client, case: str, ending: 
         answer = await waiting
     assert (answer.status, answer.code) == (401, "AUTH_INVALID_CREDENTIALS")
     assert time.monotonic() - started < 1.0
+
+
+async def test_a_long_poll_ends_at_another_replica_too(
+    client: Client, postgres_server: EmbeddedPostgres, database_name: str, data_dir: Path
+):
+    """The one that revokes tells the others."""
+    made = await make(client, "Gateway")
+    async with running_plane(postgres_server, database_name, data_dir) as other:
+        gauge = other.plane.metrics.waiting
+        path = "/v1/bundles/current?sequence=99&waitSeconds=25"
+        waiting = asyncio.create_task(other.call("GET", path, key=made["key"]))
+        async with asyncio.timeout(5):
+            while not gauge._value.get():
+                await asyncio.sleep(0.01)
+        started = time.monotonic()
+        await client.call("POST", f"/v1/keys/{made['keyId']}/revoke", {})
+        async with asyncio.timeout(5):
+            assert (await waiting).status == 401
+        assert time.monotonic() - started < 1.0
 
 
 async def test_what_a_poll_waited_for_is_not_for_a_key_that_ended(
