@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from typing import Any
 
+import pytest
+
+from controlplane.store.embedded import EmbeddedPostgres, Role
 from tests.support.control_plane import Answer, Client, ask_body
+from tests.support.database import connect_as
 
 HASH = "a1b2c3d4e5f6a1b2c3d4e5f6a1b2c3d4e5f6a1b2c3d4e5f6a1b2c3d4e5f6a1b2"
 OTHER = "a" * 64
@@ -174,3 +179,43 @@ async def test_a_bad_question_is_refused(client: Client):
         assert (refused.status, refused.code) == (422, "INVALID_ARGUMENT"), name
     for body in ([], "text", 5, {}):
         assert (await client.call("POST", "/v1/approvals", body)).status == 422, body
+
+
+async def test_programs_cannot_bury_the_queue(client: Client, monkeypatch: pytest.MonkeyPatch):
+    """Whatever names they take, they share one number; gateways are not among them."""
+    monkeypatch.setattr("controlplane.services.program_approvals.PENDING_COUNT_MAX", 0)
+    refused = await client.call("POST", "/v1/approvals", question(requestedBy="somebody new"))
+    assert (refused.status, refused.reason_code) == (429, "APPROVALS_FULL")
+    assert (await client.ask())["status"] == "PENDING"
+
+
+async def test_what_is_anothers_is_not_there(
+    client: Client, postgres_server: EmbeddedPostgres, database_name: str
+):
+    """Every route that takes an id, with a key of another tenant."""
+    approval = await ask(client)
+    key = "another-tenants-key-0123456789"
+    connection = await connect_as(postgres_server, Role.SUPERUSER, database_name)
+    try:
+        await connection.execute(
+            "with t as (insert into tenants values (gen_random_uuid(), 'another') returning *) "
+            "insert into api_keys (key_id, tenant_id, name, key_prefix, key_hash, permissions) "
+            "select gen_random_uuid(), tenant_id, 'eve', 'another-', $1, '{Admin}' from t",
+            hashlib.sha256(key.encode()).digest(),
+        )
+    finally:
+        await connection.close()
+    bodies = {
+        "resolve": {"resolution": "APPROVE"},
+        "revalidate": {"witness": {"hash": HASH}},
+        "consume": {"witness": {"hash": HASH}},
+    }
+    path = f"/v1/approvals/{approval['approvalId']}"
+    for verb, body in bodies.items():
+        assert (await client.call("POST", f"{path}/{verb}", body, key)).status == 404, verb
+    for place in (path, f"{path}/context"):
+        assert (await client.call("GET", place, key=key)).status == 404, place
+    assert (await client.call("GET", "/v1/approvals", key=key)).body["approvals"] == []
+    counts = (await client.call("GET", "/v1/approvals/counts", key=key)).body
+    assert set(counts.values()) == {0}
+    assert await client.status_of(approval["approvalId"]) == "PENDING"
