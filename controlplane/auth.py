@@ -28,6 +28,12 @@ _MARK_LENGTH = KEY_PREFIX_LENGTH - len(KEY_START)
 
 KEY_LENGTH_MAX = 200
 
+AGENT_NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
+"""It travels in proxy credentials, where `+` begins the run and `:` the key."""
+
+KEY_NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._@+-]{0,127}$")
+GROUP = re.compile(r"^[a-z0-9][a-z0-9-]{0,62}$")
+
 _ROLE = re.compile(r"^[a-z]{1,16}$")
 
 

@@ -20,14 +20,13 @@ from controlplane.api.parsing import (
     timestamp,
 )
 from controlplane.api.routing import Call, answer, route
-from controlplane.auth import Permission
+from controlplane.auth import AGENT_NAME, Permission
 from controlplane.store.agents import AgentRow
 from gateway.model.codec import JsonValue
 
 LABEL_COUNT_MAX = 64
 
-# The name travels in proxy credentials, where `+` begins the run and `:` the key.
-AgentName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+AgentName = Annotated[str, StringConstraints(pattern=AGENT_NAME.pattern)]
 
 
 class CreateBody(Body):

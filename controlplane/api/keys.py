@@ -20,7 +20,7 @@ from controlplane.api.parsing import (
     timestamp,
 )
 from controlplane.api.routing import Call, answer, route
-from controlplane.auth import Permission, key_prefix
+from controlplane.auth import GROUP, KEY_NAME, Permission, key_prefix
 from controlplane.store.keys import KeyFilter, ListedKey
 from gateway.model.codec import JsonValue
 
@@ -29,8 +29,8 @@ EXPIRES_SECONDS_MAX = 10 * 366 * 86_400
 GRACE_SECONDS_MAX = 7 * 86_400
 """A secret that is known to be old is not needed for more than a week."""
 
-KeyName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._@+-]{0,127}$")]
-Group = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+KeyName = Annotated[str, StringConstraints(pattern=KEY_NAME.pattern)]
+Group = Annotated[str, StringConstraints(pattern=GROUP.pattern)]
 
 
 def _not_an_agents(permission: Permission) -> Permission:

@@ -13,9 +13,12 @@ from controlplane.dashboard.live import Streams
 from controlplane.dashboard.oidc import OidcClient
 from controlplane.dashboard.pages import (
     account,
+    agents,
     approvals,
     counts,
+    grants,
     incidents,
+    keys,
     overview,
     runs,
     search,
@@ -33,6 +36,9 @@ PAGES: tuple[Page, ...] = (
     approvals.PAGE,
     runs.PAGE,
     incidents.PAGE,
+    grants.PAGE,
+    agents.PAGE,
+    keys.PAGE,
     search.PAGE,
     stop.PAGE,
     account.PAGE,

@@ -1,0 +1,73 @@
+"""Grants: what passes without asking for a while, who gave it, what it was used for; ending one."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Final
+
+from aiohttp import web
+
+from controlplane.auth import Permission
+from controlplane.dashboard.listing import cursor_number, next_cursor
+from controlplane.dashboard.visit import NavEntry, Page, Visit, get, post
+from controlplane.faults import ControlFault, Fault
+from gateway.model.grant import GrantState
+
+PAGE_COUNT: Final = 50
+
+_READ: Final = (Permission.APPROVAL_READ, Permission.APPROVAL_WRITE, Permission.ADMIN)
+_WRITE: Final = (Permission.APPROVAL_WRITE, Permission.ADMIN)
+
+
+async def list_(visit: Visit) -> web.Response:
+    """`GET /dashboard/grants`: those in force, with `status=all` everything."""
+    text = visit.query("status")
+    wanted = GrantState(text) if text in set(GrantState) else None if text else GrantState.ACTIVE
+    agent = visit.query("agent") or None
+    rows = await visit.services.grants.list(
+        visit.caller, wanted, agent, cursor_number(visit), PAGE_COUNT
+    )
+    cursor = next_cursor([row.grant_seq for row in rows], PAGE_COUNT)
+    return await visit.page("grants.html", grants=rows, cursor=cursor, agent=agent)
+
+
+async def show(visit: Visit) -> web.Response:
+    """`GET /dashboard/grants/{id}`."""
+    seen = await visit.services.grants.get(visit.caller, _id(visit))
+    return await visit.page(
+        "grant.html",
+        grant=seen.grant,
+        uses=seen.uses,
+        is_active=seen.grant.state_now is GrantState.ACTIVE,
+        may_revoke=visit.may(*_WRITE),
+    )
+
+
+async def revoke(visit: Visit) -> web.Response:
+    """`POST /dashboard/grants/{id}/revoke`."""
+    grant_id, form = _id(visit), await visit.form()
+    try:
+        reason = form.line("reason", "The reason", is_needed=True)
+        await visit.services.grants.revoke(visit.caller, grant_id, None, reason)
+    except ControlFault as fault:
+        if fault.fault in (Fault.NOT_FOUND, Fault.UNAVAILABLE):
+            raise
+        return visit.go(f"/grants/{grant_id}", problem=fault.message)
+    return visit.go(f"/grants/{grant_id}", done="It is over. The next request asks a person again.")
+
+
+def _id(visit: Visit) -> uuid.UUID:
+    try:
+        return uuid.UUID(visit.http.match_info["id"])
+    except ValueError:
+        raise ControlFault(Fault.NOT_FOUND, "there is no such grant") from None
+
+
+PAGE = Page(
+    nav=NavEntry("Grants", "/grants", "t", "grants", live="grant"),
+    routes=(
+        get("/grants", list_, *_READ),
+        get("/grants/{id}", show, *_READ),
+        post("/grants/{id}/revoke", revoke, *_WRITE),
+    ),
+)
