@@ -96,13 +96,19 @@ class DeliveryWorker:
     async def _handle(self, delivery: DeliveryRow) -> None:
         try:
             with acting_for(delivery.new.tenant_id):
-                await self._deliver(delivery)
+                try:
+                    await self._deliver(delivery)
+                except ControlFault:
+                    raise
+                except Exception:
+                    # Tried again like any other failure, and dead in the end.
+                    log.exception("a delivery failed")
+                    self._metrics.bugs.inc()
+                    problem = NotSent("it could not be made; see the control plane's log")
+                    await self._fail(delivery, problem, "(unknown)")
         except ControlFault as fault:
             # The lease ends by itself, and it is tried again.
             log.warning("a delivery was not written down", extra={"code": fault.code})
-        except Exception:
-            log.exception("a delivery failed")
-            self._metrics.bugs.inc()
         finally:
             self._busy[delivery.new.channel_id] -= 1
             if not self._busy[delivery.new.channel_id]:
@@ -158,6 +164,10 @@ class DeliveryWorker:
             await self._deliveries.settle(delivery, DeliveryStatus.DELIVERED, reference=reference)
             self._metrics.deliveries.labels(kind, "delivered").inc()
             return
+        await self._fail(delivery, outcome, kind)
+
+    async def _fail(self, delivery: DeliveryRow, outcome: NotSent, kind: str) -> None:
+        """Try again later, or give up."""
         pause = pause_after(
             delivery.attempts,
             random.random(),  # noqa: S311 - jitter, no secret

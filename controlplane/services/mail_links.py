@@ -20,6 +20,7 @@ from controlplane.services.secret_box import SecretBox
 from controlplane.services.sending import hash_link
 from controlplane.store.approvals import ApprovalRow, Through
 from controlplane.store.callbacks import CallbackStore, MailLink
+from controlplane.store.channels import ChannelStore
 from controlplane.store.tenancy import acting_for, acting_for_everybody
 
 LINK_LENGTH_MAX = 100
@@ -38,11 +39,13 @@ class MailLinkService:
     def __init__(
         self,
         links: CallbackStore,
+        channels: ChannelStore,
         answering: AnsweringService,
         box: SecretBox,
         read_subject: ReadSubject,
     ) -> None:
         self._links = links
+        self._channels = channels
         self._answering = answering
         self._box = box
         self._read_subject = read_subject
@@ -96,6 +99,11 @@ class MailLinkService:
         return found
 
     async def _open(self, found: MailLink) -> tuple[Caller, Mapping[str, Any]]:
+        channel = await self._channels.get(found.tenant_id, found.channel_id)
+        people = await self._channels.people(found.tenant_id, found.channel_id)
+        is_reached = any(person.key_id == found.key_id for person in people)
+        if channel is None or not channel.plan.enabled or not is_reached:
+            raise ControlFault(Fault.FORBIDDEN, "you are not reached by this channel any more")
         person = await self._answering.person(found.tenant_id, found.key_id)
         approval = await self._read_subject(found.tenant_id, "approval", str(found.approval_id))
         if approval is None:

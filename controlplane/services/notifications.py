@@ -121,11 +121,24 @@ class NotificationService:
             channels = [one for one in await self._channels.list(tenant_id) if one.plan.enabled]
             made: list[NewDelivery] = []
             for event in events:
-                made += await self._deliveries_of(tenant_id, channels, event)
+                made += await self._safely_of(tenant_id, channels, event)
             await turn.move(made, events[-1].cursor)
         if made:
             self.made.set()
         return len(events) == count_max
+
+    async def _safely_of(
+        self, tenant_id: uuid.UUID, channels: Sequence[ChannelRow], event: EventRow
+    ) -> list[NewDelivery]:
+        """A bug in showing one thing must not end the news of all others."""
+        try:
+            return await self._deliveries_of(tenant_id, channels, event)
+        except ControlFault:
+            raise
+        except Exception:
+            log.exception("an event can't be told", extra={"detail": event.kind})
+            self._metrics.bugs.inc()
+            return []
 
     async def _deliveries_of(
         self, tenant_id: uuid.UUID, channels: Sequence[ChannelRow], event: EventRow
@@ -133,7 +146,7 @@ class NotificationService:
         name = EVENT_OF.get((event.kind, event.change))
         if name is None or not channels:
             return []
-        subject = await self._subject(tenant_id, event)
+        subject = await self._read_subject(tenant_id, event.kind, event.subject_id)
         if subject is None:
             return []
         return [
@@ -151,17 +164,6 @@ class NotificationService:
             if is_for(wish_of(channel), name, subject)
             for recipient in await self._recipients(channel, name, subject)
         ]
-
-    async def _subject(self, tenant_id: uuid.UUID, event: EventRow) -> Mapping[str, Any] | None:
-        """What it is about. A bug in showing one thing must not end the news of all others."""
-        try:
-            return await self._read_subject(tenant_id, event.kind, event.subject_id)
-        except ControlFault:
-            raise
-        except Exception:
-            log.exception("an event can't be shown", extra={"detail": event.kind})
-            self._metrics.bugs.inc()
-            return None
 
     async def _recipients(
         self, channel: ChannelRow, name: str, subject: Mapping[str, Any]

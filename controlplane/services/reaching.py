@@ -101,7 +101,7 @@ def join_reaching(
         SlackCallbackService(
             channel_store, callback_store, answering, sender, outside, read_subject
         ),
-        MailLinkService(callback_store, answering, box, read_subject),
+        MailLinkService(callback_store, channel_store, answering, box, read_subject),
         {
             "notifications": notifications.run_forever,
             "notifications-sweep": notifications.forget_forever,

@@ -83,11 +83,13 @@ class SlackCallbackService:
 
         Raises:
             ControlFault: UNAUTHENTICATED for whatever is not signed, late or repeated, and for a
-                channel that is not there; UNAVAILABLE.
+                channel that is not there or switched off; UNAVAILABLE.
         """
         with acting_for_everybody():
             channel = await self._channels.find(channel_id)
         if channel is None or channel.plan.kind is not ChannelKind.SLACK:
+            raise unauthenticated()
+        if not channel.plan.enabled:
             raise unauthenticated()
         with acting_for(channel.tenant_id):
             at, signing_secret = self._sender.slack_at(channel)

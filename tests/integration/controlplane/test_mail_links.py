@@ -179,6 +179,20 @@ async def test_a_link_answers_as_its_person(post: Post):
     assert post.server.to(BOB) == []
 
 
+async def test_whoever_is_taken_off_a_channel_answers_no_more_from_it(post: Post):
+    """Nor anybody, once it is switched off: links that were mailed are useless then."""
+    await post.client.ask()
+    path, other = await post.link_for(ALICE), await post.link_for(BOB)
+    page = page_token((await post.fetch("GET", other))[1])
+    channel = f"/v1/channels/{post.channel_id}"
+    people = {"people": [{"address": BOB, "keyId": post.keys[BOB]}]}
+    await post.client.call("POST", f"{channel}/people", people)
+    assert (await post.fetch("GET", path))[0] == 403
+    assert (await post.fetch("GET", other))[0] == 200
+    await post.client.call("PATCH", channel, {"enabled": False})
+    assert (await post.send(other, "APPROVE", page))[0] == 403
+
+
 async def test_a_link_ends_with_its_approval(post: Post):
     """Answered elsewhere, the link only tells how."""
     asked = await post.client.ask()

@@ -146,6 +146,29 @@ async def test_a_receiver_that_is_gone_is_not_asked_again(apart: Client, receive
     assert dead["attempts"] == 1
 
 
+@pytest.mark.usefixtures("at_once")
+async def test_a_bug_in_one_message_ends_as_a_dead_delivery(
+    apart: Client, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+):
+    """And in the choice of who hears of it, as one event that nobody hears of; others go on."""
+    await add_webhook(apart, receiver.url)
+    with monkeypatch.context() as broken:
+        broken.setattr("controlplane.notify.webhook.webhook_body", lambda notice: 1 // 0)
+        await apart.ask()
+        (dead,) = await until(apart, lambda all_: statuses(all_) == {"DEAD"})
+    assert dead["problem"] == "it could not be made; see the control plane's log"
+    with monkeypatch.context() as broken:
+        broken.setattr("controlplane.services.notifications.is_for", lambda *_: 1 // 0)
+        bugs = apart.plane.metrics.bugs._value.get()
+        await apart.ask()
+        async with asyncio.timeout(WAIT_SECONDS):
+            while apart.plane.metrics.bugs._value.get() == bugs:
+                await asyncio.sleep(0.02)
+    later = await apart.ask()
+    heard = await receiver.wait(1)
+    assert heard[0].json["data"]["approval"]["approvalId"] == later["approvalId"]
+
+
 async def test_a_hanging_receiver_holds_up_nobody_else(apart: Client, receiver: Receiver):
     """Approvals are asked and answered, and the other channel hears of it."""
     async with serving_receiver() as hanging:

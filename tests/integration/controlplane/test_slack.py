@@ -236,6 +236,8 @@ async def test_forged_and_late_callbacks_are_refused(work: Workspace):
     for case, (sent, given) in cases.items():
         answer = await work.call_back(sent, given)
         assert (answer.status, answer.code) == (401, "AUTH_INVALID_CREDENTIALS"), case
+    await work.client.call("PATCH", f"/v1/channels/{work.channel_id}", {"enabled": False})
+    assert (await work.click(ALICE, APPROVE, asked)).status == 401
     unknown = await work.call_back_at(str(uuid.uuid4()), body, headers)
     assert unknown.status == 401
     assert (await work.approval(asked))["status"] == "PENDING"
