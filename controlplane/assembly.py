@@ -116,34 +116,23 @@ async def assemble(world: World) -> Assembled:
     Raises:
         StartError: a key or a file can't be used.
     """
-    settings, limits, database, bus, room, metrics = (
-        world.settings,
-        world.limits,
-        world.database,
-        world.bus,
-        world.room,
-        world.metrics,
-    )
+    limits, database, bus = world.limits, world.database, world.bus
+    room, metrics = world.room, world.metrics
     key_store, agent_store = KeyStore(database), AgentStore(database)
-    with acting_for_everybody():
-        bootstrapped = await bootstrap(
-            key_store, agent_store, settings.bootstrap, settings.data_dir
-        )
+    approval_store, policy_store = ApprovalStore(database), PolicyStore(database)
+    bootstrapped = await _bootstrap(world, key_store, agent_store)
+    with acting_for(bootstrapped.tenant_id):
+        bundles = await _make_bundles(world, policy_store, bootstrapped.tenant_id)
+    drafts = DraftReader(bundles)
     keys = KeyService(key_store, bus)
     sessions = SessionService(SessionStore(database), keys, metrics)
-    approval_store = ApprovalStore(database)
     approvals = ApprovalService(approval_store, bus, room, metrics, limits.approvals)
     grants = GrantService(GrantStore(database), approval_store, bus, metrics)
-    bundle_store, policy_store = BundleStore(database), PolicyStore(database)
-    with acting_for(bootstrapped.tenant_id):
-        bundles = await _make_bundles(world, bundle_store, policy_store, bootstrapped.tenant_id)
-    drafts = DraftReader(bundles)
     counters = LimitService(
         LimitLedger(database, limits.counters.flight_seconds_max), metrics, limits.counters
     )
-    idempotency = IdempotencyService(
-        IdempotencyStore(database), metrics, settings.idempotency_seconds
-    )
+    kept_seconds = world.settings.idempotency_seconds
+    idempotency = IdempotencyService(IdempotencyStore(database), metrics, kept_seconds)
     watching = join_watching(database, bus, metrics, limits.runs, limits.projection)
     runs, incidents = watching.runs, watching.incidents
     stops = StopService(StopStore(database), bus, room, metrics)
@@ -166,7 +155,7 @@ async def assemble(world: World) -> Assembled:
         runs=runs,
         incidents=incidents,
         bundles=bundles,
-        gateways=GatewayService(GatewayStore(database), bundle_store),
+        gateways=GatewayService(GatewayStore(database), BundleStore(database)),
         policies=PolicyService(database, policy_store, bundles, drafts, bus),
         policy_preview=PolicyPreview(policy_store, bundles, drafts),
         grants=grants,
@@ -178,19 +167,19 @@ async def assemble(world: World) -> Assembled:
         health=HealthService(database, key_store, metrics),
         metrics=metrics,
     )
-    return Assembled(
-        services,
-        bootstrapped,
-        {
-            "approvals-sweep": approvals.sweep_forever,
-            "sessions-sweep": sessions.sweep_forever,
-            "grants-sweep": grants.sweep_forever,
-            "limits-sweep": counters.sweep_forever,
-            "idempotency-sweep": idempotency.sweep_forever,
-            **watching.forever,
-            **reaching.forever,
-        },
-    )
+    sweeps = {
+        "approvals-sweep": approvals.sweep_forever,
+        "sessions-sweep": sessions.sweep_forever,
+        "grants-sweep": grants.sweep_forever,
+        "limits-sweep": counters.sweep_forever,
+        "idempotency-sweep": idempotency.sweep_forever,
+    }
+    return Assembled(services, bootstrapped, sweeps | watching.forever | reaching.forever)
+
+
+async def _bootstrap(world: World, keys: KeyStore, agents: AgentStore) -> Bootstrapped:
+    with acting_for_everybody():
+        return await bootstrap(keys, agents, world.settings.bootstrap, world.settings.data_dir)
 
 
 async def _reach(
@@ -210,10 +199,8 @@ async def _reach(
     return reaching
 
 
-async def _make_bundles(
-    world: World, store: BundleStore, policies: PolicyStore, tenant_id: uuid.UUID
-) -> BundleService:
-    files = world.settings.bundles
+async def _make_bundles(world: World, policies: PolicyStore, tenant_id: uuid.UUID) -> BundleService:
+    store, files = BundleStore(world.database), world.settings.bundles
     key = load_signing_key(world.settings.data_dir, files.key_file)
     bundles = BundleService(store, world.bus, world.room, key, PolicyMirror(policies))
     await publish_first_bundle(bundles, tenant_id, files.first_policies, files.first_mappers)
