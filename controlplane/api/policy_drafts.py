@@ -79,7 +79,8 @@ class WarningView(View):
 
 
 class CheckAnswer(View):
-    """`isLinted` is false where there are problems, or too many rules to look for warnings."""
+    """`isLinted` is false where there may be more warnings: where there are problems, or too many
+    rules or conditions to hold against each other while somebody waits."""
 
     ok: bool
     name: str | None
@@ -169,8 +170,8 @@ async def check(call: Call) -> web.Response:
             "ok": not checked.problems,
             "name": checked.name,
             "problems": render_problems(checked.problems),
-            "warnings": [_warning(one) for one in checked.warnings or ()],
-            "isLinted": checked.warnings is not None,
+            "warnings": [_warning(one) for one in checked.warnings],
+            "isLinted": checked.is_linted,
         }
     )
 

@@ -40,8 +40,9 @@ if TYPE_CHECKING:
     from gateway.authoring.policies.replay.tally import Replay
 
 LINT_RULES_MAX = 200
-"""Of a policy whose rules are held against each other while somebody types: a quarter of a second
-at the most, and tens of milliseconds for those that are usual."""
+LINT_LITERALS_MAX = 300_000
+"""How much of a policy is held against itself while somebody types: half a second of work at the
+most. The largest shipped policy takes a fifth of it, and a few lines could take minutes."""
 
 CASES_CHARS_MAX = 512 * 1024
 CASES_FILE = "policy.cases.yaml"
@@ -73,11 +74,13 @@ class Drafted:
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """`warnings` is None where there are problems, or too many rules to look for any."""
+    """`is_linted` tells whether `warnings` are all there are: where there are problems, or too many
+    rules, nobody looked for more."""
 
     name: str | None
     problems: Sequence[Problem]
-    warnings: Sequence[Warned] | None
+    warnings: Sequence[Warned]
+    is_linted: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +111,9 @@ class PolicyPreview:
         async with self._turn():
             read = await self._read(caller, drafted)
             if read.content is None:
-                return Checked(None, read.problems, None)
-            return Checked(read.content.name, (), await asyncio.to_thread(_warnings, read))
+                return Checked(None, read.problems, (), is_linted=False)
+            warnings, is_linted = await asyncio.to_thread(_warnings, read)
+            return Checked(read.content.name, (), warnings, is_linted)
 
     async def test(self, caller: Caller, drafted: Drafted, cases: str) -> Tried:
         """Run cases against a policy, by itself and with the settings of the tenant.
@@ -238,15 +242,16 @@ def _replay_of(candidate: Bundle, baseline: Bundle | None) -> Replay:
     return Replay(candidate, baseline)
 
 
-def _warnings(read: Read) -> list[Warned] | None:
-    from gateway.authoring.policies.lint.rules import lint
+def _warnings(read: Read) -> tuple[list[Warned], bool]:
+    from gateway.authoring.policies.lint.rules import lint_within
 
     policies = [one for one in read.documents.policies if one.place.file == read.file]
     if sum(len(policy.rules) for policy in policies) > LINT_RULES_MAX:
-        return None
+        return [], False
     organisation = read.documents.organisation
     groups = frozenset[str]() if organisation is None else organisation.approver_groups
-    return warned_of(lint(policies, groups))
+    found, is_complete = lint_within(policies, groups, LINT_LITERALS_MAX)
+    return warned_of(found), is_complete
 
 
 def _run_cases(read: Read, cases: str) -> Tried:

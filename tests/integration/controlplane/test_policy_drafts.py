@@ -24,6 +24,7 @@ from tests.support.policy_world import act
 
 PAYMENTS = policies_dir() / "guardrails" / "payments.yaml"
 CHECK_SECONDS_MAX = 0.1
+BUSY_SECONDS_MAX = 5.0
 
 
 async def check(client: Client, document: str) -> dict[str, Any]:
@@ -62,15 +63,15 @@ async def test_what_can_never_happen_is_warned_of(client: Client):
 
 
 async def test_a_check_is_quick_enough_to_type_by(client: Client):
-    """The largest of the shipped policies, warm."""
+    """The slowest of the shipped policies, warm: in time of a core, whoever else wants one."""
     text = PAYMENTS.read_text()
     await check(client, text)
     seconds = []
     for _ in range(5):
-        started = time.perf_counter()
-        assert (await check(client, text))["ok"]
-        seconds.append(time.perf_counter() - started)
-    assert min(seconds) < CHECK_SECONDS_MAX * 3  # three times on a machine that tests load
+        started = time.process_time()
+        assert (await check(client, text))["isLinted"]
+        seconds.append(time.process_time() - started)
+    assert min(seconds) < 2 * CHECK_SECONDS_MAX
 
 
 async def test_a_policy_of_many_rules_is_checked_but_not_compared_with_itself(client: Client):
@@ -81,6 +82,20 @@ async def test_a_policy_of_many_rules_is_checked_but_not_compared_with_itself(cl
     )
     found = await check(client, policy("mine") + rules)
     assert (found["ok"], found["isLinted"], found["warnings"]) == (True, False, [])
+
+
+async def test_a_policy_that_is_made_to_keep_us_busy_does_not(client: Client):
+    """Fifty rules could take minutes to hold against each other: there is an end to it."""
+    many = " || ".join(f"params.x{{0}}_{n} == {n}" for n in range(8))
+    rules = "".join(
+        f"    - {{id: r{n}, priority: {n}, match: {{kind: create}}, when: '{many.format(n)}', "
+        "effect: ALLOW}\n"
+        for n in range(1, 51)
+    )
+    started = time.process_time()
+    found = await check(client, policy("mine") + rules)
+    assert (found["ok"], found["isLinted"]) == (True, False)
+    assert time.process_time() - started < BUSY_SECONDS_MAX
 
 
 async def test_cases_say_whether_a_draft_keeps_its_promises(client: Client):

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
+from gateway.authoring.policies.proofs.effort import ExhaustedError, effort_of
 from gateway.authoring.policies.proofs.implication import is_impossible
 from gateway.authoring.policies.proofs.literals import (
     Says,
@@ -85,6 +86,22 @@ def lint(
     """All warnings, in the order of the files."""
     found = [warning for policy in policies for warning in _lint_policy(policy, approver_groups)]
     return sorted(found, key=lambda each: (each.place.file, each.place.line, each.finding))
+
+
+def lint_within(
+    policies: Iterable[Policy], approver_groups: frozenset[str], literals_max: int
+) -> tuple[list[LintWarning], bool]:
+    """The warnings that are found with so much work, and whether those are all."""
+    found: list[LintWarning] = []
+    is_complete = True
+    try:
+        with effort_of(literals_max):
+            for policy in policies:
+                found.extend(_lint_policy(policy, approver_groups))
+    except ExhaustedError:
+        is_complete = False
+    found.sort(key=lambda each: (each.place.file, each.place.line, each.finding))
+    return found, is_complete
 
 
 def _lint_policy(policy: Policy, approver_groups: frozenset[str]) -> Iterator[LintWarning]:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from enum import Enum
 from typing import Final
 
+from gateway.authoring.policies.proofs.effort import spend
 from gateway.authoring.policies.proofs.literals import (
     Atom,
     Compares,
@@ -56,7 +57,12 @@ _WORDS: Final = {"kind": KINDS}
 
 
 def is_impossible(term: Term) -> bool:
-    """Whether these literals certainly never hold together."""
+    """Whether these literals certainly never hold together.
+
+    Raises:
+        ExhaustedError: see `effort`.
+    """
+    spend(len(term))
     by_path: dict[str, list[LiteralOf]] = {}
     claims: dict[str, set[Says]] = {}
     for atom, says in term:
