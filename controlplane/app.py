@@ -175,7 +175,10 @@ class ControlPlane:
             application,
             services,
             DashboardSettings(
-                settings.dashboard_environment, settings.reaching.public_url, oidc=settings.oidc
+                settings.dashboard_environment,
+                settings.reaching.public_url,
+                has_tls=settings.tls is not None,
+                oidc=settings.oidc,
             ),
         )
         runner = web.AppRunner(
