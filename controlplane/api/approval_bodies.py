@@ -280,7 +280,7 @@ def programs_question(caller: Caller, body: ProgramBody) -> Question:
         policy=body.policyId,
         rule=body.ruleId,
         reason_code=body.reasonCode,
-        message=said,
+        message=body.reasonCode,
         risk=canonical_json({"factors": [], "score": 0, "vector": ""}).decode(),
         bundle_revision="",
         mode=Mode.ENFORCE,

@@ -13,7 +13,7 @@ from typing import Final
 from controlplane.auth import Caller
 from controlplane.faults import ControlFault, Fault
 from controlplane.store.approval_history import ApprovalHistory, Counts, PastDecision, RunSeen
-from controlplane.store.approvals import AnswerRow, ApprovalRow, ApprovalStore
+from controlplane.store.approvals import AnswerRow, ApprovalRow, ApprovalStore, Origin, Question
 from gateway.model.approval import ApprovalState
 from gateway.model.codec import JsonValue
 
@@ -69,13 +69,7 @@ class ApprovalContextService:
         (labels, run), recent, (own, everyone) = await asyncio.gather(
             self._history.around(tenant_id, asked.agent, asked.run_id),
             self._history.recent(tenant_id, asked.agent, asked.decision_id, RECENT_COUNT),
-            self._history.past_answers(
-                tenant_id,
-                (asked.provider, asked.action),
-                asked.agent,
-                HISTORY_DAYS,
-                HISTORY_COUNT_MAX,
-            ),
+            self._past_answers(tenant_id, asked),
         )
         left = (row.expires_at - datetime.now(UTC)).total_seconds()
         is_open = row.status_now in (ApprovalState.PENDING, ApprovalState.APPROVED)
@@ -92,6 +86,16 @@ class ApprovalContextService:
             max(0, int(left)) if is_open else 0,
             may_approve(caller, row),
             changes_of(row),
+        )
+
+    async def _past_answers(
+        self, tenant_id: uuid.UUID, asked: Question
+    ) -> tuple[Mapping[str, int], Mapping[str, int]]:
+        if asked.origin is Origin.API:
+            return {}, {}  # it names no action that others could have in common with it
+        act = (asked.provider, asked.action)
+        return await self._history.past_answers(
+            tenant_id, act, asked.agent, HISTORY_DAYS, HISTORY_COUNT_MAX
         )
 
 

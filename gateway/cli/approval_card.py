@@ -21,7 +21,7 @@ def show_card(out: Output, approval: Approval) -> None:
     out.say(sentence(approval), "bold")
     out.say(f"  {who(approval)}", "dim")
     lines = [
-        ("request", f"{approval['method']} {approval['authority']}{approval['path']}"),
+        *_request(approval),
         ("why", f"{approval['message']} ({approval['policy']}/{approval['rule']})"),
         ("risk", risk(approval)),
         *_params(approval),
@@ -106,13 +106,20 @@ def _by(approval: Approval) -> str:
     return by + (f": {approval['comment']}" if approval.get("comment") else "")
 
 
+def _request(approval: Approval) -> list[tuple[str, str]]:
+    """What would be sent; a program that asks in its own name sends nothing through here."""
+    if not approval["method"]:
+        return []
+    return [("request", f"{approval['method']} {approval['authority']}{approval['path']}")]
+
+
 def _state(approval: Approval) -> list[tuple[str, str]]:
     """What the target was like when the question was asked."""
     witness = approval.get("witness")
     if not witness:
         return []
     fields = ", ".join(f"{name} {_value(value)}" for name, value in witness["state"].items())
-    return [("state seen", fields)]
+    return [("state seen", fields or f"only its digest is known, {witness['hash'][:12]}...")]
 
 
 def _changes(approval: Approval) -> list[tuple[str, str]]:

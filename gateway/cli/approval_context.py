@@ -22,8 +22,9 @@ def show_context(out: Output, context: Mapping[str, Any]) -> None:
         lines.append(("goal", run["goal"] or "not said"))
         lines.append(("run", f"{run['stepCount']} steps, {run['blockedCount']} of them blocked"))
     history = context["history"]
-    lines.append(("before", _ended(history["agent"], "this agent", history["days"])))
-    lines.append(("", _ended(history["everyone"], "everybody", history["days"])))
+    if context["request"]["method"]:
+        lines.append(("before", _ended(history["agent"], "this agent", history["days"])))
+        lines.append(("", _ended(history["everyone"], "everybody", history["days"])))
     for name, value in lines:
         out.say(f"  {name:<10} {cut(plain(value))}")
     recent = context["recent"]
@@ -53,11 +54,11 @@ def show_context(out: Output, context: Mapping[str, Any]) -> None:
 
 def _labels(agent: Mapping[str, Any]) -> str:
     if not agent["isKnown"]:
-        return f"there is no agent of the name {agent['name']} any more"
+        return f"no agent is called {agent['name']}"
     return ", ".join(f"{name}={value}" for name, value in agent["labels"].items()) or "none"
 
 
 def _ended(counts: Mapping[str, int], whose: str, days: int) -> str:
     """`this agent, 30 days: 4 approved and used, 1 denied`."""
     ended = [f"{counts[state]} {words}" for state, words in _ENDS if counts.get(state)]
-    return f"{whose}, {days} days: {', '.join(ended) or 'never asked'}"
+    return f"{whose}, {days} days: {', '.join(ended) or 'no question answered'}"
