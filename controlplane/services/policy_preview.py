@@ -45,6 +45,9 @@ LINT_LITERALS_MAX = 300_000
 most. The largest shipped policy takes a fifth of it, and a few lines could take minutes."""
 
 CASES_CHARS_MAX = 512 * 1024
+CASES_SECONDS_MAX = 5.0
+"""Shipped cases take milliseconds; each of many is asked of each of many rules."""
+
 CASES_FILE = "policy.cases.yaml"
 
 PREVIEW_COUNT = 10_000
@@ -260,7 +263,9 @@ def _run_cases(read: Read, cases: str) -> Tried:
     documents = read.documents
     policies = [one for one in documents.policies if one.place.file == read.file]
     bundle = Bundle.of(policies, documents.organisation, documents.baseline)
-    return tried_of(try_cases(bundle, CASES_FILE, cases))
+    deadline = time.monotonic() + CASES_SECONDS_MAX
+    report = try_cases(bundle, CASES_FILE, cases, lambda: time.monotonic() > deadline)
+    return tried_of(report)
 
 
 def _bundle_of(files: BundleFiles) -> Bundle:

@@ -6,7 +6,7 @@ says what the policy says and not what its neighbours add.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -161,17 +161,28 @@ def report_cases(paths: Sequence[Path], vocabulary: Vocabulary | None = None) ->
     return Report(results, untried, speakers)
 
 
-def try_cases(bundle: Bundle, file: str, text: str) -> Report:
+def try_cases(bundle: Bundle, file: str, text: str, is_over: Callable[[], bool]) -> Report:
     """The same for the text of a file of cases and policies that are loaded. Opens no file.
+    `is_over` tells, before each case, that there is no time for it.
 
     Raises:
-        ConfigurationError: as `run_cases`.
+        ConfigurationError: as `run_cases`, and where there is no time for all of them.
     """
     problems: list[Problem] = []
     cases = _parse_cases(file, text, problems)
     if problems:
         raise ConfigurationError(CODE, problems)
-    return _try(bundle, file, cases)
+
+    def in_time() -> Iterator[_Case]:
+        for case in cases:
+            if is_over():
+                message = "there is no time for the cases from here on"
+                raise ConfigurationError(
+                    CODE, [Problem(file, case.line, 1, message, "try fewer at once")]
+                )
+            yield case
+
+    return _try(bundle, file, in_time())
 
 
 def _try(bundle: Bundle, file: str, cases: Iterable[_Case]) -> Report:

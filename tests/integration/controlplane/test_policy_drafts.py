@@ -113,6 +113,18 @@ async def test_cases_say_whether_a_draft_keeps_its_promises(client: Client):
     assert (bad.status, bad.body["error"]["problems"][0]["file"]) == (422, "policy.cases.yaml")
 
 
+async def test_cases_that_take_too_long_end_where_time_does(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+):
+    """With the case that there was no time for."""
+    monkeypatch.setattr(policy_preview, "CASES_SECONDS_MAX", -1.0)
+    cases = PAYMENTS.with_name("payments.cases.yaml").read_text()
+    body = {"document": PAYMENTS.read_text(), "cases": cases}
+    refused = await client.call("POST", "/v1/policies/test", body)
+    assert refused.status == 422
+    assert "no time" in refused.body["error"]["problems"][0]["message"]
+
+
 # --- preview --------------------------------------------------------------------------------------
 
 
