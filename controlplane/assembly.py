@@ -174,7 +174,8 @@ async def assemble(world: World) -> Assembled:
         "limits-sweep": counters.sweep_forever,
         "idempotency-sweep": idempotency.sweep_forever,
     }
-    return Assembled(services, bootstrapped, sweeps | watching.forever | reaching.forever)
+    forever = {**sweeps, **watching.forever, **reaching.forever}
+    return Assembled(services, bootstrapped, forever)
 
 
 async def _bootstrap(world: World, keys: KeyStore, agents: AgentStore) -> Bootstrapped:
