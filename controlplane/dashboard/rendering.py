@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 STOP_READERS: Final = (Permission.POLICY_READ, Permission.POLICY_WRITE, Permission.ADMIN)
 
+MODES: Final = {"enforce": "Enforcing", "monitor": "Only watching"}
+
 _HERE: Final = Path(__file__).parent
 STATIC: Final = _HERE / "static"
 
@@ -93,6 +95,7 @@ class Renderer:
             "token": visit.token,
             "notice": open_notice(visit.session, sealed) if sealed else None,
             **await _stops(visit),
+            "mode": _mode(await visit.services.overview.modes(visit.caller)),
         }
         response = _html(self._templates.get_template(template).render({**values, **frame}), status)
         if sealed:
@@ -114,6 +117,13 @@ async def _rail_entry(visit: Visit, nav: NavEntry) -> RailEntry:
     place, path = ROOT + nav.path, visit.http.path
     is_here = path == place or (nav.path != "" and path.startswith(place + "/"))
     return RailEntry(nav, 0 if nav.count is None else await nav.count(visit), is_here)
+
+
+def _mode(modes: frozenset[str]) -> str:
+    """What the top bar says of the mode; empty before the first decision."""
+    if not modes:
+        return ""
+    return "Mixed modes" if len(modes) > 1 else MODES.get(next(iter(modes)), "")
 
 
 async def _stops(visit: Visit) -> dict[str, bool]:

@@ -7,6 +7,8 @@ same at a thousand records and at a million.
 from __future__ import annotations
 
 import asyncio
+import time
+import uuid
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -29,6 +31,10 @@ from controlplane.telemetry import Metrics
 
 PENDING_COUNT_MAX: Final = 1_000
 LIST_COUNT: Final = 8
+
+MODES_KNOWN_SECONDS: Final = 10.0
+"""Every page shows them; they seldom change."""
+TENANTS_KNOWN_MAX: Final = 10_000
 
 KINDS_PER_MINUTE_MAX: Final = 60
 """Agents choose names freely: what of a minute in one batch is counted apart; the rest together."""
@@ -81,10 +87,23 @@ class OverviewService:
     def __init__(self, store: OverviewStore, metrics: Metrics) -> None:
         self._store = store
         self._metrics = metrics
+        self._modes: dict[uuid.UUID, tuple[float, frozenset[str]]] = {}
 
     async def pending_count(self, caller: Caller) -> int:
         """How many approvals wait for a person, at most `PENDING_COUNT_MAX`."""
         return await self._store.pending_count(caller.tenant_id, PENDING_COUNT_MAX)
+
+    async def modes(self, caller: Caller) -> frozenset[str]:
+        """In which modes decisions were taken of late; up to `MODES_KNOWN_SECONDS` old."""
+        known, now = self._modes.get(caller.tenant_id), time.monotonic()
+        if known is None or now - known[0] >= MODES_KNOWN_SECONDS:
+            if len(self._modes) >= TENANTS_KNOWN_MAX:
+                self._modes.clear()
+            known = self._modes[caller.tenant_id] = (
+                now,
+                await self._store.modes(caller.tenant_id),
+            )
+        return known[1]
 
     async def overview(self, caller: Caller, period: Period) -> Overview:
         """Everything that the page draws."""

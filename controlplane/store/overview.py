@@ -158,6 +158,11 @@ class OverviewStore:
             for row in rows
         ]
 
+    async def modes(self, tenant_id: uuid.UUID) -> frozenset[str]:
+        """The modes of this hour's and the last one's decisions."""
+        rows = await self._database.rows(_SQL["modes"], tenant_id)
+        return frozenset(row["mode"] for row in rows)
+
     async def forget(self, span: Span, days: int, count_max: int) -> None:
         """Delete counts of long ago."""
         for name in ("forget_traffic", "forget_answers"):

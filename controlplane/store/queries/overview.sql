@@ -69,6 +69,10 @@ select provider, sum(answers)::bigint as answers, sum(failures)::bigint as failu
 from provider_counts where tenant_id = $1 and span = $2 and at >= $3
 group by 1 order by 4 desc, 1 limit $4
 
+-- name: modes
+select distinct mode from traffic_counts
+where tenant_id = $1 and span = 'hour' and at >= date_trunc('hour', now()) - interval '1 hour'
+
 -- name: forget_traffic
 delete from traffic_counts where ctid = any (array(
     select ctid from traffic_counts
