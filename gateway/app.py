@@ -188,18 +188,22 @@ async def _start(settings: GatewaySettings, stack: AsyncExitStack) -> dict[str, 
 
     revision = keeper.ruleset.bundle.revision
     _note(recorder, clock, "started", f"revision {revision}")
-    bundle_file = settings.data_dir / "ca" / "ca-bundle.pem"
-    authority.write_bundle(bundle_file)
     host, port = listener.address
     return {
         "proxy_host": host,
         "proxy_port": port,
         "metrics_url": f"http://{settings.admin.metrics_host}:{admin.port}/metrics",
-        "ca_file": str(authority.ca_pem_file),
-        "ca_bundle_file": str(bundle_file),
+        **_write_trust(settings, authority),
         "gateway_id": recorder.gateway_id,
         "revision": revision,
     }
+
+
+def _write_trust(settings: GatewaySettings, authority: CertificateAuthority) -> dict[str, str]:
+    """The files by which governed programs trust this gateway."""
+    bundle_file = settings.data_dir / "ca" / "ca-bundle.pem"
+    authority.write_bundle(bundle_file)
+    return {"ca_file": str(authority.ca_pem_file), "ca_bundle_file": str(bundle_file)}
 
 
 def _open_limits(
