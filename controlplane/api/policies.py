@@ -57,7 +57,7 @@ PolicyName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,61
 Etag = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,18}$")]
 Version = Annotated[int, Field(ge=1, le=VERSION_MAX)]
 Status = Annotated[str, StringConstraints(to_upper=True, pattern="(?i)^(draft|active|archived)$")]
-ScopeType = Annotated[str, StringConstraints(to_upper=True, max_length=32)]
+ScopeType = Annotated[str, StringConstraints(to_upper=True, pattern="^[A-Za-z_]{1,32}$")]
 
 
 class ScopeBody(Body):

@@ -113,6 +113,60 @@ async def test_cases_say_whether_a_draft_keeps_its_promises(client: Client):
     assert (bad.status, bad.body["error"]["problems"][0]["file"]) == (422, "policy.cases.yaml")
 
 
+STRANGE = {
+    "half of a pair": policy("a").replace("refunds are", r'"\ud800'),
+    "a written NUL": policy("b").replace("message: refunds are for people", r'message: "a\0b"'),
+    "a NUL in a pattern": policy("c").replace("action: create_refund", r'agent: "a\0b"'),
+    "a NUL as it is": policy("d").replace("are", "a\0re"),
+    "brackets without end": "[" * 5_000,
+    "an alias": "a: &x 1\nb: *x\n",
+    "a word": "hello",
+    "nothing": "null",
+    "a list of lists": "[[]]",
+    "lines of Windows": policy("e").replace("\n", "\r\n"),
+    "a mark of byte order": f"\ufeff{policy('f')}",
+}
+
+
+async def test_no_document_is_a_fault_of_ours(client: Client):
+    """Each is kept, or refused with its problems, wherever it is given."""
+    good = policy("mine")
+    for case, text in STRANGE.items():
+        calls: list[tuple[str, dict[str, Any]]] = [
+            ("check", {"document": text}),
+            ("test", {"document": text, "cases": "cases: []"}),
+            ("test", {"document": good, "cases": text}),
+            ("preview", {"document": text}),
+        ]
+        for path, body in calls:
+            answer = await client.call("POST", f"/v1/policies/{path}", body)
+            assert answer.status in {200, 422}, (case, path)
+        kept = await client.call("POST", "/v1/policies", {"document": text})
+        assert kept.status in {201, 422}, case
+
+
+WRONG_PLACES = (
+    "?status=gone", "?cursor=99999999999999999999", "?scopeType=%00", "?limit=0", "?before=1",
+    "/{0}/versions/0", "/{0}/versions/99999999999", "/{0}/versions/x", "/{0}/versions/2",
+    "/{0}/diff?before=0&after=1", "/{0}/diff?before=1&after=2147483647", "/{0}/diff",
+    "/{0}/versions?cursor=2147483648", "/none", "/00000000-0000-0000-0000-000000000000",
+)  # fmt: skip
+
+
+async def test_wrong_places_are_refused(client: Client):
+    """As what is not there, or as what can't be asked."""
+    made = await client.call("POST", "/v1/policies", {"document": policy("placed")})
+    for place in WRONG_PLACES:
+        answer = await client.call("GET", f"/v1/policies{place.format(made.body['policyId'])}")
+        assert answer.status in {404, 422}, place
+    for etag in ("x", '"1","2"', "-1", '"9999999999999999999"', ""):
+        async with client.http.post(
+            f"{client.url}/v1/policies/{made.body['policyId']}/activate",
+            headers={"x-api-key": client.keys["admin"], "If-Match": etag},
+        ) as response:
+            assert response.status == 412, etag
+
+
 async def test_cases_that_take_too_long_end_where_time_does(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ):
