@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from gateway import telemetry
 from gateway.canonicalize.canonicalizer import Canonicalizer
 from gateway.decide.bundle import Bundle
-from gateway.model.action import Canonical, action_digest
+from gateway.model.action import Canonical, Kind, action_digest
 from gateway.model.decision import Context, Decision, ReasonCode
 from gateway.model.effect import Effect, Mode
 from gateway.model.exchange import Exchange
@@ -152,6 +152,12 @@ class Judge:
         """The stop that a request falls under now; asked again before a held one is released."""
         principal = exchange.principal
         return self._stops.find(principal.agent, principal.run, _providers_of(canonical))
+
+    async def is_read(self, exchange: Exchange) -> bool:
+        """Whether the mappers in force know a request as a read and as nothing else."""
+        canonical = await self._read(self.ruleset.canonicalizer, exchange)
+        kinds = {action.kind for action in canonical.actions}
+        return canonical.refused is None and kinds == {Kind.READ}
 
     def _context_of(self, exchange: Exchange) -> Context:
         principal = exchange.principal

@@ -96,7 +96,12 @@ class Pipeline:
         self._held = HeldCases(hold_settings, self.judge)
         self._records = CaseRecords(world.records, world.clock)
         self._witnesses = WitnessReader(
-            world.upstream, world.records, world.clock, world.new_id, world.witness
+            world.upstream,
+            world.records,
+            world.clock,
+            world.new_id,
+            self.judge.is_read,
+            world.witness,
         )
         self._passthrough = frozenset(settings.passthrough_hosts)
         self._tunnels = Tunnels(

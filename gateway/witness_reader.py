@@ -7,7 +7,7 @@ One read goes out for each asking, at the address that the request has, and is n
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -97,8 +97,10 @@ class WitnessReader:
         records: RecordSink,
         clock: Clock,
         new_id: Callable[[str], str],
+        is_read: Callable[[Exchange], Awaitable[bool]],
         settings: WitnessSettings,
     ) -> None:
+        self._is_read = is_read
         self._settings = settings
         self._upstream = upstream
         self._records = records
@@ -119,6 +121,12 @@ class WitnessReader:
         """
         looker = await self._looker() if needs_keys(exchange) else None
         read = witness_exchange(exchange, canonical, self._new_id("wit"), looker)
+        if not await self._is_read(read):
+            # A GET that acts is somebody's API too; a slip in a mapper must not send it unasked.
+            raise WitnessError(
+                "witness.no_read",
+                "no mapper knows as a read what is named for looking at the target of this action",
+            )
         try:
             self._records.append(GatewayEntry(self._clock.now(), "witness_read", decision_id))
         except RecordError as error:

@@ -109,7 +109,13 @@ def is_unchanged(asked: str | None, seen: Witness) -> bool:
 
 
 def _only_action(canonical: Canonical) -> Action:
-    if len(canonical.actions) != 1 or canonical.actions[0].witness is None:
+    if len(canonical.actions) > 1:
+        raise WitnessError(
+            "witness.several",
+            "this request acts on several targets, whose states can't be shown as one; send one "
+            "request for each",
+        )
+    if not canonical.actions or canonical.actions[0].witness is None:
         raise WitnessError(
             "witness.undeclared", "no mapper says how the state of this target is read"
         )

@@ -124,6 +124,8 @@ def test_people_see_the_state_and_a_changed_one_sends_nothing(
     assert "WITNESS_HASH_MISMATCH" in told["boto3-ec2"].message
     voided = careful.api.approval(approvals["boto3-ec2"]["approvalId"])
     assert voided["status"] == "CANCELLED"
+    assert voided["witness"]["state"]["state"] == "running"
+    assert voided["witnessNow"]["state"]["state"] == "stopped"
     outcome = careful.api.wait_record({"kind": "outcome", "code": "WITNESS_HASH_MISMATCH"})
     assert outcome["witness"]["asked"] == approvals["boto3-ec2"]["witness"]["hash"]
     assert outcome["approval"]["id"] == voided["approvalId"]

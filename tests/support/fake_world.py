@@ -31,17 +31,19 @@ from tests.support.fake_channel import FakeChannel
 from tests.support.fake_desk import FakeDesk
 from tests.support.fake_record import FakeRecords
 from tests.support.fakes import FakeClock, FakeFlow, FakeWire, numbered_ids
-from tests.support.policy_world import bundle_of, policy_text
+from tests.support.policy_world import act, bundle_of, policy_text
 
 STARTS = b"ok"
+LOOK = Canonical((act("get_charge", "read"),), "stripe", "stripe")
 
 
 class FakeCanonicalizer:
-    """Says of every request what the test says; an exception is raised. `threads` are those that
-    it was asked in."""
+    """Says of every request what the test says, and of a look at a target that it is a read, unless
+    `look` says otherwise; an exception is raised. `threads` are those that it was asked in."""
 
     def __init__(self, canonical: Canonical | Exception) -> None:
         self.canonical = canonical
+        self.look = LOOK
         self.ready = True
         self.threads: list[int] = []
 
@@ -51,6 +53,8 @@ class FakeCanonicalizer:
     def canonicalize(self, request: HttpRequest) -> Canonical:
         self.threads.append(threading.get_ident())
         self.ready = True
+        if request.method in ("GET", "HEAD"):
+            return self.look
         if isinstance(self.canonical, Exception):
             raise self.canonical
         return self.canonical

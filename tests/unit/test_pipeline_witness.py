@@ -139,6 +139,25 @@ async def test_a_rule_that_wants_a_witness_where_none_is_declared() -> None:
     assert world.desk.asks == []
 
 
+NO_READS = {
+    "an act": Canonical((act("delete_charge", "delete"),), "stripe", "stripe"),
+    "nobody knows": Canonical((act("something", "unknown"),), "stripe", "stripe"),
+    "a read and an act": Canonical((act("a", "read"), act("b", "update")), "stripe", "stripe"),
+    "nothing": Canonical((), "stripe", "stripe"),
+    "two readings": Canonical((), "stripe", "stripe", "ambiguous_path", "twice"),
+}
+
+
+@pytest.mark.parametrize("look", NO_READS.values(), ids=NO_READS.keys())
+async def test_what_no_mapper_knows_as_a_read_is_not_sent_to_look(look: Canonical) -> None:
+    """A mapper that names an act by mistake does nothing at all."""
+    world = a_world(UNPAID)
+    world.canonicalizer.look = look
+    answered(world)
+    assert "no mapper knows as a read" in told(await govern(world))
+    assert (world.upstream.permits, world.desk.asks) == ([], [])
+
+
 async def test_a_giant_state_is_no_state() -> None:
     """What is longer than any object of an API is not kept in memory."""
     world = a_world(b'{"amount": 1, "x": "' + b"x" * 2_000_000 + b'"}')
