@@ -16,7 +16,7 @@ from gateway.control_client.client import ControlPlaneClient
 from gateway.control_client.settings import ControlSettings
 from gateway.model.action import Canonical
 from gateway.model.approval import ApprovalEvent, ApprovalState, Witness
-from gateway.model.effect import ApprovalTerms, Effect
+from gateway.model.effect import ApprovalTerms, Effect, Escalation
 from gateway.model.errors import ApprovalError
 from gateway.ports import ApprovalAsk, ApprovalDesk
 from tests.support.control_plane import running_plane
@@ -203,6 +203,31 @@ async def test_the_witness_of_a_question_comes_back_with_it(subject: Subject, di
     approval = await subject.desk.ask(later)
     assert approval.witness == "a" * 64
     assert (await subject.desk.wait(approval.approval_id, 0)).witness == "a" * 64
+
+
+async def test_the_words_tell_of_the_state_that_was_shown(subject: Subject, digest: str) -> None:
+    """Whose charge it is stands in the sentence; another state later is no other question."""
+    shown = Witness("a" * 64, {"currency": "usd", "customer": "cus_1"})
+    first = await subject.desk.ask(replace(an_ask(digest), witness=shown))
+    later = Witness("b" * 64, {"currency": "eur", "customer": "cus_2"})
+    for witness in (later, None, shown):
+        joined = await subject.desk.ask(replace(an_ask(digest), witness=witness))
+        assert joined.approval_id == first.approval_id
+
+
+async def test_all_terms_come_back_with_the_question(subject: Subject, digest: str) -> None:
+    """So that what they are enough for can be told."""
+    terms = ApprovalTerms(
+        ("finance",),
+        2,
+        comment_required=True,
+        escalation=Escalation(("leads",), 600),
+        requester_labels=("owner",),
+    )
+    asking = replace(a_decision(Effect.REQUIRE_APPROVAL), terms=terms)
+    approval = await subject.desk.ask(replace(an_ask(digest), decision=asking))
+    assert approval.terms == terms
+    assert (await subject.desk.wait(approval.approval_id, 0)).terms.satisfies(terms)
 
 
 VOID = "WITNESS_HASH_MISMATCH"

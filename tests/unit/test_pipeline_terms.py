@@ -24,7 +24,18 @@ FINANCE = "{groups: [finance]}"
 EITHER = "{groups: [finance, security]}"
 FINANCE_TWO = "{groups: [finance], quorum: 2}"
 
+IN_WORDS = "{comment: required}"
+LED = "{groups: [finance], escalate: {after: 5m, groups: [leads]}}"
+LED_LATER = "{groups: [finance], escalate: {after: 10m, groups: [leads]}}"
+OWNED = "{requester: owner}"
+
 JOINS = {
+    "no words are wanted now": (IN_WORDS, ANYBODY, True),
+    "words are wanted now": (ANYBODY, IN_WORDS, False),
+    "others are asked later too": (FINANCE, LED, True),
+    "others are asked no more": (LED, FINANCE, False),
+    "others are asked later than before": (LED, LED_LATER, False),
+    "who asks through the agent may not approve now": (ANYBODY, OWNED, False),
     "the same terms": (FINANCE, FINANCE, True),
     "fewer people are wanted now": (TWO, ANYBODY, True),
     "anybody may answer now": (FINANCE, ANYBODY, True),
