@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from gateway.cli.options import data_dir_option, json_option
 from gateway.cli.session import open_session
+from gateway.cli.short_ids import find_short_id, short_id
+
+if TYPE_CHECKING:
+    from gateway.cli.api import Api
 
 PERMISSIONS = (
     "Admin", "ApprovalRead", "ApprovalWrite", "RecordRead", "AgentRead", "AgentWrite",
@@ -23,8 +27,8 @@ PERMISSIONS = (
 Examples:
   checkrein keys create alice --group finance
   checkrein keys list
-  checkrein keys rotate 3f2a1b90-... --grace-minutes 60
-  checkrein keys revoke 3f2a1b90-...
+  checkrein keys rotate 3f2a1b90 --grace-minutes 60
+  checkrein keys revoke 3f2a1b90
 """
 )
 def keys() -> None:
@@ -51,7 +55,7 @@ def list_(data_dir_path: Path | None, json_wanted: bool) -> None:
         (
             Column("ID", is_fixed=True),
             Column("BEGINS", is_fixed=True),
-            Column("NAME"),
+            Column("NAME", is_fixed=True),
             Column("PERMISSIONS"),
             Column("GROUPS"),
             Column("STATE", is_fixed=True),
@@ -59,7 +63,7 @@ def list_(data_dir_path: Path | None, json_wanted: bool) -> None:
         ),
         (
             (
-                key["keyId"],
+                short_id(key["keyId"]),
                 key["prefix"],
                 key["name"],
                 ", ".join(key["permissions"]),
@@ -114,9 +118,7 @@ def create(
     out.say(f"  {made['key']}", "bold")
 
 
-@keys.command(
-    epilog="Example: checkrein keys rotate 3f2a1b90-0000-0000-0000-000000000000 --grace-minutes 60"
-)
+@keys.command(epilog="Example: checkrein keys rotate 3f2a1b90 --grace-minutes 60")
 @click.argument("key_id", metavar="ID")
 @click.option(
     "--grace-minutes",
@@ -135,14 +137,12 @@ def rotate(key_id: str, grace_minutes: int, data_dir_path: Path | None, json_wan
     reads it when it is started again. Revoke a key whose secret somebody else may know, and make a
     new one: that ends its sessions too.
     """
-    import urllib.parse
-
     from gateway.cli.key_files import files_of_key, keep_key
 
-    place = urllib.parse.quote(key_id, safe="")
     api, out = open_session(data_dir_path, json_wanted)
-    files = files_of_key(data_dir_path, api, key_id)
-    made = api.post(f"/v1/keys/{place}/rotate", {"graceSeconds": grace_minutes * 60})
+    whole = _whole(api, key_id)
+    files = files_of_key(data_dir_path, api, whole)
+    made = api.post(f"/v1/keys/{whole}/rotate", {"graceSeconds": grace_minutes * 60})
     for file in files:
         keep_key(file, made["key"])
     if out.as_json:
@@ -154,21 +154,24 @@ def rotate(key_id: str, grace_minutes: int, data_dir_path: Path | None, json_wan
         out.say(f"It is in {file} too; start `checkrein up` again for its servers to use it.")
 
 
-@keys.command(epilog="Example: checkrein keys revoke 3f2a1b90-0000-0000-0000-000000000000")
+@keys.command(epilog="Example: checkrein keys revoke 3f2a1b90")
 @click.argument("key_id", metavar="ID")
 @data_dir_option
 @json_option
 def revoke(key_id: str, data_dir_path: Path | None, json_wanted: bool) -> None:
     """End a key at once. Approvals that it was counted for wait for another person."""
-    import urllib.parse
-
-    place = urllib.parse.quote(key_id, safe="")
     api, out = open_session(data_dir_path, json_wanted)
-    key = api.post(f"/v1/keys/{place}/revoke", {})["key"]
+    key = api.post(f"/v1/keys/{_whole(api, key_id)}/revoke", {})["key"]
     if out.as_json:
         out.emit(key)
         return
     out.say(f"The key of {key['name']} is revoked.", "green")
+
+
+def _whole(api: Api, key_id: str) -> str:
+    """The id that this is, or begins."""
+    ids = (str(key["keyId"]) for key in api.pages("/v1/keys", "keys"))
+    return find_short_id(ids, key_id, "keys", "`checkrein keys list` shows them")
 
 
 def _state(key: dict[str, Any]) -> str:
