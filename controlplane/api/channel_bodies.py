@@ -19,8 +19,8 @@ from controlplane.notify.standard_webhooks import is_secret
 from controlplane.services.channels import PEOPLE_COUNT_MAX, ChannelDraft, ChannelService
 from controlplane.settings import ReachingSettings
 from controlplane.store.channels import ChannelKind
-from controlplane.store.deliveries import DeliveryStatus
 from gateway.model.codec import JsonValue
+from gateway.model.delivery import DeliveryStatus
 
 SECRET_LENGTH_MAX = 500
 URL_LENGTH_MAX = 2048

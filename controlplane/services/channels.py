@@ -27,9 +27,10 @@ from controlplane.store.channels import (
     ChannelStore,
     PersonRow,
 )
-from controlplane.store.deliveries import DeliveryRow, DeliveryStatus, DeliveryStore
+from controlplane.store.deliveries import DeliveryRow, DeliveryStore
 from controlplane.telemetry import Metrics
 from gateway.model.codec import JsonValue
+from gateway.model.delivery import DeliveryStatus
 
 CHANNEL_COUNT_MAX = 50
 """Of one tenant. Every event is looked at for each of them."""

@@ -21,9 +21,10 @@ from controlplane.notify.notice import ASKING, Notice, NotSent, Outcome, Sent
 from controlplane.services.notifications import NotificationSettings, ReadSubject
 from controlplane.services.sending import ChannelSender, Outside
 from controlplane.store.channels import ChannelKind, ChannelRow, ChannelStore, PersonRow
-from controlplane.store.deliveries import DeliveryRow, DeliveryStatus, DeliveryStore
+from controlplane.store.deliveries import DeliveryRow, DeliveryStore
 from controlplane.store.tenancy import acting_for, acting_for_everybody
 from controlplane.telemetry import Metrics
+from gateway.model.delivery import DeliveryStatus
 from gateway.tasks import end_tasks, wait_at_most
 
 log = logging.getLogger(__name__)

@@ -7,26 +7,17 @@ from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 
 from controlplane.store.database import Database, Row
 from controlplane.store.events import EventCursor
 from controlplane.store.queries import load_queries
+from gateway.model.delivery import DeliveryStatus
 
 _SQL = load_queries("deliveries")
 
 REFERENCES_MAX = 5
 """A question is posted once, and once more when it escalates; the rest was sent again by hand."""
-
-
-class DeliveryStatus(StrEnum):
-    """SKIPPED: there was nothing left to say. DEAD: given up; a person may send it again."""
-
-    PENDING = "PENDING"
-    DELIVERED = "DELIVERED"
-    SKIPPED = "SKIPPED"
-    DEAD = "DEAD"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +36,14 @@ class NewDelivery:
 
 @dataclass(frozen=True, slots=True)
 class DeliveryRow:
+    """`attempts` counts since it was made or sent again; `claim` counts on for ever."""
+
     delivery_seq: int
     delivery_id: uuid.UUID
     new: NewDelivery
     status: DeliveryStatus
     attempts: int
+    claim: int
     due_at: datetime
     problem: str | None
     reference: str | None
@@ -127,14 +121,14 @@ class DeliveryStore:
     ) -> bool:
         """Write down what became of it; False when a newer claim has it."""
         row = await self._database.row(
-            _SQL["settle"], claimed.delivery_id, claimed.attempts, status, problem, reference
+            _SQL["settle"], claimed.delivery_id, claimed.claim, status, problem, reference
         )
         return row is not None
 
     async def put_off(self, claimed: DeliveryRow, seconds: float, problem: str) -> bool:
         """Try again later; False when a newer claim has it."""
         row = await self._database.row(
-            _SQL["put_off"], claimed.delivery_id, claimed.attempts, seconds, problem
+            _SQL["put_off"], claimed.delivery_id, claimed.claim, seconds, problem
         )
         return row is not None
 
@@ -195,6 +189,7 @@ def _row(row: Row) -> DeliveryRow:
         ),
         DeliveryStatus(row["status"]),
         row["attempts"],
+        row["claim"],
         row["due_at"],
         row["problem"],
         row["reference"],

@@ -45,7 +45,7 @@ select wall_tenant('channel_cursors');
 
 -- INVARIANT(once-per-channel): an event is sent once to a channel (by e-mail: once to each person),
 -- however many replicas read it. `due_at` of one that is being sent is the end of the lease: a
--- sender that died loses nothing. `attempts` tells a late sender's result from a newer one's.
+-- sender that died loses nothing. `claim` tells a late sender's result from a newer one's.
 create table deliveries (
     delivery_seq bigint generated always as identity unique,
     delivery_id  uuid primary key,
@@ -60,6 +60,7 @@ create table deliveries (
     status       text not null default 'PENDING'
         check (status in ('PENDING', 'DELIVERED', 'SKIPPED', 'DEAD')),
     attempts     integer not null default 0,
+    claim        bigint not null default 0,
     due_at       timestamptz not null default clock_timestamp(),
     -- Why the last attempt failed, in words that hold no secret.
     problem      text,
@@ -69,6 +70,26 @@ create table deliveries (
     ended_at     timestamptz,
     unique (channel_id, event_seq, recipient)
 );
+
+-- What it is about does not change, and it ends only once before somebody sends it again.
+create function guard_delivery() returns trigger language plpgsql as $$
+declare
+    changeable constant text[] := array['status', 'attempts', 'claim', 'due_at', 'problem', 'reference',
+        'ended_at'];
+begin
+    if to_jsonb(new) - changeable is distinct from to_jsonb(old) - changeable then
+        raise exception 'what a delivery tells does not change' using errcode = 'check_violation';
+    end if;
+    if new.status <> old.status and 'PENDING' not in (old.status, new.status) then
+        raise exception 'a delivery does not move from % to %', old.status, new.status
+            using errcode = 'check_violation';
+    end if;
+    return new;
+end
+$$;
+
+create trigger deliveries_guard before update on deliveries
+    for each row execute function guard_delivery();
 
 create index deliveries_due on deliveries (channel_id, due_at) where status = 'PENDING';
 create index deliveries_in_order on deliveries (channel_id, recipient, subject_id, delivery_seq);

@@ -31,7 +31,8 @@ on conflict (channel_id, event_seq, recipient) do nothing
 -- $1: channels that are busy; $2: how many of one channel; $3: of all; $4: the lease in seconds.
 -- What is about the same thing is sent in the order in which it happened.
 update deliveries d
-set attempts = d.attempts + 1, due_at = clock_timestamp() + make_interval(secs => $4)
+set attempts = d.attempts + 1, claim = d.claim + 1,
+    due_at = clock_timestamp() + make_interval(secs => $4)
 from (
     select due.delivery_id
     from channels c cross join lateral (
@@ -55,13 +56,13 @@ returning d.*
 -- name: settle
 update deliveries
 set status = $3, problem = $4, reference = coalesce($5, reference), ended_at = clock_timestamp()
-where delivery_id = $1 and attempts = $2 and status = 'PENDING'
+where delivery_id = $1 and claim = $2 and status = 'PENDING'
 returning delivery_id
 
 -- name: put_off
 update deliveries
 set due_at = clock_timestamp() + make_interval(secs => $3), problem = $4
-where delivery_id = $1 and attempts = $2 and status = 'PENDING'
+where delivery_id = $1 and claim = $2 and status = 'PENDING'
 returning delivery_id
 
 -- name: references_of

@@ -12,9 +12,10 @@ from standardwebhooks import Webhook, WebhookVerificationError
 
 from controlplane.notify import backoff
 from controlplane.store.channels import ChannelKind, ChannelPlan, ChannelStore
-from controlplane.store.deliveries import DeliveryStatus, DeliveryStore, NewDelivery
+from controlplane.store.deliveries import DeliveryStore, NewDelivery
 from controlplane.store.embedded import EmbeddedPostgres
 from controlplane.store.events import EventCursor
+from gateway.model.delivery import DeliveryStatus
 from tests.support.control_plane import Client, running_plane
 from tests.support.database import make_database, open_test_database
 from tests.support.reaching import (
@@ -221,6 +222,10 @@ async def test_a_sender_that_died_loses_nothing(postgres_server: EmbeddedPostgre
         assert not await store.settle(late, DeliveryStatus.DEAD, "too late")
         assert not await store.put_off(late, 0, "too late")
         assert await store.settle(again[0], DeliveryStatus.DELIVERED)
+        assert await store.resend(tenant, late.delivery_id) is not None
+        (anew,) = await store.claim((), 5, 5, 60)
+        assert anew.attempts == late.attempts == 1
+        assert not await store.settle(late, DeliveryStatus.DEAD, "far too late")
     finally:
         await database.close()
 
