@@ -4,9 +4,10 @@ What was refused changed nothing, and is not kept: sent again, it is judged agai
 sealed with the caller's own key, of which the database knows only the hash: it may carry a secret,
 such as a new key, and whoever reads the table reads nothing.
 
-Between the act and the note of its answer a process may die. The request is then known to have
-begun and no more, and a repeat is refused (`IDEMPOTENCY_IN_PROGRESS`) until the time is over: the
-caller looks at what is there. It is never carried out twice within that time.
+Between the act and the note of its answer a process may die, or the database go away: the request
+is then known to have begun and no more. A repeat is refused (`IDEMPOTENCY_IN_PROGRESS`) until the
+time is over: the caller looks at what is there. It is never carried out twice within that time.
+What fails before it begins, as most does when the database is away, may be sent again at once.
 """
 
 from __future__ import annotations
@@ -45,6 +46,9 @@ MISSES_MAX = 3
 
 SWEEP_SECONDS = 30.0
 SWEEP_COUNT_MAX = 5_000
+
+_PERHAPS_DONE = frozenset({Fault.UNAVAILABLE, Fault.INTERNAL})
+"""After these nobody knows what was done; every other fault is a refusal."""
 
 _NONCE_BYTES = 12
 
@@ -125,8 +129,9 @@ class IdempotencyService:
     ) -> Answered:
         try:
             answered = await carry_out()
-        except Exception:
-            await self._note(self._store.abandon(place, attempt_id))
+        except ControlFault as fault:
+            if fault.fault not in _PERHAPS_DONE:
+                await self._note(self._store.abandon(place, attempt_id))
             raise
         if answered.is_kept:
             sealed = _seal(answered, place, secret)

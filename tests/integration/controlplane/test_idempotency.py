@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 
+from controlplane.faults import ControlFault, Fault
 from controlplane.services import idempotency
 from controlplane.store.embedded import EmbeddedPostgres, Role
 from controlplane.store.idempotency import IdempotencyStore
+from controlplane.store.keys import KeyStore, NewKey
 from tests.support.control_plane import Answer, Client, ask_body, running_plane
 from tests.support.database import connect_as, everybodys
 from tests.support.tenants import make_key, make_tenant
@@ -110,6 +112,50 @@ async def test_a_request_that_died_is_not_carried_out_again(
         await connection.close()
     assert (await make(client, name, idem)).status == 201
     assert (await names(client)).count(name) == 2
+
+
+FAILURES = {
+    "the database goes away": (ControlFault(Fault.UNAVAILABLE, "gone"), 503),
+    "a bug shows itself": (RuntimeError("a bug"), 500),
+}
+
+
+@pytest.mark.parametrize("case", FAILURES)
+async def test_what_failed_in_the_middle_is_not_carried_out_again(
+    client: Client, monkeypatch: pytest.MonkeyPatch, case: str
+):
+    """It may have been done, as here; the failure itself is not given again as the answer."""
+    monkeypatch.setattr(idempotency, "WAIT_SECONDS_MAX", 0.05)
+    failure, status = FAILURES[case]
+    insert = KeyStore.insert
+
+    async def insert_and_fail(self: KeyStore, new: NewKey) -> None:
+        await insert(self, new)
+        raise failure
+
+    idem, name = fresh(), f"p-{fresh()}"
+    with monkeypatch.context() as failing:
+        failing.setattr(KeyStore, "insert", insert_and_fail)
+        assert (await make(client, name, idem)).status == status
+    again = await make(client, name, idem)
+    assert (again.status, again.body["error"]["reason_code"]) == (409, "IDEMPOTENCY_IN_PROGRESS")
+    assert (await names(client)).count(name) == 1
+
+
+async def test_what_failed_before_it_began_is_sent_again(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+):
+    """Nothing was noted, and nothing done."""
+    idem, name = fresh(), f"p-{fresh()}"
+
+    async def away(*_: Any) -> bool:
+        raise ControlFault(Fault.UNAVAILABLE, "gone")
+
+    with monkeypatch.context() as failing:
+        failing.setattr(IdempotencyStore, "begin", away)
+        assert (await make(client, name, idem)).status == 503
+    assert (await make(client, name, idem)).status == 201
+    assert (await names(client)).count(name) == 1
 
 
 async def test_answers_lie_sealed(
