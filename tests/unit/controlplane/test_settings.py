@@ -6,7 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from controlplane.settings import BundleFilesSettings, ControlSettings, load_settings
+from controlplane.settings import (
+    BundleFilesSettings,
+    ControlSettings,
+    ReachingSettings,
+    load_settings,
+)
 from gateway.model.errors import ConfigurationError
 
 DATA = {"CHECKREIN_DATA_DIR": "/d"}
@@ -47,6 +52,26 @@ GOOD = {
             ),
         ),
     ),
+    "how people are reached": (
+        {
+            **DATA,
+            "CHECKREIN_PUBLIC_URL": "https://checkrein.example.com/",
+            "CHECKREIN_SECRETS_KEY_FILE": "/run/secrets.key",
+            "CHECKREIN_WEBHOOK_ALLOW": "hooks.corp, 10.1.0.0/16,",
+            "CHECKREIN_SLACK_API_URL": "https://slack-gov.com/api/",
+            "CHECKREIN_BOOTSTRAP_CHANNEL": "{}",
+        },
+        ControlSettings(
+            Path("/d"),
+            reaching=ReachingSettings(
+                "https://checkrein.example.com",
+                Path("/run/secrets.key"),
+                ("hooks.corp", "10.1.0.0/16"),
+                "https://slack-gov.com/api",
+                "{}",
+            ),
+        ),
+    ),
 }
 
 
@@ -72,6 +97,7 @@ BAD = {
         {**DATA, "CHECKREIN_BOOTSTRAP_AGENT_KEY": "x"},
         ["BOOTSTRAP_AGENT_KEY"],
     ),
+    "an address without its scheme": ({**DATA, "CHECKREIN_PUBLIC_URL": "a.test"}, ["PUBLIC_URL"]),
     "several at once": (
         {**DATA, "CHECKREIN_API_PORT": "x", "CHECKREIN_LOG_LEVEL": "y"},
         ["API_PORT", "LOG_LEVEL"],
@@ -98,6 +124,7 @@ def test_no_secret_shows_in_a_repr():
             **DATA,
             "CHECKREIN_DATABASE_URL": "postgresql://u:hunter2@h/d",
             "CHECKREIN_REDIS_URL": "redis://:hunter2@h",
+            "CHECKREIN_BOOTSTRAP_CHANNEL": '{"slack": "hunter2"}',
             "CHECKREIN_BOOTSTRAP_ADMIN_KEY": key,
         }
     )
