@@ -104,6 +104,20 @@ async def test_stops_and_incidents_are_told_too(apart: Client, receiver: Receive
     assert stops == ["stop.pulled", "stop.lifted"]
 
 
+async def test_a_grant_is_told_with_its_answer(apart: Client, receiver: Receiver):
+    """Who may do what without asking, and when that is over."""
+    await add_webhook(apart, receiver.url, events=["grant.made", "grant.revoked"])
+    asked = await apart.ask()
+    answered = await apart.resolve(asked["approvalId"], "APPROVE", grant={"uses": 5})
+    assert answered.status == 200, answered
+    made = (await receiver.wait(1))[0].json
+    assert made["type"] == "grant.made"
+    grant = made["data"]["grant"]
+    assert (grant["approvalId"], grant["usesMax"]) == (asked["approvalId"], 5)
+    await apart.call("POST", f"/v1/grants/{grant['grantId']}/revoke", {"reason": "enough"})
+    assert (await receiver.wait(2))[1].json["type"] == "grant.revoked"
+
+
 @pytest.mark.usefixtures("at_once")
 async def test_a_failed_delivery_is_tried_again_under_the_same_id(
     apart: Client, receiver: Receiver

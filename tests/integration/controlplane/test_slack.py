@@ -127,6 +127,41 @@ async def test_the_message_follows_an_answer_from_elsewhere(work: Workspace):
     assert "Denied by admin: not today" in json.dumps(change)
 
 
+async def test_an_escalated_question_is_posted_anew(work: Workspace):
+    """A change rings no bell; the answer then closes both messages."""
+    asked = await work.client.ask(terms={**TERMS, "escalateTo": ["leads"]})
+    await work.slack.wait("chat.postMessage")
+    eve = {"name": "eve", "permissions": ["ApprovalWrite"], "groups": ["finance"]}
+    key = (await work.client.call("POST", "/v1/keys", eve)).body["key"]
+    path = f"/v1/approvals/{asked['approvalId']}/resolve"
+    escalated = await work.client.call("POST", path, {"resolution": "ESCALATE"}, key)
+    assert escalated.status == 200, escalated
+    first, second = await work.slack.wait("chat.postMessage", 2)
+    assert "Escalated" not in json.dumps(first)
+    assert "Escalated" in json.dumps(second)
+    assert set(buttons(second)) == {APPROVE, DENY, OPEN}
+    await work.click(ALICE, APPROVE, asked)
+    changes = await work.slack.wait("chat.update", 2)
+    assert {change["ts"] for change in changes} == {"17.000001", "17.000002"}
+
+
+async def test_a_wanted_comment_is_asked_for_first(work: Workspace):
+    """The button opens a dialog; an empty one does not count."""
+    asked = await work.client.ask(terms={**TERMS, "commentRequired": True})
+    await work.click(ALICE, APPROVE, asked)
+    (opened,) = await work.slack.wait("views.open")
+    (reason,) = [block for block in opened["view"]["blocks"] if block["type"] == "input"]
+    assert reason["optional"] is False
+    empty = work.slack.submit(ALICE, opened["view"], reason=" ")
+    refused = await work.call_back(*work.slack.signed(empty))
+    assert refused.body["response_action"] == "errors"
+    assert set(refused.body["errors"]) == {reason["block_id"]}
+    written = work.slack.submit(ALICE, opened["view"], reason="ticket 4711")
+    assert (await work.call_back(*work.slack.signed(written))).body == {}
+    approval = await work.approval(asked)
+    assert (approval["status"], approval["comment"]) == ("APPROVED", "ticket 4711")
+
+
 async def test_a_denial_asks_for_a_reason_first(work: Workspace):
     """The button alone denies nothing; the person's own words win over a preset."""
     asked = await work.client.ask()
