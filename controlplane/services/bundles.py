@@ -84,7 +84,7 @@ class BundleService:
         self._key = key
         self._mirror = mirror
         self.checker = BundleChecker()
-        self._in_force: dict[tuple[uuid.UUID, int], InForce] = {}
+        self._in_force: dict[tuple[object, ...], InForce] = {}
         # A check takes a core and memory for up to seconds.
         self._checking = asyncio.Lock()
 
@@ -213,7 +213,8 @@ class BundleService:
         newest = await self._store.newest(tenant_id)
         if newest is None:
             return InForce(0, BundleFiles(()), Contents({}, ()))
-        place = (tenant_id, newest.sequence)
+        # Its number alone may come again, with other content: after a database was restored.
+        place = (tenant_id, newest.sequence, newest.revision, newest.created_at)
         found = self._in_force.get(place)
         if found is None:
             sealed = await self._find(tenant_id, newest.sequence)

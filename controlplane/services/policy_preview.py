@@ -20,6 +20,7 @@ from controlplane.auth import Caller
 from controlplane.faults import ControlFault, Fault
 from controlplane.services.bundle_check import BundleFiles
 from controlplane.services.bundles import BundleService, InForce
+from controlplane.services.policy_activation import find_policy, find_version
 from controlplane.services.policy_content import PolicyContent, compose
 from controlplane.services.policy_drafts import DraftReader, Read, invalid_policy
 from controlplane.services.policy_findings import (
@@ -210,13 +211,10 @@ class PolicyPreview:
     async def _stored(
         self, caller: Caller, policy_id: uuid.UUID, number: int | None
     ) -> tuple[str, str]:
-        policy = await self._store.get(caller.tenant_id, policy_id)
-        if policy is None:
-            raise ControlFault(Fault.NOT_FOUND, "there is no such policy")
+        policy = await find_policy(self._store, caller, policy_id)
         wanted = number or policy.draft_version or policy.newest_version
-        version = await self._store.version(caller.tenant_id, policy_id, wanted)
-        if version is None or version.document is None:
-            raise ControlFault(Fault.NOT_FOUND, "the policy has no such version")
+        version = await find_version(self._store, caller, policy_id, wanted)
+        assert version.document is not None
         return policy.name, version.document
 
     @asynccontextmanager

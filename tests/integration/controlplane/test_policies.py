@@ -6,13 +6,16 @@ import asyncio
 import uuid
 from typing import Any
 
+import asyncpg
 import pytest
 
-from controlplane.store.embedded import EmbeddedPostgres
+from controlplane.store.embedded import EmbeddedPostgres, Role
 from controlplane.store.events import EventCursor, EventStore
 from controlplane.store.tenancy import acting_for
+from gateway.model.policy_version import LEGAL_MOVES, VersionState
 from tests.support.bundles import body, fresh, policy, published
 from tests.support.control_plane import Answer, Client
+from tests.support.database import connect_as
 from tests.support.tenants import make_key, make_tenant
 
 SEED_RULES: list[dict[str, Any]] = [
@@ -320,6 +323,56 @@ async def test_what_happens_to_policies_and_bundles_is_told(client: Client):
             rows = await events.after(client.tenant_id, EventCursor(), 1_000)
             told = [(one.kind, one.change) for one in rows if one.subject_id in subjects]
             await asyncio.sleep(0.01)
+
+
+async def test_the_database_itself_keeps_versions_as_they_are(
+    client: Client, postgres_server: EmbeddedPostgres, database_name: str
+):
+    """Every move that is in the table and no other; and no word of a version changes."""
+    connection = await connect_as(postgres_server, Role.OWNER, database_name)
+    made = await drafted(client, fresh())
+    policy_id = uuid.UUID(made["policyId"])
+    try:
+        for old in VersionState:
+            for new in VersionState:
+                number = await connection.fetchval(
+                    "insert into policy_versions (tenant_id, policy_id, version, status, document, "
+                    "digest, scope_type, mode, default_effect, created_by) "
+                    "select tenant_id, policy_id, max(version) + 1, $2, '', repeat('0', 64), "
+                    "'ORG', 'enforce', 'BLOCK', 'x' from policy_versions where policy_id = $1 "
+                    "group by tenant_id, policy_id returning version",
+                    policy_id,
+                    old.value,
+                )
+                moved = await _tried(
+                    connection,
+                    "update policy_versions set status = $3 where policy_id = $1 and version = $2",
+                    policy_id, number, new.value,
+                )  # fmt: skip
+                assert moved == (new in LEGAL_MOVES[old].values()), (old, new)
+                await _tried(
+                    connection,
+                    "update policy_versions set status = 'ARCHIVED' where policy_id = $1 "
+                    "and status = 'ACTIVE'",
+                    policy_id,
+                )
+        for statement in (
+            "update policy_versions set document = 'other' where policy_id = $1",
+            "delete from policy_versions where policy_id = $1",
+            "delete from policy_rules where policy_id = $1",
+            "update policy_rules set effect = 'ALLOW' where policy_id = $1",
+        ):
+            assert not await _tried(connection, statement, policy_id), statement
+    finally:
+        await connection.close()
+
+
+async def _tried(connection: asyncpg.Connection, statement: str, *values: object) -> bool:
+    try:
+        await connection.execute(statement, *values)
+    except asyncpg.PostgresError:
+        return False
+    return True
 
 
 async def test_another_tenants_policies_are_nowhere(
