@@ -28,7 +28,7 @@ from controlplane.services.joined import Services
 from controlplane.services.waiting import WaitingRoom
 from controlplane.settings import ControlSettings
 from controlplane.store.database import Database, PoolSettings
-from controlplane.store.embedded import EmbeddedPostgres, Role
+from controlplane.store.embedded import EmbeddedPostgres, PostgresSettings, Role
 from controlplane.store.endpoint import Endpoint
 from controlplane.store.postgres_channel import PostgresChannel
 from controlplane.store.roles import DATABASE, open_embedded, open_external
@@ -215,8 +215,13 @@ async def _run(settings: ControlSettings, ready_fd: int | None) -> None:
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ended.set)
+    connections = settings.database_connections_max
     limits = Limits(
-        pool=PoolSettings(connection_count_max=settings.database_connections_max),
+        pool=PoolSettings(connection_count_max=connections),
+        # Two replicas may share the embedded server, as far as it goes by default.
+        postgres=PostgresSettings(
+            connection_count_max=max(PostgresSettings().connection_count_max, connections + 16)
+        ),
         approvals=ApprovalSettings(approved_seconds_max=settings.approved_seconds_max),
     )
     control_plane = ControlPlane(settings, limits)

@@ -10,6 +10,7 @@ from controlplane.settings import (
     BundleFilesSettings,
     ControlSettings,
     ReachingSettings,
+    TlsSettings,
     load_settings,
 )
 from gateway.model.errors import ConfigurationError
@@ -50,6 +51,21 @@ GOOD = {
             bundles=BundleFilesSettings(
                 Path("/run/key.pem"), (Path("/p/a.yaml"), Path("/p/b")), (Path("/m"),)
             ),
+        ),
+    ),
+    "a certificate, and bounds": (
+        {
+            **DATA,
+            "CHECKREIN_TLS_CERT_FILE": "/c.pem",
+            "CHECKREIN_TLS_KEY_FILE": "/k.pem",
+            "CHECKREIN_IDEMPOTENCY_SECONDS": "60",
+            "CHECKREIN_DATABASE_CONNECTIONS_MAX": "30",
+        },
+        ControlSettings(
+            Path("/d"),
+            tls=TlsSettings(Path("/c.pem"), Path("/k.pem")),
+            idempotency_seconds=60.0,
+            database_connections_max=30,
         ),
     ),
     "how people are reached": (
@@ -98,6 +114,12 @@ BAD = {
         ["BOOTSTRAP_AGENT_KEY"],
     ),
     "an address without its scheme": ({**DATA, "CHECKREIN_PUBLIC_URL": "a.test"}, ["PUBLIC_URL"]),
+    "half of a pair": ({**DATA, "CHECKREIN_TLS_CERT_FILE": "/c.pem"}, ["TLS_KEY_FILE"]),
+    "the other half": ({**DATA, "CHECKREIN_TLS_KEY_FILE": "/k.pem"}, ["TLS_CERT_FILE"]),
+    "too few connections": (
+        {**DATA, "CHECKREIN_DATABASE_CONNECTIONS_MAX": "3"},
+        ["DATABASE_CONNECTIONS_MAX"],
+    ),
     "several at once": (
         {**DATA, "CHECKREIN_API_PORT": "x", "CHECKREIN_LOG_LEVEL": "y"},
         ["API_PORT", "LOG_LEVEL"],
