@@ -12,8 +12,14 @@ from typing import Final
 
 from controlplane.auth import Caller
 from controlplane.faults import ControlFault, Fault
-from controlplane.store.approval_history import ApprovalHistory, Counts, PastDecision, RunSeen
-from controlplane.store.approvals import AnswerRow, ApprovalRow, ApprovalStore, Origin, Question
+from controlplane.store.approval_history import (
+    About,
+    ApprovalHistory,
+    Counts,
+    PastDecision,
+    RunSeen,
+)
+from controlplane.store.approvals import AnswerRow, ApprovalRow, ApprovalStore, Origin
 from gateway.model.approval import ApprovalState
 from gateway.model.codec import JsonValue
 
@@ -65,37 +71,35 @@ class ApprovalContextService:
         if row is None:
             raise ControlFault(Fault.NOT_FOUND, "there is no such approval")
         asked = row.question
-        answers = await self._approvals.answers(tenant_id, approval_id)
-        (labels, run), recent, (own, everyone) = await asyncio.gather(
-            self._history.around(tenant_id, asked.agent, asked.run_id),
-            self._history.recent(tenant_id, asked.agent, asked.decision_id, RECENT_COUNT),
-            self._past_answers(tenant_id, asked),
+        # What a program asks about names no action that others could have in common with it.
+        is_act = asked.origin is Origin.GATEWAY
+        about = About(
+            asked.agent,
+            asked.run_id,
+            asked.decision_id,
+            (asked.provider, asked.action) if is_act else None,
+            RECENT_COUNT,
+            HISTORY_DAYS,
+            HISTORY_COUNT_MAX,
+        )
+        answers, beside = await asyncio.gather(
+            self._approvals.answers(tenant_id, approval_id), self._history.beside(tenant_id, about)
         )
         left = (row.expires_at - datetime.now(UTC)).total_seconds()
         is_open = row.status_now in (ApprovalState.PENDING, ApprovalState.APPROVED)
         return Context(
             row,
             answers,
-            labels,
-            run,
-            recent,
-            own,
-            everyone,
+            beside.labels,
+            beside.run,
+            beside.recent,
+            beside.of_agent,
+            beside.of_everyone,
             HISTORY_DAYS,
             HISTORY_COUNT_MAX,
             max(0, int(left)) if is_open else 0,
             may_approve(caller, row),
             changes_of(row),
-        )
-
-    async def _past_answers(
-        self, tenant_id: uuid.UUID, asked: Question
-    ) -> tuple[Mapping[str, int], Mapping[str, int]]:
-        if asked.origin is Origin.API:
-            return {}, {}  # it names no action that others could have in common with it
-        act = (asked.provider, asked.action)
-        return await self._history.past_answers(
-            tenant_id, act, asked.agent, HISTORY_DAYS, HISTORY_COUNT_MAX
         )
 
 

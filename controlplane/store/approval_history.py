@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from controlplane.store.database import Database
+from controlplane.store.database import Database, Row
 from controlplane.store.queries import load_queries
 from gateway.model.codec import JsonValue
 
@@ -56,64 +56,105 @@ class Counts:
     approved: int
 
 
+@dataclass(frozen=True, slots=True)
+class About:
+    """Whom and what a question is about; `action` is None where it names none that others could
+    have in common with it. The bounds say how much is looked at."""
+
+    agent: str
+    run: str | None
+    decision_id: str
+    action: tuple[str, str] | None
+    recent_count_max: int
+    history_days: int
+    history_count_max: int
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """`labels` is None where there is no such agent. `of_agent` and `of_everyone` say how often
+    questions about the same action came to each status."""
+
+    labels: Mapping[str, JsonValue] | None
+    run: RunSeen | None
+    recent: Sequence[PastDecision]
+    of_agent: Mapping[str, int]
+    of_everyone: Mapping[str, int]
+
+
 class ApprovalHistory:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def around(
-        self, tenant_id: uuid.UUID, agent: str, run: str | None
-    ) -> tuple[Mapping[str, JsonValue] | None, RunSeen | None]:
-        """The agent's labels, None where there is no such agent; and its run."""
-        run_id = None
-        with contextlib.suppress(ValueError):
-            run_id = uuid.UUID(run or "")
-        row = await self._database.row(_SQL["around"], tenant_id, agent, run or "", run_id)
-        assert row is not None
-        labels = None if row["labels"] is None else json.loads(row["labels"])
-        if row["run_id"] is None:
-            return labels, None
-        return labels, RunSeen(
-            row["run_id"],
-            row["name"],
-            row["goal"],
-            row["status"],
-            row["started_at"],
-            row["step_count"],
-            row["blocked_count"],
+    async def beside(self, tenant_id: uuid.UUID, about: About) -> Beside:
+        """All that is told, on one connection: each change of hands costs two round trips."""
+        looked_at = _RECORDS_OF_A_DECISION * (about.recent_count_max + 1)
+        async with self._database.connection() as connection:
+            around = await connection.fetchrow(
+                _SQL["around"], tenant_id, about.agent, about.run or "", _id_of(about.run)
+            )
+            recent = await connection.fetch(
+                _SQL["recent"],
+                tenant_id,
+                about.agent,
+                looked_at,
+                about.decision_id,
+                about.recent_count_max,
+            )
+            ended = ()
+            if about.action is not None:
+                ended = await connection.fetch(
+                    _SQL["past_answers"],
+                    tenant_id,
+                    *about.action,
+                    about.agent,
+                    about.history_days,
+                    about.history_count_max,
+                )
+        return Beside(
+            None if around["labels"] is None else json.loads(around["labels"]),
+            _run_seen(around),
+            [_past(row["decision_id"], row["line"], row["outcome_line"]) for row in recent],
+            *_counted(ended),
         )
-
-    async def recent(
-        self, tenant_id: uuid.UUID, agent: str, but: str, count_max: int
-    ) -> Sequence[PastDecision]:
-        """The newest decisions about an agent, newest first, without the decision `but`."""
-        looked_at = _RECORDS_OF_A_DECISION * (count_max + 1)
-        rows = await self._database.rows(
-            _SQL["recent"], tenant_id, agent, looked_at, but, count_max
-        )
-        return [_past(row["decision_id"], row["line"], row["outcome_line"]) for row in rows]
-
-    async def past_answers(
-        self, tenant_id: uuid.UUID, act: tuple[str, str], agent: str, days: int, count_max: int
-    ) -> tuple[Mapping[str, int], Mapping[str, int]]:
-        """How often questions about a provider's action came to each status: of this agent, and of
-        everyone."""
-        provider, action = act
-        rows = await self._database.rows(
-            _SQL["past_answers"], tenant_id, provider, action, agent, days, count_max
-        )
-        own: dict[str, int] = {}
-        everyone: dict[str, int] = {}
-        for row in rows:
-            everyone[row["status"]] = everyone.get(row["status"], 0) + row["count"]
-            if row["is_own"]:
-                own[row["status"]] = row["count"]
-        return own, everyone
 
     async def counts(self, tenant_id: uuid.UUID, groups: Sequence[str]) -> Counts:
         """What is open now."""
         row = await self._database.row(_SQL["counts"], tenant_id, list(groups))
         assert row is not None
         return Counts(row["pending"], row["mine"], row["escalated"], row["approved"])
+
+
+def _id_of(run: str | None) -> uuid.UUID | None:
+    """A run that was made through the API is named by its id."""
+    with contextlib.suppress(ValueError):
+        return uuid.UUID(run or "")
+    return None
+
+
+def _run_seen(row: Row) -> RunSeen | None:
+    if row["run_id"] is None:
+        return None
+    return RunSeen(
+        row["run_id"],
+        row["name"],
+        row["goal"],
+        row["status"],
+        row["started_at"],
+        row["step_count"],
+        row["blocked_count"],
+    )
+
+
+def _counted(rows: Sequence[Row]) -> tuple[Mapping[str, int], Mapping[str, int]]:
+    """Of the agent itself, and of everyone."""
+    own: dict[str, int] = {}
+    everyone: dict[str, int] = {}
+    for row in rows:
+        everyone[row["status"]] = everyone.get(row["status"], 0) + row["count"]
+        if row["is_own"]:
+            own[row["status"]] = row["count"]
+    return own, everyone
 
 
 def _past(decision_id: str, line: str, outcome_line: str | None) -> PastDecision:
