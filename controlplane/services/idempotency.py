@@ -35,6 +35,10 @@ log = logging.getLogger(__name__)
 COUNT_MAX = 10_000
 """Of one caller at once: thirty a second for the whole time that they are kept."""
 
+ANSWER_BYTES_MAX = 512 * 1024
+"""What makes something answers with some kilobytes. A repeat of what answers with more is refused,
+as after a failure."""
+
 WAIT_SECONDS_MAX = 5.0
 """How long a repeat waits for the first one, which is mostly some milliseconds away."""
 
@@ -133,7 +137,9 @@ class IdempotencyService:
             if fault.fault not in _PERHAPS_DONE:
                 await self._note(self._store.abandon(place, attempt_id))
             raise
-        if answered.is_kept:
+        if answered.is_kept and len(answered.body) > ANSWER_BYTES_MAX:
+            log.warning("an idempotent answer is too long to be kept", extra={"route": place.route})
+        elif answered.is_kept:
             sealed = _seal(answered, place, secret)
             await self._note(self._store.finish(place, attempt_id, answered.status, sealed))
         else:

@@ -142,6 +142,18 @@ async def test_what_failed_in_the_middle_is_not_carried_out_again(
     assert (await names(client)).count(name) == 1
 
 
+async def test_an_answer_that_is_too_long_is_not_kept(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+):
+    """The repeat is refused, and not carried out again."""
+    monkeypatch.setattr(idempotency, "WAIT_SECONDS_MAX", 0.05)
+    monkeypatch.setattr(idempotency, "ANSWER_BYTES_MAX", 10)
+    idem, name = fresh(), f"p-{fresh()}"
+    assert (await make(client, name, idem)).status == 201
+    assert (await make(client, name, idem)).status == 409
+    assert (await names(client)).count(name) == 1
+
+
 async def test_what_failed_before_it_began_is_sent_again(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ):
