@@ -18,6 +18,9 @@ HEIGHT: Final = 160
 
 _LABELS_MAX: Final = 5
 
+FACTORS_MAX: Final = 32
+GROUPS: Final = ("operation", "target", "context", "deviation")
+
 EFFECTS: Final = ("ALLOW", "REQUIRE_APPROVAL", "BLOCK")
 """From the bottom up."""
 
@@ -101,7 +104,7 @@ def risk_bar(factors: Sequence[Mapping[str, object]]) -> Markup:
     """A score's factors beside each other, out of 100; each is named on hover and to a screen
     reader."""
     parts, x = [], 0.0
-    for index, factor in enumerate(factors[:12]):
+    for factor in factors[:FACTORS_MAX]:
         points = factor.get("points")
         width = float(points) if isinstance(points, int) and points > 0 else 0.0
         width = min(width, 100.0 - x)
@@ -109,10 +112,10 @@ def risk_bar(factors: Sequence[Mapping[str, object]]) -> Markup:
             continue
         parts.append(
             Markup(
-                '<rect class="factor factor-{}" x="{:.1f}" y="0" width="{:.1f}" height="8">'
+                '<rect class="{}" x="{:.1f}" y="0" width="{:.1f}" height="8">'
                 "<title>{}: {} ({})</title></rect>"
             ).format(
-                index % 4 + 1,
+                factor_class(factor),
                 x,
                 max(0.4, width - 0.4),
                 factor.get("name", ""),
@@ -121,12 +124,18 @@ def risk_bar(factors: Sequence[Mapping[str, object]]) -> Markup:
             )
         )
         x += width
-    told = ", ".join(f"{one.get('name')} {one.get('points')}" for one in factors[:12])
+    told = ", ".join(f"{one.get('name')} {one.get('points')}" for one in factors[:FACTORS_MAX])
     return Markup(
         '<svg class="risk-bar" viewBox="0 0 100 8" role="img" aria-label="{}" '
         'preserveAspectRatio="none"><rect class="factor-rest" x="0" y="0" width="100" height="8"/>'
         "{}</svg>"
     ).format(f"Risk factors: {told}", Markup("").join(parts))
+
+
+def factor_class(factor: Mapping[str, object]) -> str:
+    """The colour of a factor: one for each of operation, target, context and deviation."""
+    group = str(factor.get("name", "")).partition(".")[0]
+    return f"factor-{GROUPS.index(group) + 1 if group in GROUPS else len(GROUPS)}"
 
 
 def nice_ceiling(value: int) -> int:

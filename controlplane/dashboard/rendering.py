@@ -19,7 +19,7 @@ from jinja2.runtime import Context
 
 from controlplane.auth import Permission
 from controlplane.dashboard import wording
-from controlplane.dashboard.charts import risk_bar, stacked_bars
+from controlplane.dashboard.charts import factor_class, risk_bar, stacked_bars
 from controlplane.dashboard.cookies import THEMES, Cookie
 from controlplane.dashboard.notices import open_notice
 
@@ -70,7 +70,10 @@ class Renderer:
             tally=wording.tally,
         )
         self._templates.globals.update(
-            stacked_bars=stacked_bars, risk_bar=risk_bar, version=_version()
+            stacked_bars=stacked_bars,
+            risk_bar=risk_bar,
+            factor_class=factor_class,
+            version=_version(),
         )
 
     def bare(

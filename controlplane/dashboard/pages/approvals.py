@@ -21,6 +21,9 @@ from gateway.model.grant import GrantTerms, GrantWish
 
 PAGE_COUNT: Final = 50
 
+FILTERS: Final = ("agent", "action", "provider", "run")
+"""What the queue can be narrowed to by its address."""
+
 REASONS: Final = (
     "Not expected from this agent",
     "Wrong target or amount",
@@ -43,17 +46,25 @@ _WRITE: Final = (Permission.APPROVAL_WRITE, Permission.ADMIN)
 
 async def queue(visit: Visit) -> web.Response:
     """`GET /dashboard/approvals`: what waits, or with `status=all` everything."""
-    wanted = _status(visit.query("status"))
-    agent = visit.query("agent") or None
+    named = {name: visit.query(name) for name in FILTERS if visit.query(name)}
+    groups = tuple(sorted(visit.caller.groups)) if visit.query("mine") else None
+    wanted = Wanted(
+        _status(visit.query("status")),
+        named.get("agent"),
+        named.get("action"),
+        named.get("provider"),
+        named.get("run"),
+        of_groups=groups,
+    )
     rows = await visit.services.approvals.list(
-        visit.caller, Wanted(wanted, agent), cursor_number(visit), PAGE_COUNT
+        visit.caller, wanted, cursor_number(visit), PAGE_COUNT
     )
     now = utc_now()
     return await visit.page(
         "approvals.html",
         cards=[make_card(row, now) for row in rows],
         cursor=next_cursor([row.approval_seq for row in rows], PAGE_COUNT),
-        agent=agent,
+        named=named,
     )
 
 

@@ -5,8 +5,8 @@
 (() => {
   if (!("EventSource" in window)) return;
   const fresh = new Map();
-  const stream = new EventSource(
-    `/dashboard/events?after=${encodeURIComponent(document.documentElement.dataset.cursor || "")}`);
+  let last = document.documentElement.dataset.cursor || "";
+  let stream = null;
 
   // The rail's numbers, read anew once for a burst of events.
   let asked = 0;
@@ -26,7 +26,8 @@
     }, 250);
   };
 
-  stream.onmessage = (message) => {
+  const take = (message) => {
+    last = message.lastEventId || last;
     const event = JSON.parse(message.data);
     recount();
     for (const place of document.querySelectorAll("[data-fresh]")) {
@@ -43,4 +44,20 @@
     }
     document.dispatchEvent(new CustomEvent("checkrein:event", { detail: event }));
   };
+
+  // A browser opens six connections to one site: a page that nobody looks at gives its own back, and
+  // hears what it missed when it is looked at again.
+  const follow = () => {
+    if (document.hidden) {
+      if (stream) stream.close();
+      stream = null;
+    } else if (!stream) {
+      stream = new EventSource(`/dashboard/events?after=${encodeURIComponent(last)}`);
+      stream.onmessage = take;
+    }
+  };
+  document.addEventListener("visibilitychange", follow);
+  window.addEventListener("pagehide", () => { if (stream) stream.close(); stream = null; });
+  window.addEventListener("pageshow", follow);
+  follow();
 })();

@@ -208,3 +208,23 @@ async def test_an_id_in_the_search_leads_there(client: Client, signed_in: Browse
     shown = await signed_in.get(f"/dashboard/search?q={approval['approvalId']}")
 
     assert shown.location == f"/dashboard/approvals/{approval['approvalId']}"
+
+
+async def test_the_queue_can_be_narrowed(client: Client, signed_in: Browser) -> None:
+    """By agent, action, provider, run, and to what one's own groups may answer."""
+    terms = {"groups": ["finance"], "quorum": 1, "timeoutSeconds": 900, "witnessRequired": False}
+    for name, more in (("plain", {"action": "merge"}), ("for finance", {"terms": terms})):
+        await client.ask(summary=f"narrowed {name}", runId="r9", agent="narrow", **more)
+    await person_key(client, "clerk", "ApprovalRead", groups=("finance",))
+
+    async def titles(browser: Browser, query: str) -> list[str]:
+        text = (await browser.get("/dashboard/approvals" + query)).text
+        return re.findall(r">Narrowed ([^<]*)<", text)
+
+    assert await titles(signed_in, "?agent=narrow") == ["for finance", "plain"]
+    assert await titles(signed_in, "?run=r9&action=merge") == ["plain"]
+    assert await titles(signed_in, "?agent=nobody") == []
+    assert "for finance" not in await titles(signed_in, "?mine=1&agent=narrow")
+    async with browsing(client) as browser:
+        await browser.sign_in("clerk")
+        assert "for finance" in await titles(browser, "?mine=1&agent=narrow")
