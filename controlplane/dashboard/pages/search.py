@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Awaitable, Callable
 from typing import Final
 from urllib.parse import quote
 
@@ -29,19 +30,32 @@ async def find(visit: Visit) -> web.Response:
 
 
 async def _place_of(visit: Visit, words: str) -> str | None:
-    """Where the thing with this id is shown; None when nothing has it."""
+    """Where the thing with this id is shown; None when nothing has it that the visitor may see."""
     try:
         found_id = uuid.UUID(words)
     except ValueError:
         return None
-    if visit.may(Permission.APPROVAL_READ, Permission.ADMIN):
+    services, caller = visit.services, visit.caller
+    looks: tuple[tuple[str, Permission, Callable[[], Awaitable[object]]], ...] = (
+        (
+            "/approvals",
+            Permission.APPROVAL_READ,
+            lambda: services.approvals.get(caller, found_id, 0, lambda: False),
+        ),
+        ("/runs", Permission.RUN_READ, lambda: services.runs.get(caller, found_id)),
+        ("/incidents", Permission.INCIDENT_READ, lambda: services.incidents.get(caller, found_id)),
+        ("/grants", Permission.APPROVAL_READ, lambda: services.grants.get(caller, found_id)),
+    )
+    for path, needed, look in looks:
+        if not visit.may(needed, Permission.ADMIN):
+            continue
         try:
-            await visit.services.approvals.get(visit.caller, found_id, 0, lambda: False)
+            await look()
         except ControlFault as fault:
             if fault.fault is not Fault.NOT_FOUND:
                 raise
         else:
-            return f"/approvals/{found_id}"
+            return f"{path}/{found_id}"
     return None
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from html import unescape
+from urllib.parse import quote
 
 import pytest
 
@@ -202,12 +203,20 @@ async def test_no_address_breaks_the_queue(signed_in: Browser) -> None:
 
 
 async def test_an_id_in_the_search_leads_there(client: Client, signed_in: Browser) -> None:
-    """Paste the id of an approval, and it opens."""
+    """Paste the id of an approval or a run, and it opens; other words are shown as words."""
     approval = await client.ask()
+    run = await client.call("POST", "/v1/runs", {"agentId": "agent", "goal": "tidy up"})
 
-    shown = await signed_in.get(f"/dashboard/search?q={approval['approvalId']}")
-
-    assert shown.location == f"/dashboard/approvals/{approval['approvalId']}"
+    for path, found_id in (
+        ("approvals", approval["approvalId"]),
+        ("runs", run.body["runId"]),
+    ):
+        shown = await signed_in.get(f"/dashboard/search?q={found_id}")
+        assert shown.location == f"/dashboard/{path}/{found_id}"
+    for probe in PROBES:
+        shown = await signed_in.get(f"/dashboard/search?q={quote(probe)}")
+        assert shown.status in {200, 303}
+        assert_inert(shown.text, probe)
 
 
 async def test_the_queue_can_be_narrowed(client: Client, signed_in: Browser) -> None:
