@@ -39,14 +39,12 @@ REDACTED = "[redacted]"
 class RunSettings:
     """`idle_seconds_max` ends runs that traffic opened; an announced run says itself when it is
     done. `per_agent_hour_max` announced runs of one agent: a program that starts in a loop must not
-    bury the others. Partitions of steps are made `months_ahead`."""
+    bury the others."""
 
     idle_seconds_max: float = 3_600.0
     per_agent_hour_max: int = 500
     sweep_seconds: float = 30.0
     sweep_count_max: int = 500
-    months_ahead: int = 3
-    partition_seconds: float = 6 * 3_600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,19 +182,12 @@ class RunService:
         return await self._ended(caller, row, ended)
 
     async def sweep_forever(self) -> None:
-        """End what fell idle, and keep partitions ready for the steps to come."""
+        """End what fell idle."""
         settings = self._settings
-        left_seconds = 0.0
 
         async def sweep() -> float:
-            nonlocal left_seconds
-            if left_seconds <= 0:
-                await self._store.make_partitions(settings.months_ahead)
-                left_seconds = settings.partition_seconds
             ended = await self.sweep()
-            pause = settings.sweep_seconds if ended < settings.sweep_count_max else 0.1
-            left_seconds -= pause
-            return pause
+            return settings.sweep_seconds if ended < settings.sweep_count_max else 0.1
 
         await sweep_forever(sweep, settings.sweep_seconds, self._metrics)
 

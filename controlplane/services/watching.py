@@ -7,11 +7,13 @@ from dataclasses import dataclass
 
 from controlplane.notify.bus import Bus
 from controlplane.services.incidents import IncidentService
+from controlplane.services.months import make_months_forever
 from controlplane.services.overview import OverviewService
 from controlplane.services.projection import ProjectionService, ProjectionSettings
 from controlplane.services.runs import RunService, RunSettings
 from controlplane.store.database import Database
 from controlplane.store.incidents import IncidentStore
+from controlplane.store.months import MonthStore
 from controlplane.store.overview import OverviewStore
 from controlplane.store.projection import ProjectionStore
 from controlplane.store.runs import RunStore
@@ -52,5 +54,6 @@ def join_watching(
             "runs-sweep": runs.sweep_forever,
             "projection": projection.follow_forever,
             "overview-sweep": overview.sweep_forever,
+            "months": lambda: make_months_forever(MonthStore(database), metrics),
         },
     )

@@ -169,10 +169,6 @@ class RunStore:
         rows = await self._database.rows(_SQL["steps"], tenant_id, run_id, after, count_max)
         return [_step(row) for row in rows]
 
-    async def make_partitions(self, months_ahead: int) -> None:
-        """Make the partitions of the steps to come."""
-        await self._database.row(_SQL["make_partitions"], months_ahead)
-
 
 def _ending_values(tenant_id: uuid.UUID, run_id: uuid.UUID, ending: Ending) -> tuple[object, ...]:
     return (

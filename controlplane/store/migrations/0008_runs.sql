@@ -113,30 +113,34 @@ create trigger run_steps_not_truncated before truncate on run_steps
 create table run_steps_rest partition of run_steps default;
 select wall_tenant('run_steps_rest');
 
--- Makes the partitions of this month and of the next ones, and says how many. With the owner's
--- rights, since the service's role may make no table. A month whose rows went to the rest already
--- stays there.
-create function make_run_step_partitions(months_ahead integer) returns integer
+-- Makes the partitions of this month and of the next ones of one of the two tables that have any, and
+-- says how many. With the owner's rights, since the service's role may make no table. A month whose
+-- rows went to the rest already stays there.
+create function make_month_partitions(parent text, months_ahead integer) returns integer
     language plpgsql security definer set search_path = checkrein, pg_temp as $$
 declare
     month date := date_trunc('month', now() at time zone 'UTC')::date;
     made integer := 0;
     part text;
 begin
+    if parent not in ('records', 'run_steps') then
+        raise exception '% has no months', parent using errcode = 'invalid_parameter_value';
+    end if;
     for ahead in 0 .. least(greatest(months_ahead, 0), 24) loop
-        part := 'run_steps_' || to_char(month, 'YYYY_MM');
+        part := parent || '_' || to_char(month, 'YYYY_MM');
         if to_regclass('checkrein.' || part) is null then
             begin
                 execute format(
-                    'create table %I partition of run_steps for values from (%L) to (%L)',
-                    part, to_char(month, 'YYYY-MM-DD') || ' 00:00:00+00',
+                    'create table %I partition of %I for values from (%L) to (%L)', part, parent,
+                    to_char(month, 'YYYY-MM-DD') || ' 00:00:00+00',
                     to_char(month + interval '1 month', 'YYYY-MM-DD') || ' 00:00:00+00');
                 perform wall_tenant(part::regclass);
                 execute format(
                     'create trigger not_truncated before truncate on %I '
                     'for each statement execute function refuse_change()', part);
                 made := made + 1;
-            exception when check_violation or duplicate_table or unique_violation then
+            -- Rows of the month are in the rest, or in what was there before.
+            exception when check_violation or invalid_object_definition or duplicate_table then
                 null;
             end;
         end if;
@@ -146,8 +150,8 @@ begin
 end
 $$;
 
-revoke all on function make_run_step_partitions(integer) from public;
-select make_run_step_partitions(3);
+revoke all on function make_month_partitions(text, integer) from public;
+select make_month_partitions('run_steps', 3);
 
 -- How far a tenant's records are read into runs, steps and incidents. Moved in the transaction that
 -- wrote what was read: each record counts once, whoever is killed when.

@@ -106,42 +106,4 @@ $$;
 create trigger gateway_heads_forward before update on gateway_heads
     for each row execute function guard_head();
 
--- Makes the partitions of this month and of the next ones of one of the two tables that have any, and
--- says how many. With the owner's rights, since the service's role may make no table. A month whose
--- rows went to the rest already stays there.
-create function make_month_partitions(parent text, months_ahead integer) returns integer
-    language plpgsql security definer set search_path = checkrein, pg_temp as $$
-declare
-    month date := date_trunc('month', now() at time zone 'UTC')::date;
-    made integer := 0;
-    part text;
-begin
-    if parent not in ('records', 'run_steps') then
-        raise exception '% has no months', parent using errcode = 'invalid_parameter_value';
-    end if;
-    for ahead in 0 .. least(greatest(months_ahead, 0), 24) loop
-        part := parent || '_' || to_char(month, 'YYYY_MM');
-        if to_regclass('checkrein.' || part) is null then
-            begin
-                execute format(
-                    'create table %I partition of %I for values from (%L) to (%L)', part, parent,
-                    to_char(month, 'YYYY-MM-DD') || ' 00:00:00+00',
-                    to_char(month + interval '1 month', 'YYYY-MM-DD') || ' 00:00:00+00');
-                perform wall_tenant(part::regclass);
-                execute format(
-                    'create trigger not_truncated before truncate on %I '
-                    'for each statement execute function refuse_change()', part);
-                made := made + 1;
-            -- Rows of the month are in the rest, or in what was there before.
-            exception when check_violation or invalid_object_definition or duplicate_table then
-                null;
-            end;
-        end if;
-        month := (month + interval '1 month')::date;
-    end loop;
-    return made;
-end
-$$;
-
-revoke all on function make_month_partitions(text, integer) from public;
 select make_month_partitions('records', 3);

@@ -41,7 +41,6 @@ grant select, insert on runs to {role};
 grant update (status, started_at, last_step_at, ended_at, ended_by, ended_by_key, end_reason,
               step_count, blocked_count, held_count) on runs to {role};
 grant select, insert on run_steps, unknown_outcomes, outcome_settlements to {role};
-grant execute on function make_run_step_partitions(integer) to {role};
 grant select, insert, update on projection_cursors to {role};
 grant select, insert on incidents to {role};
 grant update (status, occurrences, last_seen_at, decision_ids, approval_ids, acknowledged_at,

@@ -84,6 +84,3 @@ left join lateral (
 ) a on true
 where s.tenant_id = $1 and s.run_id = $2 and s.step_index > $3
 order by s.step_index limit $4
-
--- name: make_partitions
-select make_run_step_partitions($1)

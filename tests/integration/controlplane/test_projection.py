@@ -16,6 +16,7 @@ from controlplane.services.projection import ProjectionService, ProjectionSettin
 from controlplane.services.runs import RunService, RunSettings
 from controlplane.store.embedded import EmbeddedPostgres, Role
 from controlplane.store.incidents import OPEN_COUNT_MAX, IncidentStore, Sighting
+from controlplane.store.months import MonthStore
 from controlplane.store.overview import OverviewStore
 from controlplane.store.projection import ProjectionStore
 from controlplane.store.runs import RunStore
@@ -277,8 +278,8 @@ async def test_partitions_of_the_months_to_come_are_there(
 ):
     """The service's role makes them without any right on tables, and again without a fault."""
     database = everybodys(client.plane.database)
-    await RunStore(database).make_partitions(5)
-    await RunStore(database).make_partitions(5)
+    await MonthStore(database).make(5)
+    await MonthStore(database).make(5)
     owner = await connect_as(postgres_server, Role.OWNER, database_name)
     try:
         parts = await owner.fetch(

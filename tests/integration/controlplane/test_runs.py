@@ -252,7 +252,7 @@ async def test_another_tenants_runs_are_not_there(
         {"agentId": "a", "name": "(other)"},
         {"agentId": "a\nb"},
         {"agentId": "a", "colour": "red"},
-        {"agentId": "a", "scope": {"scopeType": "TEAM", "scopeId": str(uuid.uuid4())}},
+        {"agentId": "a", "scope": {"scopeType": "TEAM", "scopeId": str(uuid.UUID(int=7))}},
     ],
     ids=str,
 )
