@@ -1,7 +1,8 @@
 """What a request takes of limits, from its decision to its end.
 
-What will wait for a person is owned by its action digest, so that the same action sent again takes
-nothing twice, and it lapses with the question. What goes out at once has an owner of its own: two
+What will wait for a person is owned by its action and by what that takes of which limits, so that
+the same action sent again takes nothing twice, and it lapses with the question; under other limits
+it is another taking, so that nothing is let off. What goes out at once has an owner of its own: two
 equal actions are two.
 
 INVARIANT(counted): what may have been sent is settled, whatever else happens; what was not is given
@@ -10,6 +11,8 @@ back, unless somebody has been asked about it and has not answered.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -120,7 +123,8 @@ class Reservations:
         await self.give_back(stake)
         if not decision.claims:
             return decision, Stake()
-        reserved = await self._limits.reserve(digest, decision.claims, now, lapses_at)
+        owner = _owner(digest, decision.claims)
+        reserved = await self._limits.reserve(owner, decision.claims, now, lapses_at)
         state = StakeState.ASKED if reserved.token else StakeState.OVER
         return with_readings(decision, reserved.readings), Stake(reserved.token, state)
 
@@ -185,7 +189,8 @@ class Reservations:
 
     async def _take_held(self, decision: Decision, now: int, digest: str) -> tuple[Decision, Stake]:
         lapses_at = now + _waits_seconds_max(decision) * MICROSECONDS
-        reserved = await self._limits.reserve(digest, decision.claims, now, lapses_at)
+        owner = _owner(digest, decision.claims)
+        reserved = await self._limits.reserve(owner, decision.claims, now, lapses_at)
         judged = with_readings(decision, reserved.readings)
         return judged, Stake(reserved.token, StakeState.HELD)
 
@@ -210,6 +215,13 @@ class Reservations:
         await self.end(stake)
         again, stake = await self._take_held(decision, now, digest)
         return (judged if again.passes else again), stake
+
+
+def _owner(digest: str, claims: Sequence[LimitClaim]) -> str:
+    """Whose a held reservation is. What a limit says and how much it allows is no part of it: that
+    is read anew by whoever joins."""
+    shares = sorted((claim.limit, claim.key, str(claim.amount)) for claim in claims)
+    return hashlib.sha256(json.dumps([digest, shares]).encode()).hexdigest()
 
 
 def did_nothing(sent: Sent, canonical: Canonical) -> bool:

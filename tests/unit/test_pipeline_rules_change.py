@@ -243,3 +243,15 @@ async def test_counters_that_are_gone_refuse_and_leave_the_approval() -> None:
     await task
     assert "LIMIT_STORE_UNAVAILABLE" in told(channel)
     assert (world.desk.voids, world.upstream.permits) == ([], [])
+
+
+async def test_who_joins_a_question_is_counted_by_a_limit_that_came_since() -> None:
+    """The same action sent again under one limit more takes of that one too, before it is sent."""
+    world = limited(BUDGET, rules=ASK, hold_settings=HoldSettings(hold_seconds_max=0.0))
+    assert "approval apr-1" in told(await govern(world))
+    world.swap(bundle(ASK, f"{BUDGET}\n    - {OTHER}"))
+    assert "approval apr-1" in told(await govern(world))
+    assert await used(world, limit="p/other") == 1
+    world.desk.answer("apr-1", ApprovalEvent.APPROVE, "ada")
+    assert (await govern(world)).end == "finished"
+    assert await used(world, limit="p/other") == 1

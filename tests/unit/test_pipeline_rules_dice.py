@@ -34,10 +34,10 @@ B = (
 
 
 def rules_of(dice: random.Random) -> str:
-    """Other rules and other maxima. The limits stay: a request that joins what an equal one has
-    taken has that one's shares."""
+    """Other rules, other maxima, and sometimes one limit less."""
     text = policy_text(dice.choices(RULES, (5, 3, 1, 1, 1))[0])
-    return f"{text}  limits:\n    - {dice.choice(A)}\n    - {dice.choice(B)}\n"
+    limits = [dice.choice(A), dice.choice(B)][: dice.choice((2, 2, 1))]
+    return f"{text}  limits:\n" + "".join(f"    - {limit}\n" for limit in limits)
 
 
 async def settle(dice: random.Random) -> None:
