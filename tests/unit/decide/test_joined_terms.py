@@ -40,14 +40,18 @@ JOINED = {
     "the shorter time": (ANYBODY, QUICK, QUICK),
     "a witness that one wants": (QUICK, WITNESSED, ApprovalTerms((), 1, 60, True)),
     "words that one wants": (TWO, IN_WORDS, ApprovalTerms(quorum=2, comment_required=True)),
-    "whose label one asks for": (FINANCE, OWNED, ApprovalTerms(
-        ("finance",), requester_labels=("owner",)
-    )),
+    "whose label one asks for": (
+        FINANCE,
+        OWNED,
+        ApprovalTerms(("finance",), requester_labels=("owner",)),
+    ),
     "who comes next, where anybody may come": (LED, ANYBODY, LED),
     "nobody next whom one does not ask": (LED, FINANCE, FINANCE),
-    "who comes next for both, at the later time": (LED, LED_LATER, ApprovalTerms(
-        ("finance",), escalation=Escalation(("leads",), 600)
-    )),
+    "who comes next for both, at the later time": (
+        LED,
+        LED_LATER,
+        ApprovalTerms(("finance",), escalation=Escalation(("leads",), 600)),
+    ),
     "who comes next only when somebody says so": (LED, LED_BY_WISH, LED_BY_WISH),
     "who is asked first by one and next by the other": (LED, LEADS_TOO, LED),
     "groups that have nobody in common": (FINANCE, SECURITY_TWO, None),
