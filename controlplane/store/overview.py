@@ -165,5 +165,5 @@ class OverviewStore:
 
     async def forget(self, span: Span, days: int, count_max: int) -> None:
         """Delete counts of long ago."""
-        for name in ("forget_traffic", "forget_answers"):
-            await self._database.rows(_SQL[name], span.value, days, count_max)
+        await self._database.rows(_SQL["forget_traffic"], span.value, days, count_max)
+        await self._database.rows(_SQL["forget_answers"], span.value, days, count_max)
