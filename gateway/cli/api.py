@@ -99,6 +99,10 @@ class Api:
         seconds = self._patience_seconds + work_seconds
         return self._call("POST", path, json.dumps(body).encode(), seconds)
 
+    def patch(self, path: str, body: Mapping[str, object]) -> Json:
+        """PATCH with a JSON object."""
+        return self._call("PATCH", path, json.dumps(body).encode(), self._patience_seconds)
+
     def _call(self, method: str, path: str, body: bytes | None, seconds: float) -> Json:
         headers = {"x-api-key": self._key, "accept": "application/json"}
         if body is not None:

@@ -157,6 +157,24 @@ def remove(name: str, data_dir_path: Path | None, json_wanted: bool) -> None:
         out.say(f"{name} is removed.", "green")
 
 
+@channels.command(epilog="Example: checkrein channels disable approvals")
+@click.argument("name")
+@data_dir_option
+@json_option
+def disable(name: str, data_dir_path: Path | None, json_wanted: bool) -> None:
+    """Send nothing there for a while, and take no answer from there; nothing is forgotten."""
+    _switch(name, False, data_dir_path, json_wanted)
+
+
+@channels.command(epilog="Example: checkrein channels enable approvals")
+@click.argument("name")
+@data_dir_option
+@json_option
+def enable(name: str, data_dir_path: Path | None, json_wanted: bool) -> None:
+    """Use a disabled channel again, for what happens from now on."""
+    _switch(name, True, data_dir_path, json_wanted)
+
+
 @channels.command(epilog="Example: checkrein channels rotate ops --keep-hours 24")
 @click.argument("name")
 @click.option(
@@ -265,6 +283,16 @@ def find_channel(api: Api, name: str) -> dict[str, Any]:
             return one
     names = ", ".join(str(one["name"]) for one in found) or "none"
     raise CommandError(f"there is no channel `{name}`", f"there are: {names}")
+
+
+def _switch(name: str, is_on: bool, data_dir_path: Path | None, json_wanted: bool) -> None:
+    api, out = open_session(data_dir_path, json_wanted)
+    path = f"/v1/channels/{find_channel(api, name)['channelId']}"
+    channel = api.patch(path, {"enabled": is_on})["channel"]
+    if out.as_json:
+        out.emit(channel)
+    else:
+        out.say(f"{name} is {'on' if is_on else 'off'}.", "green")
 
 
 def _people(api: Api, wanted: tuple[str, ...]) -> list[dict[str, str]]:

@@ -75,6 +75,9 @@ async def test_a_webhook_from_its_adding_to_its_end(plane: Client, command: Comm
         await receiver.wait(3)
         status, rotated = await command("channels", "rotate", "OPS", "--keep-hours", "1")
         assert (status, rotated["signingSecret"] == made["signingSecret"]) == (0, False)
+        for word, is_on in (("disable", False), ("enable", True)):
+            status, switched = await command("channels", word, "ops")
+            assert (status, switched["enabled"]) == (0, is_on)
         status, listed = await command("channels", "list")
         assert [one["name"] for one in listed["channels"]] == ["ops"]
     status, tested = await command("channels", "test", "ops")
