@@ -43,16 +43,16 @@ INWARD = {
 }
 
 
-@pytest.mark.parametrize("case", INWARD)
-async def test_a_webhook_can_not_be_aimed_inward(client: Client, case: str):
+async def test_a_webhook_can_not_be_aimed_inward(client: Client):
     """Whatever way the address is written; the operator allowed nothing here."""
-    channel, _ = await add_webhook(client, INWARD[case])
-    answer = await client.call("POST", f"/v1/channels/{channel}/test", {})
-    (result,) = answer.body["results"]
-    assert result["delivered"] is False
-    problem = result["problem"]
-    assert any(why in problem for why in ("not public", "local use", "read as an address")), problem
-    await client.call("POST", f"/v1/channels/{channel}/remove", {})
+    for case, url in INWARD.items():
+        channel, _ = await add_webhook(client, url)
+        answer = await client.call("POST", f"/v1/channels/{channel}/test", {})
+        (result,) = answer.body["results"]
+        assert result["delivered"] is False, case
+        why = ("not public", "local use", "read as an address")
+        assert any(words in result["problem"] for words in why), (case, result)
+        await client.call("POST", f"/v1/channels/{channel}/remove", {})
 
 
 BAD_URLS = {
@@ -65,13 +65,12 @@ BAD_URLS = {
 }
 
 
-@pytest.mark.parametrize("case", BAD_URLS)
-async def test_a_bad_url_is_refused_at_once(client: Client, case: str):
+async def test_a_bad_url_is_refused_at_once(client: Client):
     """Without repeating it: it may hold a secret."""
-    body = {"name": "bad", "webhook": {"url": BAD_URLS[case]}}
-    answer = await client.call("POST", "/v1/channels", body)
-    assert answer.status == 422, answer
-    assert "secret" not in json.dumps(answer.body)
+    for case, url in BAD_URLS.items():
+        answer = await client.call("POST", "/v1/channels", {"name": "bad", "webhook": {"url": url}})
+        assert answer.status == 422, case
+        assert "secret" not in json.dumps(answer.body), case
 
 
 async def test_secrets_are_in_no_answer_and_not_in_the_database(
