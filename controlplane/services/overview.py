@@ -55,18 +55,17 @@ class Period(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class _View:
-    """`lists` may begin up to an hour earlier than the bars: a day of minutes is much to add up."""
+    """`steps` bars of `step` each. A day of minutes would be much to add up for every look."""
 
-    bars: Span
-    lists: Span
+    span: Span
     step: timedelta
     steps: int
 
 
 _VIEWS: Final = {
-    Period.HOUR: _View(Span.MINUTE, Span.MINUTE, timedelta(minutes=1), 60),
-    Period.DAY: _View(Span.MINUTE, Span.HOUR, timedelta(minutes=30), 48),
-    Period.WEEK: _View(Span.HOUR, Span.HOUR, timedelta(hours=4), 42),
+    Period.HOUR: _View(Span.MINUTE, timedelta(minutes=1), 60),
+    Period.DAY: _View(Span.HOUR, timedelta(hours=1), 24),
+    Period.WEEK: _View(Span.HOUR, timedelta(hours=4), 42),
 }
 
 
@@ -109,15 +108,12 @@ class OverviewService:
         """Everything that the page draws."""
         view, tenant_id, store = _VIEWS[period], caller.tenant_id, self._store
         first = _floor(datetime.now(UTC), view.step) - view.step * (view.steps - 1)
-        lists, since = view.lists, first
-        if lists is Span.HOUR:
-            since = _floor(first, timedelta(hours=1))
         counted, pending, actions, blocks, providers = await asyncio.gather(
-            store.bars(tenant_id, view.bars, first, view.step),
+            store.bars(tenant_id, view.span, first, view.step),
             store.pending_count(tenant_id, PENDING_COUNT_MAX),
-            store.actions(tenant_id, lists, since, LIST_COUNT),
-            store.blocks(tenant_id, lists, since, LIST_COUNT),
-            store.providers(tenant_id, lists, since, LIST_COUNT),
+            store.actions(tenant_id, view.span, first, LIST_COUNT),
+            store.blocks(tenant_id, view.span, first, LIST_COUNT),
+            store.providers(tenant_id, view.span, first, LIST_COUNT),
         )
         by_step: dict[datetime, dict[str, int]] = {}
         totals: Counter[str] = Counter()

@@ -14,7 +14,7 @@ _GATEWAYS = (Permission.POLICY_READ, Permission.POLICY_WRITE, Permission.ADMIN)
 
 _PERIODS = {
     Period.HOUR: ("last hour", "minute"),
-    Period.DAY: ("last 24 hours", "half hour"),
+    Period.DAY: ("last 24 hours", "hour"),
     Period.WEEK: ("last 7 days", "4 hours"),
 }
 
