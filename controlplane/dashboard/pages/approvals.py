@@ -16,6 +16,7 @@ from controlplane.dashboard.visit import NavEntry, Page, Visit, get, post
 from controlplane.faults import ControlFault, Fault
 from controlplane.services.approvals import Resolution
 from controlplane.store.approvals import Through, Wanted
+from controlplane.store.policies import PolicyFilter
 from gateway.model.approval import ApprovalEvent, ApprovalState
 from gateway.model.grant import GrantTerms, GrantWish
 
@@ -122,6 +123,7 @@ async def _card(visit: Visit, approval_id: uuid.UUID) -> web.Response:
     return await visit.page(
         "approval.html",
         card=card,
+        policy_id=await _policy_id(visit, context.row.question.policy),
         offer=offer,
         offer_words=terms_words(offer, context.row.question.operation) if offer else "",
         no_offer=no_offer,
@@ -131,6 +133,14 @@ async def _card(visit: Visit, approval_id: uuid.UUID) -> web.Response:
         reasons=REASONS,
         may_answer=may_answer,
     )
+
+
+async def _policy_id(visit: Visit, name: str | None) -> uuid.UUID | None:
+    """The policy whose rule holds it, to link to; None where there is none that one may read."""
+    if name is None or not visit.may(Permission.POLICY_READ, Permission.ADMIN):
+        return None
+    found = await visit.services.policies.list(visit.caller, PolicyFilter(name=name), None, 1)
+    return found[0].policy_id if found else None
 
 
 def _said(event: ApprovalEvent, state: ApprovalState) -> str:

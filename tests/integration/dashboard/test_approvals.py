@@ -237,3 +237,25 @@ async def test_the_queue_can_be_narrowed(client: Client, signed_in: Browser) -> 
     async with browsing(client) as browser:
         await browser.sign_in("clerk")
         assert "for finance" in await titles(browser, "?mine=1&agent=narrow")
+
+
+async def test_the_rule_leads_to_its_policy(client: Client, signed_in: Browser) -> None:
+    """For who may read policies; the words are the same for everybody."""
+    document = (
+        "apiVersion: checkrein/v1\nkind: Policy\nmetadata: {name: linked}\nspec:\n"
+        "  defaultEffect: BLOCK\n  rules: []\n"
+    )
+    made = await client.call("POST", "/v1/policies", {"document": document})
+    assert made.status == 201, made
+    approval = await client.ask(policy="linked", rule="<i>")
+    await person_key(client, "judge", "ApprovalRead")
+
+    shown = await signed_in.get(f"/dashboard/approvals/{approval['approvalId']}")
+    found = re.search(r'<a href="(/dashboard/policies/[0-9a-f-]{36})">Rule &lt;i&gt;', shown.text)
+    assert found is not None
+    assert (await signed_in.get(found[1])).status == 200
+    async with browsing(client) as browser:
+        await browser.sign_in("judge")
+        text = (await browser.get(f"/dashboard/approvals/{approval['approvalId']}")).text
+    assert "Rule &lt;i&gt; of policy linked" in text
+    assert "/dashboard/policies/" not in text
