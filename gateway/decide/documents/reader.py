@@ -124,9 +124,7 @@ class Reader:
         self.complain(item.mark, f"{what} must be text", help_text)
         return None
 
-    def named(
-        self, item: Item, what: str, form: re.Pattern[str], form_in_words: str
-    ) -> str | None:
+    def named(self, item: Item, what: str, form: re.Pattern[str], form_in_words: str) -> str | None:
         """Text of that form."""
         name = self.text_of(item, what)
         if name is not None and not form.fullmatch(name):

@@ -313,7 +313,7 @@ async def test_no_statement_appends_what_does_not_follow(
     named = fresh_gateway() if how.startswith("another") else gateway
     connection = await connect_as(postgres_server, Role.APPLICATION, database_name)
     try:
-        with pytest.raises(asyncpg.IntegrityConstraintViolationError, match="follow|duplicate"):
+        with pytest.raises(asyncpg.IntegrityConstraintViolationError, match=r"follow|duplicate"):
             await connection.execute(
                 "insert into records (tenant_id, gateway_id, seq, hash, line, kind, at) "
                 "select $1, $2, n, 'h', '{}', 'gateway', '' from unnest($3::bigint[]) n",
