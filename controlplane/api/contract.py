@@ -50,17 +50,18 @@ Answers: TypeAlias = Mapping[int, type[View]]
 
 @dataclass(frozen=True, slots=True)
 class Contract:
-    """`body` None: the route takes none. `query` None: no parameter. Without `answers` there is no
-    contract yet."""
+    """`body` None: the route takes none. `query` None: no parameter. `files` are the media types of
+    an answer that is no JSON. Without `answers` and `files` there is no contract yet."""
 
     body: type[Body] | None = None
     query: type[Query] | None = None
     answers: Answers = field(default_factory=dict)
     body_bytes_max: int = BODY_BYTES_MAX
+    files: tuple[str, ...] = ()
 
     @property
     def is_declared(self) -> bool:
-        return bool(self.answers)
+        return bool(self.answers or self.files)
 
 
 CONTRACT = web.RequestKey("contract", Contract)

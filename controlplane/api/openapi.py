@@ -140,6 +140,11 @@ def _responses(method: str, contract: Contract, refs: _Refs) -> Schema:
         }
         for status, view in contract.answers.items()
     }
+    if contract.files:
+        responses["200"] = {
+            "description": "A file.",
+            "content": {media: {"schema": {"type": "string"}} for media in contract.files},
+        }
     for status in sorted(_WRITING if method in _BODIED else _READING):
         responses[str(status)] = {"$ref": f"#/components/responses/{_refusal_name(status)}"}
     return responses

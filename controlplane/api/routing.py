@@ -52,8 +52,10 @@ def route(
     query: type[Query] | None = None,
     answers: type[View] | Answers | None = None,
     body_bytes_max: int = BODY_BYTES_MAX,
+    files: tuple[str, ...] = (),
 ) -> Route:
-    """A route and its contract. `answers` is the view of status 200, or views by status.
+    """A route and its contract. `answers` is the view of status 200, or views by status; `files`
+    are the media types in which it answers 200 otherwise.
 
     route("POST", "/v1/things", create, Permission.ADMIN, body=CreateBody, answers={201: Thing})
     """
@@ -61,9 +63,8 @@ def route(
         answers = {}
     elif not isinstance(answers, Mapping):
         answers = {200: answers}
-    return Route(
-        method, path, handler, frozenset(needs), Contract(body, query, answers, body_bytes_max)
-    )
+    contract = Contract(body, query, answers, body_bytes_max, files)
+    return Route(method, path, handler, frozenset(needs), contract)
 
 
 def answer(value: JsonValue, status: int = 200) -> web.Response:
