@@ -43,14 +43,6 @@ create index approvals_escalating on approvals (created_at)
 create index approvals_of_actions on approvals (tenant_id, provider, action, created_at desc)
     include (agent, status);
 
--- The same truth as before, in words that the planner can reckon with: it knows how many rows a tenant
--- has, and took the old ones for one row in a hundred, whatever there was.
-create or replace function acts_for(tenant uuid) returns boolean language sql stable parallel safe
-as $$
-    select tenant = nullif(nullif(current_setting('checkrein.tenant', true), '*'), '')::uuid
-        or current_setting('checkrein.tenant', true) = '*'
-$$;
-
 -- What an agent did before is asked beside each question.
 create index records_of_agents on records (tenant_id, agent, record_id desc)
     where agent is not null;
