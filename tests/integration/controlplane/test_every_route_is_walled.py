@@ -94,7 +94,7 @@ async def everything_of(
             name: [
                 str(row["line"])
                 for row in await connection.fetch(
-                    f"select (to_jsonb(t) - 'last_used_at')::text as line "  # noqa: S608  (names of our own)
+                    f"select (to_jsonb(t) - 'last_used_at')::text as line "
                     f'from "{name}" t where tenant_id = $1 order by 1',
                     tenant,
                 )
