@@ -94,11 +94,12 @@ class NotificationService:
         settings = self._settings
 
         async def forget() -> float:
-            await self._deliveries.forget(settings.keep_days, settings.forget_count_max)
-            await self._callbacks.forget(
-                settings.callback_seconds, settings.keep_days, settings.forget_count_max
-            )
-            return settings.forget_seconds
+            days, count_max = settings.keep_days, settings.forget_count_max
+            await self._deliveries.forget(days, count_max)
+            await self._callbacks.forget(settings.callback_seconds, days, count_max)
+            is_full = await self._events.forget(days, count_max) >= count_max
+            # A full hand means that more is waiting.
+            return 0.1 if is_full else settings.forget_seconds
 
         await sweep_forever(forget, settings.forget_seconds, self._metrics)
 

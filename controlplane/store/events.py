@@ -77,6 +77,6 @@ class EventStore:
         row = await self._database.row(_SQL["newest"], tenant_id)
         return EventCursor() if row is None else EventCursor(int(row["made_in"]), row["event_seq"])
 
-    async def forget(self, age_days_min: int, count_max: int) -> None:
-        """Delete events that nobody follows any more, the oldest first."""
-        await self._database.rows(_SQL["forget"], age_days_min, count_max)
+    async def forget(self, age_days_min: int, count_max: int) -> int:
+        """Delete events that nobody follows any more, the oldest first; how many."""
+        return len(await self._database.rows(_SQL["forget"], age_days_min, count_max))

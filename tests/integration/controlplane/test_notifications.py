@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from controlplane.store.embedded import EmbeddedPostgres
 from controlplane.store.events import EventCursor
 from gateway.model.delivery import DeliveryStatus
 from tests.support.control_plane import Client, running_plane
-from tests.support.database import make_database, open_test_database
+from tests.support.database import everybodys, make_database, open_test_database
 from tests.support.reaching import (
     QUICK,
     TO_LOOPBACK,
@@ -258,6 +259,29 @@ async def test_two_replicas_tell_each_thing_once(
         found = await until(one, lambda all_: statuses(all_) == {"DELIVERED"})
         assert {one["subjectId"] for one in found} == {one["approvalId"] for one in asked}
         assert len(receiver.heard) == 20
+
+
+async def test_events_of_long_ago_are_forgotten(postgres_server: EmbeddedPostgres, tmp_path: Path):
+    """And those of this month are kept, for whoever follows them."""
+    name = await asyncio.to_thread(make_database, postgres_server)
+    often = replace(QUICK, notifications=replace(QUICK.notifications, forget_seconds=0.05))
+    async with running_plane(postgres_server, name, tmp_path, often) as plane:
+        database = everybodys(plane.plane.database)
+        kept = {"seen 0", "seen 29"}
+        for days in (0, 29, 31, 400):
+            await database.row(
+                "insert into events (tenant_id, kind, subject_id, change, at) values "
+                "($1, 'test', '', $2, clock_timestamp() - make_interval(days => $3))",
+                plane.tenant_id,
+                f"seen {days}",
+                days,
+            )
+        async with asyncio.timeout(WAIT_SECONDS):
+            left: set[str] = set()
+            while left != kept:
+                rows = await database.rows("select change from events where kind = 'test'")
+                left = {row["change"] for row in rows}
+                await asyncio.sleep(0.02)
 
 
 async def test_a_new_channel_is_not_told_what_is_over(apart: Client, receiver: Receiver):
