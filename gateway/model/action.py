@@ -116,13 +116,22 @@ class Canonical:
 _TELLING_HEADERS: Final = frozenset(
     {
         b"content-type", b"content-encoding", b"destination", b"depth", b"overwrite", b"prefer",
-        b"stripe-account", b"stripe-context",
+        b"content-range", b"upload-offset", b"content-profile", b"accept-profile", b"x-upsert",
+        b"x-restli-method", b"dropbox-api-arg",
+        b"stripe-account", b"stripe-context", b"paypal-auth-assertion", b"openai-organization",
+        b"openai-project", b"login-customer-id", b"xero-tenant-id", b"dropbox-api-path-root",
+        b"dropbox-api-select-user", b"dropbox-api-select-admin", b"as-user", b"from", b"sudo",
+        b"on-behalf-of", b"x-on-behalf-of", b"x-mailgun-on-behalf-of", b"api-username",
+        b"es-security-runas-user", b"mscrmcallerid", b"callerobjectid",
+        b"x-clickhouse-database", b"x-clickhouse-user",
     }
 )  # fmt: skip
-"""Whatever a mapper reads: how the body is to be understood, and whose account it is about."""
+"""Whatever a mapper reads: how the body is to be understood, what is done where the body does not
+say it, whose account it is about, and as whom it is done."""
 
-_TELLING_PREFIXES: Final = (b"x-amz-", b"x-goog-", b"x-ms-")
-"""Clouds say by headers what is copied, who may read it, and what is kept."""
+_TELLING_PREFIXES: Final = (b"x-amz-", b"x-goog-", b"x-ms-", b"impersonate-", b"sforce-")
+"""Clouds say by headers what is copied, who may read it, and what is kept; Kubernetes and
+Salesforce as whom, and past which checks."""
 
 _RENEWED_HEADERS: Final = frozenset(
     {

@@ -16,6 +16,10 @@ from gateway.model.exchange import Exchange, Principal
 S3 = "https://reports.s3.eu-west-1.amazonaws.com/a/b.txt"
 GCS = "https://storage.googleapis.com/reports/b.txt"
 STRIPE = "https://api.stripe.com/v1/payouts"
+DROPBOX = "https://content.dropboxapi.com/2/files/upload"
+BOX = "https://api.box.com/2.0/files/1"
+PAYPAL = "https://api-m.paypal.com/v1/payments/payouts"
+SENDGRID = "https://api.sendgrid.com/v3/mail/send"
 UNKNOWN = "https://api.example.com/x"
 
 OTHER = {
@@ -25,6 +29,15 @@ OTHER = {
     "what is kept for good": (S3, "x-amz-bypass-governance-retention", "false", "true"),
     "what Google copies": (GCS, "x-goog-copy-source", "a/harmless", "a/secret"),
     "whose account": (STRIPE, "stripe-account", "acct_1", "acct_2"),
+    "what Dropbox writes": (DROPBOX, "dropbox-api-arg", '{"path":"/a"}', '{"path":"/b"}'),
+    "which part of a file": (GCS, "content-range", "bytes 0-1/4", "bytes 2-3/4"),
+    "in which schema": (UNKNOWN, "content-profile", "public", "private"),
+    "for which merchant": (PAYPAL, "paypal-auth-assertion", "a", "b"),
+    "as which user of Box": (BOX, "as-user", "1", "2"),
+    "as which user of Dropbox": (DROPBOX, "dropbox-api-select-user", "1", "2"),
+    "for which customer of SendGrid": (SENDGRID, "on-behalf-of", "one", "two"),
+    "as which user of a cluster": (UNKNOWN, "impersonate-user", "reader", "cluster-admin"),
+    "past which checks": (UNKNOWN, "sforce-duplicate-rule-header", "a", "b"),
     "how the body is read": (UNKNOWN, "content-type", "text/plain", "application/json"),
     "how the body is packed": (UNKNOWN, "content-encoding", "identity", "br"),
 }
