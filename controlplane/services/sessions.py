@@ -1,7 +1,7 @@
 """Signs people in to the dashboard: a key that was shown once -> a cookie that stands for it.
 
 A session gives nothing by itself. Every request asks the database whether the session still holds
-and what its key may do now, so that signing out, revoking or expiring ends it at once.
+and what its key may do now, so that signing out, revoking, rotating or expiring ends it at once.
 """
 
 from __future__ import annotations
@@ -10,15 +10,16 @@ import hashlib
 import hmac
 import secrets
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
 
-from controlplane.auth import Caller, unauthenticated
+from controlplane.auth import Caller, Permission, hash_key, may, unauthenticated
 from controlplane.faults import ControlFault, Fault
 from controlplane.services.keys import KeyService
 from controlplane.services.sweeping import sweep_forever
-from controlplane.store.sessions import SessionRow, SessionStore, SignedInBy
+from controlplane.store.sessions import OpenSession, SessionRow, SessionStore, SignedInBy
 from controlplane.store.tenancy import acting_for, acting_for_everybody
 from controlplane.telemetry import Metrics
 
@@ -26,6 +27,9 @@ TOKEN_BYTES: Final = 32
 """256 random bits: a cookie can't be guessed, so no slow hash is needed."""
 
 TOKEN_LENGTH_MAX: Final = 128
+
+OPEN_COUNT_MAX: Final = 200
+"""Sessions that are listed: more than anybody reads."""
 
 _TOUCH_SECONDS: Final = 30.0
 """How exact `last_seen_at` is; exact to the request would be a write for every page."""
@@ -77,17 +81,19 @@ class SessionService:
         """Open a session for a person's key; the cookie.
 
         Raises:
-            ControlFault: UNAUTHENTICATED, FORBIDDEN for a machine's key.
+            ControlFault: UNAUTHENTICATED, also for a secret in its grace after a rotation, which a
+                session would outlast; FORBIDDEN for a machine's key.
         """
         caller = await self._keys.authenticate(key)
-        return await self.open_for(caller, SignedInBy.KEY)
+        return await self.open_for(caller, SignedInBy.KEY, hash_key(key))
 
-    async def open_for(self, caller: Caller, by: SignedInBy) -> str:
+    async def open_for(self, caller: Caller, by: SignedInBy, key_hash: bytes | None = None) -> str:
         """Open a session for somebody who is known; the cookie. It is always a new one, so that
         nobody can be signed in to a session that another person chose.
 
         Raises:
-            ControlFault: FORBIDDEN for a machine's key.
+            ControlFault: FORBIDDEN for a machine's key, UNAUTHENTICATED where `key_hash` is not
+                that of the key's newest secret.
         """
         if caller.is_machine:
             raise ControlFault(
@@ -95,7 +101,11 @@ class SessionService:
             )
         token = secrets.token_urlsafe(TOKEN_BYTES)
         with acting_for(caller.tenant_id):
-            await self._store.insert(caller.tenant_id, caller.key_id, _hash(token), by)
+            opened = await self._store.insert(
+                caller.tenant_id, caller.key_id, _hash(token), by, key_hash
+            )
+            if opened is None:
+                raise unauthenticated()
             await self._store.end_surplus(caller.key_id, self._settings.count_max_per_key)
         return token
 
@@ -146,6 +156,31 @@ class SessionService:
         """Sign out."""
         await self._store.end(session.session_id)
 
+    async def open(self, session: Session) -> Sequence[OpenSession]:
+        """Who is signed in now: an administrator sees everybody, others themselves."""
+        settings = self._settings
+        return await self._store.open(
+            session.caller.tenant_id,
+            _reach(session),
+            settings.idle_seconds_max,
+            settings.seconds_max,
+            OPEN_COUNT_MAX,
+        )
+
+    async def end_one(self, session: Session, session_id: uuid.UUID) -> None:
+        """Sign somebody out who is listed by `open`.
+
+        Raises:
+            ControlFault: NOT_FOUND.
+        """
+        tenant_id = session.caller.tenant_id
+        if not await self._store.end_one(tenant_id, session_id, _reach(session)):
+            raise ControlFault(Fault.NOT_FOUND, "there is no such session, or it is over")
+
+    async def end_others(self, session: Session) -> int:
+        """Sign this person out everywhere but here; how many sessions that ends."""
+        return await self._store.end_others(session.caller.key_id, session.session_id)
+
     async def sweep_forever(self) -> None:
         """Forget sessions that are over. Correctness needs no sweeper: every look asks the time."""
 
@@ -171,6 +206,12 @@ class SessionService:
             await self._store.touch(row.session_id)
         except ControlFault:
             return  # A read-only database must not sign people out over a mere note.
+
+
+def _reach(session: Session) -> uuid.UUID | None:
+    """Whose sessions this one may see and end; None: everybody's of its tenant."""
+    caller = session.caller
+    return None if may(caller, frozenset({Permission.ADMIN})) else caller.key_id
 
 
 def _hash(token: str) -> bytes:

@@ -1,8 +1,13 @@
 -- Sessions of the dashboard. Only the SHA-256 of a cookie is ever stored or asked for.
 
 -- name: insert
+-- $6: the hash of the secret that was shown, null where none was. One that was rotated out opens no
+-- session, which would outlast it; the lock lets no rotation come between.
 insert into sessions (session_id, tenant_id, key_id, token_hash, signed_in_by)
-values ($1, $2, $3, $4, $5)
+select $1, $2, k.key_id, $4, $5 from api_keys k
+where k.tenant_id = $2 and k.key_id = $3 and ($6::bytea is null or k.key_hash = $6)
+for share of k
+returning session_id
 
 -- name: find
 -- $2: idle seconds, $3: seconds in all.
@@ -10,12 +15,38 @@ select session_id, tenant_id, key_id, signed_in_by, created_at, last_seen_at fro
 where token_hash = $1 and ended_at is null
   and last_seen_at > clock_timestamp() - make_interval(secs => $2)
   and created_at > clock_timestamp() - make_interval(secs => $3)
+  -- Who rotates a key that may be known to others means their sessions too.
+  and (signed_in_by <> 'key' or not exists (
+      select from api_keys k where k.key_id = sessions.key_id and k.rotated_at >= sessions.created_at
+  ))
 
 -- name: touch
 update sessions set last_seen_at = clock_timestamp() where session_id = $1 and ended_at is null
 
 -- name: end
 update sessions set ended_at = clock_timestamp() where session_id = $1 and ended_at is null
+
+-- name: open
+-- $2: of one key, or of all; $3 idle seconds, $4 seconds in all.
+select s.session_id, s.key_id, k.name, s.signed_in_by, s.created_at, s.last_seen_at
+from sessions s join api_keys k using (key_id)
+where s.tenant_id = $1 and ($2::uuid is null or s.key_id = $2) and s.ended_at is null
+  and s.last_seen_at > clock_timestamp() - make_interval(secs => $3)
+  and s.created_at > clock_timestamp() - make_interval(secs => $4)
+  and k.revoked_at is null and (k.expires_at is null or k.expires_at > now())
+  and (s.signed_in_by <> 'key' or k.rotated_at is null or k.rotated_at < s.created_at)
+order by s.last_seen_at desc limit $5
+
+-- name: end_one
+-- $3: only where it is of this key.
+update sessions set ended_at = clock_timestamp()
+where tenant_id = $1 and session_id = $2 and ($3::uuid is null or key_id = $3) and ended_at is null
+returning session_id
+
+-- name: end_others
+update sessions set ended_at = clock_timestamp()
+where key_id = $1 and session_id <> $2 and ended_at is null
+returning session_id
 
 -- name: end_surplus
 -- $2: how many sessions of one key may be open at once; the oldest end.

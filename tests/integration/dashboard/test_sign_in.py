@@ -88,6 +88,27 @@ async def test_a_session_ends_with_its_key(client: Client, browser: Browser) -> 
     assert (await browser.get("/dashboard")).status == 303
 
 
+async def test_a_session_ends_with_the_secret_that_opened_it(
+    client: Client, browser: Browser
+) -> None:
+    """A key is rotated because somebody else may know it: what they opened with it is closed, and
+    the old secret, good for programs for a while yet, opens nothing any more."""
+    first = await person_key(client, "rosa", "ApprovalRead")
+    await browser.sign_in(first)
+    keys = (await client.call("GET", "/v1/keys?name=rosa")).body["keys"]
+    path = f"/v1/keys/{keys[0]['keyId']}/rotate"
+
+    rotated = await client.call("POST", path, {"graceSeconds": 3600})
+
+    assert (await browser.get("/dashboard")).status == 303
+    assert (await client.call("GET", "/v1/approvals", key=first)).status == 200
+    assert (await browser.sign_in(first)).status == 401
+    assert (await browser.sign_in(rotated.body["key"])).status == 303
+    assert (await browser.get("/dashboard")).status == 200
+    await client.call("POST", path, {"graceSeconds": 0})
+    assert (await browser.get("/dashboard")).status == 303
+
+
 @pytest.mark.parametrize(
     ("column", "seconds"),
     [
