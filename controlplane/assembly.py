@@ -19,7 +19,10 @@ from controlplane.services.approval_context import ApprovalContextService
 from controlplane.services.approvals import ApprovalService, ApprovalSettings
 from controlplane.services.bootstrap import Bootstrapped, bootstrap
 from controlplane.services.bundles import BundleService
+from controlplane.services.chain_check import ChainCheck
 from controlplane.services.decisions import DecisionService
+from controlplane.services.explorer import ExplorerService
+from controlplane.services.exports import ExportService
 from controlplane.services.first_bundle import adopt_bundle, publish_first_bundle
 from controlplane.services.following import FollowService
 from controlplane.services.gateways import GatewayService
@@ -54,6 +57,7 @@ from controlplane.store.database import Database, PoolSettings
 from controlplane.store.decisions import DecisionStore
 from controlplane.store.embedded import PostgresSettings
 from controlplane.store.events import EventStore
+from controlplane.store.explorer import ExplorerStore
 from controlplane.store.gateways import GatewayStore
 from controlplane.store.grants import GrantStore
 from controlplane.store.idempotency import IdempotencyStore
@@ -138,6 +142,7 @@ async def assemble(world: World) -> Assembled:
     stops = StopService(StopStore(database), bus, room, metrics)
     subjects = SubjectReader(approvals, incidents, grants, stops)
     reaching = await _reach(world, bootstrapped.tenant_id, Answerers(approvals, keys), subjects)
+    decisions, explorer, exports, chain_check = _explore(database)
     services = Services(
         keys=keys,
         sessions=sessions,
@@ -148,7 +153,10 @@ async def assemble(world: World) -> Assembled:
         program_approvals=ProgramApprovalService(approval_store, bus, metrics),
         approval_context=ApprovalContextService(approval_store, ApprovalHistory(database)),
         records=RecordService(RecordStore(database), incidents, bus, room, metrics),
-        decisions=DecisionService(DecisionStore(database)),
+        decisions=decisions,
+        explorer=explorer,
+        exports=exports,
+        chain_check=chain_check,
         agents=AgentService(agent_store, keys, bus, room),
         limits=counters,
         stops=stops,
@@ -174,8 +182,15 @@ async def assemble(world: World) -> Assembled:
         "limits-sweep": counters.sweep_forever,
         "idempotency-sweep": idempotency.sweep_forever,
     }
-    forever = {**sweeps, **watching.forever, **reaching.forever}
-    return Assembled(services, bootstrapped, forever)
+    return Assembled(services, bootstrapped, {**sweeps, **watching.forever, **reaching.forever})
+
+
+def _explore(
+    database: Database,
+) -> tuple[DecisionService, ExplorerService, ExportService, ChainCheck]:
+    store, decisions = ExplorerStore(database), DecisionService(DecisionStore(database))
+    explorer = ExplorerService(store, decisions)
+    return decisions, explorer, ExportService(store, explorer), ChainCheck(store)
 
 
 async def _bootstrap(world: World, keys: KeyStore, agents: AgentStore) -> Bootstrapped:

@@ -2,23 +2,46 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any, Literal
 
 from aiohttp import web
+from pydantic import Field
 
 from controlplane.api.contract import Id, Query, View
 from controlplane.api.pages import Count, NumberCursor
-from controlplane.api.parsing import Short, parse_query
+from controlplane.api.parsing import Moment, Short, parse_query
 from controlplane.api.routing import Call, answer, cursor_after, route
 from controlplane.auth import Permission
-from controlplane.services.decisions import DecisionView
-from gateway.model.codec import JsonValue
-from gateway.model.effect import Effect
+from controlplane.services.decision_json import decision_json
+from controlplane.store.explorer import DecisionFilter
+from gateway.model.action import Kind
+from gateway.model.effect import Effect, Mode
 
 
-class ListQuery(Query):
+class FilterQuery(Query):
+    """All of them must fit."""
+
     agent: Short | None = None
     effect: Effect | None = None
+    provider: Short | None = None
+    operation: Short | None = None
+    action: Short | None = None
+    kind: Kind | None = None
+    target: Short | None = None
+    policy: Short | None = None
+    rule: Short | None = None
+    reason: Short | None = None
+    run: Short | None = None
+    mode: Mode | None = None
+    riskMin: Annotated[int, Field(ge=0, le=100)] | None = None
+    outcome: Literal["executed", "refused", "not_sent", "unknown", "open"] | None = None
+    since: Moment | None = None
+    until: Moment | None = None
+    decision: Short | None = None
+    text: Short | None = None
+
+
+class ListQuery(FilterQuery):
     limit: Count = 100
     cursor: NumberCursor | None = None
 
@@ -62,17 +85,32 @@ class DecisionsAnswer(View):
 
 
 async def list_(call: Call) -> web.Response:
-    """List decisions, the newest first."""
+    """List decisions, the newest first.
+
+    A page with a filter may hold fewer than `limit` and still have a `nextCursor`: it looked
+    through as many as one request may. `run` is a run's name or id; `text` stands in any word of
+    a decision.
+    """
     query = parse_query(call.http, ListQuery)
-    views = await call.services.decisions.list(
-        call.caller, query.agent, query.effect, query.cursor, query.limit
-    )
-    last = views[-1].record_id if views else None
-    return answer(
-        {
-            "decisions": [_render(view) for view in views],
-            "nextCursor": cursor_after(len(views), query.limit, last),
-        }
+    wanted = wanted_by(query)
+    if wanted == DecisionFilter(agent=query.agent):
+        views = await call.services.decisions.list(
+            call.caller, query.agent, None, query.cursor, query.limit
+        )
+        last = views[-1].record_id if views else None
+        cursor = cursor_after(len(views), query.limit, last)
+    else:
+        page = await call.services.explorer.search(call.caller, wanted, query.cursor, query.limit)
+        views = page.decisions
+        cursor = None if page.cursor is None else str(page.cursor)
+    return answer({"decisions": [decision_json(view) for view in views], "nextCursor": cursor})
+
+
+def wanted_by(query: FilterQuery) -> DecisionFilter:
+    """Which decisions a query means."""
+    return DecisionFilter(
+        **{name: getattr(query, name) for name in FilterQuery.model_fields if name != "riskMin"},
+        risk=query.riskMin,
     )
 
 
@@ -82,36 +120,3 @@ ROUTES = (
         query=ListQuery, answers=DecisionsAnswer,
     ),
 )  # fmt: skip
-
-
-def _render(view: DecisionView) -> dict[str, JsonValue]:
-    return {
-        "decisionId": view.decision_id,
-        "at": view.at,
-        "agent": view.agent,
-        "runId": view.run_id,
-        "requestId": view.request_id,
-        "provider": view.provider,
-        "operation": view.operation,
-        "action": view.action,
-        "kind": view.kind,
-        "target": view.target,
-        "params": view.params,
-        "actions": view.actions,
-        "effect": view.effect,
-        "mode": view.mode,
-        "policy": view.policy,
-        "rule": view.rule,
-        "reasonCode": view.reason_code,
-        "message": view.message,
-        "risk": view.risk,
-        "unresolved": view.unresolved,
-        "watched": view.watched,
-        "limits": view.limits,
-        "obligations": view.obligations,
-        "approvalId": view.approval_id,
-        "approvalStatus": view.approval_status,
-        "outcome": view.outcome,
-        "status": view.status,
-        "gatewayId": view.gateway_id,
-    }

@@ -64,6 +64,14 @@ class DecisionService:
     ) -> Sequence[DecisionView]:
         """Newest first."""
         rows = await self._store.list(caller.tenant_id, agent, effect, before, count_max)
+        return await self._views(caller, rows)
+
+    async def of_records(self, caller: Caller, record_ids: Sequence[int]) -> Sequence[DecisionView]:
+        """The decisions that these records are the first of, newest first."""
+        rows = await self._store.of_records(caller.tenant_id, record_ids)
+        return await self._views(caller, rows)
+
+    async def _views(self, caller: Caller, rows: Sequence[DecisionRow]) -> Sequence[DecisionView]:
         views = [_view(row) for row in rows]
         unknown = [
             uuid.UUID(view.approval_id)

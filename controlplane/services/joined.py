@@ -9,8 +9,11 @@ from controlplane.services.answered import AnsweredService
 from controlplane.services.approval_context import ApprovalContextService
 from controlplane.services.approvals import ApprovalService
 from controlplane.services.bundles import BundleService
+from controlplane.services.chain_check import ChainCheck
 from controlplane.services.channels import ChannelService
 from controlplane.services.decisions import DecisionService
+from controlplane.services.explorer import ExplorerService
+from controlplane.services.exports import ExportService
 from controlplane.services.following import FollowService
 from controlplane.services.gateways import GatewayService
 from controlplane.services.grants import GrantService
@@ -45,6 +48,9 @@ class Services:
     program_approvals: ProgramApprovalService
     records: RecordService
     decisions: DecisionService
+    explorer: ExplorerService
+    exports: ExportService
+    chain_check: ChainCheck
     agents: AgentService
     limits: LimitService
     stops: StopService

@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from controlplane.store.database import Database
+from controlplane.store.database import Database, Row
 from controlplane.store.queries import load_queries
 
 _SQL = load_queries("decisions")
@@ -40,18 +40,16 @@ class DecisionStore:
     ) -> Sequence[DecisionRow]:
         """Newest first; `before` is the `record_id` of the last one seen."""
         rows = await self._database.rows(_SQL["list"], tenant_id, agent, effect, before, count_max)
-        return [
-            DecisionRow(
-                row["record_id"],
-                row["gateway_id"],
-                row["line"],
-                row["sent_line"],
-                row["outcome_line"],
-                row["approval_id"],
-                row["approval_status"],
-            )
-            for row in rows
-        ]
+        return [_row(row) for row in rows]
+
+    async def of_records(
+        self, tenant_id: uuid.UUID, record_ids: Sequence[int]
+    ) -> Sequence[DecisionRow]:
+        """The decisions that these records are the first of, newest first."""
+        if not record_ids:
+            return []
+        rows = await self._database.rows(_SQL["of_records"], tenant_id, list(record_ids))
+        return [_row(row) for row in rows]
 
     async def approval_statuses(
         self, tenant_id: uuid.UUID, approval_ids: Sequence[uuid.UUID]
@@ -61,3 +59,15 @@ class DecisionStore:
             return {}
         rows = await self._database.rows(_SQL["approval_status"], tenant_id, list(approval_ids))
         return {str(row["approval_id"]): row["status"] for row in rows}
+
+
+def _row(row: Row) -> DecisionRow:
+    return DecisionRow(
+        row["record_id"],
+        row["gateway_id"],
+        row["line"],
+        row["sent_line"],
+        row["outcome_line"],
+        row["approval_id"],
+        row["approval_status"],
+    )

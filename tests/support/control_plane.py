@@ -125,7 +125,9 @@ class Client:
             method, self.url + path, json=body, headers={**shown, **(headers or {})}
         ) as response:
             assert_as_declared(method, path, response.status, await response.text())
-            return Answer(response.status, await response.json(), response.headers)
+            is_json = response.content_type == "application/json"
+            text = await response.text()
+            return Answer(response.status, json.loads(text) if is_json else text, response.headers)
 
     async def ask(self, **changes: Any) -> dict[str, Any]:
         """Ask for an approval; the approval."""

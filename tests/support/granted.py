@@ -28,6 +28,8 @@ GRANTED: Mapping[tuple[str, str], set[str]] = {
     ("POST", "/v1/records"): {"Gateway"},
     ("GET", "/v1/records"): {"Admin", "RecordRead"},
     ("GET", "/v1/decisions"): {"Admin", "RecordRead"},
+    ("GET", "/v1/exports/decisions"): {"Admin", "RecordRead"},
+    ("GET", "/v1/exports/records"): {"Admin", "RecordRead"},
     ("POST", "/v1/agents"): {"Admin", "AgentWrite"},
     ("GET", "/v1/agents"): {"Admin", "AgentRead"},
     ("GET", "/v1/agents/directory"): {"Gateway"},

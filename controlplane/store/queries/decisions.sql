@@ -36,3 +36,28 @@ limit $5
 -- name: approval_status
 select approval_id, effective_status(status, expires_at) as status
 from approvals where tenant_id = $1 and approval_id = any ($2)
+
+-- name: of_records
+-- The same of decisions that were found elsewhere, by their first records.
+select r.record_id, r.gateway_id, r.line,
+       o.line as outcome_line, s.line as sent_line,
+       a.approval_id, effective_status(a.status, a.expires_at) as approval_status
+from records r
+left join lateral (
+    select line from records
+    where tenant_id = r.tenant_id and decision_id = r.decision_id and kind = 'outcome'
+    order by record_id desc limit 1
+) o on true
+left join lateral (
+    select line from records
+    where tenant_id = r.tenant_id and decision_id = r.decision_id and kind = 'intent'
+      and record_id > r.record_id
+    order by record_id limit 1
+) s on true
+left join lateral (
+    select approval_id, status, expires_at from approvals
+    where tenant_id = r.tenant_id and decision_id = r.decision_id
+    order by approval_seq desc limit 1
+) a on true
+where r.tenant_id = $1 and r.record_id = any ($2)
+order by r.record_id desc
