@@ -9,11 +9,12 @@ from aiohttp import web
 from pydantic import Field, StringConstraints
 
 from controlplane.api.contract import At, Id, View
-from controlplane.api.pages import PageQuery, parse_text_cursor, text_cursor
+from controlplane.api.pages import PageQuery, next_cursor, parse_text_cursor
 from controlplane.api.parsing import (
     Body,
     Query,
     Short,
+    WaitSeconds,
     parse_body,
     parse_id,
     parse_query,
@@ -40,7 +41,7 @@ class ChangeBody(Body):
 
 class DirectoryQuery(Query):
     revision: Short | None = None
-    waitSeconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0
+    waitSeconds: WaitSeconds = 0
 
 
 class ListQuery(PageQuery):
@@ -99,8 +100,12 @@ async def list_(call: Call) -> web.Response:
     place = parse_text_cursor(query.cursor, 1)
     after = None if place is None else place[0]
     agents = await call.services.agents.list(call.caller, after, query.enabled, query.limit)
-    following = text_cursor([agents[-1].name]) if len(agents) >= query.limit else None
-    return answer({"agents": [_render(agent) for agent in agents], "nextCursor": following})
+    return answer(
+        {
+            "agents": [_render(agent) for agent in agents],
+            "nextCursor": next_cursor(agents, query.limit, lambda agent: [agent.name]),
+        }
+    )
 
 
 async def change(call: Call) -> web.Response:

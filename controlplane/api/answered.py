@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Annotated
 
 from aiohttp import web
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator
 
 from controlplane.api.contract import Id, Query, View
-from controlplane.api.parsing import parse_query
+from controlplane.api.parsing import WaitSeconds, parse_query
 from controlplane.api.routing import Call, answer, route
 from controlplane.auth import Permission
 from controlplane.store.events import EventCursor
@@ -25,7 +25,7 @@ class AnsweredQuery(Query):
     `waitSeconds` it comes as soon as there is something."""
 
     cursor: Annotated[str, AfterValidator(_cursor)] | None = None
-    waitSeconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0
+    waitSeconds: WaitSeconds = 0
 
 
 class AnsweredView(View):

@@ -9,7 +9,17 @@ from pydantic import Field, GetJsonSchemaHandler, model_validator
 from pydantic_core import CoreSchema, from_json
 
 from controlplane.api.grants import GrantBody
-from controlplane.api.parsing import Body, Digest, Moment, Name, Query, Short, Text
+from controlplane.api.pages import Count, NumberCursor
+from controlplane.api.parsing import (
+    Body,
+    Digest,
+    Moment,
+    Name,
+    Query,
+    Short,
+    Text,
+    WaitSeconds,
+)
 from controlplane.auth import Caller, Permission
 from controlplane.faults import ControlFault, Fault
 from controlplane.store.approvals import Origin, Question
@@ -18,7 +28,6 @@ from gateway.model.approval import ApprovalEvent, ApprovalState
 from gateway.model.codec import canonical_json
 from gateway.model.effect import Mode
 
-LIST_COUNT_MAX = 500
 TIMEOUT_SECONDS_MAX = 30 * 24 * 3600
 """A question that stands for more than a month is no question any more."""
 
@@ -163,12 +172,12 @@ class ListQuery(Query):
     run: Short | None = None
     since: Moment | None = None
     mine: bool = False
-    limit: Annotated[int, Field(ge=1, le=LIST_COUNT_MAX)] = 100
-    cursor: Annotated[int, Field(ge=0, le=2**63 - 1)] | None = None
+    limit: Count = 100
+    cursor: NumberCursor | None = None
 
 
 class WaitQuery(Query):
-    waitSeconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0
+    waitSeconds: WaitSeconds = 0
 
 
 class ResolveBody(Body):

@@ -6,13 +6,10 @@ It never sees who may answer, what they were shown, or what else was asked.
 
 from __future__ import annotations
 
-from typing import Annotated
-
 from aiohttp import web
-from pydantic import Field
 
 from controlplane.api.contract import At, Id, Query, View
-from controlplane.api.parsing import parse_id, parse_query, timestamp
+from controlplane.api.parsing import WaitSeconds, parse_id, parse_query, timestamp
 from controlplane.api.routing import Call, answer, route
 from controlplane.auth import Permission
 from controlplane.faults import ControlFault, Fault
@@ -22,7 +19,7 @@ from gateway.model.approval import ApprovalState
 class StatusQuery(Query):
     """With `waitSeconds` the answer comes as soon as the approval is no longer pending."""
 
-    waitSeconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0
+    waitSeconds: WaitSeconds = 0
 
 
 class StatusView(View):

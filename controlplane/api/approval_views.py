@@ -5,18 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from controlplane.api.contract import At, Id, Json, View
+from controlplane.api.contract import At, Id, Json, TargetView, View
 from controlplane.api.grants import GrantView
 from controlplane.api.parsing import timestamp
 from controlplane.services.approval_context import Context
 from controlplane.store.approval_history import PastDecision
 from controlplane.store.approvals import AnswerRow, ApprovalRow
 from gateway.model.codec import JsonValue
-
-
-class TargetView(View):
-    type: str
-    id: str
 
 
 class TermsView(View):

@@ -29,8 +29,9 @@ from controlplane.api.approval_views import (
     render_context,
 )
 from controlplane.api.grants import render_grant
+from controlplane.api.pages import next_cursor
 from controlplane.api.parsing import parse_body, parse_id, parse_query
-from controlplane.api.routing import Call, answer, cursor_after, route
+from controlplane.api.routing import Call, answer, route
 from controlplane.auth import Permission
 from controlplane.faults import ControlFault, Fault
 from controlplane.services.approvals import Resolution
@@ -76,11 +77,10 @@ async def list_(call: Call) -> web.Response:
         tuple(sorted(call.caller.groups)) if query.mine else None,
     )
     rows = await call.services.approvals.list(call.caller, wanted, query.cursor, query.limit)
-    last = rows[-1].approval_seq if rows else None
     return answer(
         {
             "approvals": [render_approval(row) for row in rows],
-            "nextCursor": cursor_after(len(rows), query.limit, last),
+            "nextCursor": next_cursor(rows, query.limit, lambda row: row.approval_seq),
         }
     )
 

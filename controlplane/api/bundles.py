@@ -8,16 +8,18 @@ from aiohttp import web
 from pydantic import Field
 
 from controlplane.api.contract import At, Body, Query, View
-from controlplane.api.pages import Count, PageQuery, parse_text_cursor, text_cursor
+from controlplane.api.pages import Count, PageQuery, next_cursor, parse_text_cursor
 from controlplane.api.parsing import (
     Digest,
     Name,
     Text,
+    WaitSeconds,
     parse_body,
+    parse_number,
     parse_query,
     timestamp,
 )
-from controlplane.api.routing import Call, answer, cursor_after, route
+from controlplane.api.routing import Call, answer, route
 from controlplane.auth import Permission
 from controlplane.faults import ControlFault, Fault
 from controlplane.services.bundle_check import BundleFiles
@@ -57,7 +59,7 @@ class ListQuery(Query):
 
 class CurrentQuery(Query):
     sequence: Number = 0
-    waitSeconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0
+    waitSeconds: WaitSeconds = 0
     gatewayId: Name | None = None
     running: Digest | None = None
 
@@ -173,11 +175,10 @@ async def list_(call: Call) -> web.Response:
     """List bundles, the newest first."""
     query = parse_query(call.http, ListQuery)
     rows = await call.services.bundles.list(call.caller, query.cursor, query.limit)
-    last = rows[-1].sequence if rows else None
     return answer(
         {
             "bundles": [_render(row) for row in rows],
-            "nextCursor": cursor_after(len(rows), query.limit, last),
+            "nextCursor": next_cursor(rows, query.limit, lambda row: row.sequence),
         }
     )
 
@@ -243,9 +244,7 @@ async def gateways(call: Call) -> web.Response:
     return answer(
         {
             "gateways": [_render_gateway(fleet, one) for one in shown],
-            "nextCursor": text_cursor([shown[-1].gateway_id])
-            if len(shown) >= query.limit
-            else None,
+            "nextCursor": next_cursor(shown, query.limit, lambda one: [one.gateway_id]),
             "current": None
             if newest is None
             else {"sequence": newest.sequence, "revision": newest.revision},
@@ -293,11 +292,10 @@ ROUTES = (
 
 
 def _sequence(request: web.Request) -> int:
-    """The number in the path. What is no number names nothing."""
-    text = request.match_info["sequence"]
-    if not text.isascii() or not text.isdecimal() or len(text) > len(str(INTEGER_MAX)):
+    sequence = parse_number(request, "sequence", INTEGER_MAX)
+    if sequence is None:
         raise ControlFault(Fault.NOT_FOUND, "there is no bundle with this number")
-    return int(text)
+    return sequence
 
 
 def _texts(files: list[FileBody]) -> tuple[NamedText, ...]:

@@ -10,7 +10,8 @@ from pydantic import AfterValidator, Field, StringConstraints, ValidationError, 
 
 from controlplane.api.contract import At, Body, Id, Query, View
 from controlplane.api.keys import Group
-from controlplane.api.stops import Line
+from controlplane.api.pages import Count, NumberCursor
+from controlplane.api.parsing import Line
 from controlplane.faults import ControlFault, Fault, StartError
 from controlplane.notify.mail_message import parse_mailbox
 from controlplane.notify.notice import EVENTS
@@ -25,7 +26,6 @@ from gateway.model.delivery import DeliveryStatus
 SECRET_LENGTH_MAX = 500
 URL_LENGTH_MAX = 2048
 KEEP_SECONDS_MAX = 30 * 86_400
-LIST_COUNT_MAX = 500
 
 USUAL_EVENTS = (
     "approval.pending", "approval.escalated", "incident.opened", "stop.pulled",
@@ -241,8 +241,8 @@ class PeopleBody(Body):
 class DeliveriesQuery(Query):
     status: DeliveryStatus | None = None
     channelId: uuid.UUID | None = None
-    limit: Annotated[int, Field(ge=1, le=LIST_COUNT_MAX)] = 100
-    cursor: Annotated[int, Field(ge=0, le=2**63 - 1)] | None = None
+    limit: Count = 100
+    cursor: NumberCursor | None = None
 
 
 class WebhookView(View):

@@ -21,8 +21,9 @@ from controlplane.api.channel_bodies import (
     RotatedAnswer,
     TestedAnswer,
 )
+from controlplane.api.pages import next_cursor
 from controlplane.api.parsing import NoBody, parse_body, parse_id, parse_query, timestamp
-from controlplane.api.routing import Call, answer, cursor_after, route
+from controlplane.api.routing import Call, answer, route
 from controlplane.auth import Permission
 from controlplane.faults import ControlFault, Fault
 from controlplane.notify.mail_message import parse_mailbox
@@ -103,11 +104,10 @@ async def deliveries(call: Call) -> web.Response:
     rows = await call.services.channels.deliveries(
         call.caller, query.channelId, query.status, query.cursor, query.limit
     )
-    last = rows[-1].delivery_seq if rows else None
     return answer(
         {
             "deliveries": [_render_delivery(row) for row in rows],
-            "nextCursor": cursor_after(len(rows), query.limit, last),
+            "nextCursor": next_cursor(rows, query.limit, lambda row: row.delivery_seq),
         }
     )
 

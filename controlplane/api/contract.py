@@ -44,6 +44,14 @@ Id: TypeAlias = Annotated[str, Field(json_schema_extra={"format": "uuid"})]
 Json: TypeAlias = dict[str, Any]
 """A JSON object that others give its shape."""
 
+
+class TargetView(View):
+    """What an act is about."""
+
+    type: str
+    id: str
+
+
 Answers: TypeAlias = Mapping[int, type[View]]
 """By status; only those of success. Every route may answer with the envelope of a problem."""
 

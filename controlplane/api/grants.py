@@ -8,18 +8,20 @@ from aiohttp import web
 from pydantic import Field
 
 from controlplane.api.contract import At, Id, View
+from controlplane.api.pages import Count, NumberCursor, next_cursor
 from controlplane.api.parsing import (
     Body,
+    Line,
     Name,
     Query,
+    Reason,
     Short,
     parse_body,
     parse_id,
     parse_query,
     timestamp,
 )
-from controlplane.api.routing import Call, answer, cursor_after, route
-from controlplane.api.stops import Line, Reason
+from controlplane.api.routing import Call, answer, route
 from controlplane.auth import Permission
 from controlplane.store.grants import GrantRow, GrantUseRow
 from gateway.model.codec import INTEGER_MAX, JsonValue
@@ -34,8 +36,6 @@ from gateway.model.grant import (
     GrantState,
     GrantWish,
 )
-
-LIST_COUNT_MAX = 500
 
 
 class AmountBody(Body):
@@ -72,8 +72,8 @@ class GrantBody(Body):
 class GrantsQuery(Query):
     status: GrantState | None = None
     agent: Short | None = None
-    limit: Annotated[int, Field(ge=1, le=LIST_COUNT_MAX)] = 100
-    cursor: Annotated[int, Field(ge=0, le=2**63 - 1)] | None = None
+    limit: Count = 100
+    cursor: NumberCursor | None = None
 
 
 class RevokeBody(Body):
@@ -152,11 +152,10 @@ async def list_(call: Call) -> web.Response:
     rows = await call.services.grants.list(
         call.caller, query.status, query.agent, query.cursor, query.limit
     )
-    last = rows[-1].grant_seq if rows else None
     return answer(
         {
             "grants": [render_grant(row) for row in rows],
-            "nextCursor": cursor_after(len(rows), query.limit, last),
+            "nextCursor": next_cursor(rows, query.limit, lambda row: row.grant_seq),
         }
     )
 

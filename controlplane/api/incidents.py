@@ -9,9 +9,10 @@ from typing import Annotated, Literal
 from aiohttp import web
 from pydantic import AfterValidator, Field, StringConstraints
 
-from controlplane.api.contract import At, Body, Id, Query, View
-from controlplane.api.pages import Count, NumberCursor
+from controlplane.api.contract import At, Body, Id, Query, TargetView, View
+from controlplane.api.pages import Count, NumberCursor, next_cursor
 from controlplane.api.parsing import (
+    Line,
     Moment,
     Name,
     Short,
@@ -22,9 +23,8 @@ from controlplane.api.parsing import (
     storable,
     timestamp,
 )
-from controlplane.api.routing import Call, answer, cursor_after, route
+from controlplane.api.routing import Call, answer, route
 from controlplane.api.scopes import ScopeBody, ScopedQuery, check_scope
-from controlplane.api.stops import Line
 from controlplane.auth import Permission
 from controlplane.store.incidents import (
     LINKS_MAX,
@@ -129,11 +129,6 @@ class IncidentsAnswer(View):
     nextCursor: str | None
 
 
-class UnknownTargetView(View):
-    type: str
-    id: str
-
-
 class OutcomeView(View):
     """`outcome` is null until a person has found it out."""
 
@@ -145,7 +140,7 @@ class OutcomeView(View):
     operation: str
     action: str
     kind: str
-    target: UnknownTargetView
+    target: TargetView
     code: str | None
     at: At
     incidentId: Id
@@ -189,11 +184,10 @@ async def list_(call: Call) -> web.Response:
         query.status, query.severity, query.agent, query.runId, query.reasonCode, query.since
     )
     rows = await call.services.incidents.list(call.caller, wanted, query.cursor, query.limit)
-    last = rows[-1].incident_seq if rows else None
     return answer(
         {
             "incidents": [render_incident(row) for row in rows],
-            "nextCursor": cursor_after(len(rows), query.limit, last),
+            "nextCursor": next_cursor(rows, query.limit, lambda row: row.incident_seq),
         }
     )
 
@@ -229,11 +223,10 @@ async def list_outcomes(call: Call) -> web.Response:
     rows = await call.services.incidents.outcomes(
         call.caller, is_settled, query.agent, query.cursor, query.limit
     )
-    last = rows[-1].outcome_seq if rows else None
     return answer(
         {
             "outcomes": [_render_outcome(row) for row in rows],
-            "nextCursor": cursor_after(len(rows), query.limit, last),
+            "nextCursor": next_cursor(rows, query.limit, lambda row: row.outcome_seq),
         }
     )
 

@@ -10,7 +10,7 @@ from aiohttp import web
 from pydantic import AfterValidator, Field, StringConstraints
 
 from controlplane.api.contract import At, Body, Id, View
-from controlplane.api.pages import PageQuery, bad_cursor, parse_text_cursor, text_cursor
+from controlplane.api.pages import PageQuery, bad_cursor, next_cursor, parse_text_cursor
 from controlplane.api.parsing import (
     NoBody,
     Short,
@@ -121,9 +121,14 @@ async def list_(call: Call) -> web.Response:
     query = parse_query(call.http, ListQuery)
     wanted = KeyFilter(_after(query.cursor), query.valid, query.name)
     rows = await call.services.keys.list(call.caller, wanted, query.limit)
-    last = rows[-1] if len(rows) >= query.limit else None
-    following = text_cursor((timestamp(last.created_at) or "", str(last.key_id))) if last else None
-    return answer({"keys": [_render(key) for key in rows], "nextCursor": following})
+    return answer(
+        {
+            "keys": [_render(key) for key in rows],
+            "nextCursor": next_cursor(
+                rows, query.limit, lambda key: [timestamp(key.created_at), str(key.key_id)]
+            ),
+        }
+    )
 
 
 async def rotate(call: Call) -> web.Response:

@@ -13,9 +13,9 @@ from aiohttp import web
 from pydantic import Field, model_validator
 
 from controlplane.api.contract import At, Body, Query, View
-from controlplane.api.pages import Count, NumberCursor
+from controlplane.api.pages import Count, NumberCursor, next_cursor
 from controlplane.api.parsing import Name, NoBody, Short, parse_body, parse_query, timestamp
-from controlplane.api.routing import Call, answer, cursor_after, route
+from controlplane.api.routing import Call, answer, route
 from controlplane.auth import Permission
 from controlplane.store.limits import MICROSECONDS, Claim, CounterRow, Demand
 from gateway.model.codec import INTEGER_MAX, JsonValue
@@ -173,11 +173,10 @@ async def list_(call: Call) -> web.Response:
     rows = await call.services.limits.list(
         call.caller, query.limitName, query.key, query.cursor, query.limit
     )
-    last = rows[-1].counter_id if rows else None
     return answer(
         {
             "limits": [_render(row) for row in rows],
-            "nextCursor": cursor_after(len(rows), query.limit, last),
+            "nextCursor": next_cursor(rows, query.limit, lambda row: row.counter_id),
         }
     )
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Sequence
-from typing import Annotated
+from collections.abc import Callable, Sequence
+from typing import Annotated, TypeVar
 
 from pydantic import Field, StringConstraints
 
@@ -28,6 +28,9 @@ TextCursor = Annotated[
 ]
 
 
+Thing = TypeVar("Thing")
+
+
 class PageQuery(Query):
     """Of lists in the order of texts."""
 
@@ -35,8 +38,18 @@ class PageQuery(Query):
     cursor: TextCursor | None = None
 
 
-def text_cursor(place: Sequence[str]) -> str:
-    """Where the next page begins: after this place."""
+def next_cursor(
+    page: Sequence[Thing], limit: int, place: Callable[[Thing], int | Sequence[str]]
+) -> str | None:
+    """`nextCursor`: where the next page begins, after the place of this page's last thing; None
+    when this one was not full."""
+    if not page or len(page) < limit:
+        return None
+    last = place(page[-1])
+    return str(last) if isinstance(last, int) else _text_cursor(last)
+
+
+def _text_cursor(place: Sequence[str]) -> str:
     return base64.urlsafe_b64encode(json.dumps(list(place)).encode()).decode().rstrip("=")
 
 

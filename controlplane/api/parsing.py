@@ -9,13 +9,14 @@ import asyncio
 import re
 import uuid
 from datetime import UTC, datetime
-from typing import Annotated, TypeVar
+from typing import Annotated, TypeVar, overload
 
 from aiohttp import web
 from pydantic import (
     AfterValidator,
     AwareDatetime,
     BeforeValidator,
+    Field,
     StringConstraints,
     ValidationError,
 )
@@ -24,15 +25,17 @@ from controlplane.api.contract import BODY_BYTES_MAX, CONTRACT, Body, Query
 from controlplane.faults import ControlFault, Fault
 
 __all__ = [
-    "SHORT_LENGTH_MAX", "TEXT_LENGTH_MAX", "Body", "Digest", "Moment", "Name", "NoBody", "NoQuery",
-    "Query", "Short", "Text", "parse_body", "parse_id", "parse_query", "read_body", "storable",
-    "timestamp",
+    "Body", "Digest", "Line", "Moment", "Name", "NoBody", "NoQuery", "Query", "Reason", "Short",
+    "Text", "WaitSeconds", "parse_body", "parse_id", "parse_number", "parse_query", "read_body",
+    "storable", "timestamp",
 ]  # fmt: skip
 
 BODY_SECONDS_MAX = 15.0
 
 SHORT_LENGTH_MAX = 256
 TEXT_LENGTH_MAX = 8 * 1024
+REASON_LENGTH_MAX = 500
+"""People say why in a sentence or two, and it is shown whole on a terminal."""
 
 
 class NoBody(Body):
@@ -57,6 +60,27 @@ Name = Annotated[
 ]
 
 
+def _one_line(text: str) -> str:
+    """Agents and terminals are shown these words: no line of them may look like another one's."""
+    if not text.isprintable():
+        raise ValueError("must be one line of printable characters")
+    if text != text.strip():
+        raise ValueError("must not begin or end with a space")
+    return text
+
+
+Line = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=SHORT_LENGTH_MAX),
+    AfterValidator(_one_line),
+]
+Reason = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=REASON_LENGTH_MAX),
+    AfterValidator(_one_line),
+]
+
+
 def _written_out(value: object) -> object:
     """RFC 3339 alone: a bare number would be taken for seconds since 1970."""
     if isinstance(value, str) and not _DATE_TIME.match(value):
@@ -77,6 +101,9 @@ Moment = Annotated[AwareDatetime, BeforeValidator(_written_out), AfterValidator(
 """A point in time in a query."""
 
 Digest = Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]
+
+WaitSeconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+"""How long an answer may wait for news. The waiting room bounds it."""
 
 SomeBody = TypeVar("SomeBody", bound=Body)
 SomeQuery = TypeVar("SomeQuery", bound=Query)
@@ -126,6 +153,20 @@ def parse_id(request: web.Request) -> uuid.UUID:
         raise ControlFault(Fault.NOT_FOUND, "there is nothing with this id") from None
 
 
+def parse_number(request: web.Request, name: str, number_max: int) -> int | None:
+    """The number of this name in the path; None for what is none from 0 to `number_max`, which
+    names nothing."""
+    text = request.match_info[name]
+    if not text.isascii() or not text.isdecimal() or len(text) > len(str(number_max)):
+        return None
+    number = int(text)
+    return number if number <= number_max else None
+
+
+@overload
+def timestamp(at: datetime) -> str: ...
+@overload
+def timestamp(at: datetime | None) -> str | None: ...
 def timestamp(at: datetime | None) -> str | None:
     """RFC 3339, UTC, microseconds, Z."""
     if at is None:

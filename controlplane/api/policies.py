@@ -10,7 +10,7 @@ from aiohttp import web
 from pydantic import Field, StringConstraints, model_validator
 
 from controlplane.api.contract import Body
-from controlplane.api.pages import Count, NumberCursor
+from controlplane.api.pages import Count, NumberCursor, next_cursor
 from controlplane.api.parsing import (
     NoBody,
     NoQuery,
@@ -19,6 +19,7 @@ from controlplane.api.parsing import (
     Text,
     parse_body,
     parse_id,
+    parse_number,
     parse_query,
 )
 from controlplane.api.policy_views import (
@@ -36,7 +37,7 @@ from controlplane.api.policy_views import (
     render_version,
     render_whole_version,
 )
-from controlplane.api.routing import Call, answer, cursor_after, route
+from controlplane.api.routing import Call, answer, route
 from controlplane.auth import Permission
 from controlplane.faults import ControlFault, Fault
 from controlplane.services.policy_content import ORGANISATION_SCOPE
@@ -146,11 +147,10 @@ async def list_(call: Call) -> web.Response:
     status = None if query.status is None else VersionState(query.status)
     wanted = PolicyFilter(status, query.name, scope_type, query.scopeId)
     rows = await call.services.policies.list(call.caller, wanted, query.cursor, query.limit)
-    last = rows[-1].policy_seq if rows else None
     return answer(
         {
             "policies": [render_policy(call.caller, row) for row in rows],
-            "nextCursor": cursor_after(len(rows), query.limit, last),
+            "nextCursor": next_cursor(rows, query.limit, lambda row: row.policy_seq),
         }
     )
 
@@ -168,11 +168,10 @@ async def versions(call: Call) -> web.Response:
     rows = await call.services.policies.versions(
         call.caller, parse_id(call.http), query.cursor, query.limit
     )
-    last = rows[-1].version if rows else None
     return answer(
         {
             "versions": [render_version(call.caller, row) for row in rows],
-            "nextCursor": cursor_after(len(rows), query.limit, last),
+            "nextCursor": next_cursor(rows, query.limit, lambda row: row.version),
         }
     )
 
@@ -312,9 +311,7 @@ def _document(call: Call, body: PolicyBody, name: str) -> str:
 
 
 def _version(request: web.Request) -> int:
-    """The number in the path. What is no number names nothing."""
-    text = request.match_info["version"]
-    is_number = text.isascii() and text.isdecimal() and len(text) < len(str(VERSION_MAX)) + 1
-    if not is_number or not 1 <= int(text) <= VERSION_MAX:
+    number = parse_number(request, "version", VERSION_MAX)
+    if number is None:
         raise ControlFault(Fault.NOT_FOUND, "the policy has no such version")
-    return int(text)
+    return number

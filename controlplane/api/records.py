@@ -9,7 +9,14 @@ from pydantic import Field
 
 from controlplane.api.contract import At, Body, Query, View
 from controlplane.api.pages import NumberCursor
-from controlplane.api.parsing import Name, Short, parse_body, parse_query, timestamp
+from controlplane.api.parsing import (
+    Name,
+    Short,
+    WaitSeconds,
+    parse_body,
+    parse_query,
+    timestamp,
+)
 from controlplane.api.routing import Call, answer, route
 from controlplane.auth import Permission
 from controlplane.store.records import RecordFilter, RecordRow
@@ -33,14 +40,14 @@ class ReadQuery(Query):
     """Oldest first after `after`, which `cursor` is another word for; or the `last` ones."""
 
     cursor: NumberCursor | None = None
-    after: Annotated[int, Field(ge=0, le=2**63 - 1)] = 0
+    after: NumberCursor = 0
     last: Annotated[int, Field(ge=1, le=LIST_COUNT_MAX)] | None = None
     limit: Annotated[int, Field(ge=1, le=LIST_COUNT_MAX)] = 100
     agent: Short | None = None
     effect: Effect | None = None
     kind: EntryKind | None = None
     gatewayId: Short | None = None
-    waitSeconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0
+    waitSeconds: WaitSeconds = 0
 
 
 class AcceptedAnswer(View):

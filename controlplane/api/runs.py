@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Literal
 
 from aiohttp import web
 from pydantic import AfterValidator, StringConstraints
 
-from controlplane.api.contract import At, Body, Id, Query, View
-from controlplane.api.pages import Count, NumberCursor
+from controlplane.api.contract import At, Body, Id, Query, TargetView, View
+from controlplane.api.pages import Count, NumberCursor, next_cursor
 from controlplane.api.parsing import (
+    Line,
     Moment,
+    Reason,
     Short,
     parse_body,
     parse_id,
@@ -20,9 +21,8 @@ from controlplane.api.parsing import (
     storable,
     timestamp,
 )
-from controlplane.api.routing import Call, answer, cursor_after, route
+from controlplane.api.routing import Call, answer, route
 from controlplane.api.scopes import ScopeBody, ScopedQuery, check_scope
-from controlplane.api.stops import Line, Reason
 from controlplane.auth import Permission
 from controlplane.services.run_places import OTHER
 from controlplane.services.runs import NamedRun, Step
@@ -119,11 +119,6 @@ class RunsView(View):
     nextCursor: str | None
 
 
-class TargetView(View):
-    type: str
-    id: str
-
-
 class StepOutcomeView(View):
     outcome: str
     status: int | None
@@ -176,15 +171,13 @@ async def list_(call: Call) -> web.Response:
     """List runs, newest first."""
     query = parse_query(call.http, ListQuery)
     check_scope(call.caller, query.scopeId)
-    since: datetime | None = query.since
     rows = await call.services.runs.list(
-        call.caller, RunFilter(query.agent, query.status, since), query.cursor, query.limit
+        call.caller, RunFilter(query.agent, query.status, query.since), query.cursor, query.limit
     )
-    last = rows[-1].run_seq if rows else None
     return answer(
         {
             "runs": [render_run(row) for row in rows],
-            "nextCursor": cursor_after(len(rows), query.limit, last),
+            "nextCursor": next_cursor(rows, query.limit, lambda row: row.run_seq),
         }
     )
 
@@ -200,11 +193,10 @@ async def steps(call: Call) -> web.Response:
     found = await call.services.runs.steps(
         call.caller, parse_id(call.http), query.cursor, query.limit
     )
-    last = found[-1].row.step_index if found else None
     return answer(
         {
             "steps": [_render_step(step) for step in found],
-            "nextCursor": cursor_after(len(found), query.limit, last),
+            "nextCursor": next_cursor(found, query.limit, lambda step: step.row.step_index),
         }
     )
 

@@ -2,49 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from typing import Self
 
 from aiohttp import web
-from pydantic import AfterValidator, Field, StringConstraints, model_validator
+from pydantic import model_validator
 
 from controlplane.api.contract import At, Body, Id, Query, View
-from controlplane.api.pages import Count, NumberCursor
+from controlplane.api.pages import Count, NumberCursor, next_cursor
 from controlplane.api.parsing import (
-    SHORT_LENGTH_MAX,
+    Line,
+    Reason,
     Short,
+    WaitSeconds,
     parse_body,
     parse_id,
     parse_query,
     timestamp,
 )
-from controlplane.api.routing import Call, answer, cursor_after, route
+from controlplane.api.routing import Call, answer, route
 from controlplane.auth import Permission
 from controlplane.store.stops import StopRow
 from gateway.model.codec import JsonValue
 from gateway.model.stop import StopScope
-
-REASON_LENGTH_MAX = 500
-
-
-def _one_line(text: str) -> str:
-    """Agents and terminals are shown these words: no line of them may look like another one's."""
-    if not text.isprintable():
-        raise ValueError("must be one line of printable characters")
-    if text != text.strip():
-        raise ValueError("must not begin or end with a space")
-    return text
-
-
-Line = Annotated[
-    str,
-    StringConstraints(min_length=1, max_length=SHORT_LENGTH_MAX),
-    AfterValidator(_one_line),
-]
-Reason = Annotated[
-    str,
-    StringConstraints(min_length=1, max_length=REASON_LENGTH_MAX),
-    AfterValidator(_one_line),
-]
 
 
 class StopBody(Body):
@@ -72,7 +51,7 @@ class StopsQuery(Query):
     limit: Count = 100
     cursor: NumberCursor | None = None
     revision: Short | None = None
-    waitSeconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0
+    waitSeconds: WaitSeconds = 0
 
 
 class StopView(View):
@@ -122,11 +101,10 @@ async def list_(call: Call) -> web.Response:
     query = parse_query(call.http, StopsQuery)
     if query.all:
         rows = await call.services.stops.history(call.caller, query.cursor, query.limit)
-        last = rows[-1].stop_seq if rows else None
         return answer(
             {
                 "stops": [render_stop(row) for row in rows],
-                "nextCursor": cursor_after(len(rows), query.limit, last),
+                "nextCursor": next_cursor(rows, query.limit, lambda row: row.stop_seq),
             }
         )
     standing = await call.services.stops.in_force(
