@@ -20,6 +20,7 @@ from controlplane.services.approvals import ApprovalService, ApprovalSettings
 from controlplane.services.bootstrap import Bootstrapped, bootstrap
 from controlplane.services.bundles import BundleService
 from controlplane.services.chain_check import ChainCheck
+from controlplane.services.coverage import CoverageService
 from controlplane.services.decisions import DecisionService
 from controlplane.services.explorer import ExplorerService
 from controlplane.services.exports import ExportService
@@ -53,6 +54,7 @@ from controlplane.store.agents import AgentStore
 from controlplane.store.approval_history import ApprovalHistory
 from controlplane.store.approvals import ApprovalStore
 from controlplane.store.bundles import BundleStore
+from controlplane.store.coverage import CoverageStore
 from controlplane.store.database import Database, PoolSettings
 from controlplane.store.decisions import DecisionStore
 from controlplane.store.embedded import PostgresSettings
@@ -149,6 +151,7 @@ async def assemble(world: World) -> Assembled:
         following=FollowService(EventStore(database), bus),
         answered=AnsweredService(EventStore(database), room),
         overview=watching.overview,
+        coverage=CoverageService(CoverageStore(database)),
         approvals=approvals,
         program_approvals=ProgramApprovalService(approval_store, bus, metrics),
         approval_context=ApprovalContextService(approval_store, ApprovalHistory(database)),

@@ -15,7 +15,9 @@ from controlplane.dashboard.pages import (
     account,
     agents,
     approvals,
+    channels,
     counts,
+    coverage,
     grants,
     incidents,
     keys,
@@ -24,6 +26,7 @@ from controlplane.dashboard.pages import (
     policy_editor,
     runs,
     search,
+    settings,
     stop,
 )
 from controlplane.dashboard.rendering import Renderer
@@ -43,6 +46,9 @@ PAGES: tuple[Page, ...] = (
     keys.PAGE,
     policies.PAGE,
     policy_editor.PAGE,
+    coverage.PAGE,
+    channels.PAGE,
+    settings.PAGE,
     search.PAGE,
     stop.PAGE,
     account.PAGE,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from controlplane.store.database import Database
+from controlplane.store.installation import Installation, InstallationStore
 from controlplane.store.keys import KeyStore
 from controlplane.telemetry import Metrics
 
@@ -11,6 +12,7 @@ class HealthService:
     def __init__(self, database: Database, keys: KeyStore, metrics: Metrics) -> None:
         self._database = database
         self._keys = keys
+        self._installation = InstallationStore(database)
         self._metrics = metrics
 
     async def check(self) -> None:
@@ -20,6 +22,10 @@ class HealthService:
             ControlFault: UNAVAILABLE.
         """
         await self._keys.ping()
+
+    async def about(self) -> Installation:
+        """What it all runs on."""
+        return await self._installation.about()
 
     def measure(self) -> None:
         """Bring the gauges up to date, for a scrape."""

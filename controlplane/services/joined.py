@@ -11,6 +11,7 @@ from controlplane.services.approvals import ApprovalService
 from controlplane.services.bundles import BundleService
 from controlplane.services.chain_check import ChainCheck
 from controlplane.services.channels import ChannelService
+from controlplane.services.coverage import CoverageService
 from controlplane.services.decisions import DecisionService
 from controlplane.services.explorer import ExplorerService
 from controlplane.services.exports import ExportService
@@ -43,6 +44,7 @@ class Services:
     following: FollowService
     answered: AnsweredService
     overview: OverviewService
+    coverage: CoverageService
     approvals: ApprovalService
     approval_context: ApprovalContextService
     program_approvals: ProgramApprovalService

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from controlplane.auth import Caller, Permission, hash_key, may, unauthenticated
-from controlplane.faults import ControlFault, Fault
+from controlplane.faults import ControlFault, Fault, not_found
 from controlplane.services.keys import KeyService
 from controlplane.services.sweeping import sweep_forever
 from controlplane.store.sessions import OpenSession, SessionRow, SessionStore, SignedInBy
@@ -175,7 +175,7 @@ class SessionService:
         """
         tenant_id = session.caller.tenant_id
         if not await self._store.end_one(tenant_id, session_id, _reach(session)):
-            raise ControlFault(Fault.NOT_FOUND, "there is no such session, or it is over")
+            raise not_found("session, or it is over")
 
     async def end_others(self, session: Session) -> int:
         """Sign this person out everywhere but here; how many sessions that ends."""
