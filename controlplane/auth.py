@@ -81,6 +81,21 @@ class Caller:
         return (said if is_shared else None) or self.key_name
 
 
+def require_person(caller: Caller, act: str) -> None:
+    """Let people alone go on. `act` is what a machine can't do, such as "lift stops".
+
+    Raises:
+        ControlFault: FORBIDDEN.
+    """
+    if caller.is_machine:
+        raise machines_cant(act)
+
+
+def machines_cant(act: str) -> ControlFault:
+    """Why a gateway's or an agent's key is refused."""
+    return ControlFault(Fault.FORBIDDEN, f"a gateway's or an agent's key can't {act}")
+
+
 def may(caller: Caller, needed: frozenset[Permission]) -> bool:
     """Whether the caller has one of the needed permissions. Nothing implies another one."""
     return not caller.permissions.isdisjoint(needed)

@@ -92,6 +92,11 @@ class ControlFault(CheckreinError):
         self.detail = detail
 
 
+def not_found(what: str) -> ControlFault:
+    """One answer for what is not there and for what is another tenant's."""
+    return ControlFault(Fault.NOT_FOUND, f"there is no such {what}")
+
+
 class StartError(CheckreinError):
     """The control plane can't start. `help` says what to do about it."""
 

@@ -12,7 +12,7 @@ from controlplane.api.contract import At, Id, Query, View
 from controlplane.api.parsing import WaitSeconds, parse_id, parse_query, timestamp
 from controlplane.api.routing import Call, answer, route
 from controlplane.auth import Permission
-from controlplane.faults import ControlFault, Fault
+from controlplane.faults import not_found
 from gateway.model.approval import ApprovalState
 
 
@@ -40,7 +40,7 @@ async def status(call: Call) -> web.Response:
     approvals = call.services.approvals
     row = await approvals.get(call.caller, approval_id, 0, call.is_gone)
     if call.caller.agent not in (None, row.question.agent):
-        raise ControlFault(Fault.NOT_FOUND, "there is no such approval")
+        raise not_found("approval")
     if query.waitSeconds > 0:
         row = await approvals.get(call.caller, approval_id, query.waitSeconds, call.is_gone)
     return answer(

@@ -8,9 +8,9 @@ from aiohttp import web
 from pydantic import Field
 
 from controlplane.api.contract import Id, Query, View
-from controlplane.api.pages import Count, NumberCursor
+from controlplane.api.pages import Count, NumberCursor, next_cursor
 from controlplane.api.parsing import Moment, Short, parse_query
-from controlplane.api.routing import Call, answer, cursor_after, route
+from controlplane.api.routing import Call, answer, route
 from controlplane.auth import Permission
 from controlplane.services.decision_json import decision_json
 from controlplane.store.explorer import DecisionFilter
@@ -97,8 +97,7 @@ async def list_(call: Call) -> web.Response:
         views = await call.services.decisions.list(
             call.caller, query.agent, None, query.cursor, query.limit
         )
-        last = views[-1].record_id if views else None
-        cursor = cursor_after(len(views), query.limit, last)
+        cursor = next_cursor(views, query.limit, lambda view: view.record_id)
     else:
         page = await call.services.explorer.search(call.caller, wanted, query.cursor, query.limit)
         views = page.decisions

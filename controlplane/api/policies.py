@@ -39,7 +39,7 @@ from controlplane.api.policy_views import (
 )
 from controlplane.api.routing import Call, answer, route
 from controlplane.auth import Permission
-from controlplane.faults import ControlFault, Fault
+from controlplane.faults import ControlFault, Fault, not_found
 from controlplane.services.policy_content import ORGANISATION_SCOPE
 from controlplane.services.policy_drafts import DOCUMENT_CHARS_MAX
 from controlplane.store.policies import PolicyFilter
@@ -298,7 +298,7 @@ def _document(call: Call, body: PolicyBody, name: str) -> str:
     scope = body.scope
     own = (None, str(call.caller.tenant_id))
     if scope is not None and scope.scopeType in WHOLE_SCOPES and scope.scopeId not in own:
-        raise ControlFault(Fault.NOT_FOUND, "there is no such scope")
+        raise not_found("scope")
     fields: dict[str, Any] = {"name": name}
     if scope is not None:
         fields["scope"] = {"scopeType": scope.scopeType}

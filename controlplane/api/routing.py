@@ -74,8 +74,3 @@ def answer(value: JsonValue, status: int = 200) -> web.Response:
         text=json.dumps(value, ensure_ascii=False, separators=(",", ":")),
         content_type="application/json",
     )
-
-
-def cursor_after(count: int, count_max: int, last: int | None) -> str | None:
-    """`nextCursor`: where the next page begins; None when this one was not full."""
-    return str(last) if last is not None and count >= count_max else None

@@ -7,7 +7,7 @@ from typing import Literal
 
 from controlplane.api.contract import Body, Query
 from controlplane.auth import Caller
-from controlplane.faults import ControlFault, Fault
+from controlplane.faults import not_found
 
 
 class ScopeBody(Body):
@@ -29,4 +29,4 @@ def check_scope(caller: Caller, scope_id: uuid.UUID | None) -> None:
         ControlFault: NOT_FOUND.
     """
     if scope_id not in (None, caller.tenant_id):
-        raise ControlFault(Fault.NOT_FOUND, "there is no such scope")
+        raise not_found("scope")

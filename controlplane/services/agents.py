@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from controlplane.auth import Caller, Permission
-from controlplane.faults import ControlFault, Fault
+from controlplane.faults import ControlFault, Fault, not_found
 from controlplane.notify.bus import Bus, Topic
 from controlplane.services.keys import KeyService
 from controlplane.services.waiting import WaitingRoom
@@ -68,7 +68,7 @@ class AgentService:
         """
         agent = await self._store.set_enabled(caller.tenant_id, agent_id, enabled)
         if agent is None:
-            raise ControlFault(Fault.NOT_FOUND, "there is no such agent")
+            raise not_found("agent")
         await self._bus.publish(Topic.AGENTS, str(caller.tenant_id))
         return agent
 

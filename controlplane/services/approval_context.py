@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from controlplane.auth import Caller
-from controlplane.faults import ControlFault, Fault
+from controlplane.services.approvals import existing
 from controlplane.store.approval_history import (
     About,
     ApprovalHistory,
@@ -67,9 +67,7 @@ class ApprovalContextService:
             ControlFault: NOT_FOUND.
         """
         tenant_id = caller.tenant_id
-        row = await self._approvals.get(tenant_id, approval_id)
-        if row is None:
-            raise ControlFault(Fault.NOT_FOUND, "there is no such approval")
+        row = existing(await self._approvals.get(tenant_id, approval_id))
         asked = row.question
         # What a program asks about names no action that others could have in common with it.
         is_act = asked.origin is Origin.GATEWAY

@@ -13,8 +13,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, assert_never
 
-from controlplane.auth import Caller
-from controlplane.faults import ControlFault, Fault
+from controlplane.auth import Caller, machines_cant, require_person
+from controlplane.faults import ControlFault, Fault, not_found
 from controlplane.notify.bus import Bus, Topic
 from controlplane.services.grants import claim_of_question
 from controlplane.services.sweeping import sweep_forever
@@ -35,7 +35,7 @@ from gateway.model.grant import GrantTerms
 
 log = logging.getLogger(__name__)
 
-_NO_MACHINES: Final = "a gateway's or an agent's key can't answer approvals"
+_ANSWER: Final = "answer approvals"
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,8 +147,7 @@ class ApprovalService:
                 NOT_AN_APPROVER, IS_REQUESTER, COMMENT_WANTED, ANSWERED_BEFORE, ESCALATED_BEFORE,
                 APPROVAL_NOT_PENDING.
         """
-        if caller.is_machine:
-            raise ControlFault(Fault.FORBIDDEN, _NO_MACHINES)
+        require_person(caller, _ANSWER)
         if resolution.event is ApprovalEvent.ESCALATE:
             return await self._escalate(caller, approval_id, resolution)
         sources = tuple(state for state, moves in LEGAL_MOVES.items() if resolution.event in moves)
@@ -268,7 +267,7 @@ def _not_taken(came_to: AnswerCameTo, row: ApprovalRow) -> ControlFault:
     """Why an answer was not taken."""
     match came_to:
         case AnswerCameTo.NO_PERSON:
-            return ControlFault(Fault.FORBIDDEN, _NO_MACHINES)
+            return machines_cant(_ANSWER)
         case AnswerCameTo.NOT_IN_GROUP:
             later = row.question.escalate_to if row.escalated_at is not None else ()
             groups = ", ".join(f"`{group}`" for group in (*row.question.approver_groups, *later))
@@ -319,5 +318,5 @@ def existing(row: ApprovalRow | None) -> ApprovalRow:
         ControlFault: NOT_FOUND, where there is none.
     """
     if row is None:
-        raise ControlFault(Fault.NOT_FOUND, "there is no such approval")
+        raise not_found("approval")
     return row

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from controlplane.auth import Caller
-from controlplane.faults import ControlFault, Fault
+from controlplane.faults import not_found
 from controlplane.store.explorer import ExplorerStore
 from gateway.model.errors import ChainError
 from gateway.record.chain import FIRST_SEQ, ZERO_HASH, ChainVerifier
@@ -77,7 +77,7 @@ class ChainCheck:
         store, tenant_id = self._store, caller.tenant_id
         known = await store.chain_head(tenant_id, gateway_id)
         if known is None or not FIRST_SEQ <= first <= known.seq:
-            raise ControlFault(Fault.NOT_FOUND, "there is no such record of this gateway")
+            raise not_found("record of this gateway")
         end = min(end, known.seq + 1)
         verifier = ChainVerifier(
             gateway=gateway_id, first_seq=first, prev=await self._before(caller, gateway_id, first)

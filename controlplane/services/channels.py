@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from controlplane.auth import Caller
-from controlplane.faults import ControlFault, Fault
+from controlplane.faults import ControlFault, Fault, not_found
 from controlplane.notify.notice import TEST_EVENT, Notice, Outcome, Sent
 from controlplane.notify.outbound import OutboundGuard
 from controlplane.notify.smtp import SmtpSecurity
@@ -250,7 +250,7 @@ class ChannelService:
             return row
         present = await self._deliveries.get(caller.tenant_id, delivery_id)
         if present is None:
-            raise ControlFault(Fault.NOT_FOUND, "there is no such delivery")
+            raise not_found("delivery")
         if present.status is DeliveryStatus.PENDING:
             raise ControlFault(Fault.DELIVERY_PENDING, "this delivery is still being tried")
         raise ControlFault(Fault.CHANNEL_UNFIT, "the channel of this delivery was removed")
@@ -295,7 +295,7 @@ def _goes_elsewhere(present: Mapping[str, JsonValue], wanted: Mapping[str, JsonV
 
 
 def _not_found() -> ControlFault:
-    return ControlFault(Fault.NOT_FOUND, "there is no such channel")
+    return not_found("channel")
 
 
 def _exists() -> ControlFault:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from controlplane.auth import Caller
-from controlplane.faults import ControlFault, Fault
+from controlplane.faults import not_found
 from controlplane.services.decisions import DecisionService, DecisionView
 from controlplane.store.explorer import DecisionFilter, ExplorerStore, StoryRecord
 
@@ -82,10 +82,10 @@ class ExplorerService:
             ControlFault: NOT_FOUND.
         """
         if "\0" in decision_id or len(decision_id) > 256:
-            raise ControlFault(Fault.NOT_FOUND, "there is no such decision")
+            raise not_found("decision")
         rows = await self._store.story(caller.tenant_id, decision_id, STORY_RECORDS_MAX)
         if not rows:
-            raise ControlFault(Fault.NOT_FOUND, "there is no such decision")
+            raise not_found("decision")
         return rows, await self._store.run_of(caller.tenant_id, decision_id)
 
     async def _find(

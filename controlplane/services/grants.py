@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from controlplane.auth import Caller
-from controlplane.faults import ControlFault, Fault
+from controlplane.auth import Caller, require_person
+from controlplane.faults import ControlFault, Fault, not_found
 from controlplane.notify.bus import Bus, Topic
 from controlplane.services.sweeping import sweep_forever
 from controlplane.store.approvals import ApprovalStore, Origin, Question
@@ -64,10 +64,10 @@ class GrantService:
         Raises:
             ControlFault: FORBIDDEN for a machine's key, NOT_FOUND, GRANT_REFUSED, GRANTS_FULL.
         """
-        _require_person(caller)
+        require_person(caller, "give or revoke grants")
         row = await self._approvals.get(caller.tenant_id, approval_id)
         if row is None:
-            raise ControlFault(Fault.NOT_FOUND, "there is no such approval")
+            raise not_found("approval")
         if row.question.origin is not Origin.GATEWAY:
             raise ControlFault(
                 Fault.GRANT_REFUSED, "only what a gateway asks about is asked about again"
@@ -121,7 +121,7 @@ class GrantService:
         Raises:
             ControlFault: FORBIDDEN for a machine's key, NOT_FOUND, GRANT_OVER.
         """
-        _require_person(caller)
+        require_person(caller, "give or revoke grants")
         is_revoked = await self._store.revoke(
             caller.tenant_id, grant_id, caller.person(by), caller.key_id, reason
         )
@@ -149,7 +149,7 @@ class GrantService:
     async def _found(self, caller: Caller, grant_id: uuid.UUID) -> GrantRow:
         grant = await self._store.get(caller.tenant_id, grant_id)
         if grant is None:
-            raise ControlFault(Fault.NOT_FOUND, "there is no such grant")
+            raise not_found("grant")
         return grant
 
 
@@ -168,10 +168,3 @@ def _subject(question: Question) -> Subject:
         json.loads(question.params),
         json.loads(question.risk),
     )
-
-
-def _require_person(caller: Caller) -> None:
-    if caller.is_machine:
-        raise ControlFault(
-            Fault.FORBIDDEN, "a gateway's or an agent's key can't give or revoke grants"
-        )

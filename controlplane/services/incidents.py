@@ -6,8 +6,8 @@ import uuid
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from controlplane.auth import Caller
-from controlplane.faults import ControlFault, Fault
+from controlplane.auth import Caller, require_person
+from controlplane.faults import ControlFault, Fault, not_found
 from controlplane.notify.bus import Bus, Topic
 from controlplane.services import sightings
 from controlplane.store.incidents import (
@@ -56,7 +56,7 @@ class IncidentService:
         if run_id is not None:
             run = await self._runs.get(caller.tenant_id, run_id)
             if run is None:
-                raise ControlFault(Fault.NOT_FOUND, "there is no such run")
+                raise not_found("run")
             agent = agent or run.agent
         new = NewIncident(
             caller.tenant_id,
@@ -85,7 +85,7 @@ class IncidentService:
         """
         row = await self._store.get(caller.tenant_id, incident_id)
         if row is None:
-            raise ControlFault(Fault.NOT_FOUND, "there is no such incident")
+            raise not_found("incident")
         return row
 
     async def list(
@@ -184,6 +184,5 @@ class IncidentService:
 
 
 def _handling(caller: Caller, by: str | None, note: str | None = None) -> Handling:
-    if caller.is_machine:
-        raise ControlFault(Fault.FORBIDDEN, "a gateway's or an agent's key can't handle incidents")
+    require_person(caller, "handle incidents")
     return Handling(caller.person(by), caller.key_id, note)

@@ -15,7 +15,7 @@ from controlplane.auth import (
     mint_key,
     unauthenticated,
 )
-from controlplane.faults import ControlFault, Fault
+from controlplane.faults import ControlFault, Fault, not_found
 from controlplane.notify.bus import Bus, Topic
 from controlplane.store.keys import KeyFilter, KeyRow, KeyStore, ListedKey, NewKey
 from controlplane.store.tenancy import acting_for, acting_for_everybody
@@ -123,7 +123,7 @@ class KeyService:
             )
         known = await self._store.get(caller.tenant_id, key_id)
         if known is None:
-            raise ControlFault(Fault.NOT_FOUND, "there is no such key")
+            raise not_found("key")
         key = await self._mint(caller.tenant_id, role_of(known.permissions))
         rotated = await self._store.rotate(
             caller.tenant_id, key_id, hash_key(key), key_prefix(key), grace_seconds
@@ -144,7 +144,7 @@ class KeyService:
             raise ControlFault(Fault.KEY_IN_USE, "a key can't revoke itself; use another one")
         revoked = await self._store.revoke(caller.tenant_id, key_id)
         if revoked is None:
-            raise ControlFault(Fault.NOT_FOUND, "there is no such key")
+            raise not_found("key")
         await self._tell(caller, revoked)
         return revoked
 

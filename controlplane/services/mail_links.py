@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from controlplane.auth import Caller
-from controlplane.faults import ControlFault, Fault
+from controlplane.faults import ControlFault, Fault, not_found
 from controlplane.services.answering import AnsweringService
 from controlplane.services.notifications import ReadSubject
 from controlplane.services.secret_box import SecretBox
@@ -95,7 +95,7 @@ class MailLinkService:
             with acting_for_everybody():
                 found = await self._links.link(hash_link(link))
         if found is None:
-            raise ControlFault(Fault.NOT_FOUND, "there is no such link")
+            raise not_found("link")
         return found
 
     async def _open(self, found: MailLink) -> tuple[Caller, Mapping[str, Any]]:
@@ -107,5 +107,5 @@ class MailLinkService:
         person = await self._answering.person(found.tenant_id, found.key_id)
         approval = await self._read_subject(found.tenant_id, "approval", str(found.approval_id))
         if approval is None:
-            raise ControlFault(Fault.NOT_FOUND, "there is no such approval")
+            raise not_found("approval")
         return person, approval

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from controlplane.auth import Caller
-from controlplane.faults import ControlFault, Fault
+from controlplane.faults import ControlFault, Fault, not_found
 from controlplane.services.bundle_check import BundleFiles
 from controlplane.services.bundles import BundleService, InForce, Published
 from controlplane.services.policy_content import PolicyContent, compose
@@ -248,7 +248,7 @@ async def find_policy(store: PolicyStore, caller: Caller, policy_id: uuid.UUID) 
     """
     found = await store.get(caller.tenant_id, policy_id)
     if found is None:
-        raise ControlFault(Fault.NOT_FOUND, "there is no such policy")
+        raise not_found("policy")
     return found
 
 

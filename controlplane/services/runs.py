@@ -11,8 +11,8 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from controlplane.auth import Caller, Permission
-from controlplane.faults import ControlFault, Fault
+from controlplane.auth import Caller, Permission, require_person
+from controlplane.faults import ControlFault, Fault, not_found
 from controlplane.notify.bus import Bus, Topic
 from controlplane.services.run_places import FROM_TRAFFIC, OTHER
 from controlplane.services.stops import STOP_COUNT_MAX
@@ -105,7 +105,7 @@ class RunService:
         """
         row = await self._store.get(caller.tenant_id, run_id)
         if row is None or not _may_see(caller, row):
-            raise ControlFault(Fault.NOT_FOUND, "there is no such run")
+            raise not_found("run")
         return row
 
     async def list(
@@ -155,8 +155,7 @@ class RunService:
             ControlFault: FORBIDDEN for a machine's key, NOT_FOUND, RUN_ENDED, RUN_UNNAMED,
                 STOPS_FULL.
         """
-        if caller.is_machine:
-            raise ControlFault(Fault.FORBIDDEN, "a gateway's or an agent's key can't cancel runs")
+        require_person(caller, "cancel runs")
         row = await self.get(caller, run_id)
         stop_name = run_stop_name(row.agent, row.name)
         is_exact = row.name not in ("", OTHER) and REDACTED not in row.name

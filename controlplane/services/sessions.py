@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
 
-from controlplane.auth import Caller, Permission, hash_key, may, unauthenticated
-from controlplane.faults import ControlFault, Fault, not_found
+from controlplane.auth import Caller, Permission, hash_key, may, require_person, unauthenticated
+from controlplane.faults import ControlFault, not_found
 from controlplane.services.keys import KeyService
 from controlplane.services.sweeping import sweep_forever
 from controlplane.store.sessions import OpenSession, SessionRow, SessionStore, SignedInBy
@@ -95,10 +95,7 @@ class SessionService:
             ControlFault: FORBIDDEN for a machine's key, UNAUTHENTICATED where `key_hash` is not
                 that of the key's newest secret.
         """
-        if caller.is_machine:
-            raise ControlFault(
-                Fault.FORBIDDEN, "a gateway's or an agent's key can't sign in; use a person's key"
-            )
+        require_person(caller, "sign in; use a person's key")
         token = secrets.token_urlsafe(TOKEN_BYTES)
         with acting_for(caller.tenant_id):
             opened = await self._store.insert(

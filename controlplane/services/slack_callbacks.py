@@ -15,7 +15,7 @@ from typing import Any, Final
 from urllib.parse import parse_qs
 
 from controlplane.auth import Caller, unauthenticated
-from controlplane.faults import ControlFault, Fault
+from controlplane.faults import ControlFault, Fault, not_found
 from controlplane.notify.notice import NotSent
 from controlplane.notify.slack import SlackAt
 from controlplane.notify.slack_message import (
@@ -122,7 +122,7 @@ class SlackCallbackService:
             person = await self._person(channel, user)
             approval = await self._read_subject(channel.tenant_id, "approval", str(approval_id))
             if approval is None:
-                raise ControlFault(Fault.NOT_FOUND, "there is no such approval")
+                raise not_found("approval")
             if approves and not comment_is_wanted(approval):
                 row = await self._answering.answer(
                     person, approval_id, None, Through.SLACK, approves=True
@@ -204,7 +204,7 @@ def _id(text: str) -> uuid.UUID:
     try:
         return uuid.UUID(text)
     except ValueError:
-        raise ControlFault(Fault.NOT_FOUND, "there is no such approval") from None
+        raise not_found("approval") from None
 
 
 def _reason(view: Mapping[str, Any]) -> str:

@@ -10,8 +10,8 @@ import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from controlplane.auth import Caller
-from controlplane.faults import ControlFault, Fault
+from controlplane.auth import Caller, require_person
+from controlplane.faults import ControlFault, Fault, not_found
 from controlplane.notify.bus import Bus, Topic
 from controlplane.services.waiting import WaitingRoom
 from controlplane.store.stops import Signature, StopRow, StopStore
@@ -61,9 +61,8 @@ class StopService:
             )
         row = await self._store.insert(caller.tenant_id, scope, name, signature)
         self._metrics.stops.labels("pulled").inc()
-        await self._bus.publish(Topic.STOPS, str(caller.tenant_id))
         # It is an incident too; the database opens that with it.
-        await self._bus.publish(Topic.EVENTS, str(caller.tenant_id))
+        await self._tell(caller.tenant_id)
         return row
 
     async def lift(
@@ -77,7 +76,7 @@ class StopService:
         row = await self._store.lift(caller.tenant_id, stop_id, _signature(caller, by, reason))
         if row is None:
             if await self._store.get(caller.tenant_id, stop_id) is None:
-                raise ControlFault(Fault.NOT_FOUND, "there is no such stop")
+                raise not_found("stop")
             raise ControlFault(Fault.STOP_LIFTED, "this stop is lifted already")
         self._metrics.stops.labels("lifted").inc()
         await self._tell(caller.tenant_id)
@@ -113,7 +112,7 @@ class StopService:
         """
         row = await self._store.get(caller.tenant_id, stop_id)
         if row is None:
-            raise ControlFault(Fault.NOT_FOUND, "there is no such stop")
+            raise not_found("stop")
         return row
 
     async def history(
@@ -129,10 +128,7 @@ class StopService:
 
 
 def _signature(caller: Caller, by: str | None, reason: str) -> Signature:
-    if caller.is_machine:
-        raise ControlFault(
-            Fault.FORBIDDEN, "a gateway's or an agent's key can't work the kill switch"
-        )
+    require_person(caller, "work the kill switch")
     return Signature(caller.person(by), caller.key_id, reason)
 
 
