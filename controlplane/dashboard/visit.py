@@ -8,6 +8,7 @@ and, for a change, with the form's token.
 from __future__ import annotations
 
 import asyncio
+import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -18,7 +19,7 @@ from aiohttp import web
 from controlplane.auth import Caller, Permission, may
 from controlplane.dashboard import csrf
 from controlplane.dashboard.cookies import Cookie, CookieJar
-from controlplane.dashboard.forms import Form
+from controlplane.dashboard.forms import Choice, Form
 from controlplane.dashboard.notices import SECONDS, Notice, Tone, seal_notice
 from controlplane.dashboard.rendering import Renderer
 from controlplane.faults import ControlFault, Fault
@@ -29,6 +30,8 @@ ROOT: Final = "/dashboard"
 
 QUERY_LENGTH_MAX: Final = 1_000
 BODY_SECONDS_MAX: Final = 15.0
+
+_PAGES_OF_THEIR_OWN: Final = frozenset({Fault.NOT_FOUND, Fault.UNAVAILABLE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,26 @@ class Visit:
         value = self.http.query.get(name, "").replace("\0", "")
         return value if len(value) <= QUERY_LENGTH_MAX else ""
 
+    def choice(
+        self, name: str, choices: type[Choice], usual: Choice | None = None
+    ) -> Choice | None:
+        """A parameter that is one of these: `usual` when it is not there, None for nonsense."""
+        text = self.query(name)
+        if not text:
+            return usual
+        return choices(text) if text in set(choices) else None
+
+    def path_id(self, what: str) -> uuid.UUID:
+        """The id in the page's path, of a `what`.
+
+        Raises:
+            ControlFault: NOT_FOUND for what is no id, as for one that names nothing.
+        """
+        try:
+            return uuid.UUID(self.http.match_info["id"])
+        except ValueError:
+            raise ControlFault(Fault.NOT_FOUND, f"there is no such {what}") from None
+
     def here(self, **changes: object) -> str:
         """This page's address with some parameters changed; None or "" takes one away."""
         kept = {name: self.query(name) for name in self.http.query}
@@ -86,6 +109,13 @@ class Visit:
             )
             self.cookies.put(response, Cookie.NOTICE, seal_notice(self.session, said), SECONDS)
         return response
+
+    def refused(self, path: str, fault: ControlFault) -> web.Response:
+        """Send the browser back to a page, with what stood against a change. What no other try
+        can mend is raised on, and becomes a page of its own."""
+        if fault.fault in _PAGES_OF_THEIR_OWN:
+            raise fault
+        return self.go(path, problem=fault.message)
 
 
 Handler = Callable[[Visit], Awaitable[web.StreamResponse]]

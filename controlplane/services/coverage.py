@@ -11,6 +11,7 @@ from typing import Final
 
 from controlplane.auth import Caller
 from controlplane.store.coverage import CoverageStore, SeenRow, UnmappedRow
+from gateway.canonicalize.canonicalizer import UNKNOWN_PROVIDER
 from gateway.canonicalize.catalog.file import CatalogError, load_catalog
 from gateway.canonicalize.catalog.index import load_index
 from gateway.content import mappers_dir
@@ -128,6 +129,7 @@ def _providers(known: Mapping[str, _Known], seen: Sequence[SeenRow]) -> list[Pro
             row.actions,
         )
         for row in seen
+        if row.provider != UNKNOWN_PROVIDER
     ]
     called = {row.provider for row in seen}
     found += [

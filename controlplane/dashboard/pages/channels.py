@@ -83,12 +83,12 @@ async def add(visit: Visit) -> web.Response:
 
 async def show(visit: Visit) -> web.Response:
     """`GET /dashboard/channels/{id}`."""
-    return await _show(visit, _id(visit))
+    return await _show(visit, visit.path_id("channel"))
 
 
 async def change(visit: Visit) -> web.Response:
     """`POST /dashboard/channels/{id}`: secrets that are left empty stay."""
-    channel_id, form = _id(visit), await visit.form()
+    channel_id, form = visit.path_id("channel"), await visit.form()
     present = await visit.services.channels.get(visit.caller, channel_id)
     try:
         draft = read_draft(form, present.plan.kind, is_new=False)
@@ -102,7 +102,7 @@ async def change(visit: Visit) -> web.Response:
 
 async def test(visit: Visit) -> web.Response:
     """`POST /dashboard/channels/{id}/test`: send a test now, and say what became of it."""
-    channel_id = _id(visit)
+    channel_id = visit.path_id("channel")
     try:
         tried = await visit.services.channels.test(visit.caller, channel_id)
     except ControlFault as fault:
@@ -112,7 +112,7 @@ async def test(visit: Visit) -> web.Response:
 
 async def rotate(visit: Visit) -> web.Response:
     """`POST /dashboard/channels/{id}/rotate`: a new signing secret, shown once."""
-    channel_id = _id(visit)
+    channel_id = visit.path_id("channel")
     try:
         secret = await visit.services.channels.rotate(visit.caller, channel_id, KEPT_SECONDS)
     except ControlFault as fault:
@@ -123,13 +123,13 @@ async def rotate(visit: Visit) -> web.Response:
 
 async def remove(visit: Visit) -> web.Response:
     """`POST /dashboard/channels/{id}/remove`."""
-    row = await visit.services.channels.remove(visit.caller, _id(visit))
+    row = await visit.services.channels.remove(visit.caller, visit.path_id("channel"))
     return visit.go("/channels", done=f"{row.plan.name} is gone, and so are its secrets.")
 
 
 async def set_person(visit: Visit) -> web.Response:
     """`POST /dashboard/channels/{id}/people`: who is meant by an address; no key takes it away."""
-    channel_id, form = _id(visit), await visit.form()
+    channel_id, form = visit.path_id("channel"), await visit.form()
     channels = visit.services.channels
     row = await channels.get(visit.caller, channel_id)
     try:
@@ -151,13 +151,13 @@ async def set_person(visit: Visit) -> web.Response:
 
 async def deliveries(visit: Visit) -> web.Response:
     """`GET /dashboard/deliveries`: with `status` and `channel` less of them."""
-    status, channel_id = visit.query("status"), None
+    channel_id = None
     if visit.query("channel"):
-        channel_id = _uuid(visit.query("channel"))
+        channel_id = _channel_id(visit.query("channel"))
     rows = await visit.services.channels.deliveries(
         visit.caller,
         channel_id,
-        DeliveryStatus(status) if status in set(DeliveryStatus) else None,
+        visit.choice("status", DeliveryStatus),
         cursor_number(visit),
         PAGE_COUNT,
     )
@@ -279,11 +279,7 @@ def _filled(row: ChannelRow) -> dict[str, str]:
     return filled
 
 
-def _id(visit: Visit) -> uuid.UUID:
-    return _uuid(visit.http.match_info["id"])
-
-
-def _uuid(text: str) -> uuid.UUID:
+def _channel_id(text: str) -> uuid.UUID:
     try:
         return uuid.UUID(text)
     except ValueError:

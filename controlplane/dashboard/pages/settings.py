@@ -10,7 +10,6 @@ from aiohttp import web
 
 from controlplane.auth import Permission
 from controlplane.dashboard.visit import ANYBODY, NavEntry, Page, Visit, get, post
-from controlplane.faults import ControlFault, Fault
 from controlplane.services.gateways import FILES
 from controlplane.services.learner import LearnerMode
 from controlplane.services.overview import KEPT_DAYS
@@ -83,12 +82,7 @@ async def end_session(visit: Visit) -> web.Response:
         session_id = form.id("session", "The session")
         if session_id == visit.session.session_id:
             return visit.go("/settings", problem="that is this one: use Sign out")
-        try:
-            await visit.services.sessions.end_one(visit.session, session_id)
-        except ControlFault as fault:
-            if fault.fault is not Fault.NOT_FOUND:
-                raise
-            return visit.go("/settings", problem=fault.message)
+        await visit.services.sessions.end_one(visit.session, session_id)
         done = "That session is over."
     # Pages that are open there look again, and find that they may not.
     await visit.services.following.wake(visit.caller.tenant_id)

@@ -49,6 +49,13 @@ FIELDS: Final[Mapping[str, Mapping[str, str]]] = {
     "/policies/{id}/activate": {"version": "1", "etag": "1", "comment": "theirs"},
     "/policies/{id}/deactivate": {"etag": "1", "comment": "theirs"},
     "/policies/{id}/edit": {"save": "1", "document": "x", "etag": "1", "comment": "theirs"},
+    "/channels/{id}": {"name": "theirs", "url": "https://evil.test/", "event.stop.pulled": "1"},
+    "/channels/{id}/test": {},
+    "/channels/{id}/rotate": {},
+    "/channels/{id}/remove": {},
+    "/channels/{id}/people": {"address": "theirs", "forget": "1"},
+    "/deliveries": {"delivery": "{deliveries}"},
+    "/settings/sessions": {"session": "{deliveries}"},
     "/stop/lift": {"stop": "{stops}", "reason": "theirs"},
 }
 """Forms that name something that is there already, and how. A page's path has one id, of the kind
@@ -56,6 +63,7 @@ that the path begins with."""
 
 NAME_NOTHING: Final = {
     "/agents", "/keys", "/policies/new", "/policies/try", "/stop", "/sign-out", "/theme",
+    "/channels", "/settings/learner",
 }  # fmt: skip
 """Forms that make something new, or are about the visitor."""
 

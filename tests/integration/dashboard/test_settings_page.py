@@ -52,8 +52,7 @@ async def test_nobody_ends_sessions_of_others_but_an_administrator(
     foreign = await make_key(postgres_server, database_name, ["Admin"], tenant=tenant)
     async with browsing(client) as victim:
         await victim.sign_in()
-        shown = (await signed_in.get(PAGE)).text
-        ids = others(shown)
+        ids = others((await signed_in.get(PAGE)).text)
         assert ids
         for key in (name, foreign):
             async with browsing(client) as browser:
@@ -61,8 +60,8 @@ async def test_nobody_ends_sessions_of_others_but_an_administrator(
                 own = (await browser.get(PAGE)).text
                 assert not set(others(own)) & set(ids)
                 for session in ids:
-                    went = await browser.submit(PAGE, SESSIONS, {"session": session})
-                    assert "no such session" in (await browser.follow(went)).text
+                    shown = await browser.submit(PAGE, SESSIONS, {"session": session})
+                    assert shown.status == 404
         assert (await victim.get("/dashboard/account")).status == 200
         assert (await signed_in.get("/dashboard/account")).status == 200
 
