@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from controlplane.dashboard.wording import shown
@@ -64,10 +64,6 @@ def make_card(row: ApprovalRow, now: datetime) -> Card:
 def title_of(summary: str) -> str:
     """A sentence of its own: `refund 90.00 USD of charge ch_1` with its first letter large."""
     return summary[:1].upper() + summary[1:]
-
-
-def utc_now() -> datetime:
-    return datetime.now(UTC)
 
 
 def _total(row: ApprovalRow) -> timedelta:

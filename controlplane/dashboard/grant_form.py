@@ -5,7 +5,6 @@ Who leaves everything as it is grants the usual: half an hour, ten times, no lar
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -22,7 +21,7 @@ from gateway.model.grant import (
     GrantTerms,
     GrantWish,
 )
-from gateway.model.money import minor_digits, money_text
+from gateway.model.money import money_example, money_text, parse_money
 
 TIMES: Final = (
     (600, "10 minutes"),
@@ -32,11 +31,9 @@ TIMES: Final = (
     (SECONDS_MAX, "24 hours"),
 )
 
-_AMOUNT: Final = re.compile(r"([0-9]{1,15})(?:\.([0-9]{1,3}))?", re.ASCII)
 
-
-def read_wish(form: Form, params: Mapping[str, Any]) -> GrantWish:
-    """What the form wishes for, of a question with these params.
+def read_wish(form: Form, params: Mapping[str, Any], provider: str) -> GrantWish:
+    """What the form wishes for, of a question with these params to this provider.
 
     Raises:
         ControlFault: INVALID_ARGUMENT.
@@ -46,11 +43,11 @@ def read_wish(form: Form, params: Mapping[str, Any]) -> GrantWish:
         uses=form.number("uses", "How many times", USES_MIN, USES_MAX, USES_USUAL),
         this_run=form.is_set("this_run"),
         same_target=True if form.is_set("same_target") else None,
-        amount=_read_amount(form.line("amount", "The amount"), params),
+        amount=_read_amount(form.line("amount", "The amount"), params, provider),
     )
 
 
-def terms_words(terms: GrantTerms, operation: str) -> str:
+def terms_words(terms: GrantTerms, operation: str, provider: str) -> str:
     """What a grant on these terms lets through, in a sentence."""
     parts = [f"up to {terms.uses} times", f"risk up to {terms.risk_max}"]
     if terms.same_target:
@@ -58,26 +55,20 @@ def terms_words(terms: GrantTerms, operation: str) -> str:
     if terms.this_run:
         parts.append("only this run")
     if terms.amount is not None:
-        most = money_text(terms.amount.amount_max, terms.amount.currency)
+        most = money_text(terms.amount.amount_max, terms.amount.currency, provider)
         each = terms.amount.each_max
         parts.append(f"{most} in all" + ("" if each is None else ", none larger than this one"))
     return f"{operation}: {', '.join(parts)}"
 
 
-def _read_amount(text: str, params: Mapping[str, Any]) -> AmountWish | None:
+def _read_amount(text: str, params: Mapping[str, Any], provider: str) -> AmountWish | None:
     """An amount as people write it, `500.00`, in the currency of the question."""
     if not text:
         return None
     named = params.get(CURRENCY)
     currency = named.lower() if isinstance(named, str) else None
-    digits = minor_digits(currency) if currency else 0
-    found = _AMOUNT.fullmatch(text)
-    fraction = "" if found is None else found[2] or ""
-    if found is None or len(fraction) > digits:
-        # A comma is refused: it parts thousands for some people and decimals for others.
-        raise _invalid("the amount is a number such as " + ("500.00" if digits else "500"))
-    return AmountWish(AMOUNT, currency, int(found[1] + fraction.ljust(digits, "0")))
-
-
-def _invalid(why: str) -> ControlFault:
-    return ControlFault(Fault.INVALID_ARGUMENT, why)
+    amount = parse_money(text, currency, provider)
+    if amount is None:
+        example = money_example(currency, provider)
+        raise ControlFault(Fault.INVALID_ARGUMENT, f"the amount is a number such as {example}")
+    return AmountWish(AMOUNT, currency, amount)

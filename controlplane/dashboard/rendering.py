@@ -22,6 +22,7 @@ from controlplane.dashboard import wording
 from controlplane.dashboard.charts import factor_class, risk_bar, stacked_bars
 from controlplane.dashboard.cookies import THEMES, Cookie
 from controlplane.dashboard.notices import open_notice
+from gateway.model.money import money_text, unit_text
 
 if TYPE_CHECKING:
     from controlplane.dashboard.visit import NavEntry, Visit
@@ -68,11 +69,13 @@ class Renderer:
             pretty=wording.pretty,
             shown=wording.shown,
             tally=wording.tally,
+            money=money_text,
         )
         self._templates.globals.update(
             stacked_bars=stacked_bars,
             risk_bar=risk_bar,
             factor_class=factor_class,
+            unit_text=unit_text,
             version=_version(),
         )
 

@@ -14,7 +14,6 @@ from gateway.cli.failures import EXIT_USAGE, CommandError
 F = TypeVar("F", bound=Callable[..., Any])
 
 _SPAN: Final = re.compile(r"(?:(\d{1,5})h)?(?:(\d{1,5})m)?(?:(\d{1,5})s)?")
-_NUMBER: Final = re.compile(r"(\d{1,13})(?:\.(\d{1,3}))?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,22 +106,27 @@ def _seconds(text: str) -> int:
 
 
 def _amount(text: str, approval: Mapping[str, Any]) -> dict[str, object]:
-    """Of the act's own currency; in minor units where it names none."""
-    from gateway.model.money import minor_digits
+    """Of the act's own currency, or written in that of its target; else in minor units."""
+    from gateway.model.money import money_example, parse_money, unit_text
 
-    currency = (approval.get("params") or {}).get("currency")
-    currency = currency.lower() if isinstance(currency, str) else None
-    digits = 0 if currency is None else minor_digits(currency)
-    found = _NUMBER.fullmatch(text)
-    fraction = "" if found is None else found[2] or ""
-    if found is None or len(fraction) > digits:
+    currency = _currency(approval.get("params"))
+    written_in = currency or _currency((approval.get("witness") or {}).get("state"))
+    provider = str(approval.get("provider") or "")
+    amount = parse_money(text, written_in, provider)
+    if amount is None:
         told = (
             "this act names no currency: write its minor units, 50000 for 500.00"
-            if currency is None
-            else f"write it in {currency.upper()}, as {'500' if not digits else '500.00'}"
+            if written_in is None
+            else f"write it as {money_example(written_in, provider)} "
+            f"{unit_text(written_in, provider)}"
         )
         raise CommandError(f"`{text}` is no amount of this act", told, status=EXIT_USAGE)
-    return {"currency": currency, "max": int(found[1] + fraction.ljust(digits, "0"))}
+    return {"currency": currency, "max": amount}
+
+
+def _currency(named: Mapping[str, Any] | None) -> str | None:
+    found = (named or {}).get("currency")
+    return found.lower() if isinstance(found, str) else None
 
 
 def grant_sentence(grant: Mapping[str, Any]) -> str:
@@ -132,7 +136,7 @@ def grant_sentence(grant: Mapping[str, Any]) -> str:
     left = max(grant["usesMax"] - grant["usesCount"], 0)
     parts = [f"{left} of {grant['usesMax']} uses left"]
     if grant["amount"] is not None:
-        parts.append(f"{amount_sentence(grant['amount'])} used")
+        parts.append(f"{amount_sentence(grant['amount'], grant['provider'])} used")
     if grant["runId"] is not None:
         parts.append(f'in run "{grant["runId"]}"')
     if grant["target"]["id"] is not None:
@@ -144,16 +148,12 @@ def grant_sentence(grant: Mapping[str, Any]) -> str:
     return ", ".join(parts)
 
 
-def amount_sentence(amount: Mapping[str, Any]) -> str:
+def amount_sentence(amount: Mapping[str, Any], provider: str) -> str:
     """What is used of it: `90.00 USD of 500.00 USD`."""
-    currency = amount["currency"]
-    text = f"{sum_text(amount['used'], currency)} of {sum_text(amount['max'], currency)}"
-    each = amount["eachMax"]
-    return text if each is None else f"{text} (at most {sum_text(each, currency)} each)"
-
-
-def sum_text(amount: int, currency: str | None) -> str:
-    """As people write it; minor units as they are where nobody says of which currency."""
     from gateway.model.money import money_text
 
-    return str(amount) if currency is None else money_text(amount, currency)
+    def said(units: int) -> str:
+        return money_text(units, amount["currency"], provider)
+
+    text, each = f"{said(amount['used'])} of {said(amount['max'])}", amount["eachMax"]
+    return text if each is None else f"{text} (at most {said(each)} each)"

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from gateway.cli.options import data_dir_option, json_option
+from gateway.cli.options import data_dir_option, json_option, limit_option
 from gateway.cli.session import open_session, person_here
-from gateway.cli.short_ids import find_short_id, short_id
+from gateway.cli.short_ids import find_id, short_id
 
 if TYPE_CHECKING:
     from gateway.cli.api import Api
 
 _STATES = ("ACTIVE", "REVOKED", "EXPIRED")
 _STYLES = {"ACTIVE": "green", "REVOKED": "red"}
-
-LIST_COUNT_MAX = 500
 
 
 @click.group(
@@ -41,7 +38,7 @@ def grants() -> None:
 @grants.command("list", epilog="Example: checkrein grants list --status ACTIVE")
 @click.option("--status", type=click.Choice(_STATES, case_sensitive=False), help="Only these.")
 @click.option("--agent", help="Only of this agent.")
-@click.option("-n", "--limit", type=click.IntRange(1, LIST_COUNT_MAX), default=50, help="How many.")
+@limit_option
 @data_dir_option
 @json_option
 def list_(
@@ -114,9 +111,10 @@ def revoke(grant_id: str, reason: str, data_dir_path: Path | None, json_wanted: 
 
 
 def _show(out: Any, grant: dict[str, Any], uses: list[dict[str, Any]]) -> None:
-    from gateway.cli.grant_options import grant_sentence, sum_text
+    from gateway.cli.grant_options import grant_sentence
     from gateway.cli.moments import clock_time
     from gateway.cli.output import Column, cut, plain
+    from gateway.model.money import money_text
 
     out.say("")
     out.say(f"{grant['action']} of {grant['agent']}: {grant_sentence(grant)}", "bold")
@@ -148,7 +146,9 @@ def _show(out: Any, grant: dict[str, Any], uses: list[dict[str, Any]]) -> None:
             (
                 short_id(use["approvalId"]),
                 clock_time(use["usedAt"]),
-                "" if amount is None else sum_text(use["amount"], amount["currency"]),
+                ""
+                if amount is None
+                else money_text(use["amount"], amount["currency"], grant["provider"]),
                 clock_time(use["givenBackAt"]),
             )
             for use in uses
@@ -157,10 +157,4 @@ def _show(out: Any, grant: dict[str, Any], uses: list[dict[str, Any]]) -> None:
 
 
 def _find_id(api: Api, text: str) -> str:
-    try:
-        return str(uuid.UUID(text))
-    except ValueError:
-        pass
-    found = api.get("/v1/grants", {"limit": LIST_COUNT_MAX})["grants"]
-    ids = (str(each["grantId"]) for each in found)
-    return find_short_id(ids, text, "grants", "`checkrein grants list` shows them")
+    return find_id(api, "grants", "grantId", text)

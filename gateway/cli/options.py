@@ -31,6 +31,13 @@ class PolicyPath(click.Path):
         return super().convert(value, param, ctx)
 
 
+LIST_COUNT_MAX = 500
+"""The most that the API lists at once."""
+
+limit_option = click.option(
+    "-n", "--limit", type=click.IntRange(1, LIST_COUNT_MAX), default=50, help="How many."
+)
+
 json_option = click.option(
     "--json", "json_wanted", is_flag=True, help="Write JSON, also to a terminal."
 )

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from gateway.cli.failures import EXIT_USAGE, CommandError
+from gateway.cli.options import LIST_COUNT_MAX
+
+if TYPE_CHECKING:
+    from gateway.cli.api import Api
 
 SHOWN_CHARACTERS = 8
 
@@ -15,6 +21,22 @@ WRITTEN_CHARACTERS_MIN = 4
 def short_id(whole: object) -> str:
     """An id as tables show it."""
     return str(whole)[:SHOWN_CHARACTERS]
+
+
+def find_id(api: Api, things: str, id_name: str, text: str, shown_by: str = "") -> str:
+    """The id that the text is, or begins among the newest of what the API lists as `things`, whose
+    field `id_name` has it. `shown_by` is the command that shows them, `things list` when empty.
+
+    Raises:
+        CommandError: it means none, or several.
+    """
+    try:
+        return str(uuid.UUID(text))
+    except ValueError:
+        pass
+    found = api.get(f"/v1/{things}", {"limit": LIST_COUNT_MAX})[things]
+    advice = f"give more of it; `checkrein {shown_by or things + ' list'}` shows them"
+    return find_short_id((str(each[id_name]) for each in found), text, things, advice)
 
 
 def find_short_id(ids: Iterable[str], text: str, what: str, advice: str) -> str:

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-from gateway.control_client.currencies import money_text
 from gateway.model.action import Action, Canonical
 from gateway.model.codec import JsonValue
+from gateway.model.money import money_text
 from gateway.record.redact import redact_params, redact_text
 
 SUMMARY_CHARS_MAX: Final = 400

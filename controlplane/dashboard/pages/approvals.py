@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import uuid
+from datetime import UTC, datetime
 from typing import Final
 
 from aiohttp import web
 
 from controlplane.auth import Permission
-from controlplane.dashboard.cards import make_card, utc_now
+from controlplane.dashboard.cards import make_card
 from controlplane.dashboard.forms import Form
 from controlplane.dashboard.grant_form import TIMES, read_wish, terms_words
 from controlplane.dashboard.listing import cursor_number, next_cursor
@@ -50,7 +51,7 @@ async def queue(visit: Visit) -> web.Response:
     named = {name: visit.query(name) for name in FILTERS if visit.query(name)}
     groups = tuple(sorted(visit.caller.groups)) if visit.query("mine") else None
     wanted = Wanted(
-        _status(visit.query("status")),
+        visit.choice("status", ApprovalState, ApprovalState.PENDING),
         named.get("agent"),
         named.get("action"),
         named.get("provider"),
@@ -60,7 +61,7 @@ async def queue(visit: Visit) -> web.Response:
     rows = await visit.services.approvals.list(
         visit.caller, wanted, cursor_number(visit), PAGE_COUNT
     )
-    now = utc_now()
+    now = datetime.now(UTC)
     return await visit.page(
         "approvals.html",
         cards=[make_card(row, now) for row in rows],
@@ -71,12 +72,12 @@ async def queue(visit: Visit) -> web.Response:
 
 async def card(visit: Visit) -> web.Response:
     """`GET /dashboard/approvals/{id}`."""
-    return await _card(visit, _id(visit))
+    return await _card(visit, visit.path_id("approval"))
 
 
 async def answer(visit: Visit) -> web.Response:
     """`POST /dashboard/approvals/{id}`: approve, deny or cancel this one question."""
-    approval_id, form = _id(visit), await visit.form()
+    approval_id, form = visit.path_id("approval"), await visit.form()
     event = form.choice("answer", "The answer", ApprovalEvent)
     reason = form.line("reason", "The reason", is_needed=event is ApprovalEvent.REJECT)
     if event not in _ANSWERS:
@@ -87,9 +88,7 @@ async def answer(visit: Visit) -> web.Response:
         resolution = Resolution(event, None, reason or None, Through.DASHBOARD, offer)
         row = await visit.services.approvals.resolve(visit.caller, approval_id, resolution)
     except ControlFault as fault:
-        if fault.fault in (Fault.NOT_FOUND, Fault.UNAVAILABLE):
-            raise
-        return visit.go(f"/approvals/{approval_id}", problem=fault.message)
+        return visit.refused(f"/approvals/{approval_id}", fault)
     said = _said(event, row.status_now)
     if offer is not None:
         given = await visit.services.grants.given_with(visit.caller, approval_id)
@@ -100,7 +99,8 @@ async def answer(visit: Visit) -> web.Response:
 async def _offer(visit: Visit, approval_id: uuid.UUID, form: Form) -> GrantTerms:
     """The grant that the form wishes for, on terms that hold for this question."""
     row = await visit.services.approvals.get(visit.caller, approval_id, 0, lambda: False)
-    wish = read_wish(form, make_card(row, utc_now()).values)
+    params = make_card(row, datetime.now(UTC)).values
+    wish = read_wish(form, params, row.question.provider)
     return await visit.services.grants.offer(visit.caller, approval_id, wish)
 
 
@@ -116,16 +116,17 @@ async def _usual_offer(visit: Visit, approval_id: uuid.UUID) -> tuple[GrantTerms
 
 async def _card(visit: Visit, approval_id: uuid.UUID) -> web.Response:
     context = await visit.services.approval_context.context(visit.caller, approval_id)
-    card, may_answer = make_card(context.row, utc_now()), visit.may(*_WRITE)
+    card, may_answer = make_card(context.row, datetime.now(UTC)), visit.may(*_WRITE)
+    asked = context.row.question
     offer, no_offer = None, ""
     if card.is_open and may_answer:
         offer, no_offer = await _usual_offer(visit, approval_id)
     return await visit.page(
         "approval.html",
         card=card,
-        policy_id=await _policy_id(visit, context.row.question.policy),
+        policy_id=await _policy_id(visit, asked.policy),
         offer=offer,
-        offer_words=terms_words(offer, context.row.question.operation) if offer else "",
+        offer_words=terms_words(offer, asked.operation, asked.provider) if offer else "",
         no_offer=no_offer,
         times=TIMES,
         context=context,
@@ -155,20 +156,6 @@ def _said(event: ApprovalEvent, state: ApprovalState) -> str:
             return "Denied. The agent reads your reason."
         case _:
             return f"It is {state.value.lower()} now."
-
-
-def _id(visit: Visit) -> uuid.UUID:
-    try:
-        return uuid.UUID(visit.http.match_info["id"])
-    except ValueError:
-        raise ControlFault(Fault.NOT_FOUND, "there is no such approval") from None
-
-
-def _status(text: str) -> ApprovalState | None:
-    """What is listed: what waits when nothing is said, everything for `all` and nonsense."""
-    if not text:
-        return ApprovalState.PENDING
-    return ApprovalState(text) if text in set(ApprovalState) else None
 
 
 async def _waiting(visit: Visit) -> int:

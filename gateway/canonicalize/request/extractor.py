@@ -31,7 +31,7 @@ from gateway.canonicalize.request.presence import may_be_there
 from gateway.canonicalize.request.reader import RequestReader, json_values, reader_at, xml_texts
 from gateway.model.action import Action, ParamValue, Target
 from gateway.model.codec import INTEGER_MAX
-from gateway.model.money import minor_digits
+from gateway.model.money import iso_digits
 
 ACTIONS_MAX = 1000
 """Targets of one request, as many as S3 deletes at once; EC2 takes as many instances."""
@@ -248,7 +248,7 @@ def _as_minor_units(value: object, currency: str | None) -> int | None:
     found = _DECIMAL.fullmatch(text) if text is not None and not isinstance(value, bool) else None
     if found is None or currency is None:
         return None
-    digits = minor_digits(currency)
+    digits = iso_digits(currency)
     sign, whole, fraction = found.group(1), found.group(2), (found.group(3) or "").rstrip("0")
     if len(fraction) > digits:
         return None

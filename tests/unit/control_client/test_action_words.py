@@ -7,7 +7,6 @@ from dataclasses import replace
 import pytest
 
 from gateway.control_client.action_words import summary_text
-from gateway.control_client.currencies import money_text
 from gateway.model.action import Action, Canonical, Kind, Target
 from tests.support.entries import an_action
 
@@ -131,27 +130,3 @@ def test_it_stays_short() -> None:
     text = summary_text(Canonical((an_action({f"p{n}": "x" * 500 for n in range(8)}),), "p", "p"))
     assert len(text) == 400
     assert text.endswith("…")
-
-
-MONEY = {
-    "cents": (9000, "usd", "shop", "90.00 USD"),
-    "less than one": (5, "usd", "shop", "0.05 USD"),
-    "nothing": (0, "eur", "shop", "0.00 EUR"),
-    "less than nothing": (-5, "usd", "shop", "-0.05 USD"),
-    "thousands": (123_456_789, "GBP", "shop", "1,234,567.89 GBP"),
-    "no decimals": (9000, "krw", "shop", "9,000 KRW"),
-    "three decimals": (1234, "bhd", "shop", "1.234 BHD"),
-    "hundredths of krónur at Stripe": (9000, "isk", "stripe", "90.00 ISK"),
-    "whole ariary at Stripe": (9000, "mga", "stripe", "9,000 MGA"),
-    "whole pesos at Stripe": (9000, "clp", "stripe", "9,000 CLP"),
-    "where others count otherwise": (9000, "clp", "shop", "9000 of the smallest unit of CLP"),
-    "no currency of this world": (9000, "zzz", "stripe", "9000 of the smallest unit of ZZZ"),
-    "more than 64 bits": (10**20, "usd", "shop", f"{10**18:,}.00 USD"),
-}
-
-
-@pytest.mark.parametrize("what", MONEY)
-def test_money_is_written_with_the_point_in_its_place(what: str) -> None:
-    """By the currency, and by the provider where that counts otherwise."""
-    amount, currency, provider, text = MONEY[what]
-    assert money_text(amount, currency, provider) == text
