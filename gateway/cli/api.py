@@ -18,6 +18,7 @@ from typing import Any
 
 from gateway.cli.datadir import load_running, open_data_dir, read_key
 from gateway.cli.failures import CommandError
+from gateway.cli.options import LIST_COUNT_MAX
 
 TIMEOUT_SECONDS = 10.0
 """Beyond the seconds that the server was asked to wait: it is on this machine or near."""
@@ -30,9 +31,6 @@ REFUSAL_BYTES_MAX = 2 * 1024 * 1024
 
 PAGE_RECORDS = 1000
 """How many records are fetched at once: the most that the API gives."""
-
-PAGE_THINGS = 500
-"""How many of any other list."""
 
 Json = dict[str, Any]
 
@@ -140,7 +138,7 @@ class Api:
         found: list[Json] = []
         cursor: object = None
         while True:
-            page = self.get(path, {"limit": PAGE_THINGS, **(query or {}), "cursor": cursor})
+            page = self.get(path, {"limit": LIST_COUNT_MAX, **(query or {}), "cursor": cursor})
             found += page[name]
             cursor = page.get("nextCursor")
             if cursor is None:

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from gateway.cli.grant_options import GrantOptions, grant_options
-from gateway.cli.options import data_dir_option, json_option
+from gateway.cli.options import data_dir_option, json_option, limit_option
 from gateway.cli.session import open_session
-from gateway.cli.short_ids import find_short_id, short_id
+from gateway.cli.short_ids import find_id, short_id
 
 if TYPE_CHECKING:
     from gateway.cli.api import Api
 
 _STATES = ("PENDING", "APPROVED", "DENIED", "EXPIRED", "CANCELLED", "CONSUMED", "LAPSED")
-
-LIST_COUNT_MAX = 500
 
 
 @click.group(
@@ -41,7 +38,7 @@ def approvals() -> None:
 @click.option("--status", type=click.Choice(_STATES, case_sensitive=False), help="Only these.")
 @click.option("--agent", help="Only of this agent.")
 @click.option("--mine", is_flag=True, help="Only what your key may approve by its groups.")
-@click.option("-n", "--limit", type=click.IntRange(1, LIST_COUNT_MAX), default=50, help="How many.")
+@limit_option
 @data_dir_option
 @json_option
 def list_(
@@ -106,7 +103,7 @@ def show(approval_id: str, data_dir_path: Path | None, json_wanted: bool) -> Non
     from gateway.cli.approval_context import show_context
 
     api, out = open_session(data_dir_path, json_wanted)
-    context = api.get(f"/v1/approvals/{find_id(api, approval_id)}/context")
+    context = api.get(f"/v1/approvals/{_find_id(api, approval_id)}/context")
     approval = context.pop("approval")
     if out.as_json:
         out.emit({**approval, "context": context})
@@ -172,7 +169,7 @@ def escalate(
     from gateway.cli.approval_card import sentence, still_needed
 
     api, out = open_session(data_dir_path, json_wanted)
-    approval = resolve(api, find_id(api, approval_id), "ESCALATE", reason)
+    approval = resolve(api, _find_id(api, approval_id), "ESCALATE", reason)
     if out.as_json:
         out.emit(approval)
         return
@@ -201,20 +198,8 @@ def watch(data_dir_path: Path | None, json_wanted: bool) -> None:
             watch_terminal(api, out, signals)
 
 
-def find_id(api: Api, text: str) -> str:
-    """The whole id that the text means.
-
-    Raises:
-        CommandError: it means none, or several.
-    """
-    try:
-        return str(uuid.UUID(text))
-    except ValueError:
-        pass
-    found = api.get("/v1/approvals", {"limit": LIST_COUNT_MAX})["approvals"]
-    ids = (str(a["approvalId"]) for a in found)
-    advice = "give more of it; `checkrein approvals list` shows them"
-    return find_short_id(ids, text, "approvals", advice)
+def _find_id(api: Api, text: str) -> str:
+    return find_id(api, "approvals", "approvalId", text)
 
 
 def _answer_granting(
@@ -229,7 +214,7 @@ def _answer_granting(
     from gateway.cli.grant_options import grant_sentence
 
     api, out = open_session(data_dir_path, json_wanted)
-    approval, grant = resolve_granting(api, find_id(api, text), reason, options)
+    approval, grant = resolve_granting(api, _find_id(api, text), reason, options)
     if out.as_json:
         out.emit({**approval, "grant": grant})
         return
@@ -252,7 +237,7 @@ def _answer(
     from gateway.cli.approval_card import sentence, still_needed
 
     api, out = open_session(data_dir_path, json_wanted)
-    approval = resolve(api, find_id(api, text), resolution, reason)
+    approval = resolve(api, _find_id(api, text), resolution, reason)
     if out.as_json:
         out.emit(approval)
         return

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gateway.cli.failures import EXIT_FAILED, CommandError
-from gateway.cli.options import PolicyPath, data_dir_option, json_option
+from gateway.cli.options import LIST_COUNT_MAX, PolicyPath, data_dir_option, json_option
 from gateway.cli.session import open_session
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from gateway.cli.output import Output
     from gateway.model.errors import Problem
 
-LIST_COUNT_MAX = 500
 
 REVISION_CHARACTERS = 12
 """As many as tell revisions apart; `--json` has all of them."""

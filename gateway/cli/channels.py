@@ -9,9 +9,9 @@ import click
 
 from gateway.cli.channel_add import add
 from gateway.cli.failures import EXIT_USAGE, CommandError
-from gateway.cli.options import data_dir_option, json_option
+from gateway.cli.options import data_dir_option, json_option, limit_option
 from gateway.cli.session import open_session
-from gateway.cli.short_ids import find_short_id, short_id
+from gateway.cli.short_ids import find_id, short_id
 
 if TYPE_CHECKING:
     from gateway.cli.api import Api
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 TEST_SECONDS = 60.0
 """A test tries up to ten recipients, one after the other."""
 
-LIST_COUNT_MAX = 500
 EVENTS_SHOWN = 4
 
 
@@ -202,7 +201,7 @@ def rotate(name: str, keep_hours: int, data_dir_path: Path | None, json_wanted: 
     type=click.Choice(("PENDING", "DELIVERED", "SKIPPED", "DEAD"), case_sensitive=False),
     help="Only these.",
 )
-@click.option("-n", "--limit", type=click.IntRange(1, LIST_COUNT_MAX), default=50, help="How many.")
+@limit_option
 @data_dir_option
 @json_option
 def deliveries(
@@ -260,10 +259,7 @@ def deliveries(
 def resend(delivery_id: str, data_dir_path: Path | None, json_wanted: bool) -> None:
     """Send once more what was given up, under the same message id."""
     api, out = open_session(data_dir_path, json_wanted)
-    found = api.get("/v1/deliveries", {"limit": LIST_COUNT_MAX})["deliveries"]
-    ids = (str(one["deliveryId"]) for one in found)
-    advice = "`checkrein channels deliveries` shows them"
-    whole = find_short_id(ids, delivery_id, "deliveries", advice)
+    whole = find_id(api, "deliveries", "deliveryId", delivery_id, "channels deliveries")
     again = api.post(f"/v1/deliveries/{whole}/resend", {})["delivery"]
     if out.as_json:
         out.emit(again)

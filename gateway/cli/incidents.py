@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from gateway.cli.options import data_dir_option, json_option
+from gateway.cli.options import data_dir_option, json_option, limit_option
 from gateway.cli.session import open_session, person_here
-from gateway.cli.short_ids import find_short_id, short_id
+from gateway.cli.short_ids import find_id, short_id
 
 if TYPE_CHECKING:
     from gateway.cli.api import Api
 
-LIST_COUNT_MAX = 500
 
 _STATES = ("OPEN", "ACKNOWLEDGED", "RESOLVED")
 _SEVERITIES = ("LOW", "MEDIUM", "HIGH", "CRITICAL")
@@ -43,7 +41,7 @@ def incidents() -> None:
 @click.option("--status", type=click.Choice(_STATES, case_sensitive=False), help="Only these.")
 @click.option("--severity", type=click.Choice(_SEVERITIES, case_sensitive=False), help="Only such.")
 @click.option("--agent", help="Only of this agent.")
-@click.option("-n", "--limit", type=click.IntRange(1, LIST_COUNT_MAX), default=50, help="How many.")
+@limit_option
 @data_dir_option
 @json_option
 def list_(
@@ -104,7 +102,7 @@ def show(incident_id: str, data_dir_path: Path | None, json_wanted: bool) -> Non
     from gateway.cli.moments import clock_time
 
     api, out = open_session(data_dir_path, json_wanted)
-    found = api.get(f"/v1/incidents/{find_id(api, incident_id)}")["incident"]
+    found = api.get(f"/v1/incidents/{_find_id(api, incident_id)}")["incident"]
     if out.as_json:
         out.emit(found)
         return
@@ -170,7 +168,7 @@ def outcomes() -> None:
     type=click.Choice(("unknown", "settled"), case_sensitive=False),
     help="Only those that wait, or only those that were found out.",
 )
-@click.option("-n", "--limit", type=click.IntRange(1, LIST_COUNT_MAX), default=50, help="How many.")
+@limit_option
 @data_dir_option
 @json_option
 def list_outcomes(
@@ -237,27 +235,15 @@ def settle(
     out.say(f"Settled: {found['action'] or found['operation']} was {outcome}.", "green")
 
 
-def find_id(api: Api, text: str) -> str:
-    """The whole id that the text means.
-
-    Raises:
-        CommandError: it means none, or several.
-    """
-    try:
-        return str(uuid.UUID(text))
-    except ValueError:
-        pass
-    found = api.get("/v1/incidents", {"limit": LIST_COUNT_MAX})["incidents"]
-    ids = (str(each["incidentId"]) for each in found)
-    advice = "give more of it; `checkrein incidents list` shows them"
-    return find_short_id(ids, text, "incidents", advice)
+def _find_id(api: Api, text: str) -> str:
+    return find_id(api, "incidents", "incidentId", text)
 
 
 def _move(
     text: str, verb: str, body: dict[str, str], data_dir_path: Path | None, json_wanted: bool
 ) -> None:
     api, out = open_session(data_dir_path, json_wanted)
-    moved = api.post(f"/v1/incidents/{find_id(api, text)}/{verb}", body)["incident"]
+    moved = api.post(f"/v1/incidents/{_find_id(api, text)}/{verb}", body)["incident"]
     if out.as_json:
         out.emit(moved)
     else:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gateway.cli.options import data_dir_option, json_option
+from gateway.cli.options import LIST_COUNT_MAX, data_dir_option, json_option, limit_option
 from gateway.cli.session import open_session, person_here
 from gateway.cli.short_ids import find_short_id, short_id
 
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from gateway.cli.api import Api
     from gateway.cli.output import Output
 
-LIST_COUNT_MAX = 500
 STEPS_SHOWN_MAX = 10_000
 """A timeline of more is read by a program: `--json`, page by page."""
 
@@ -43,7 +42,7 @@ def runs() -> None:
 @runs.command("list", epilog="Example: checkrein runs list --agent billing-bot")
 @click.option("--status", type=click.Choice(_STATES, case_sensitive=False), help="Only these.")
 @click.option("--agent", help="Only of this agent.")
-@click.option("-n", "--limit", type=click.IntRange(1, LIST_COUNT_MAX), default=50, help="How many.")
+@limit_option
 @data_dir_option
 @json_option
 def list_(
