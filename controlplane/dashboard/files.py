@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from typing import Final
 
 from aiohttp import web
 
+from controlplane.dashboard.gate import Handler
 from controlplane.dashboard.rendering import STATIC
 from controlplane.faults import ControlFault, Fault
 
@@ -18,8 +18,6 @@ TYPES: Final = {
 
 KEPT: Final = "public, max-age=31536000, immutable"
 """Their address changes with their content."""
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def routes() -> list[tuple[str, str, Handler]]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hmac
 import logging
 import secrets
-from collections.abc import Awaitable, Callable
 from typing import Final
 
 from aiohttp import web
@@ -17,7 +16,7 @@ from aiohttp import web
 from controlplane.auth import KEY_LENGTH_MAX
 from controlplane.dashboard import csrf
 from controlplane.dashboard.cookies import Cookie
-from controlplane.dashboard.gate import Gate, next_path
+from controlplane.dashboard.gate import Gate, Handler, next_path
 from controlplane.dashboard.throttle import Throttle
 from controlplane.dashboard.visit import read_fields, redirect
 from controlplane.faults import ControlFault, Fault
@@ -25,8 +24,6 @@ from controlplane.faults import ControlFault, Fault
 log = logging.getLogger(__name__)
 
 DOOR_SECONDS: Final = 3_600
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 _NOT_GOOD: Final = "This key is not valid. It may be mistyped, revoked or expired."
 _STALE: Final = "The page was open for too long. Please try again."

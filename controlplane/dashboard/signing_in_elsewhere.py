@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
 from controlplane.dashboard.cookies import Cookie
-from controlplane.dashboard.gate import SIGN_IN, Gate, next_path
+from controlplane.dashboard.gate import SIGN_IN, Gate, Handler, next_path
 from controlplane.dashboard.oidc import FLOW_SECONDS, OidcClient, OidcError, unavailable
 from controlplane.dashboard.throttle import Throttle
 from controlplane.dashboard.visit import redirect
@@ -16,8 +15,6 @@ from controlplane.faults import ControlFault, Fault
 from controlplane.store.sessions import SignedInBy
 
 log = logging.getLogger(__name__)
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class SignInElsewhere:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from typing import Final
 
 from aiohttp import web
@@ -10,7 +9,7 @@ from aiohttp import web
 from controlplane.auth import Permission
 from controlplane.dashboard.listing import cursor_number, next_cursor
 from controlplane.dashboard.visit import NavEntry, Page, Visit, get, post
-from controlplane.faults import ControlFault, Fault
+from controlplane.faults import ControlFault
 from gateway.model.grant import GrantState
 
 PAGE_COUNT: Final = 50
@@ -21,8 +20,7 @@ _WRITE: Final = (Permission.APPROVAL_WRITE, Permission.ADMIN)
 
 async def list_(visit: Visit) -> web.Response:
     """`GET /dashboard/grants`: those in force, with `status=all` everything."""
-    text = visit.query("status")
-    wanted = GrantState(text) if text in set(GrantState) else None if text else GrantState.ACTIVE
+    wanted = visit.choice("status", GrantState, GrantState.ACTIVE)
     agent = visit.query("agent") or None
     rows = await visit.services.grants.list(
         visit.caller, wanted, agent, cursor_number(visit), PAGE_COUNT
@@ -33,7 +31,7 @@ async def list_(visit: Visit) -> web.Response:
 
 async def show(visit: Visit) -> web.Response:
     """`GET /dashboard/grants/{id}`."""
-    seen = await visit.services.grants.get(visit.caller, _id(visit))
+    seen = await visit.services.grants.get(visit.caller, visit.path_id("grant"))
     return await visit.page(
         "grant.html",
         grant=seen.grant,
@@ -45,22 +43,13 @@ async def show(visit: Visit) -> web.Response:
 
 async def revoke(visit: Visit) -> web.Response:
     """`POST /dashboard/grants/{id}/revoke`."""
-    grant_id, form = _id(visit), await visit.form()
+    grant_id, form = visit.path_id("grant"), await visit.form()
     try:
         reason = form.line("reason", "The reason", is_needed=True)
         await visit.services.grants.revoke(visit.caller, grant_id, None, reason)
     except ControlFault as fault:
-        if fault.fault in (Fault.NOT_FOUND, Fault.UNAVAILABLE):
-            raise
-        return visit.go(f"/grants/{grant_id}", problem=fault.message)
+        return visit.refused(f"/grants/{grant_id}", fault)
     return visit.go(f"/grants/{grant_id}", done="It is over. The next request asks a person again.")
-
-
-def _id(visit: Visit) -> uuid.UUID:
-    try:
-        return uuid.UUID(visit.http.match_info["id"])
-    except ValueError:
-        raise ControlFault(Fault.NOT_FOUND, "there is no such grant") from None
 
 
 PAGE = Page(

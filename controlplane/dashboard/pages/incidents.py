@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from enum import StrEnum
 from typing import Final
 
@@ -11,7 +10,7 @@ from aiohttp import web
 from controlplane.auth import Permission
 from controlplane.dashboard.listing import cursor_number, next_cursor
 from controlplane.dashboard.visit import NavEntry, Page, Visit, get, post
-from controlplane.faults import ControlFault, Fault
+from controlplane.faults import ControlFault
 from controlplane.store.incidents import IncidentFilter
 from gateway.model.incident import OPEN_INCIDENT_STATES, IncidentState, Severity
 
@@ -39,7 +38,7 @@ class Settled(StrEnum):
 async def list_(visit: Visit) -> web.Response:
     """`GET /dashboard/incidents`: the open ones, with `status=all` everything."""
     agent = visit.query("agent") or None
-    wanted = IncidentFilter(_status(visit.query("status")), agent=agent)
+    wanted = IncidentFilter(visit.choice("status", IncidentState, IncidentState.OPEN), agent=agent)
     rows = await visit.services.incidents.list(
         visit.caller, wanted, cursor_number(visit), PAGE_COUNT
     )
@@ -51,7 +50,7 @@ async def list_(visit: Visit) -> web.Response:
 
 async def show(visit: Visit) -> web.Response:
     """`GET /dashboard/incidents/{id}`."""
-    row = await visit.services.incidents.get(visit.caller, _id(visit))
+    row = await visit.services.incidents.get(visit.caller, visit.path_id("incident"))
     return await visit.page(
         "incident.html",
         incident=row,
@@ -65,22 +64,22 @@ async def show(visit: Visit) -> web.Response:
 
 async def acknowledge(visit: Visit) -> web.Response:
     """`POST /dashboard/incidents/{id}/acknowledge`: somebody looks at it."""
-    incident_id = _id(visit)
+    incident_id = visit.path_id("incident")
     try:
         await visit.services.incidents.acknowledge(visit.caller, incident_id, None)
     except ControlFault as fault:
-        return _said(visit, f"/incidents/{incident_id}", fault)
+        return visit.refused(f"/incidents/{incident_id}", fault)
     return visit.go(f"/incidents/{incident_id}", done="It is yours now.")
 
 
 async def resolve(visit: Visit) -> web.Response:
     """`POST /dashboard/incidents/{id}/resolve`: it is over, and the note says what it was."""
-    incident_id, form = _id(visit), await visit.form()
+    incident_id, form = visit.path_id("incident"), await visit.form()
     try:
         note = form.text("note", "The note", length_max=NOTE_LENGTH_MAX, is_needed=True)
         await visit.services.incidents.resolve(visit.caller, incident_id, None, note)
     except ControlFault as fault:
-        return _said(visit, f"/incidents/{incident_id}", fault)
+        return visit.refused(f"/incidents/{incident_id}", fault)
     return visit.go(f"/incidents/{incident_id}", done="The incident is resolved.")
 
 
@@ -107,29 +106,8 @@ async def settle(visit: Visit) -> web.Response:
         note = form.text("note", "The note", length_max=NOTE_LENGTH_MAX, is_needed=True)
         await visit.services.incidents.settle(visit.caller, decision_id, found.value, None, note)
     except ControlFault as fault:
-        return _said(visit, "/outcomes", fault)
+        return visit.refused("/outcomes", fault)
     return visit.go("/outcomes", done="Settled. What the gateway recorded stays as it was.")
-
-
-def _said(visit: Visit, path: str, fault: ControlFault) -> web.Response:
-    """Back to where the person was, with what stood against it."""
-    if fault.fault in (Fault.NOT_FOUND, Fault.UNAVAILABLE, Fault.FORBIDDEN):
-        raise fault
-    return visit.go(path, problem=fault.message)
-
-
-def _status(text: str) -> IncidentState | None:
-    """What is listed: the open ones when nothing is said, everything for `all` and nonsense."""
-    if not text:
-        return IncidentState.OPEN
-    return IncidentState(text) if text in set(IncidentState) else None
-
-
-def _id(visit: Visit) -> uuid.UUID:
-    try:
-        return uuid.UUID(visit.http.match_info["id"])
-    except ValueError:
-        raise ControlFault(Fault.NOT_FOUND, "there is no such incident") from None
 
 
 async def _open_count(visit: Visit) -> int:

@@ -102,7 +102,7 @@ async def rotate(visit: Visit) -> web.Response:
             visit.caller, form.id("key", "The key"), grace
         )
     except ControlFault as fault:
-        return _said(visit, fault)
+        return visit.refused("/keys", fault)
     return await visit.page(
         "key_made.html", name=listed.name, key=key, is_agent=listed.agent is not None, back="/keys"
     )
@@ -114,15 +114,8 @@ async def revoke(visit: Visit) -> web.Response:
     try:
         listed = await visit.services.keys.revoke(visit.caller, form.id("key", "The key"))
     except ControlFault as fault:
-        return _said(visit, fault)
+        return visit.refused("/keys", fault)
     return visit.go("/keys", done=f"The key of {listed.name} is refused from now on.")
-
-
-def _said(visit: Visit, fault: ControlFault) -> web.Response:
-    """Back to the list, with what stood against it."""
-    if fault.fault in (Fault.NOT_FOUND, Fault.UNAVAILABLE):
-        raise fault
-    return visit.go("/keys", problem=fault.message)
 
 
 async def _list(

@@ -21,8 +21,7 @@ _PERIODS = {
 
 async def show(visit: Visit) -> web.Response:
     """`GET /dashboard`."""
-    text = visit.query("period")
-    period = Period(text) if text in set(Period) else Period.HOUR
+    period = visit.choice("period", Period) or Period.HOUR
     seen = visit.may(*_NUMBERS)
     overview = await visit.services.overview.overview(visit.caller, period) if seen else None
     fleet = await visit.services.gateways.list(visit.caller) if visit.may(*_GATEWAYS) else None

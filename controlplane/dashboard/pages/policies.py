@@ -30,8 +30,7 @@ TONES: Final = {VersionState.ACTIVE: "good", VersionState.DRAFT: "warn", Version
 
 async def list_(visit: Visit) -> web.Response:
     """`GET /dashboard/policies`: with `status` those whose version that counts is in that state."""
-    status = visit.query("status")
-    wanted = PolicyFilter(VersionState(status) if status in set(VersionState) else None)
+    wanted = PolicyFilter(visit.choice("status", VersionState))
     rows = await visit.services.policies.list(
         visit.caller, wanted, cursor_number(visit), PAGE_COUNT
     )
@@ -54,7 +53,7 @@ async def list_(visit: Visit) -> web.Response:
 
 async def show(visit: Visit) -> web.Response:
     """`GET /dashboard/policies/{id}`: the version that counts, or the one of `version`."""
-    policy_id, number = policy_id_of(visit), version_of(visit, "version")
+    policy_id, number = visit.path_id("policy"), version_of(visit, "version")
     services, caller = visit.services.policies, visit.caller
     shown = (
         await services.show(caller, policy_id)
@@ -77,7 +76,7 @@ async def show(visit: Visit) -> web.Response:
 
 async def diff(visit: Visit) -> web.Response:
     """`GET /dashboard/policies/{id}/diff`: of the versions `before` and `after`."""
-    policy_id = policy_id_of(visit)
+    policy_id = visit.path_id("policy")
     before, after = version_of(visit, "before"), version_of(visit, "after")
     shown = await visit.services.policies.show(visit.caller, policy_id)
     newest = shown.policy.newest_version
@@ -92,12 +91,12 @@ async def diff(visit: Visit) -> web.Response:
 async def confirm(visit: Visit) -> web.Response:
     """`GET /dashboard/policies/{id}/activate`: what would change, before anybody says yes."""
     number = version_of(visit, "version")
-    return await _confirm(visit, policy_id_of(visit), number)
+    return await _confirm(visit, visit.path_id("policy"), number)
 
 
 async def activate(visit: Visit) -> web.Response:
     """`POST /dashboard/policies/{id}/activate`: as the person saw it, or not at all."""
-    policy_id, form = policy_id_of(visit), await visit.form()
+    policy_id, form = visit.path_id("policy"), await visit.form()
     version = form.number("version", "The version", 1, VERSION_MAX)
     etag = form.number("etag", "The policy's state", 0, 2**63 - 1)
     comment = form.line("comment", "The comment")
@@ -121,16 +120,14 @@ async def activate(visit: Visit) -> web.Response:
 
 async def deactivate(visit: Visit) -> web.Response:
     """`POST /dashboard/policies/{id}/deactivate`."""
-    policy_id, form = policy_id_of(visit), await visit.form()
+    policy_id, form = visit.path_id("policy"), await visit.form()
     path = f"/policies/{policy_id}"
     try:
         etag = form.number("etag", "The policy's state", 0, 2**63 - 1)
         comment = form.line("comment", "The reason", is_needed=True)
         done = await visit.services.policies.deactivate(visit.caller, policy_id, etag, comment)
     except ControlFault as fault:
-        if fault.fault in (Fault.NOT_FOUND, Fault.UNAVAILABLE):
-            raise
-        return visit.go(path, problem=fault.message)
+        return visit.refused(path, fault)
     return visit.go(path, done=f"{done.shown.policy.name} is no longer in force.")
 
 
@@ -179,13 +176,6 @@ def active_version(shown: Shown) -> int | None:
     """The number of the version in force."""
     policy = shown.policy
     return policy.version if policy.status is VersionState.ACTIVE else None
-
-
-def policy_id_of(visit: Visit) -> uuid.UUID:
-    try:
-        return uuid.UUID(visit.http.match_info["id"])
-    except ValueError:
-        raise ControlFault(Fault.NOT_FOUND, "there is no such policy") from None
 
 
 def version_of(visit: Visit, name: str) -> int | None:

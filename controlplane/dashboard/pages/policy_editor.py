@@ -15,7 +15,6 @@ from controlplane.dashboard.cookies import Cookie
 from controlplane.dashboard.forms import Form
 from controlplane.dashboard.pages.policies import (
     WRITE,
-    policy_id_of,
     try_preview,
     version_of,
 )
@@ -135,7 +134,7 @@ async def create(visit: Visit) -> web.Response:
 
 async def edit(visit: Visit) -> web.Response:
     """`GET /dashboard/policies/{id}/edit`: the newest draft, or the version of `version`."""
-    policy_id, number = policy_id_of(visit), version_of(visit, "version")
+    policy_id, number = visit.path_id("policy"), version_of(visit, "version")
     shown = await visit.services.policies.show(visit.caller, policy_id)
     policy = shown.policy
     wanted = number or policy.draft_version or policy.version
@@ -146,7 +145,7 @@ async def edit(visit: Visit) -> web.Response:
 
 async def save(visit: Visit) -> web.Response:
     """`POST /dashboard/policies/{id}/edit`: check it, or keep it as a new version, a draft."""
-    policy_id, form = policy_id_of(visit), await visit.form()
+    policy_id, form = visit.path_id("policy"), await visit.form()
     shown = await visit.services.policies.show(visit.caller, policy_id)
     text = _text(form)
     if not form.is_set("save"):

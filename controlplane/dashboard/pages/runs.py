@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Sequence
 from typing import Final
 
@@ -12,7 +11,7 @@ from controlplane.auth import Permission
 from controlplane.dashboard.charts import Mark, marks
 from controlplane.dashboard.listing import cursor_number, next_cursor
 from controlplane.dashboard.visit import NavEntry, Page, Visit, get, post
-from controlplane.faults import ControlFault, Fault
+from controlplane.faults import ControlFault
 from controlplane.services.runs import Step
 from controlplane.store.runs import RunFilter
 from gateway.model.run import OPEN_RUN_STATES, RunState
@@ -26,9 +25,8 @@ _WRITE: Final = (Permission.RUN_WRITE, Permission.ADMIN)
 
 async def list_(visit: Visit) -> web.Response:
     """`GET /dashboard/runs`."""
-    text = visit.query("status")
     agent = visit.query("agent") or None
-    wanted = RunFilter(agent, RunState(text) if text in set(RunState) else None)
+    wanted = RunFilter(agent, visit.choice("status", RunState))
     rows = await visit.services.runs.list(visit.caller, wanted, cursor_number(visit), PAGE_COUNT)
     cursor = next_cursor([row.run_seq for row in rows], PAGE_COUNT)
     return await visit.page("runs.html", runs=rows, cursor=cursor, agent=agent)
@@ -36,7 +34,7 @@ async def list_(visit: Visit) -> web.Response:
 
 async def show(visit: Visit) -> web.Response:
     """`GET /dashboard/runs/{id}`: `after` is the last step of the page before."""
-    run_id = _id(visit)
+    run_id = visit.path_id("run")
     run = await visit.services.runs.get(visit.caller, run_id)
     after = cursor_number(visit) or 0
     steps = await visit.services.runs.steps(visit.caller, run_id, after, STEP_COUNT)
@@ -55,14 +53,12 @@ async def show(visit: Visit) -> web.Response:
 
 async def cancel(visit: Visit) -> web.Response:
     """`POST /dashboard/runs/{id}/cancel`: end it, and stop what it still sends."""
-    run_id, form = _id(visit), await visit.form()
+    run_id, form = visit.path_id("run"), await visit.form()
     reason = form.line("reason", "The reason", is_needed=True)
     try:
         await visit.services.runs.cancel(visit.caller, run_id, None, reason)
     except ControlFault as fault:
-        if fault.fault in (Fault.NOT_FOUND, Fault.UNAVAILABLE):
-            raise
-        return visit.go(f"/runs/{run_id}", problem=fault.message)
+        return visit.refused(f"/runs/{run_id}", fault)
     return visit.go(f"/runs/{run_id}", done="The run is cancelled. Its calls are refused now.")
 
 
@@ -77,13 +73,6 @@ def _told(steps: Sequence[Step]) -> str:
     effects = [step.row.effect for step in steps]
     counted = ", ".join(f"{effects.count(one)} {one}" for one in sorted(set(effects)))
     return f"{len(effects)} steps: {counted}." if effects else "No step yet."
-
-
-def _id(visit: Visit) -> uuid.UUID:
-    try:
-        return uuid.UUID(visit.http.match_info["id"])
-    except ValueError:
-        raise ControlFault(Fault.NOT_FOUND, "there is no such run") from None
 
 
 PAGE = Page(
