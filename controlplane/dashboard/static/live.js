@@ -45,6 +45,16 @@
     document.dispatchEvent(new CustomEvent("checkrein:event", { detail: event }));
   };
 
+  // A browser tries again by itself after a cut, but not after an answer that is no stream: the
+  // control plane is starting, or has too many of them. Later each time, up to a minute.
+  let patience = 2000;
+  const lose = () => {
+    if (!stream || stream.readyState !== EventSource.CLOSED) return;
+    stream = null;
+    setTimeout(follow, patience);
+    patience = Math.min(60000, patience * 2);
+  };
+
   // A browser opens six connections to one site: a page that nobody looks at gives its own back, and
   // hears what it missed when it is looked at again.
   const follow = () => {
@@ -53,7 +63,9 @@
       stream = null;
     } else if (!stream) {
       stream = new EventSource(`/dashboard/events?after=${encodeURIComponent(last)}`);
+      stream.onopen = () => { patience = 2000; };
       stream.onmessage = take;
+      stream.onerror = lose;
     }
   };
   document.addEventListener("visibilitychange", follow);
