@@ -1,16 +1,17 @@
--- What happened, in the order of the transactions that are over.
+-- What happened, in the order of the transactions that are over: by the column of the table, a number,
+-- and not by its text in the answer.
 
 -- name: after
 -- $2, $3: the last one seen.
 select event_seq, made_in::text as made_in, kind, subject_id, change, at from events
 where tenant_id = $1 and (made_in, event_seq) > ($2::text::xid8, $3)
   and made_in < pg_snapshot_xmin(pg_current_snapshot())
-order by made_in, event_seq limit $4
+order by events.made_in, event_seq limit $4
 
 -- name: newest
 select event_seq, made_in::text as made_in from events
 where tenant_id = $1 and made_in < pg_snapshot_xmin(pg_current_snapshot())
-order by made_in desc, event_seq desc limit 1
+order by events.made_in desc, event_seq desc limit 1
 
 -- name: forget
 -- Events wake people and programs; what they tell of stands elsewhere. The oldest $2 are looked at, in
