@@ -50,6 +50,7 @@ def test_the_whole_story_by_itself(checkrein: Checkrein) -> None:
     ]
     assert told["reached_provider"] == {
         "GET /v1/balance": 1,
+        "GET /v1/charges/ID": 2,  # what is refunded: when a person is asked, and before the release
         "POST /v1/charges": 1,
         "POST /v1/payouts": 0,
         "POST /v1/refunds": 1,

@@ -28,11 +28,19 @@ _ANSWERS: dict[tuple[str, str], dict[str, object]] = {
         "pending": [],
         "livemode": False,
     },
-    ("POST", "/v1/charges"): {"object": "charge", "status": "succeeded", "paid": True},
+    ("POST", "/v1/charges"): {
+        "object": "charge",
+        "status": "succeeded",
+        "paid": True,
+        "amount_refunded": 0,
+        "customer": "cus_9",
+        "disputed": False,
+    },
     ("POST", "/v1/payouts"): {"object": "payout", "status": "paid"},
     ("POST", "/v1/refunds"): {"object": "refund", "status": "succeeded"},
 }
 _PREFIXES = {"charge": "ch", "payout": "po", "refund": "re"}
+_CHARGES = "/v1/charges/"
 
 
 class StandIn(ThreadingHTTPServer):
@@ -49,6 +57,7 @@ class StandIn(ThreadingHTTPServer):
             self.socket, server_side=True, do_handshake_on_connect=False
         )
         self._file = directory / REQUESTS_FILE
+        self.charges: dict[str, dict[str, object]] = {}
         self._lock = threading.Lock()
 
     def note(self, method: str, path: str) -> None:
@@ -72,7 +81,11 @@ class _Handler(BaseHTTPRequestHandler):
         length = min(int(self.headers.get("content-length") or 0), BODY_BYTES_MAX)
         form = dict(parse_qsl(self.rfile.read(length).decode("utf-8", "replace")))
         path = self.path.partition("?")[0]
-        server.note(self.command, path)
+        charge = server.charges.get(path.removeprefix(_CHARGES)) if self.command == "GET" else None
+        server.note(self.command, f"{_CHARGES}ID" if charge else path)
+        if charge:
+            self._send(200, charge)
+            return
         known = _ANSWERS.get((self.command, path))
         if known is None:
             self._send(404, {"error": {"type": "invalid_request_error", "message": "no such URL"}})
@@ -82,6 +95,8 @@ class _Handler(BaseHTTPRequestHandler):
             value["id"] = f"{prefix}_{secrets.token_hex(6)}"
         if "amount" in form:
             value["amount"] = int(form["amount"])
+        if value["object"] == "charge":
+            server.charges[str(value["id"])] = value
         self._send(200, value)
 
     def _send(self, status: int, value: object) -> None:
