@@ -36,6 +36,7 @@ class FakeApi:
     def __init__(self) -> None:
         self.posts: list[tuple[str, dict[str, Any]]] = []
         self.params: dict[str, Any] = {"amount": 9000, "currency": "usd"}
+        self.seen: dict[str, Any] = {}
         self.grant: dict[str, Any] | None = a_grant()
 
     def get(self, path: str, query: Any = None, wait_seconds: float = 0) -> dict[str, Any]:
@@ -56,7 +57,13 @@ class FakeApi:
         return {"approval": {**self.approval(), "status": "APPROVED"}, "grant": self.grant}
 
     def approval(self) -> dict[str, Any]:
-        return {"approvalId": APPROVAL, "summary": "refund", "params": self.params}
+        return {
+            "approvalId": APPROVAL,
+            "summary": "refund",
+            "provider": "stripe",
+            "params": self.params,
+            "witness": {"state": self.seen},
+        }
 
 
 @pytest.fixture
@@ -110,6 +117,14 @@ def test_options_become_the_body_of_a_grant(
     assert said == {
         "resolution": "APPROVE", "resolvedBy": "ada", "reason": "why", "grant": grant,
     }  # fmt: skip
+
+
+def test_an_amount_is_written_in_the_currency_of_the_target(api: FakeApi):
+    """A refund names none; what it covers is still an act without one."""
+    api.params, api.seen = {"amount": 9000}, {"currency": "usd"}
+    assert run_command(["approvals", "approve", APPROVAL, "--up-to", "500.00"]) == 0
+    [(_, body)] = api.posts
+    assert body["grant"] == {"amount": {"currency": None, "max": 50_000}}
 
 
 UNREADABLE: dict[str, tuple[dict[str, Any], list[str]]] = {
