@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 
-from controlplane.api.channel_bodies import add_first_channel
+from controlplane.api.first_channel import add_first_channel
 from controlplane.api.subjects import SubjectReader
 from controlplane.notify.bus import Bus
 from controlplane.services.agents import AgentService

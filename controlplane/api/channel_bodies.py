@@ -6,22 +6,21 @@ from __future__ import annotations
 import uuid
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, StringConstraints, ValidationError, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from controlplane.api.contract import At, Body, Id, Query, View
 from controlplane.api.keys import Group
 from controlplane.api.pages import Count, NumberCursor
 from controlplane.api.parsing import Line
-from controlplane.faults import ControlFault, Fault, StartError
 from controlplane.notify.mail_message import parse_mailbox
 from controlplane.notify.notice import EVENTS
 from controlplane.notify.smtp import SmtpSecurity
 from controlplane.notify.standard_webhooks import is_secret
-from controlplane.services.channels import PEOPLE_COUNT_MAX, ChannelDraft, ChannelService
-from controlplane.settings import ReachingSettings
+from controlplane.services.channels import PEOPLE_COUNT_MAX, ChannelDraft
 from controlplane.store.channels import ChannelKind
 from gateway.model.codec import JsonValue
 from gateway.model.delivery import DeliveryStatus
+from gateway.model.incident import Severity
 
 SECRET_LENGTH_MAX = 500
 URL_LENGTH_MAX = 2048
@@ -64,7 +63,6 @@ Secret = Annotated[
 Event = Annotated[str, AfterValidator(_event)]
 Mailbox = Annotated[str, StringConstraints(max_length=320), AfterValidator(_mailbox)]
 ChannelName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
-Severity = Literal["LOW", "MEDIUM", "HIGH", "CRITICAL"]
 
 
 class WebhookBody(Body):
@@ -177,37 +175,6 @@ class ChannelBody(_Settings):
             self.severity,
             self.enabled,
         )
-
-
-async def add_first_channel(
-    channels: ChannelService, tenant_id: uuid.UUID, settings: ReachingSettings
-) -> None:
-    """Add the channel that the operator wrote into the environment, where there is none of its
-    name.
-
-    Raises:
-        StartError: it can't be read, or may not be.
-    """
-    if settings.first_channel is None:
-        return
-    try:
-        body = ChannelBody.model_validate_json(settings.first_channel)
-        await channels.add(tenant_id, body.draft())
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise _bad_first(f"{place}: {first['msg']}" if place else first["msg"]) from None
-    except ControlFault as fault:
-        if fault.fault is not Fault.CHANNEL_EXISTS:
-            raise _bad_first(fault.message) from None
-
-
-def _bad_first(why: str) -> StartError:
-    return StartError(
-        "channel.bad_first",
-        f"CHECKREIN_BOOTSTRAP_CHANNEL can't be used: {why}",
-        'write JSON as for POST /v1/channels, like {"name": "ops", "webhook": {"url": "https://..."}}',
-    )
 
 
 class ChangeBody(_Settings):

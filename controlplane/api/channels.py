@@ -35,22 +35,26 @@ from gateway.model.codec import JsonValue
 
 
 async def create(call: Call) -> web.Response:
+    """Add a channel; the signing secret that is made for a webhook is told this once."""
     body = await parse_body(call.http, ChannelBody)
     row, secret = await call.services.channels.add(call.caller.tenant_id, body.draft())
     return answer({"channel": render_channel(row), "signingSecret": secret}, 201)
 
 
 async def list_(call: Call) -> web.Response:
+    """List channels by name."""
     rows = await call.services.channels.list(call.caller)
     return answer({"channels": [render_channel(row) for row in rows]})
 
 
 async def get(call: Call) -> web.Response:
+    """Read a channel, without its secrets."""
     row = await call.services.channels.get(call.caller, parse_id(call.http))
     return answer({"channel": render_channel(row)})
 
 
 async def change(call: Call) -> web.Response:
+    """Change what is given; the rest of the channel stays."""
     body = await parse_body(call.http, ChangeBody)
     channel_id = parse_id(call.http)
     present = await call.services.channels.get(call.caller, channel_id)
@@ -59,12 +63,14 @@ async def change(call: Call) -> web.Response:
 
 
 async def remove(call: Call) -> web.Response:
+    """Send nothing there any more, and forget its secrets."""
     await parse_body(call.http, NoBody)
     row = await call.services.channels.remove(call.caller, parse_id(call.http))
     return answer({"channel": render_channel(row)})
 
 
 async def rotate(call: Call) -> web.Response:
+    """Give a webhook another signing secret, which is told this once."""
     body = await parse_body(call.http, RotateBody)
     channel_id = parse_id(call.http)
     secret = await call.services.channels.rotate(call.caller, channel_id, body.keepSeconds)
@@ -72,17 +78,20 @@ async def rotate(call: Call) -> web.Response:
 
 
 async def test(call: Call) -> web.Response:
+    """Send a test now, and say what became of it."""
     await parse_body(call.http, NoBody)
     tried = await call.services.channels.test(call.caller, parse_id(call.http))
     return answer({"results": [_render_tried(one) for one in tried]})
 
 
 async def people(call: Call) -> web.Response:
+    """List who is reached by a channel, and may answer from there."""
     found = await call.services.channels.people(call.caller, parse_id(call.http))
     return answer({"people": [_render_person(one) for one in found]})
 
 
 async def set_people(call: Call) -> web.Response:
+    """Say anew which address is which person."""
     body = await parse_body(call.http, PeopleBody)
     channel_id = parse_id(call.http)
     channel = await call.services.channels.get(call.caller, channel_id)
@@ -100,6 +109,7 @@ async def set_people(call: Call) -> web.Response:
 
 
 async def deliveries(call: Call) -> web.Response:
+    """List what was sent or is to be sent, the newest first."""
     query = parse_query(call.http, DeliveriesQuery)
     rows = await call.services.channels.deliveries(
         call.caller, query.channelId, query.status, query.cursor, query.limit
@@ -113,6 +123,7 @@ async def deliveries(call: Call) -> web.Response:
 
 
 async def resend(call: Call) -> web.Response:
+    """Send once more what has ended."""
     await parse_body(call.http, NoBody)
     row = await call.services.channels.resend(call.caller, parse_id(call.http))
     return answer({"delivery": _render_delivery(row)})

@@ -148,6 +148,7 @@ class GrantsAnswer(View):
 
 
 async def list_(call: Call) -> web.Response:
+    """List grants, the newest first."""
     query = parse_query(call.http, GrantsQuery)
     rows = await call.services.grants.list(
         call.caller, query.status, query.agent, query.cursor, query.limit
@@ -161,12 +162,14 @@ async def list_(call: Call) -> web.Response:
 
 
 async def get(call: Call) -> web.Response:
+    """Read a grant with its newest uses."""
     seen = await call.services.grants.get(call.caller, parse_id(call.http))
     uses: list[JsonValue] = [_render_use(use) for use in seen.uses]
     return answer({"grant": render_grant(seen.grant), "uses": uses})
 
 
 async def revoke(call: Call) -> web.Response:
+    """End a grant at once, and what it let through that was not sent yet."""
     body = await parse_body(call.http, RevokeBody)
     row = await call.services.grants.revoke(call.caller, parse_id(call.http), body.by, body.reason)
     return answer({"grant": render_grant(row)})

@@ -23,11 +23,12 @@ from pydantic import (
 
 from controlplane.api.contract import BODY_BYTES_MAX, CONTRACT, Body, Query
 from controlplane.faults import ControlFault, Fault
+from controlplane.store.texts import storable
 
 __all__ = [
     "Body", "Digest", "Line", "Moment", "Name", "NoBody", "NoQuery", "Query", "Reason", "Short",
-    "Text", "WaitSeconds", "parse_body", "parse_id", "parse_number", "parse_query", "read_body",
-    "storable", "timestamp",
+    "Text", "WaitSeconds", "first_problem", "parse_body", "parse_id", "parse_number", "parse_query",
+    "read_body", "storable", "timestamp",
 ]  # fmt: skip
 
 BODY_SECONDS_MAX = 15.0
@@ -45,12 +46,6 @@ class NoBody(Body):
 
 class NoQuery(Query):
     """Of routes without parameters."""
-
-
-def storable(text: str) -> str:
-    """PostgreSQL's text holds no NUL; what an agent put there is shown as a replacement. The act
-    itself is bound by its digest, not by these words."""
-    return text.replace("\0", "\ufffd")
 
 
 Text = Annotated[str, StringConstraints(max_length=TEXT_LENGTH_MAX), AfterValidator(storable)]
@@ -216,10 +211,15 @@ def _too_large(bytes_max: int) -> ControlFault:
 
 
 def _invalid(error: ValidationError) -> ControlFault:
-    """Name the first bad field. Its value is not repeated: it may be a secret."""
     first = error.errors(include_url=False, include_input=False, include_context=False)[0]
     if first["type"] == "json_invalid":
         return ControlFault(Fault.MALFORMED_JSON, "the body is not valid JSON")
+    return ControlFault(Fault.INVALID_ARGUMENT, first_problem(error))
+
+
+def first_problem(error: ValidationError) -> str:
+    """Name the first bad field. Its value is not repeated: it may be a secret."""
+    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
     place = ".".join(str(part)[:64] for part in first["loc"][:6])
     message = first["msg"].removeprefix("Value error, ")
-    return ControlFault(Fault.INVALID_ARGUMENT, f"`{place}`: {message}" if place else message)
+    return f"`{place}`: {message}" if place else message

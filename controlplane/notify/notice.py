@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Final
 
 from gateway.model.codec import JsonValue
+from gateway.model.incident import Severity
 
 EVENT_OF: Final[Mapping[tuple[str, str], str]] = {
     ("approval", "PENDING"): "approval.pending",
@@ -35,7 +36,8 @@ EVENTS: Final = tuple(dict.fromkeys(EVENT_OF.values()))
 ASKING: Final = frozenset({"approval.pending", "approval.escalated"})
 """Those that want an answer of a person."""
 
-SEVERITIES: Final = ("LOW", "MEDIUM", "HIGH", "CRITICAL")
+SEVERITIES: Final = tuple(severity.value for severity in Severity)
+"""The least first."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -127,13 +127,18 @@ def load_vocabulary(mappers: Sequence[NamedText], problems: list[Problem]) -> Vo
 
 def invalid_bundle(problems: Iterable[Problem]) -> ControlFault:
     """The fault that carries what is wrong with a bundle."""
-    ordered = sorted(set(problems))
-    count = len(ordered)
+    return problems_fault(Fault.BUNDLE_INVALID, "bundle", "published", problems)
+
+
+def problems_fault(fault: Fault, what: str, done: str, problems: Iterable[Problem]) -> ControlFault:
+    """A fault that carries problems: how many `what` has, of which nothing was `done`."""
+    distinct = set(problems)
+    count = len(distinct)
     noun = "problem" if count == 1 else "problems"
     return ControlFault(
-        Fault.BUNDLE_INVALID,
-        f"the bundle has {count} {noun}; nothing is published",
-        {"problems": render_problems(ordered), "problemCount": count},
+        fault,
+        f"the {what} has {count} {noun}; nothing is {done}",
+        {"problems": render_problems(distinct), "problemCount": count},
     )
 
 

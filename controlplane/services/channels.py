@@ -37,6 +37,9 @@ CHANNEL_COUNT_MAX = 50
 
 PEOPLE_COUNT_MAX = 500
 
+TEST_RECIPIENTS_MAX = 10
+"""Of a test of e-mail: they are tried one after the other while the caller waits."""
+
 
 @dataclass(frozen=True, slots=True)
 class ChannelDraft:
@@ -159,8 +162,10 @@ class ChannelService:
         return row
 
     async def get(self, caller: Caller, channel_id: uuid.UUID) -> ChannelRow:
-        """Raises:
-        ControlFault: NOT_FOUND.
+        """Read it.
+
+        Raises:
+            ControlFault: NOT_FOUND.
         """
         row = await self._store.get(caller.tenant_id, channel_id)
         if row is None:
@@ -270,10 +275,6 @@ class ChannelService:
             problem = "`email.security`: without TLS only to hosts in CHECKREIN_WEBHOOK_ALLOW"
         if problem is not None:
             raise ControlFault(Fault.INVALID_ARGUMENT, problem)
-
-
-TEST_RECIPIENTS_MAX = 10
-"""Of a test of e-mail: they are tried one after the other while the caller waits."""
 
 
 def _plan(draft: ChannelDraft, sealed: bytes | None) -> ChannelPlan:

@@ -25,6 +25,7 @@ from controlplane.services.explorer import ExplorerService
 from controlplane.store.explorer import DecisionFilter, ExplorerStore
 from controlplane.store.records import RecordFilter
 from controlplane.store.tenancy import acting_for
+from controlplane.store.texts import storable
 from gateway.model.codec import JsonValue
 
 PIECE_COUNT: Final = 200
@@ -182,7 +183,7 @@ def cell(value: JsonValue) -> str:
     if isinstance(value, bool | int):
         return str(value)
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    text = text[:CELL_LENGTH_MAX].replace("\0", "\ufffd")
+    text = storable(text[:CELL_LENGTH_MAX])
     # Space before it does not stop every spreadsheet.
     is_formula = text.startswith(FORMULA_STARTS) or text.lstrip().startswith(FORMULA_STARTS)
     return f"'{text}" if is_formula else text

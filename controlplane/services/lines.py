@@ -13,11 +13,12 @@ from dataclasses import dataclass
 
 from controlplane.faults import ControlFault, Fault
 from controlplane.store.records import NewRecord
+from controlplane.store.texts import storable
 from gateway.model.codec import canonical_json
 from gateway.model.record import EntryKind
+from gateway.record.chain import FIRST_SEQ
 
 VERSION = 1
-FIRST_PREV = "0" * 64
 LINE_BYTES_MAX = 1024 * 1024
 
 _KINDS = frozenset(kind.value for kind in EntryKind)
@@ -65,7 +66,7 @@ def _parse_line(gateway_id: str, text: str, index: int) -> Line:
     if fields.get("gateway") != gateway_id:
         raise _invalid(index, "is of another gateway")
     seq, kind, at, prev = (fields.get(name) for name in ("seq", "kind", "at", "prev"))
-    if type(seq) is not int or seq < 1:
+    if type(seq) is not int or seq < FIRST_SEQ:
         raise _invalid(index, "has no sequence number")
     if kind not in _KINDS or not isinstance(at, str) or not isinstance(prev, str):
         raise _invalid(index, "lacks a known kind, a time or the hash before it")
@@ -83,9 +84,9 @@ def _parse_line(gateway_id: str, text: str, index: int) -> Line:
 
 
 def _text(fields: dict[str, object], name: str) -> str | None:
-    """A field to search by. PostgreSQL's text holds no NUL, though a JSON text can."""
+    """A field to search by."""
     value = fields.get(name)
-    return value.replace("\0", "\ufffd") if isinstance(value, str) else None
+    return storable(value) if isinstance(value, str) else None
 
 
 def _invalid(index: int, what: str) -> ControlFault:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from controlplane.store.policies import NewVersion, RuleRow
+from controlplane.store.texts import storable
 from gateway.decide.bundle import Bundle
 from gateway.decide.documents.document import Fields, Item, Items, Scalar, parse_documents
 from gateway.decide.documents.pieces import Piece, split_documents
@@ -85,7 +86,7 @@ def content_of(policy: Policy, document: str) -> PolicyContent:
         document,
         revision_of([policy]),
         ORGANISATION_SCOPE if scope is None else AGENT_SCOPE,
-        None if scope is None else _listed(", ".join(scope.texts)),
+        None if scope is None else storable(", ".join(scope.texts)),
         policy.mode.value,
         policy.default_effect.value,
         tuple(
@@ -118,21 +119,16 @@ def _rule(rule: Rule, target_type: str | None, target_selector: str | None) -> R
         rule.mode.value,
         rule.enabled,
         rule.reason,
-        _listed(rule.message),
+        storable(rule.message),
         _match(rule.match),
-        None if rule.condition is None else _listed(rule.condition.text),
-        None if target_type is None else _listed(target_type),
-        None if target_selector is None else _listed(target_selector),
+        None if rule.condition is None else storable(rule.condition.text),
+        None if target_type is None else storable(target_type),
+        None if target_selector is None else storable(target_selector),
     )
 
 
-def _listed(text: str) -> str:
-    """Text as lists show it: PostgreSQL has no NUL. The document keeps it as it is."""
-    return text.replace("\0", "\ufffd")
-
-
 def _texts(texts: Iterable[str]) -> list[JsonValue]:
-    return [_listed(text) for text in texts]
+    return [storable(text) for text in texts]
 
 
 def _match(match: Match) -> dict[str, JsonValue]:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from controlplane.faults import ControlFault, Fault
-from controlplane.services.bundle_check import render_problems
+from controlplane.services.bundle_check import problems_fault
 from controlplane.services.bundles import BundleService, InForce
 from controlplane.services.policy_content import PolicyContent, content_of
 from gateway.decide.documents.document import parse_documents
@@ -93,10 +93,4 @@ def _more_than_one(file: str, text: str, documents: Documents) -> list[Problem]:
 
 def invalid_policy(problems: Sequence[Problem]) -> ControlFault:
     """The fault that carries what is wrong with a document."""
-    count = len(set(problems))
-    noun = "problem" if count == 1 else "problems"
-    return ControlFault(
-        Fault.POLICY_INVALID,
-        f"the policy has {count} {noun}; nothing is kept",
-        {"problems": render_problems(problems), "problemCount": count},
-    )
+    return problems_fault(Fault.POLICY_INVALID, "policy", "kept", problems)

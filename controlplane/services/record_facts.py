@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from controlplane.store.projection import NewStep, SeenRecord
+from controlplane.store.texts import storable
 from gateway.model.effect import Effect, Mode
 from gateway.model.record import EntryKind, Outcome
 
@@ -156,7 +157,7 @@ def _text(fields: Mapping[str, Any], name: str, length_max: int = NAME_LENGTH_MA
     value = fields.get(name)
     if not isinstance(value, str):
         return ""
-    return value[:length_max].replace("\0", "\ufffd").encode(errors="replace").decode()
+    return storable(value[:length_max]).encode(errors="replace").decode()
 
 
 def _list(fields: Mapping[str, Any], name: str) -> list[Any]:

@@ -9,10 +9,11 @@ from controlplane.auth import Caller
 from controlplane.faults import ControlFault, Fault
 from controlplane.notify.bus import Bus, Topic
 from controlplane.services.incidents import IncidentService
-from controlplane.services.lines import FIRST_PREV, Line, parse_lines
+from controlplane.services.lines import Line, parse_lines
 from controlplane.services.waiting import WaitingRoom
 from controlplane.store.records import Head, RecordFilter, RecordRow, RecordStore
 from controlplane.telemetry import Metrics
+from gateway.record.chain import ZERO_HASH
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ class RecordService:
         lines = parse_lines(gateway_id, texts)
         store, tenant_id = self._store, caller.tenant_id
         async with store.writing(tenant_id) as connection:
-            head = await store.head(connection, tenant_id, gateway_id) or Head(0, FIRST_PREV)
+            head = await store.head(connection, tenant_id, gateway_id) or Head(0, ZERO_HASH)
             if not lines:
                 return Accepted(head.seq, 0)
             known = [line for line in lines if line.record.seq <= head.seq]

@@ -26,6 +26,8 @@ from gateway.model.stop import run_stop_name
 log = logging.getLogger(__name__)
 
 STOP_NAME_LENGTH_MAX = 256
+STOP_REASON_LENGTH_MAX = 500
+"""The table of stops holds no longer ones."""
 
 STOPS_LEFT_MIN = STOP_COUNT_MAX // 2
 """Room for stops that cancelling never takes: the kill switch has to work for whoever pulls it,
@@ -173,7 +175,7 @@ class RunService:
             caller.tenant_id,
             run_id,
             Ending(RunEvent.CANCEL, RunState.CANCELLED, caller.person(by), caller.key_id, reason),
-            f"the run was cancelled: {reason}" if len(reason) < 450 else reason,
+            _stop_reason(reason),
         )
         if ended is not None:
             self._metrics.stops.labels("pulled").inc()
@@ -230,6 +232,12 @@ def _is_agent(caller: Caller) -> bool:
 
 def _may_see(caller: Caller, row: RunRow) -> bool:
     return not _is_agent(caller) or row.agent == caller.agent
+
+
+def _stop_reason(reason: str) -> str:
+    """What stopped traffic is told; the person's words alone where there is no room for ours."""
+    told = f"the run was cancelled: {reason}"
+    return told if len(told) <= STOP_REASON_LENGTH_MAX else reason
 
 
 def _step(row: StepRow) -> Step:
