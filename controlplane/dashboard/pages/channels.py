@@ -169,6 +169,7 @@ async def deliveries(visit: Visit) -> web.Response:
         cursor=next_cursor([row.delivery_seq for row in rows], PAGE_COUNT),
         states=[state.value for state in DeliveryStatus],
         tones=TONES,
+        words=EVENT_WORDS,
         ended=(DeliveryStatus.DEAD, DeliveryStatus.DELIVERED, DeliveryStatus.SKIPPED),
     )
 
@@ -236,6 +237,7 @@ async def _show(
         persons=await _persons(visit) if has_people else [],
         deliveries=await channels.deliveries(caller, channel_id, None, None, 10),
         tones=TONES,
+        words=EVENT_WORDS,
         **_words(),
     )
 

@@ -7,8 +7,13 @@ import uuid
 
 import pytest
 
+from gateway.decide.loader import make_bundle
+from gateway.model.decision import Context
 from tests.end_to_end.dashboard.conftest import Desk
-from tests.support.control_plane import Client
+from tests.support.bundles import policy, published
+from tests.support.control_plane import Client, chain
+from tests.support.policy_records import record_fields
+from tests.support.policy_world import act
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(90)]
 
@@ -78,3 +83,48 @@ async def test_a_policy_is_put_in_force_with_and_without_scripts(
     await desk.shoot(page, f"policy-phone-{scripts}")
     rows = (await client.call("GET", f"/v1/policies?name={name}")).body["policies"]
     assert [row["status"] for row in rows] == ["ACTIVE"]
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+async def test_what_would_change_is_told_before_it_does(
+    client: Client, desk: Desk, theme: str
+) -> None:
+    """Forty refunds are on record; the editor says which would pass, and the page that asks for
+    the yes says it again, with the lines that differ."""
+    name = f"refunds-{theme}"
+    await published(client, policy(name))
+    then = make_bundle([("p.yaml", policy(name))])
+    entries = [
+        record_fields(
+            then,
+            act("create_refund", params={"amount": 1000 * number, "currency": "usd"}),
+            Context("billing-bot", None, number),
+            decision_id=f"dec_{theme}_{number}",
+        )
+        for number in range(1, 41)
+    ]
+    gateway = "gw_a" if theme == "light" else "gw_b"
+    body = {"gatewayId": gateway, "records": chain(gateway, entries)}
+    answer = await client.call("POST", "/v1/records", body, "gateway")
+    assert answer.status == 200, answer
+    (row,) = (await client.call("GET", f"/v1/policies?name={name}")).body["policies"]
+
+    page = await desk.window(1280, 900, color_scheme=theme)
+    await page.goto(f"{client.url}/dashboard/policies/{row['policyId']}")
+    await page.keyboard.press("e")
+    await page.wait_for_url("**/edit?version=1")
+    text = policy(name, "ALLOW").replace(
+        "      effect", "      when: params.amount <= 10000\n      effect"
+    )
+    await page.fill("#document", text)
+    await page.wait_for_selector("#effects:has-text('let more pass')")
+    await desk.shoot(page, f"preview-{theme}")
+    await page.click("button[name=save]")
+    await page.wait_for_selector("text=In the place of version 1.")
+    await page.wait_for_selector(".line-added:has-text('effect: ALLOW')")
+    await desk.shoot(page, f"activate-{theme}")
+    await page.click("button:has-text('in force')")
+    await page.wait_for_selector("text=is in force as version 2")
+    await desk.shoot(page, f"policy-{theme}")
+    await page.goto(f"{client.url}/dashboard/policies")
+    await desk.shoot(page, f"policies-{theme}")
