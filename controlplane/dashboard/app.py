@@ -15,9 +15,11 @@ from controlplane.dashboard.pages import (
     account,
     agents,
     approvals,
+    audit,
     channels,
     counts,
     coverage,
+    decision,
     grants,
     incidents,
     keys,
@@ -39,6 +41,7 @@ from controlplane.settings import OidcSettings
 PAGES: tuple[Page, ...] = (
     overview.PAGE,
     approvals.PAGE,
+    audit.PAGE,
     runs.PAGE,
     incidents.PAGE,
     grants.PAGE,
@@ -49,6 +52,7 @@ PAGES: tuple[Page, ...] = (
     coverage.PAGE,
     channels.PAGE,
     settings.PAGE,
+    decision.PAGE,
     search.PAGE,
     stop.PAGE,
     account.PAGE,
@@ -104,6 +108,7 @@ def add_dashboard(
         open_routes += elsewhere.routes()
     for method, path, handler in open_routes:
         dashboard.router.add_route(method, path, handler)
+    dashboard.router.add_get("/", _to_dashboard)
     application.add_subapp(ROOT, dashboard)
     application.router.add_get("/", _to_dashboard)
 

@@ -87,7 +87,8 @@ def _view(row: DecisionRow) -> DecisionView:
     outcome = json.loads(row.outcome_line) if row.outcome_line else {}
     sent = json.loads(row.sent_line) if row.sent_line else {}
     actions = line.get("actions") or []
-    first = actions[0] if actions else {}
+    first = actions[0] if isinstance(actions, list) and actions else {}
+    first = first if isinstance(first, dict) else {}
     asked = str(row.approval_id) if row.approval_id else None
     approval_id = _approval_id(outcome) or _approval_id(sent) or _approval_id(line) or asked
     return DecisionView(
