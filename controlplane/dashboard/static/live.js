@@ -40,7 +40,10 @@
       place.textContent = place.dataset.says || `${seen.size} new. Show`;
     }
     for (const state of document.querySelectorAll(`[data-state="${CSS.escape(`${event.kind}:${event.id}`)}"]`)) {
-      state.textContent = event.change.toLowerCase();
+      const badge = state.querySelector(".badge") || state;
+      const words = event.change.toLowerCase().replaceAll("_", " ");
+      badge.textContent = words.charAt(0).toUpperCase() + words.slice(1);
+      if (badge !== state) badge.className = `badge badge-${event.change}`;
     }
     document.dispatchEvent(new CustomEvent("checkrein:event", { detail: event }));
   };
