@@ -11,8 +11,6 @@ from typing import Any, Final
 from controlplane.dashboard.forms import Form
 from controlplane.faults import ControlFault, Fault
 from gateway.model.grant import (
-    AMOUNT,
-    CURRENCY,
     SECONDS_MAX,
     USES_MAX,
     USES_MIN,
@@ -21,7 +19,7 @@ from gateway.model.grant import (
     GrantTerms,
     GrantWish,
 )
-from gateway.model.money import money_example, money_text, parse_money
+from gateway.model.money import AMOUNT, CURRENCY, money_example, money_text, parse_money
 
 TIMES: Final = (
     (600, "10 minutes"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from gateway.cli.api import Api
@@ -11,14 +13,7 @@ from gateway.cli.session import person_here
 
 def resolve(api: Api, approval_id: str, resolution: str, reason: str | None) -> dict[str, Any]:
     """Send an answer; returns the approval as it then is."""
-    body: dict[str, object] = {
-        "resolution": resolution,
-        "resolvedBy": person_here(),
-        "through": "cli",
-    }
-    if reason:
-        body["reason"] = reason
-    approval: dict[str, Any] = api.post(f"/v1/approvals/{approval_id}/resolve", body)["approval"]
+    approval: dict[str, Any] = _send(api, approval_id, resolution, reason)["approval"]
     return approval
 
 
@@ -32,13 +27,18 @@ def resolve_granting(
         CommandError: the options don't fit the act.
     """
     asked = api.get(f"/v1/approvals/{approval_id}")["approval"]
-    body: dict[str, object] = {
-        "resolution": "APPROVE",
-        "resolvedBy": person_here(),
-        "through": "cli",
-        "grant": grant_body(options, asked),
-    }
+    answered = _send(api, approval_id, "APPROVE", reason, {"grant": grant_body(options, asked)})
+    return answered["approval"], answered.get("grant")
+
+
+def _send(
+    api: Api,
+    approval_id: str,
+    resolution: str,
+    reason: str | None,
+    more: Mapping[str, object] = MappingProxyType({}),
+) -> dict[str, Any]:
+    body = {"resolution": resolution, "resolvedBy": person_here(), "through": "cli", **more}
     if reason:
         body["reason"] = reason
-    answered = api.post(f"/v1/approvals/{approval_id}/resolve", body)
-    return answered["approval"], answered.get("grant")
+    return api.post(f"/v1/approvals/{approval_id}/resolve", body)

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 from gateway.model.action import Action, Canonical
 from gateway.model.codec import JsonValue
-from gateway.model.money import money_text
+from gateway.model.money import AMOUNT, CURRENCY, money_text
 from gateway.record.redact import redact_params, redact_text
 
 SUMMARY_CHARS_MAX: Final = 400
@@ -20,8 +20,6 @@ SUMMARY_PARAMS_MAX: Final = 8
 SUMMARY_ACTIONS_MAX: Final = 5
 TEXT_CHARS_MAX: Final = 80
 
-AMOUNT: Final = "amount"
-CURRENCY: Final = "currency"
 CUSTOMER: Final = "customer"
 
 

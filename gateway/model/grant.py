@@ -15,6 +15,7 @@ from typing import Final
 from gateway.model.action import UNKNOWN_OPERATION, Kind
 from gateway.model.codec import INTEGER_MAX, JsonValue, canonical_json
 from gateway.model.errors import CheckreinError
+from gateway.model.money import AMOUNT, CURRENCY
 
 SECONDS_MAX: Final = 24 * 3600
 """A yes that holds for longer than a day is a rule, and belongs into a policy."""
@@ -28,9 +29,6 @@ RISK_MAX: Final = 69
 RISK_BEYOND: Final = 5
 """How much riskier than the act that was approved the next ones may usually be."""
 
-AMOUNT: Final = "amount"
-"""The param in which mappers put money, in minor units, and the one that says of what currency."""
-CURRENCY: Final = "currency"
 BATCH: Final = "actions"
 """The param under which a question shows a batch; see `control_client.approvals`."""
 

@@ -11,6 +11,10 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
+AMOUNT: Final = "amount"
+"""The param in which mappers put money, in minor units, and the one that says of what currency."""
+CURRENCY: Final = "currency"
+
 _NO_DECIMALS: Final = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX VND VUV XAF XOF XPF"
 _TWO_DECIMALS: Final = (
     "AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BGN BMD BND BOB BRL BSD BTN BWP BYN BZD "

@@ -22,7 +22,6 @@ from gateway.decide.risk.deviation import UNMEASURED, Deviation, Habits
 from gateway.decide.risk.hours import MINUTE, WorkingClock
 from gateway.decide.risk.labels import LabelShelf, TargetLabels
 from gateway.decide.risk.readings import (
-    AMOUNT,
     AMOUNT_BAND_UNREADABLE,
     COUNT,
     FEW,
@@ -38,6 +37,7 @@ from gateway.decide.risk.readings import (
 from gateway.decide.risk.scheme import AMOUNT_STARTS
 from gateway.model.action import UNKNOWN_OPERATION, Action, Kind, Target
 from gateway.model.decision import Context, Risk, RiskFactor
+from gateway.model.money import AMOUNT
 from gateway.model.risk_class import RiskClass
 
 Around = tuple[int, tuple[str, ...], Deviation]

@@ -21,9 +21,8 @@ from gateway.decide.risk.scheme import (
     RECIPIENTS_UNREADABLE,
 )
 from gateway.model.action import ANY_PARAM, Action
+from gateway.model.money import AMOUNT, CURRENCY
 
-AMOUNT: Final = "amount"
-CURRENCY: Final = "currency"
 COUNT: Final = "count"
 RECIPIENTS: Final = "recipients"
 
