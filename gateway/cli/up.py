@@ -205,7 +205,8 @@ Example:
 def gateway(arguments: tuple[str, ...]) -> None:
     """Run the gateway alone, in the foreground.
 
-    It is configured by CHECKREIN_* variables (the README has the table) and ends on SIGTERM.
+    It is configured by CHECKREIN_* variables (controlplane/README.md has the table)
+    and ends on SIGTERM.
     """
     _become("gateway", arguments)
 
@@ -221,7 +222,8 @@ Example:
 def controlplane(arguments: tuple[str, ...]) -> None:
     """Run the control plane alone, in the foreground.
 
-    It is configured by CHECKREIN_* variables (the README has the table) and ends on SIGTERM.
+    It is configured by CHECKREIN_* variables (controlplane/README.md has the table)
+    and ends on SIGTERM.
     """
     _become("controlplane", arguments)
 

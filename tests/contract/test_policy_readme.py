@@ -32,6 +32,8 @@ from tests.support.policy_world import act, policy_text
 
 POLICIES = policies_dir() / "README.md"
 PRODUCT = Path(__file__).parents[2] / "README.md"
+OPERATIONS = PRODUCT.parent / "controlplane" / "README.md"
+AGENTS = PRODUCT.parent / "gateway" / "README.md"
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 ASSIGNMENT = re.compile(r"^[A-Z_]+=")
 ENDS = {"|", ">", "<", "&&", ";", "(", ")"}
@@ -74,7 +76,7 @@ def commands_of(file: Path) -> Iterator[list[str]]:
 
 
 def shown() -> Iterator[list[str]]:
-    for file in (PRODUCT, POLICIES):
+    for file in (PRODUCT, OPERATIONS, AGENTS, POLICIES):
         yield from commands_of(file)
 
 
