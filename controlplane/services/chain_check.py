@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -56,14 +57,23 @@ class ChainCheck:
     def __init__(self, store: ExplorerStore) -> None:
         self._store = store
 
-    async def around(self, caller: Caller, gateway_id: str, seq: int) -> ChainVerdict:
-        """Verify one record among its neighbours.
+    async def around(
+        self, caller: Caller, gateway_id: str, seqs: Sequence[int]
+    ) -> Sequence[ChainVerdict]:
+        """Verify records among their neighbours; those that are near each other together.
 
         Raises:
             ControlFault: NOT_FOUND.
         """
-        first = max(FIRST_SEQ, seq - NEIGHBOURS)
-        return await self._verify(caller, gateway_id, first, seq + NEIGHBOURS + 1)
+        verdicts: list[ChainVerdict] = []
+        ordered = sorted(set(seqs))
+        while ordered:
+            begin = end = ordered.pop(0)
+            while ordered and ordered[0] - end <= 2 * NEIGHBOURS:
+                end = ordered.pop(0)
+            first = max(FIRST_SEQ, begin - NEIGHBOURS)
+            verdicts.append(await self._verify(caller, gateway_id, first, end + NEIGHBOURS + 1))
+        return verdicts
 
     async def onward(self, caller: Caller, gateway_id: str, first: int) -> ChainVerdict:
         """Verify a chain from `first` on, as far as one request goes.

@@ -79,9 +79,13 @@ async def _verify(visit: Visit, records: Sequence[StoryRecord]) -> list[ChainVer
     check, caller, last = visit.services.chain_check, visit.caller, records[-1]
     match visit.query("verify"):
         case "record":
+            seqs: dict[str, list[int]] = {}
+            for record in records[:VERIFIED_MAX]:
+                seqs.setdefault(record.gateway_id, []).append(record.seq)
             return [
-                await check.around(caller, record.gateway_id, record.seq)
-                for record in records[:VERIFIED_MAX]
+                verdict
+                for gateway_id, own in seqs.items()
+                for verdict in await check.around(caller, gateway_id, own)
             ]
         case "chain":
             text = visit.query("from")

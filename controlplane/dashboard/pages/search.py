@@ -24,6 +24,8 @@ async def find(visit: Visit) -> web.Response:
     place = await _place_of(visit, words)
     if place is not None:
         return visit.go(place)
+    if await _is_decision(visit, words):
+        return visit.go(f"/decisions/{quote(words, safe='')}")
     if any(page.nav is not None and page.nav.path == AUDIT for page in visit.pages):
         return visit.go(f"{AUDIT}?q={quote(words, safe='')}")
     return await visit.page("search.html", words=words)
@@ -57,6 +59,19 @@ async def _place_of(visit: Visit, words: str) -> str | None:
         else:
             return f"{path}/{found_id}"
     return None
+
+
+async def _is_decision(visit: Visit, words: str) -> bool:
+    """Gateways name decisions; such an id may look like anything."""
+    if not visit.may(Permission.RECORD_READ, Permission.ADMIN):
+        return False
+    try:
+        await visit.services.explorer.story(visit.caller, words)
+    except ControlFault as fault:
+        if fault.fault is not Fault.NOT_FOUND:
+            raise
+        return False
+    return True
 
 
 PAGE = Page(routes=(get("/search", find, *ANYBODY),))

@@ -35,6 +35,8 @@ async def test_a_filter_line_finds_and_its_address_can_be_shared(
     shown = (await signed_in.get(audit(f"agent:{agent} effect:BLOCK"))).text
     assert f"/dashboard/decisions/{blocked}" in shown
     assert f"/dashboard/decisions/{allowed}" not in shown
+    found = await signed_in.get(f"/dashboard/search?q={blocked}")
+    assert found.location == f"/dashboard/decisions/{blocked}"
     by_form = await signed_in.get(f"/dashboard/audit?q=agent%3A{agent}&effect=BLOCK&rule=")
     assert by_form.location == f"/dashboard/audit?q=agent%3A{agent}%20effect%3ABLOCK"
     counted = await signed_in.get(f"/dashboard/audit/new?after=0&q=agent%3A{agent}")
@@ -89,7 +91,7 @@ async def test_a_record_is_verified_and_a_changed_one_is_named(
     await traffic.ship()
     path = f"/dashboard/decisions/{made[2]}"
     shown = (await signed_in.get(f"{path}?verify=record")).text
-    assert "are one unbroken chain, up to the newest" in shown
+    assert shown.count("are one unbroken chain, up to the newest") == 1
     monkeypatch.setattr(chain_check, "AT_ONCE_MAX", 2)
     first = (await signed_in.get(f"{path}?verify=chain")).text
     assert "records 1 to 2 are one unbroken chain" in first
