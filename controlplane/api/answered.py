@@ -28,7 +28,7 @@ class AnsweredQuery(Query):
     waitSeconds: WaitSeconds = 0
 
 
-class AnsweredView(View):
+class AnsweredAnswer(View):
     """Approvals that are no longer pending, or that were used or ended since."""
 
     answered: list[Id]
@@ -46,6 +46,6 @@ async def answered(call: Call) -> web.Response:
 ROUTES = (
     route(
         "GET", "/v1/approvals/answered", answered, Permission.GATEWAY, Permission.ADMIN,
-        query=AnsweredQuery, answers=AnsweredView,
+        query=AnsweredQuery, answers=AnsweredAnswer,
     ),
 )  # fmt: skip

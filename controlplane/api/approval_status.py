@@ -22,7 +22,7 @@ class StatusQuery(Query):
     waitSeconds: WaitSeconds = 0
 
 
-class StatusView(View):
+class StatusAnswer(View):
     """`reason` is what the person who answered wrote."""
 
     approvalId: Id
@@ -59,6 +59,6 @@ ROUTES = (
     route(
         "GET", "/v1/approvals/{id}/status", status,
         Permission.AGENT, Permission.APPROVAL_READ, Permission.GATEWAY, Permission.ADMIN,
-        query=StatusQuery, answers=StatusView,
+        query=StatusQuery, answers=StatusAnswer,
     ),
 )  # fmt: skip

@@ -94,23 +94,23 @@ class ApprovalView(View):
     answers: list[AnswerView]
 
 
-class OneApproval(View):
+class ApprovalAnswer(View):
     approval: ApprovalView
 
 
-class ResolvedView(View):
+class ResolvedAnswer(View):
     """`grant` is there where one was offered: null while its quorum wants more people."""
 
     approval: ApprovalView
     grant: GrantView | None = None
 
 
-class ApprovalList(View):
+class ApprovalsAnswer(View):
     approvals: list[ApprovalView]
     nextCursor: str | None
 
 
-class CountsView(View):
+class CountsAnswer(View):
     """`mine`: those of the pending ones that the caller's key may approve by its groups."""
 
     pending: int
@@ -119,20 +119,20 @@ class CountsView(View):
     approved: int
 
 
-class RevalidatedView(View):
+class RevalidatedAnswer(View):
     """`reasonCode` is empty where the state is the one that was asked about."""
 
     witnessValid: bool
     reasonCode: str
 
 
-class AgentView(View):
+class AskingAgentView(View):
     name: str
     labels: Json
     isKnown: bool
 
 
-class RunView(View):
+class SeenRunView(View):
     runId: Id
     name: str
     goal: str
@@ -182,10 +182,10 @@ class RequestView(View):
     fields: Json
 
 
-class ContextView(View):
+class ContextAnswer(View):
     approval: ApprovalView
-    agent: AgentView
-    run: RunView | None
+    agent: AskingAgentView
+    run: SeenRunView | None
     request: RequestView
     secondsLeft: int
     mayApprove: bool

@@ -19,12 +19,12 @@ from controlplane.api.approval_bodies import (
     stored_json,
 )
 from controlplane.api.approval_views import (
-    ApprovalList,
-    ContextView,
-    CountsView,
-    OneApproval,
-    ResolvedView,
-    RevalidatedView,
+    ApprovalAnswer,
+    ApprovalsAnswer,
+    ContextAnswer,
+    CountsAnswer,
+    ResolvedAnswer,
+    RevalidatedAnswer,
     render_approval,
     render_context,
 )
@@ -193,10 +193,10 @@ ROUTES = (
         Permission.ADMIN,
         *_PROGRAMS,
         body=QuestionBody,
-        answers={200: OneApproval, 201: OneApproval},
+        answers={200: ApprovalAnswer, 201: ApprovalAnswer},
     ),
-    route("GET", "/v1/approvals", list_, *_READERS, query=ListQuery, answers=ApprovalList),
-    route("GET", "/v1/approvals/counts", counts, *_READERS, answers=CountsView),
+    route("GET", "/v1/approvals", list_, *_READERS, query=ListQuery, answers=ApprovalsAnswer),
+    route("GET", "/v1/approvals/counts", counts, *_READERS, answers=CountsAnswer),
     route(
         "GET",
         "/v1/approvals/{id}",
@@ -204,9 +204,9 @@ ROUTES = (
         *_READERS,
         Permission.GATEWAY,
         query=WaitQuery,
-        answers=OneApproval,
+        answers=ApprovalAnswer,
     ),
-    route("GET", "/v1/approvals/{id}/context", context, *_READERS, answers=ContextView),
+    route("GET", "/v1/approvals/{id}/context", context, *_READERS, answers=ContextAnswer),
     route(
         "POST",
         "/v1/approvals/{id}/resolve",
@@ -214,7 +214,7 @@ ROUTES = (
         Permission.APPROVAL_WRITE,
         Permission.ADMIN,
         body=ResolveBody,
-        answers=ResolvedView,
+        answers=ResolvedAnswer,
     ),
     route(
         "POST",
@@ -223,7 +223,7 @@ ROUTES = (
         *_PROGRAMS,
         Permission.ADMIN,
         body=RevalidateBody,
-        answers=RevalidatedView,
+        answers=RevalidatedAnswer,
     ),
     route(
         "POST",
@@ -233,7 +233,7 @@ ROUTES = (
         Permission.GATEWAY,
         Permission.ADMIN,
         body=ConsumeBody,
-        answers=OneApproval,
+        answers=ApprovalAnswer,
     ),
     route(
         "POST",
@@ -241,6 +241,6 @@ ROUTES = (
         void,
         Permission.GATEWAY,
         body=VoidBody,
-        answers=OneApproval,
+        answers=ApprovalAnswer,
     ),
 )

@@ -26,7 +26,6 @@ from controlplane.api.parsing import NoBody, parse_body, parse_id, parse_query, 
 from controlplane.api.routing import Call, answer, route
 from controlplane.auth import Permission
 from controlplane.faults import ControlFault, Fault
-from controlplane.notify.mail_message import parse_mailbox
 from controlplane.notify.notice import NotSent
 from controlplane.services.channels import ChannelDraft, Tried
 from controlplane.store.channels import ChannelKind, ChannelRow, PersonRow
@@ -93,18 +92,10 @@ async def people(call: Call) -> web.Response:
 async def set_people(call: Call) -> web.Response:
     """Say anew which address is which person."""
     body = await parse_body(call.http, PeopleBody)
-    channel_id = parse_id(call.http)
-    channel = await call.services.channels.get(call.caller, channel_id)
     named = {one.address: one.keyId for one in body.people}
     if len(named) != len(body.people):
         raise ControlFault(Fault.INVALID_ARGUMENT, "`people`: an address is given twice")
-    if channel.plan.kind is ChannelKind.EMAIL:
-        for address in named:
-            try:
-                parse_mailbox(address)
-            except ValueError as error:
-                raise ControlFault(Fault.INVALID_ARGUMENT, f"`people`: {error}") from None
-    found = await call.services.channels.set_people(call.caller, channel_id, named)
+    found = await call.services.channels.set_people(call.caller, parse_id(call.http), named)
     return answer({"people": [_render_person(one) for one in found]})
 
 

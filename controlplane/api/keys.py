@@ -101,14 +101,12 @@ async def create(call: Call) -> web.Response:
     """Make a key; it is shown this once."""
     body = await parse_body(call.http, CreateBody)
     permissions = tuple(dict.fromkeys(body.permissions))
-    is_gateway = Permission.GATEWAY in permissions
     expires_at = None
     if body.expiresInSeconds is not None:
         expires_at = datetime.now(UTC) + timedelta(seconds=body.expiresInSeconds)
     key_id, key = await call.services.keys.add(
         call.caller.tenant_id,
         body.name,
-        "gateway" if is_gateway else "person",
         permissions,
         groups=tuple(dict.fromkeys(body.groups)),
         expires_at=expires_at,

@@ -24,7 +24,7 @@ class ScopeView(View):
     scopeId: Id
 
 
-class ModeView(View):
+class ModeAnswer(View):
     """The mode in force; `setBy` null before anybody set it."""
 
     scope: ScopeView
@@ -51,11 +51,11 @@ ROUTES = (
     route(
         "GET", "/v1/learner/mode", read,
         Permission.LEARNER_READ, Permission.LEARNER_WRITE, Permission.ADMIN,
-        query=ScopedQuery, answers=ModeView,
+        query=ScopedQuery, answers=ModeAnswer,
     ),
     route(
         "PUT", "/v1/learner/mode", write, Permission.LEARNER_WRITE, Permission.ADMIN,
-        body=ModeBody, answers=ModeView,
+        body=ModeBody, answers=ModeAnswer,
     ),
 )  # fmt: skip
 

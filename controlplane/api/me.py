@@ -9,7 +9,7 @@ from controlplane.api.routing import Call, answer, route
 from controlplane.auth import Permission
 
 
-class MeView(View):
+class MeAnswer(View):
     """`agent` is set where the key is an agent's."""
 
     tenantId: Id
@@ -35,4 +35,4 @@ async def me(call: Call) -> web.Response:
     )
 
 
-ROUTES = (route("GET", "/v1/me", me, *Permission, answers=MeView),)
+ROUTES = (route("GET", "/v1/me", me, *Permission, answers=MeAnswer),)

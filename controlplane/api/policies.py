@@ -236,31 +236,31 @@ async def deactivate(call: Call) -> web.Response:
     return answer(render_activated(call.caller, activated))
 
 
-_READ = (Permission.POLICY_READ, Permission.POLICY_WRITE, Permission.ADMIN)
-_WRITE = (Permission.POLICY_WRITE, Permission.ADMIN)
+_READERS = (Permission.POLICY_READ, Permission.POLICY_WRITE, Permission.ADMIN)
+_WRITERS = (Permission.POLICY_WRITE, Permission.ADMIN)
 
 ROUTES = (
     route(
-        "POST", "/v1/policies", create, *_WRITE, body=PolicyBody, answers={201: PolicyAnswer}
+        "POST", "/v1/policies", create, *_WRITERS, body=PolicyBody, answers={201: PolicyAnswer}
     ),
-    route("GET", "/v1/policies", list_, *_READ, query=ListQuery, answers=PoliciesAnswer),
-    route("GET", "/v1/policies/{id}", show, *_READ, answers=PolicyAnswer),
+    route("GET", "/v1/policies", list_, *_READERS, query=ListQuery, answers=PoliciesAnswer),
+    route("GET", "/v1/policies/{id}", show, *_READERS, answers=PolicyAnswer),
     route(
-        "GET", "/v1/policies/{id}/versions", versions, *_READ,
+        "GET", "/v1/policies/{id}/versions", versions, *_READERS,
         query=VersionsQuery, answers=VersionsAnswer,
     ),
     route(
-        "POST", "/v1/policies/{id}/versions", draft, *_WRITE,
+        "POST", "/v1/policies/{id}/versions", draft, *_WRITERS,
         body=VersionBody, answers={201: DraftedAnswer},
     ),
-    route("GET", "/v1/policies/{id}/versions/{version}", version, *_READ, answers=VersionAnswer),
-    route("GET", "/v1/policies/{id}/diff", diff, *_READ, query=DiffQuery, answers=DiffAnswer),
+    route("GET", "/v1/policies/{id}/versions/{version}", version, *_READERS, answers=VersionAnswer),
+    route("GET", "/v1/policies/{id}/diff", diff, *_READERS, query=DiffQuery, answers=DiffAnswer),
     route(
-        "POST", "/v1/policies/{id}/activate", activate, *_WRITE,
+        "POST", "/v1/policies/{id}/activate", activate, *_WRITERS,
         body=ActivateBody, answers=ActivatedAnswer,
     ),
     route(
-        "POST", "/v1/policies/{id}/deactivate", deactivate, *_WRITE,
+        "POST", "/v1/policies/{id}/deactivate", deactivate, *_WRITERS,
         body=DeactivateBody, answers=ActivatedAnswer,
     ),
 )  # fmt: skip

@@ -192,13 +192,13 @@ async def preview(call: Call) -> web.Response:
     return answer(_previewed(previewed))
 
 
-_NEEDS = (Permission.POLICY_READ, Permission.POLICY_WRITE, Permission.ADMIN)
+_READERS = (Permission.POLICY_READ, Permission.POLICY_WRITE, Permission.ADMIN)
 
 ROUTES = (
-    route("POST", "/v1/policies/check", check, *_NEEDS, body=CheckBody, answers=CheckAnswer),
-    route("POST", "/v1/policies/test", test, *_NEEDS, body=TestBody, answers=TestAnswer),
+    route("POST", "/v1/policies/check", check, *_READERS, body=CheckBody, answers=CheckAnswer),
+    route("POST", "/v1/policies/test", test, *_READERS, body=TestBody, answers=TestAnswer),
     route(
-        "POST", "/v1/policies/preview", preview, *_NEEDS, body=PreviewBody, answers=PreviewAnswer
+        "POST", "/v1/policies/preview", preview, *_READERS, body=PreviewBody, answers=PreviewAnswer
     ),
 )
 

@@ -114,7 +114,7 @@ class RunView(View):
     heldCount: int
 
 
-class RunsView(View):
+class RunsAnswer(View):
     runs: list[RunView]
     nextCursor: str | None
 
@@ -152,7 +152,7 @@ class StepView(View):
     outcome: StepOutcomeView | None
 
 
-class StepsView(View):
+class StepsAnswer(View):
     steps: list[StepView]
     nextCursor: str | None
 
@@ -224,9 +224,9 @@ _WRITERS = (Permission.RUN_WRITE, Permission.AGENT, Permission.ADMIN)
 
 ROUTES = (
     route("POST", "/v1/runs", create, *_WRITERS, body=CreateBody, answers={201: RunView}),
-    route("GET", "/v1/runs", list_, *_READERS, query=ListQuery, answers=RunsView),
+    route("GET", "/v1/runs", list_, *_READERS, query=ListQuery, answers=RunsAnswer),
     route("GET", "/v1/runs/{id}", get, *_READERS, answers=RunView),
-    route("GET", "/v1/runs/{id}/steps", steps, *_READERS, query=StepsQuery, answers=StepsView),
+    route("GET", "/v1/runs/{id}/steps", steps, *_READERS, query=StepsQuery, answers=StepsAnswer),
     route(
         "POST",
         "/v1/runs/{id}/complete",

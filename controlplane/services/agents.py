@@ -44,9 +44,7 @@ class AgentService:
         agent = await self._store.insert(caller.tenant_id, name, json.dumps(dict(labels)))
         if agent is None:
             raise ControlFault(Fault.AGENT_EXISTS, f"there is an agent `{name}` already")
-        _, key = await self._keys.add(
-            caller.tenant_id, name, "agent", (Permission.AGENT,), agent.agent_id
-        )
+        _, key = await self._keys.add(caller.tenant_id, name, (Permission.AGENT,), agent.agent_id)
         await self._bus.publish(Topic.AGENTS, str(caller.tenant_id))
         return agent, key
 

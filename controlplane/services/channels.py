@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 
 from controlplane.auth import Caller
 from controlplane.faults import ControlFault, Fault, not_found
+from controlplane.notify.mail_message import parse_mailbox
 from controlplane.notify.notice import TEST_EVENT, Notice, Outcome, Sent
 from controlplane.notify.outbound import OutboundGuard
 from controlplane.notify.smtp import SmtpSecurity
@@ -192,11 +193,17 @@ class ChannelService:
 
         Raises:
             ControlFault: NOT_FOUND, CHANNEL_UNFIT for a webhook, INVALID_ARGUMENT for a key that is
-                no person's.
+                no person's, and for what is no mailbox where mails are sent.
         """
         row = await self.get(caller, channel_id)
         if row.plan.kind is ChannelKind.WEBHOOK:
             raise ControlFault(Fault.CHANNEL_UNFIT, "a webhook reaches programs, not people")
+        if row.plan.kind is ChannelKind.EMAIL:
+            for address in people:
+                try:
+                    parse_mailbox(address)
+                except ValueError as error:
+                    raise ControlFault(Fault.INVALID_ARGUMENT, f"`people`: {error}") from None
         if not await self._store.set_people(caller.tenant_id, channel_id, people):
             raise ControlFault(
                 Fault.INVALID_ARGUMENT, "`people`: each needs the id of a person's valid key"

@@ -74,14 +74,13 @@ class KeyService:
         self,
         tenant_id: uuid.UUID,
         name: str,
-        role: str,
         permissions: tuple[Permission, ...],
         agent_id: uuid.UUID | None = None,
         groups: tuple[str, ...] = (),
         expires_at: datetime | None = None,
     ) -> tuple[uuid.UUID, str]:
         """Mint a key and store its hash; its id, and the key, which nobody can read again."""
-        key = await self._mint(tenant_id, role)
+        key = await self._mint(tenant_id, role_of(permissions))
         new = NewKey(
             tenant_id,
             name,

@@ -81,7 +81,6 @@ async def create(visit: Visit) -> web.Response:
         _, key = await visit.services.keys.add(
             visit.caller.tenant_id,
             name,
-            "gateway" if role is Role.GATEWAY else "person",
             PERMISSIONS[role],
             groups=_groups(form) if role is not Role.GATEWAY else (),
             expires_at=datetime.now(UTC) + timedelta(days=days) if days else None,
