@@ -24,6 +24,9 @@ from tests.support.upstream_files import make_upstream_files
 
 FAULTS_SHOWN = 20
 
+PATIENT = {"CHECKREIN_HOLD_SECONDS_MAX": "60"}
+"""As long as agents wait here: the fewer come again, the more are held at the same time."""
+
 
 def main() -> int:
     """Hold many acts at once, answer them at random, kill processes meanwhile, and judge."""
@@ -71,7 +74,9 @@ async def weather(
         files = make_upstream_files(folder)
         with Oracle(files.certificate, files.key, providers.answer) as oracle:
             upstreams = Upstreams(oracle.port, files.ca, oracle)
-            async with installation(folder, upstreams, dice, has_redis=has_redis) as running:
+            async with installation(
+                folder, upstreams, dice, has_redis=has_redis, gateway=PATIENT
+            ) as running:
                 order = list(kills) or running.kinds * 2
                 dice.shuffle(order)
                 storm = Storm(

@@ -33,8 +33,8 @@ DENIED_OF = 4
 """One act of so many is denied."""
 
 CALL_SECONDS_MAX = 75.0
-ASKED_SECONDS_MAX = 90.0
-DONE_SECONDS_MAX = 240.0
+ASKED_SECONDS_MAX = 180.0
+DONE_SECONDS_MAX = 300.0
 SHIPPED_SECONDS_MAX = 30.0
 
 Approval = Mapping[str, Any]
