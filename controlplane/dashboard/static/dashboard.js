@@ -35,6 +35,10 @@
   refresh();
   setInterval(refresh, 5000);
 
+  // On a phone the rail is a strip: the place where one is must not lie beside it.
+  const place = one(".rail a[aria-current]");
+  if (place) place.scrollIntoView({ block: "nearest", inline: "center" });
+
   // Keys. None while somebody types, and none with a modifier, which is the browser's.
   const shortcuts = one("#shortcuts");
   const isTyping = (target) => target.closest("input, textarea, select, [contenteditable]") !== null;

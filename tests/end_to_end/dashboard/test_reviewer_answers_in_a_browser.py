@@ -92,6 +92,23 @@ async def test_what_somebody_else_answered_is_told_at_once(client: Client, desk:
     assert len((await state_of(client, approval["approvalId"]))["answers"]) == 1
 
 
+async def test_a_page_is_live_again_after_a_refusal(client: Client, desk: Desk) -> None:
+    """A control plane that is starting, or full, refuses once; what came meanwhile is told."""
+    page = await desk.window()
+    refused: list[str] = []
+
+    async def refuse(route: Any) -> None:
+        refused.append(route.request.url)
+        await route.fulfill(status=503)
+
+    await page.route("**/dashboard/events*", refuse, times=1)
+    await page.goto(f"{client.url}/dashboard/approvals")
+    await client.ask()
+    await page.wait_for_selector("text=1 new. Show", timeout=10_000)
+    assert len(refused) == len(desk.errors) == 1
+    desk.errors.clear()  # the browser's own word for the refusal
+
+
 async def test_everything_works_without_scripts(client: Client, desk: Desk) -> None:
     """Sign in, read, deny with a reason, stop, lift, sign out: plain pages and forms."""
     approval = await client.ask()
