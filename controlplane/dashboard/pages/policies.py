@@ -193,7 +193,7 @@ def version_of(visit: Visit, name: str) -> int | None:
 
 
 PAGE = Page(
-    nav=NavEntry("Policies", "/policies", "p", "policies"),
+    nav=NavEntry("Policies", "/policies", "p", "policies", live="policy"),
     routes=(
         get("/policies", list_, *READ),
         get("/policies/{id}", show, *READ),

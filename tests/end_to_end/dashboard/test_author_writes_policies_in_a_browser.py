@@ -11,7 +11,8 @@ from gateway.decide.loader import make_bundle
 from gateway.model.decision import Context
 from tests.end_to_end.dashboard.conftest import Desk
 from tests.support.bundles import policy, published
-from tests.support.control_plane import Client, chain
+from tests.support.chains import chain
+from tests.support.control_plane import Client
 from tests.support.policy_records import record_fields
 from tests.support.policy_world import act
 
@@ -123,6 +124,10 @@ async def test_what_would_change_is_told_before_it_does(
     await page.wait_for_selector("text=In the place of version 1.")
     await page.wait_for_selector(".line-added:has-text('effect: ALLOW')")
     await desk.shoot(page, f"activate-{theme}")
+    body = {"document": text, "comment": "somebody else"}
+    await client.call("POST", f"/v1/policies/{row['policyId']}/versions", body)
+    await page.wait_for_selector("text=This has changed. Show")
+    await page.click("text=This has changed. Show")
     await page.click("button:has-text('in force')")
     await page.wait_for_selector("text=is in force as version 2")
     await desk.shoot(page, f"policy-{theme}")
