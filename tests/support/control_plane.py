@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -223,24 +223,3 @@ def ask_body(**changes: Any) -> dict[str, Any]:
         "summary": "refund 90.00 USD of charge ch_1",
     }
     return {**body, **changes}
-
-
-def chain(
-    gateway: str, entries: Sequence[Mapping[str, Any]], first: int = 1, prev: str = "0" * 64
-) -> list[str]:
-    """Lines as a gateway writes them, made apart from the product's own code."""
-    lines = []
-    for seq, entry in enumerate(entries, first):
-        fields = {
-            "v": 1,
-            "gateway": gateway,
-            "seq": seq,
-            "prev": prev,
-            "kind": "gateway",
-            "at": "2026-11-21T04:00:00.000000Z",
-            **entry,
-        }
-        line = json.dumps(fields, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-        prev = hashlib.sha256(line.encode()).hexdigest()
-        lines.append(line)
-    return lines

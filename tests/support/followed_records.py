@@ -11,7 +11,8 @@ from typing import Any
 
 from controlplane.notify.bus import ChannelBus
 from controlplane.store.tenancy import acting_for_everybody
-from tests.support.control_plane import Client, chain
+from tests.support.chains import chain
+from tests.support.control_plane import Client
 
 READ_SECONDS_MAX = 10.0
 

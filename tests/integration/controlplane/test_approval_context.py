@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.support.control_plane import Client, ask_body, chain
+from tests.support.chains import chain
+from tests.support.control_plane import Client, ask_body
 
 STRANGER = "11111111-1111-1111-1111-111111111111"
 

@@ -12,7 +12,8 @@ import pytest
 
 from controlplane.store.embedded import EmbeddedPostgres, Role
 from gateway.model.incident import INCIDENT_MOVES, IncidentState
-from tests.support.control_plane import Client, ask_body, chain, fresh_digest
+from tests.support.chains import chain
+from tests.support.control_plane import Client, ask_body, fresh_digest
 from tests.support.database import connect_as
 from tests.support.followed_records import Traffic
 from tests.support.tenants import make_key, make_tenant

@@ -12,7 +12,8 @@ import asyncpg
 import pytest
 
 from controlplane.store.embedded import EmbeddedPostgres, Role
-from tests.support.control_plane import Answer, Client, chain
+from tests.support.chains import chain
+from tests.support.control_plane import Answer, Client
 from tests.support.database import connect_as
 
 _gateways = iter(range(1_000_000))

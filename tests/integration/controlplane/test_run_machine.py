@@ -34,7 +34,7 @@ from controlplane.store.runs import Ending, NewRun, RunFilter, RunStore
 from controlplane.telemetry import Metrics
 from gateway.model.incident import IncidentState
 from gateway.model.run import RUN_MOVES, RunEvent, RunState
-from tests.support.control_plane import chain
+from tests.support.chains import chain
 from tests.support.database import connect_as, open_test_database
 from tests.support.followed_records import lonely_bus, moment
 

@@ -15,7 +15,8 @@ from controlplane.services.overview import KINDS_PER_MINUTE_MAX, OTHER, count_st
 from controlplane.services.record_facts import read_fact
 from controlplane.store.embedded import EmbeddedPostgres
 from controlplane.store.projection import NewStep, SeenRecord
-from tests.support.control_plane import Client, chain
+from tests.support.chains import chain
+from tests.support.control_plane import Client
 from tests.support.dashboard import Browser, browsing
 from tests.support.tenants import make_key, make_tenant
 

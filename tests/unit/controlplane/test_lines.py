@@ -9,7 +9,7 @@ import pytest
 
 from controlplane.faults import ControlFault, Fault
 from controlplane.services.lines import LINE_BYTES_MAX, parse_lines
-from tests.support.control_plane import chain
+from tests.support.chains import chain
 
 
 def test_a_good_batch_is_read():
