@@ -6,7 +6,6 @@ Times of the gateways' side are microseconds since the Unix epoch, as in the gat
 from __future__ import annotations
 
 import uuid
-from datetime import UTC, datetime, timedelta
 from typing import Annotated, Self
 
 from aiohttp import web
@@ -20,6 +19,7 @@ from controlplane.auth import Permission
 from controlplane.store.limits import MICROSECONDS, Claim, CounterRow, Demand
 from gateway.model.codec import INTEGER_MAX, JsonValue
 from gateway.model.effect import Effect, Mode
+from gateway.model.moment import moment_of
 
 CLAIM_COUNT_MAX = 100
 """A batch of actions claims together; more limits than this apply to none."""
@@ -225,4 +225,4 @@ def _render(row: CounterRow) -> dict[str, JsonValue]:
 
 
 def _moment(microseconds: int) -> str | None:
-    return timestamp(datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=microseconds))
+    return timestamp(moment_of(microseconds))

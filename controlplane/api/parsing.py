@@ -24,6 +24,7 @@ from pydantic import (
 from controlplane.api.contract import BODY_BYTES_MAX, CONTRACT, Body, Query
 from controlplane.faults import ControlFault, Fault
 from controlplane.store.texts import storable
+from gateway.model.moment import rfc3339
 
 __all__ = [
     "Body", "Digest", "Line", "Moment", "Name", "NoBody", "NoQuery", "Query", "Reason", "Short",
@@ -164,9 +165,7 @@ def timestamp(at: datetime) -> str: ...
 def timestamp(at: datetime | None) -> str | None: ...
 def timestamp(at: datetime | None) -> str | None:
     """RFC 3339, UTC, microseconds, Z."""
-    if at is None:
-        return None
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return None if at is None else rfc3339(at)
 
 
 _BODY = web.RequestKey("body", bytes)

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from gateway.model.moment import rfc3339
+
 _UNITS: Final = ((86_400, "d"), (3_600, "h"), (60, "min"))
 
 
@@ -31,7 +33,7 @@ def exact(value: datetime | str | None) -> str:
 def iso(value: datetime | str | None) -> str:
     """RFC 3339, for `datetime=`."""
     moment = parse_moment(value)
-    return "" if moment is None else moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return "" if moment is None else rfc3339(moment)
 
 
 def ago(value: datetime | str | None, now: datetime) -> str:

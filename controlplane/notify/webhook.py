@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from controlplane.notify.notice import Notice, NotSent, Outcome, Sent
 from controlplane.notify.outbound import OutboundError, OutboundGuard, Reply, post
 from controlplane.notify.standard_webhooks import sign
+from gateway.model.moment import rfc3339
 
 GONE: Final = 410
 """The receiver wants no more of this (Standard Webhooks)."""
@@ -30,7 +31,7 @@ def webhook_body(notice: Notice) -> bytes:
     """The JSON that is sent: type, time, and the thing as the API shows it."""
     body = {
         "type": notice.event,
-        "timestamp": notice.happened_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+        "timestamp": rfc3339(notice.happened_at),
         "data": {notice.kind: notice.subject},
     }
     return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()

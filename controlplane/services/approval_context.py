@@ -103,15 +103,12 @@ class ApprovalContextService:
 
 def may_approve(caller: Caller, row: ApprovalRow) -> bool:
     """Whether this person's yes would count now. For showing only: `answer_approval` decides."""
-    asked = row.question
-    groups = set(asked.approver_groups)
-    if groups and row.escalated_at is not None:
-        groups.update(asked.escalate_to)
+    groups = row.groups_now
     return (
         row.status_now is ApprovalState.PENDING
         and not caller.is_machine
-        and caller.key_name.strip().lower() not in asked.requesters
-        and (not groups or not groups.isdisjoint(caller.groups))
+        and caller.key_name.strip().lower() not in row.question.requesters
+        and (not groups or not caller.groups.isdisjoint(groups))
     )
 
 

@@ -269,8 +269,7 @@ def _not_taken(came_to: AnswerCameTo, row: ApprovalRow) -> ControlFault:
         case AnswerCameTo.NO_PERSON:
             return machines_cant(_ANSWER)
         case AnswerCameTo.NOT_IN_GROUP:
-            later = row.question.escalate_to if row.escalated_at is not None else ()
-            groups = ", ".join(f"`{group}`" for group in (*row.question.approver_groups, *later))
+            groups = ", ".join(f"`{group}`" for group in row.groups_now)
             return ControlFault(Fault.NOT_AN_APPROVER, f"only {groups} can approve this")
         case AnswerCameTo.IS_REQUESTER:
             return ControlFault(

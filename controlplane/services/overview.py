@@ -28,6 +28,7 @@ from controlplane.store.overview import (
 )
 from controlplane.store.projection import NewStep
 from controlplane.telemetry import Metrics
+from gateway.model.moment import micros_of, moment_of
 
 PENDING_COUNT_MAX: Final = 1_000
 LIST_COUNT: Final = 8
@@ -160,5 +161,5 @@ def count_steps(steps: Sequence[NewStep]) -> Sequence[TrafficCount]:
 
 
 def _floor(at: datetime, step: timedelta) -> datetime:
-    epoch = datetime(1970, 1, 1, tzinfo=UTC)
-    return epoch + step * ((at - epoch) // step)
+    micros = step // timedelta(microseconds=1)
+    return moment_of(micros_of(at) // micros * micros)

@@ -54,6 +54,13 @@ class ApprovalRow:
     witness_now_state: str | None
     grant_id: uuid.UUID | None
 
+    @property
+    def groups_now(self) -> tuple[str, ...]:
+        """To which groups it is put now; none: to everybody."""
+        asked = self.question
+        further = asked.escalate_to if self.escalated_at is not None else ()
+        return (*asked.approver_groups, *further) if asked.approver_groups else ()
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:

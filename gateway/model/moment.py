@@ -1,4 +1,5 @@
-"""Points in time: microseconds since the Unix epoch, UTC <-> aware `datetime`s, exactly."""
+"""Points in time: microseconds since the Unix epoch, UTC <-> aware `datetime`s, exactly; and the
+text by which messages, answers and pages tell them."""
 
 from __future__ import annotations
 
@@ -21,3 +22,8 @@ def moment_of(micros: int) -> datetime:
         OverflowError: it lies outside the years 1 to 9999.
     """
     return _EPOCH + micros * _MICROSECOND
+
+
+def rfc3339(moment: datetime) -> str:
+    """An aware moment in UTC with microseconds and `Z` (RFC 3339)."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from gateway.model.moment import micros_of, moment_of
+from gateway.model.moment import micros_of, moment_of, rfc3339
 
 MOMENTS = {
     "the epoch": (datetime(1970, 1, 1, tzinfo=UTC), 0),
@@ -23,3 +23,10 @@ def test_a_moment_and_its_microseconds(moment: datetime, micros: int) -> None:
     """Each names the other."""
     assert micros_of(moment) == micros
     assert moment_of(micros) == moment
+
+
+def test_a_moment_is_told_in_utc_with_microseconds() -> None:
+    """Wherever it was taken, and a whole second too."""
+    there = timezone(timedelta(hours=5, minutes=30))
+
+    assert rfc3339(datetime(2026, 11, 21, 9, 40, 16, tzinfo=there)) == "2026-11-21T04:10:16.000000Z"
