@@ -30,7 +30,7 @@ class HeldCases:
 
     @property
     def total(self) -> int:
-        return len(self._room.places)
+        return self._room.total
 
     def place(self, case: Case) -> AbstractContextManager[Place[Case] | None]:
         """See `HoldRoom.place`."""
