@@ -121,6 +121,7 @@ async def one_of_each(client: Client) -> dict[str, str]:
         "limits": limited.body["token"],
         "deliveries": str(uuid.uuid4()),
         "outcomes": decision,
+        "decisions": decision,
         "bundles": "1",
     }
 
