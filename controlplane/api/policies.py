@@ -54,7 +54,6 @@ _NOT_WRITABLE = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 """What JSON writes as it is, and YAML reads as something else or not at all."""
 
 Document = Annotated[str, StringConstraints(min_length=1, max_length=DOCUMENT_CHARS_MAX)]
-PolicyName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
 Etag = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,18}$")]
 Version = Annotated[int, Field(ge=1, le=VERSION_MAX)]
 Status = Annotated[str, StringConstraints(to_upper=True, pattern="(?i)^(draft|active|archived)$")]

@@ -54,6 +54,8 @@ async def send_mail(
     if at.security is SmtpSecurity.NONE and not guard.allows_plain(at.host):
         problem = "without TLS, mail goes only to hosts in CHECKREIN_WEBHOOK_ALLOW"
         return NotSent(problem, is_final=True)
+    if at.security is SmtpSecurity.NONE and at.password is not None:
+        return NotSent("a password is never sent without TLS", is_final=True)
     try:
         address = (await guard.addresses(at.host, at.port))[0]
     except OutboundError as error:
@@ -74,7 +76,6 @@ def _hand_over(
             if at.security is SmtpSecurity.STARTTLS:
                 server.starttls(context=context)
             if at.user is not None and at.password is not None:
-                assert at.security is not SmtpSecurity.NONE, "settings are checked when stored"
                 server.login(at.user, at.password)
             server.send_message(message, at.sender, [recipient])
     except smtplib.SMTPAuthenticationError:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from email.message import EmailMessage
 
 import pytest
 from aiohttp import web
 
+from controlplane.notify.notice import NotSent
 from controlplane.notify.outbound import (
     RESPONSE_BYTES_MAX,
     OutboundError,
     OutboundGuard,
     post,
 )
+from controlplane.notify.smtp import SmtpAt, SmtpSecurity, send_mail
 
 
 def resolving(**names: list[str]) -> OutboundGuard:
@@ -105,3 +108,10 @@ async def test_an_endless_answer_is_cut():
     finally:
         server.close()
         await runner.cleanup()
+
+
+async def test_a_password_is_never_sent_without_tls():
+    """Not even to a relay that the operator allows, whatever is stored."""
+    at = SmtpAt("127.0.0.1", 25, SmtpSecurity.NONE, "a@example.test", "user", "hunter2")
+    outcome = await send_mail(at, EmailMessage(), "b@example.test", OutboundGuard(("127.0.0.1",)))
+    assert outcome == NotSent("a password is never sent without TLS", is_final=True)
