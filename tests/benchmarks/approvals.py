@@ -13,7 +13,6 @@ import argparse
 import asyncio
 import hashlib
 import multiprocessing
-import os
 import shutil
 import sys
 import time
@@ -61,12 +60,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=20.0)
     parser.add_argument("--rate", type=int, default=500, help="decisions a second")
     parser.add_argument("--filled", type=int, default=100_000, help="records that are there before")
-    parser.add_argument(
-        "--nice", type=int, default=0,
-        help="how much this gives way to others; on a busy machine -10 shows the server's own time",
-    )  # fmt: skip
     options = parser.parse_args()
-    os.nice(options.nice)
     folder = make_folder("approvals")
     control = ControlPlane(folder)
     try:
