@@ -32,6 +32,7 @@ from controlplane.store.approvals import (
 from controlplane.telemetry import Metrics
 from gateway.model.approval import LEGAL_MOVES, ApprovalEvent, ApprovalState
 from gateway.model.grant import GrantTerms
+from gateway.model.moves import sources_of
 
 log = logging.getLogger(__name__)
 
@@ -150,7 +151,7 @@ class ApprovalService:
         require_person(caller, _ANSWER)
         if resolution.event is ApprovalEvent.ESCALATE:
             return await self._escalate(caller, approval_id, resolution)
-        sources = tuple(state for state, moves in LEGAL_MOVES.items() if resolution.event in moves)
+        sources = sources_of(LEGAL_MOVES, resolution.event)
         answer = Answer(
             LEGAL_MOVES[sources[0]][resolution.event],
             sources,

@@ -20,7 +20,7 @@ from controlplane.services.sweeping import sweep_forever
 from controlplane.store.runs import Ending, NewRun, RunFilter, RunRow, RunStore, StepRow
 from controlplane.store.stops import StopStore
 from controlplane.telemetry import Metrics
-from gateway.model.run import RUN_MOVES, RunEvent, RunState
+from gateway.model.run import LEGAL_MOVES, RunEvent, RunState
 from gateway.model.stop import run_stop_name
 
 log = logging.getLogger(__name__)
@@ -143,7 +143,7 @@ class RunService:
         ended = await self._store.end(
             caller.tenant_id,
             run_id,
-            Ending(event, RUN_MOVES[RunState.PENDING][event], by or caller.key_name,
+            Ending(event, LEGAL_MOVES[RunState.PENDING][event], by or caller.key_name,
                    caller.key_id, None),
         )  # fmt: skip
         return await self._ended(caller, row, ended)

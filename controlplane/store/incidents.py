@@ -11,12 +11,13 @@ from typing import Any
 from controlplane.store.database import Database, Row
 from controlplane.store.queries import load_queries
 from gateway.model.incident import (
+    LEGAL_MOVES,
     OPEN_INCIDENT_STATES,
     IncidentEvent,
     IncidentState,
     Severity,
-    incident_sources,
 )
+from gateway.model.moves import sources_of
 
 _SQL = load_queries("incidents")
 
@@ -215,7 +216,7 @@ class IncidentStore:
             _SQL["acknowledge"],
             tenant_id,
             incident_id,
-            list(incident_sources(IncidentEvent.ACKNOWLEDGE)),
+            list(sources_of(LEGAL_MOVES, IncidentEvent.ACKNOWLEDGE)),
             IncidentState.ACKNOWLEDGED,
             handling.by,
             handling.key_id,
@@ -230,7 +231,7 @@ class IncidentStore:
             _SQL["resolve"],
             tenant_id,
             incident_id,
-            list(incident_sources(IncidentEvent.RESOLVE)),
+            list(sources_of(LEGAL_MOVES, IncidentEvent.RESOLVE)),
             IncidentState.RESOLVED,
             handling.by,
             handling.key_id,

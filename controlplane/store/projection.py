@@ -14,7 +14,8 @@ from typing import Any
 
 from controlplane.store.database import Database, Row
 from controlplane.store.queries import load_queries
-from gateway.model.run import RUN_MOVES, RunEvent, RunState
+from gateway.model.moves import sources_of
+from gateway.model.run import LEGAL_MOVES, RunEvent, RunState
 
 _SQL = load_queries("projection")
 
@@ -190,8 +191,8 @@ class ProjectionStore:
             [count.held for count in counts],
             [count.first_at for count in counts],
             [count.last_at for count in counts],
-            [state for state, moves in RUN_MOVES.items() if RunEvent.STEP in moves],
-            RUN_MOVES[RunState.PENDING][RunEvent.STEP],
+            list(sources_of(LEGAL_MOVES, RunEvent.STEP)),
+            LEGAL_MOVES[RunState.PENDING][RunEvent.STEP],
         )
 
     async def steps_of(

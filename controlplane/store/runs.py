@@ -9,7 +9,8 @@ from datetime import datetime
 
 from controlplane.store.database import Database, Row
 from controlplane.store.queries import load_queries
-from gateway.model.run import RunEvent, RunState, run_sources
+from gateway.model.moves import sources_of
+from gateway.model.run import LEGAL_MOVES, RunEvent, RunState
 
 _SQL = load_queries("runs")
 
@@ -174,7 +175,7 @@ def _ending_values(tenant_id: uuid.UUID, run_id: uuid.UUID, ending: Ending) -> t
     return (
         tenant_id,
         run_id,
-        list(run_sources(ending.event)),
+        list(sources_of(LEGAL_MOVES, ending.event)),
         ending.state,
         ending.by,
         ending.key_id,

@@ -9,6 +9,7 @@ from typing import Final
 
 from gateway.model.codec import JsonValue
 from gateway.model.effect import ApprovalTerms
+from gateway.model.moves import open_states_of
 
 
 class ApprovalState(StrEnum):
@@ -54,7 +55,7 @@ LEGAL_MOVES: Mapping[ApprovalState, Mapping[ApprovalEvent, ApprovalState]] = {
 move."""
 
 
-OPEN_STATES: Final = frozenset(state for state, moves in LEGAL_MOVES.items() if moves)
+OPEN_STATES: Final = frozenset(open_states_of(LEGAL_MOVES))
 """In which something can still be done."""
 
 _USUAL_TERMS: Final = ApprovalTerms()

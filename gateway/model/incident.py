@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Final
 
+from gateway.model.moves import open_states_of
+
 
 class IncidentState(StrEnum):
     OPEN = "OPEN"
@@ -25,7 +27,7 @@ class Severity(StrEnum):
     CRITICAL = "CRITICAL"
 
 
-INCIDENT_MOVES: Mapping[IncidentState, Mapping[IncidentEvent, IncidentState]] = {
+LEGAL_MOVES: Mapping[IncidentState, Mapping[IncidentEvent, IncidentState]] = {
     IncidentState.OPEN: {
         IncidentEvent.ACKNOWLEDGE: IncidentState.ACKNOWLEDGED,
         IncidentEvent.RESOLVE: IncidentState.RESOLVED,
@@ -36,9 +38,4 @@ INCIDENT_MOVES: Mapping[IncidentState, Mapping[IncidentEvent, IncidentState]] = 
 """What is not in this table can't happen; the database enforces the same, in one statement a
 move."""
 
-OPEN_INCIDENT_STATES: Final = tuple(state for state, moves in INCIDENT_MOVES.items() if moves)
-
-
-def incident_sources(event: IncidentEvent) -> tuple[IncidentState, ...]:
-    """The states that an event is legal in."""
-    return tuple(state for state, moves in INCIDENT_MOVES.items() if event in moves)
+OPEN_INCIDENT_STATES: Final = open_states_of(LEGAL_MOVES)

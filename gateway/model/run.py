@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Final
 
+from gateway.model.moves import open_states_of
+
 
 class RunState(StrEnum):
     """PENDING: announced, and nothing was done yet."""
@@ -28,7 +30,7 @@ class RunEvent(StrEnum):
     FALL_IDLE = "FALL_IDLE"
 
 
-RUN_MOVES: Mapping[RunState, Mapping[RunEvent, RunState]] = {
+LEGAL_MOVES: Mapping[RunState, Mapping[RunEvent, RunState]] = {
     RunState.PENDING: {
         RunEvent.STEP: RunState.RUNNING,
         RunEvent.COMPLETE: RunState.COMPLETED,
@@ -49,9 +51,4 @@ RUN_MOVES: Mapping[RunState, Mapping[RunEvent, RunState]] = {
 """What is not in this table can't happen; the database enforces the same, in one statement a
 move."""
 
-OPEN_RUN_STATES: Final = tuple(state for state, moves in RUN_MOVES.items() if moves)
-
-
-def run_sources(event: RunEvent) -> tuple[RunState, ...]:
-    """The states that an event is legal in."""
-    return tuple(state for state, moves in RUN_MOVES.items() if event in moves)
+OPEN_RUN_STATES: Final = open_states_of(LEGAL_MOVES)

@@ -11,7 +11,7 @@ import asyncpg
 import pytest
 
 from controlplane.store.embedded import EmbeddedPostgres, Role
-from gateway.model.incident import INCIDENT_MOVES, IncidentState
+from gateway.model.incident import LEGAL_MOVES, IncidentState
 from tests.support.chains import chain
 from tests.support.control_plane import Client, ask_body, fresh_digest
 from tests.support.database import connect_as
@@ -303,7 +303,7 @@ async def test_machines_handle_no_incident(client: Client, key: str):
 async def test_the_schema_knows_the_same_moves_as_the_model(
     postgres_server: EmbeddedPostgres, database_name: str
 ):
-    """Every pair of states: the trigger lets pass exactly what `INCIDENT_MOVES` has."""
+    """Every pair of states: the trigger lets pass exactly what `LEGAL_MOVES` has."""
     connection = await connect_as(postgres_server, Role.OWNER, database_name)
     tenant = uuid.uuid4()
     columns = "incident_id, tenant_id, origin, severity, reason_code, title, opened_by, status"
@@ -327,7 +327,7 @@ async def test_the_schema_knows_the_same_moves_as_the_model(
                     moved = True
                 except asyncpg.CheckViolationError:
                     moved = False
-                legal = new in INCIDENT_MOVES[old].values()
+                legal = new in LEGAL_MOVES[old].values()
                 stays = new is old and old is not IncidentState.RESOLVED
                 assert moved == (legal or stays), (old, new)
     finally:

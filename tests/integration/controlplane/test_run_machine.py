@@ -33,7 +33,7 @@ from controlplane.store.records import RecordStore
 from controlplane.store.runs import Ending, NewRun, RunFilter, RunStore
 from controlplane.telemetry import Metrics
 from gateway.model.incident import IncidentState
-from gateway.model.run import RUN_MOVES, RunEvent, RunState
+from gateway.model.run import LEGAL_MOVES, RunEvent, RunState
 from tests.support.chains import chain
 from tests.support.database import connect_as, open_test_database
 from tests.support.followed_records import lonely_bus, moment
@@ -141,7 +141,7 @@ class Runs(Machine):
         new = NewRun(run_id, self.tenant, self.agent, name, "enforce", "g")
         row = self.run(self.runs.create(new, 100))
         newest = self.newest(name)
-        is_free = newest is None or not RUN_MOVES[newest[2]]
+        is_free = newest is None or not LEGAL_MOVES[newest[2]]
         assert (row is not None) == is_free
         if row is not None:
             self.model.append([name, "api", RunState.PENDING, 0])
@@ -151,12 +151,12 @@ class Runs(Machine):
         self.record(*(self.decision(name or None) for _ in range(count)))
         run = self.newest(name)
         is_of_it = run is not None and (
-            bool(RUN_MOVES[run[2]]) or run[1] == "api" or run[2] is RunState.CANCELLED
+            bool(LEGAL_MOVES[run[2]]) or run[1] == "api" or run[2] is RunState.CANCELLED
         )
         if run is None or not is_of_it:
             run = [name, "gateway", RunState.RUNNING, 0]
             self.model.append(run)
-        run[2] = RUN_MOVES[run[2]].get(RunEvent.STEP, run[2])
+        run[2] = LEGAL_MOVES[run[2]].get(RunEvent.STEP, run[2])
         run[3] += count
 
     @precondition(lambda self: self.model)
@@ -164,11 +164,11 @@ class Runs(Machine):
     def end(self, data: st.DataObject, event: RunEvent) -> None:
         index = data.draw(st.integers(0, len(self.model) - 1))
         run = self.model[index]
-        ending = Ending(event, RUN_MOVES[RunState.PENDING][event], "k", self.key, None)
+        ending = Ending(event, LEGAL_MOVES[RunState.PENDING][event], "k", self.key, None)
         rows = self.run(self.runs.list(self.tenant, RunFilter(agent=self.agent), None, 500))
         run_id = rows[::-1][index].run_id
         ended = self.run(self.runs.end(self.tenant, run_id, ending))
-        after = RUN_MOVES[run[2]].get(event)
+        after = LEGAL_MOVES[run[2]].get(event)
         assert (ended is not None) == (after is not None)
         run[2] = after or run[2]
 
@@ -184,7 +184,7 @@ class Runs(Machine):
         self.run(self.runs.end_idle(3_600, 500))
         for run in self.model:
             if run[1] == "gateway" and run[2] is RunState.RUNNING:
-                run[2] = RUN_MOVES[run[2]][RunEvent.FALL_IDLE]
+                run[2] = LEGAL_MOVES[run[2]][RunEvent.FALL_IDLE]
 
     @invariant()
     def all_is_as_in_the_model(self) -> None:

@@ -12,7 +12,7 @@ import pytest
 from controlplane.services import runs as runs_service
 from controlplane.services.stops import STOP_COUNT_MAX
 from controlplane.store.embedded import EmbeddedPostgres, Role
-from gateway.model.run import RUN_MOVES, RunState
+from gateway.model.run import LEGAL_MOVES, RunState
 from tests.support.control_plane import Answer, Client
 from tests.support.database import connect_as
 from tests.support.followed_records import Traffic
@@ -295,7 +295,7 @@ async def test_steps_come_in_pages_without_loss(client: Client):
 async def test_the_schema_knows_the_same_moves_as_the_model(
     postgres_server: EmbeddedPostgres, database_name: str
 ):
-    """Every pair of states: the trigger lets pass exactly what `RUN_MOVES` has."""
+    """Every pair of states: the trigger lets pass exactly what `LEGAL_MOVES` has."""
     connection = await connect_as(postgres_server, Role.OWNER, database_name)
     tenant = uuid.uuid4()
     try:
@@ -307,9 +307,9 @@ async def test_the_schema_knows_the_same_moves_as_the_model(
                     "insert into runs (run_id, tenant_id, agent, name, origin, mode, status, "
                     "ended_at) values ($1, $2, 'a', $3, 'api', 'enforce', $4, $5)",
                     run_id, tenant, str(run_id), old,
-                    None if RUN_MOVES[old] else await connection.fetchval("select now()"),
+                    None if LEGAL_MOVES[old] else await connection.fetchval("select now()"),
                 )  # fmt: skip
-                legal = new is old or new in RUN_MOVES[old].values()
+                legal = new is old or new in LEGAL_MOVES[old].values()
                 try:
                     await connection.execute(
                         "update runs set status = $2, ended_at = case when $2 in "
