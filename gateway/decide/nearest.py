@@ -14,11 +14,15 @@ _COMPARED_MAX = 2_000
 
 def nearest_help(wrong: str, known: Iterable[str]) -> str:
     """`did you mean ...?`, or the whole list when it is short and nothing is near."""
-    names = sorted(set(known))
+    names = list(known)
     if len(names) > _COMPARED_MAX:
         # All operations there are: comparing with each takes seconds, and a slip of the fingers
         # seldom changes the beginning.
         names = [one for one in names if one[:2] == wrong[:2] and abs(len(one) - len(wrong)) < 6]
+    for length in (6, 10, 14):
+        if len(names) > _COMPARED_MAX:  # ten thousand begin with `create_`
+            names = [one for one in names if one[:length] == wrong[:length]]
+    names = sorted(set(names))[:_COMPARED_MAX]
     near = get_close_matches(wrong[:200], names, n=1, cutoff=0.6)
     if near:
         return f"did you mean `{near[0]}`?"

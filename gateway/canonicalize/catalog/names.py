@@ -4,6 +4,7 @@ in memory, for the policy loader's few questions."""
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence, Set
 from pathlib import Path
 
@@ -12,6 +13,9 @@ import orjson
 _OPERATION, _ACTION = 0, 3
 """The columns of a row, see `row`."""
 
+_ASKED_MAX = 64
+"""Questions that are looked up in the text, some ten milliseconds each. Who asks for more reads a
+large policy, and all names are worth their memory."""
 
 _INNER = re.compile(r"mcp\.|[a-z0-9-]+\.graphql\.(?:query|mutation|subscription)\.")
 """Operations that bodies name: tools and fields, which no catalog can list."""
@@ -26,6 +30,7 @@ class CatalogNames(Set[str]):
         self._more = more
         self._texts: list[bytes] = []
         self._all: tuple[str, ...] = ()
+        self._asked = 0
 
     def __bool__(self) -> bool:
         return bool(self._more or self._paths)
@@ -37,6 +42,11 @@ class CatalogNames(Set[str]):
             return False
         if self._column == _OPERATION and _INNER.match(name) is not None:
             return True
+        self._asked += 1
+        if self._all or self._asked > _ASKED_MAX:
+            iter(self)
+            place = bisect_left(self._all, name)
+            return place < len(self._all) and self._all[place] == name
         quoted = orjson.dumps(name)
         for text in self._load_texts():
             at = text.find(quoted)

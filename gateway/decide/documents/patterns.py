@@ -52,14 +52,32 @@ def _one(
         help_text = "`*` stands for any run of characters, and is the only sign"
         reader.complain(item.mark, str(error), help_text)
         return None
-    known = names_of(vocabulary, fact)
-    if known is not None and text not in known and not any(map(pattern.matches, known)):
-        reader.complain(item.mark, unknown_name(fact, text), help_with(text, known))
+    # A file with so many problems is refused in any case, and each look takes milliseconds.
+    known = names_of(vocabulary, fact) if reader.may_look else None
+    if known is not None and not _fits_one(reader, pattern, known):
+        help_text = help_with(text, known) if reader.may_help else ""
+        reader.complain(item.mark, unknown_name(fact, text), help_text)
         return None
     return pattern
+
+
+def _fits_one(reader: Reader, pattern: Pattern, known: Set[str]) -> bool:
+    """Whether there is a name that it fits. After too many looks a glob is taken as it stands: a
+    rule for nothing harms nobody, and a file must not keep its reader busy for hours."""
+    if not pattern.globs:
+        return any(text in known for text in pattern.exact)
+    pieces = sum(len(glob.pieces) for glob in pattern.globs)
+    is_found = False
+    for name in known:
+        reader.looks_left -= pieces
+        is_found = pattern.matches(name)
+        if is_found or reader.looks_left <= 0:
+            break
+    return is_found or reader.looks_left <= 0
 
 
 def hold(reader: Reader, item: Item, name: str, known: Set[str], message: str) -> None:
     """Note a name that is not among those there are, if it is said which there are."""
     if known and name not in known:
-        reader.complain(item.mark, message, nearest_help(name, known))
+        help_text = nearest_help(name, known) if reader.may_help else ""
+        reader.complain(item.mark, message, help_text)

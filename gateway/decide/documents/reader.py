@@ -21,6 +21,17 @@ T = TypeVar("T")
 _SHOWN_MAX = 60
 """Characters of a wrong value that a problem repeats."""
 
+_HELPED_MAX: Final = 20
+"""Problems of one file whose help names the nearest right name: who reads the first ones learns no
+more from the ten-thousandth, and each takes a look at every name there is."""
+
+_LOOKED_MAX: Final = 100
+"""Problems of one file after which its names are no longer held against those that there are."""
+
+LOOKS_MAX: Final = 4_000_000
+"""Names that the pieces of one file's patterns are held against: a few seconds. An honest file
+takes far fewer, because a pattern that is known is found on the way."""
+
 _DURATION: Final = re.compile(
     r"(?=.)(?:([0-9]{1,6})d)?(?:([0-9]{1,6})h)?(?:([0-9]{1,6})m)?(?:([0-9]{1,6})s)?"
 )
@@ -54,6 +65,17 @@ class Reader:
     file: str
     text: str
     problems: list[Problem] = field(default_factory=list)
+    looks_left: int = LOOKS_MAX
+
+    @property
+    def may_help(self) -> bool:
+        """Whether a wrong name is still worth a search for the right one."""
+        return len(self.problems) < _HELPED_MAX
+
+    @property
+    def may_look(self) -> bool:
+        """Whether one more wrong name would tell anything."""
+        return len(self.problems) < _LOOKED_MAX
 
     def complain(self, mark: Mark, message: str, help: str = "") -> None:  # noqa: A002
         self.problems.append(Problem(self.file, mark.line, mark.column, message, help))

@@ -246,7 +246,7 @@ class Schema:
         except ConditionError as error:
             self.reader.complain_inside(item, error)
             return None
-        errors = check(node, self.vocabulary)
+        errors = check(node, self.vocabulary if self.reader.may_look else Vocabulary())
         for fault in errors:
             self.reader.complain_inside(item, fault)
         if errors:
