@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.canonicalize.request import ambiguity
+from gateway.canonicalize.request import ambiguity, cbor
 from gateway.canonicalize.request.ambiguity import AmbiguityError
 from gateway.canonicalize.request.bodies import DecimalText
-from gateway.canonicalize.request.cbor import CBOR_DEPTH_MAX, CBOR_ITEMS_MAX, parse_cbor
+from gateway.canonicalize.request.cbor import CBOR_DEPTH_MAX, parse_cbor
 
 READ = {
     "an empty object": ("a0", {}),
@@ -70,19 +70,20 @@ def test_what_is_refused(data: str) -> None:
     assert caught.value.code == ambiguity.BODY
 
 
+ITEMS_MAX = 500
+
 BOMBS = {
     "lists in lists": b"\x81" * (CBOR_DEPTH_MAX + 2) + b"\x00",
     "lists without end": b"\x9f" * 1_000_000,
     "tags without end": b"\xc1" * 1_000_000,
-    "more values than are counted": b"\x9a"
-    + (CBOR_ITEMS_MAX + 1).to_bytes(4, "big")
-    + b"\x00" * (CBOR_ITEMS_MAX + 1),
-    "more pieces than are counted": b"\x7f" + b"\x60" * (CBOR_ITEMS_MAX + 1) + b"\xff",
+    "more values than are counted": b"\x9a" + ITEMS_MAX.to_bytes(4, "big") + b"\x00" * ITEMS_MAX,
+    "more pieces than are counted": b"\x7f" + b"\x60" * ITEMS_MAX + b"\xff",
 }
 
 
 @pytest.mark.parametrize("data", BOMBS.values(), ids=BOMBS)
-def test_bombs(data: bytes) -> None:
+def test_bombs(data: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     """Depth, counts and pieces are bounded, whatever the lengths say."""
+    monkeypatch.setattr(cbor, "CBOR_ITEMS_MAX", ITEMS_MAX)
     with pytest.raises(AmbiguityError):
         parse_cbor(data)
