@@ -1,4 +1,4 @@
-"""The kill switch: stop everything, an agent or a run; see what is stopped; lift it again.
+"""The kill switch: stop everything, an agent, a run or a provider, and lift what is stopped.
 
 Stopping asks for a word to be typed: nobody stops production by a slip of the hand. Lifting asks
 for a reason.
@@ -38,7 +38,8 @@ async def pull(visit: Visit) -> web.Response:
             raise ControlFault(Fault.INVALID_ARGUMENT, f"type {CONFIRMATION} to confirm")
         if (scope is StopScope.EVERYTHING) == bool(name):
             raise ControlFault(
-                Fault.INVALID_ARGUMENT, "name the agent or the run; everything has no name"
+                Fault.INVALID_ARGUMENT,
+                "name the agent, the run or the provider; everything has no name",
             )
         await visit.services.stops.stop(visit.caller, scope, name, None, reason)
     except ControlFault as fault:
@@ -52,8 +53,11 @@ async def pull(visit: Visit) -> web.Response:
 async def lift(visit: Visit) -> web.Response:
     """`POST /dashboard/stop/lift`."""
     form = await visit.form()
-    reason = form.line("reason", "The reason", is_needed=True)
-    await visit.services.stops.lift(visit.caller, form.id("stop", "The stop"), None, reason)
+    try:
+        reason = form.line("reason", "The reason", is_needed=True)
+        await visit.services.stops.lift(visit.caller, form.id("stop", "The stop"), None, reason)
+    except ControlFault as fault:
+        return visit.refused("/stop", fault)
     return visit.go("/stop", done="The stop is lifted.")
 
 
