@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+import asyncpg
+
 from controlplane.store.database import Database, Row
 from controlplane.store.queries import load_queries
 from gateway.model.codec import JsonValue, canonical_json
@@ -90,8 +92,8 @@ class ChannelStore:
         self, tenant_id: uuid.UUID, channel_id: uuid.UUID, plan: ChannelPlan
     ) -> ChannelRow | None:
         """Change all but the kind; None when it is not there or the name is taken."""
-        return _maybe(
-            await self._database.row(
+        try:
+            row = await self._database.row(
                 _SQL["update"],
                 tenant_id,
                 channel_id,
@@ -103,7 +105,9 @@ class ChannelStore:
                 plan.severity,
                 plan.enabled,
             )
-        )
+        except asyncpg.UniqueViolationError:
+            return None  # another channel took the name at the same moment
+        return _maybe(row)
 
     async def remove(self, tenant_id: uuid.UUID, channel_id: uuid.UUID) -> ChannelRow | None:
         return _maybe(await self._database.row(_SQL["remove"], tenant_id, channel_id))

@@ -186,3 +186,17 @@ async def test_the_first_channel_comes_from_the_environment(
             await receiver.wait(count)
             listed = await client.call("GET", "/v1/channels")
             assert [one["name"] for one in listed.body["channels"]] == ["ops"]
+
+
+async def test_of_two_that_take_a_name_at_once_one_has_it(client: Client):
+    """The other one is told that it is taken, however close they were."""
+    url = "https://hooks.example.com/"
+    channels = [(await add_webhook(client, url, enabled=False))[0] for _ in range(4)]
+    for number in range(10):
+        answers = await asyncio.gather(
+            *(
+                client.call("PATCH", f"/v1/channels/{channel}", {"name": f"wanted-{number}"})
+                for channel in channels
+            )
+        )
+        assert sorted(answer.status for answer in answers) == [200, 409, 409, 409]
