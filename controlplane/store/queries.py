@@ -1,4 +1,7 @@
-"""Reads the named queries of `queries/<resource>.sql`: `-- name: x` begins query `x`."""
+"""Reads the named queries of `queries/<resource>.sql`: `-- name: x` begins query `x`.
+
+`-- part: x` begins a text that several of them share, and have as `{x}`.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +12,22 @@ from types import MappingProxyType
 
 FOLDER = Path(__file__).parent / "queries"
 
-_NAME = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
+_BEGINNING = re.compile(r"^-- (name|part): (\w+)$", re.MULTILINE)
 
 
 def load_queries(resource: str) -> Mapping[str, str]:
     """Return the queries of one resource by name."""
-    parts = _NAME.split((FOLDER / f"{resource}.sql").read_text(encoding="utf-8"))
-    names, texts = parts[1::2], parts[2::2]
-    assert len(set(names)) == len(names), f"two queries of {resource} share a name"
-    return MappingProxyType({name: text.strip() for name, text in zip(names, texts, strict=True)})
+    pieces = _BEGINNING.split((FOLDER / f"{resource}.sql").read_text(encoding="utf-8"))
+    parts: dict[str, str] = {}
+    queries: dict[str, str] = {}
+    for kind, name, text in zip(pieces[1::3], pieces[2::3], pieces[3::3], strict=True):
+        found = parts if kind == "part" else queries
+        assert name not in found, f"two of {resource} share the name {name}"
+        found[name] = text.strip()
+    return MappingProxyType({name: _joined(text, parts) for name, text in queries.items()})
+
+
+def _joined(text: str, parts: Mapping[str, str]) -> str:
+    for name, part in parts.items():
+        text = text.replace(f"{{{name}}}", part)
+    return text

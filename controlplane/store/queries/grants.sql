@@ -18,7 +18,7 @@ select use_grant($1, $2, $3, $4::text[], $5::bigint[], $6, $7, $8) as grant_id
 select count(*) from grants
 where tenant_id = $1 and agent = $2 and state = 'ACTIVE' and expires_at > clock_timestamp()
 
--- name: get
+-- part: grants_with_their_acts
 select g.*, grant_state_now(g.state, g.expires_at) as state_now,
     a.run_id, a.provider, a.operation, a.action, a.kind, a.authority, a.method, a.policy, a.rule,
     a.target_type, a.target_id, a.summary, used.*, given.*
@@ -33,6 +33,9 @@ from grants g
         from approval_answers s join grant_offers o using (approval_id, key_id)
         where s.approval_id = g.approval_id and s.answer = 'APPROVED'
     ) as given
+
+-- name: get
+{grants_with_their_acts}
 where g.tenant_id = $1 and g.grant_id = $2
 
 -- name: of_approval
@@ -40,20 +43,7 @@ select grant_id from grants where tenant_id = $1 and approval_id = $2
 
 -- name: list
 -- $2: the stored states that can read as the wanted one; $3: the wanted one, or null.
-select g.*, grant_state_now(g.state, g.expires_at) as state_now,
-    a.run_id, a.provider, a.operation, a.action, a.kind, a.authority, a.method, a.policy, a.rule,
-    a.target_type, a.target_id, a.summary, used.*, given.*
-from grants g
-    join approvals a on a.approval_id = g.approval_id
-    cross join lateral (
-        select count(*) as uses_count, coalesce(sum(u.amount), 0)::bigint as amount_used
-        from grant_uses u where u.grant_id = g.grant_id and u.given_back_at is null
-    ) as used
-    cross join lateral (
-        select coalesce(array_agg(s.answered_by order by s.answer_id), '{}') as given_by
-        from approval_answers s join grant_offers o using (approval_id, key_id)
-        where s.approval_id = g.approval_id and s.answer = 'APPROVED'
-    ) as given
+{grants_with_their_acts}
 where g.tenant_id = $1
   and ($2::text[] is null or g.state = any ($2))
   and ($3::text is null or grant_state_now(g.state, g.expires_at) = $3)

@@ -57,7 +57,7 @@ order by p.name
 -- name: find_by_name
 select policy_id from policies where tenant_id = $1 and name = $2
 
--- name: get
+-- part: policies_with_their_versions
 select p.policy_seq, p.policy_id, p.name, p.description, p.revision, p.created_by, p.created_at,
        p.updated_at, v.version, v.status, v.scope_type, v.scope_id, v.mode, v.default_effect,
        n.newest_version, n.draft_version
@@ -71,22 +71,13 @@ join lateral (
            max(version) filter (where status = 'DRAFT') as draft_version
     from policy_versions where policy_id = p.policy_id
 ) n on true
+
+-- name: get
+{policies_with_their_versions}
 where p.tenant_id = $1 and p.policy_id = $2
 
 -- name: list
-select p.policy_seq, p.policy_id, p.name, p.description, p.revision, p.created_by, p.created_at,
-       p.updated_at, v.version, v.status, v.scope_type, v.scope_id, v.mode, v.default_effect,
-       n.newest_version, n.draft_version
-from policies p
-join lateral (
-    select * from policy_versions where policy_id = p.policy_id
-    order by status = 'ACTIVE' desc, version desc limit 1
-) v on true
-join lateral (
-    select max(version) as newest_version,
-           max(version) filter (where status = 'DRAFT') as draft_version
-    from policy_versions where policy_id = p.policy_id
-) n on true
+{policies_with_their_versions}
 where p.tenant_id = $1
   and ($2::bigint is null or p.policy_seq < $2)
   and ($3::text is null or v.status = $3)

@@ -25,6 +25,17 @@ def test_queries_and_their_uses_match(resource: str):
     assert used == set(load_queries(resource))
 
 
+@pytest.mark.parametrize("resource", sorted(file.stem for file in FOLDER.glob("*.sql")))
+def test_parts_and_their_uses_match(resource: str):
+    """No query keeps the place of a part that is not there; a part is there to be shared."""
+    places = re.compile(r"\{([a-z]\w*)\}")
+    left = {name for text in load_queries(resource).values() for name in places.findall(text)}
+    assert left == ({"role"} if resource == "rights" else set())
+    text = (FOLDER / f"{resource}.sql").read_text()
+    for part in re.findall(r"^-- part: (\w+)$", text, re.MULTILINE):
+        assert text.count(f"{{{part}}}") > 1, part
+
+
 def test_sql_stands_in_the_store_only():
     """STYLE: other layers can't grow statements of their own."""
     statement = re.compile(
