@@ -199,12 +199,13 @@ class ApprovalService:
         self, caller: Caller, approval_id: uuid.UUID, digest: str, claim_id: str
     ) -> ApprovalRow:
         """Use an approval for one release of one act. INVARIANT(consumed-once): the statement
-        lets one claim through; the same claim asked again gets the same answer.
+        lets one claim through; the same claim of the same key gets the same answer again.
 
         Raises:
             ControlFault: NOT_FOUND, APPROVAL_NOT_CONSUMABLE.
         """
-        row = await self._store.consume(caller.tenant_id, approval_id, digest, claim_id)
+        claim = claim_of_key(caller, claim_id)
+        row = await self._store.consume(caller.tenant_id, approval_id, digest, claim)
         if row is None:
             raise not_usable(existing(await self._store.get(caller.tenant_id, approval_id)), digest)
         self._metrics.approvals.labels(row.status_now).inc()
@@ -295,6 +296,12 @@ def _not_taken(came_to: AnswerCameTo, row: ApprovalRow) -> ControlFault:
             raise AssertionError("it was taken")
         case _:
             assert_never(came_to)
+
+
+def claim_of_key(caller: Caller, claim_id: str) -> str:
+    """A claim as it is stored: claims can be guessed and read, and what one key claimed is not
+    answered to another."""
+    return f"{caller.key_id}:{claim_id}"
 
 
 async def tell(bus: Bus, tenant_id: uuid.UUID, approval_id: uuid.UUID) -> None:

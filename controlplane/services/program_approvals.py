@@ -12,7 +12,7 @@ from typing import Final
 from controlplane.auth import Caller
 from controlplane.faults import ControlFault, Fault
 from controlplane.notify.bus import Bus, Topic
-from controlplane.services.approvals import existing, not_usable, tell
+from controlplane.services.approvals import claim_of_key, existing, not_usable, tell
 from controlplane.store.approvals import ApprovalRow, ApprovalStore, Origin, Question
 from controlplane.telemetry import Metrics
 from gateway.model.approval import OPEN_STATES, ApprovalState
@@ -90,7 +90,7 @@ class ProgramApprovalService:
             caller.tenant_id,
             approval_id,
             present.question.request_digest,
-            claim_id or str(uuid.uuid4()),
+            claim_of_key(caller, claim_id or str(uuid.uuid4())),
             Origin.API,
         )
         if row is None:

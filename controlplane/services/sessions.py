@@ -108,7 +108,10 @@ class SessionService:
 
     async def person_named(self, name: str) -> Caller | None:
         """The person whose valid key has this name; None when nobody's, or those of several
-        tenants have: who it is could then only be guessed."""
+        tenants have: who it is could then only be guessed. Names have plain letters alone; others
+        are of nobody, lest a database take one of them for another in small letters."""
+        if not name.isascii():
+            return None
         with acting_for_everybody():
             found = await self._store.people_named(name)
         if not found or len({tenant_id for tenant_id, _ in found}) > 1:

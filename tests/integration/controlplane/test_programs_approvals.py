@@ -11,6 +11,7 @@ import pytest
 from controlplane.store.embedded import EmbeddedPostgres, Role
 from tests.support.control_plane import Answer, Client, ask_body
 from tests.support.database import connect_as
+from tests.support.tenants import make_key
 
 HASH = "a1b2c3d4e5f6a1b2c3d4e5f6a1b2c3d4e5f6a1b2c3d4e5f6a1b2c3d4e5f6a1b2"
 OTHER = "a" * 64
@@ -86,6 +87,27 @@ async def test_it_is_used_once_on_the_state_that_was_approved(client: Client):
         "witnessValid": False,
         "reasonCode": "APPROVAL_CONSUMED",
     }
+
+
+@pytest.mark.parametrize("origin", ["program", "gateway"])
+async def test_a_claim_is_of_the_key_that_made_it(
+    client: Client, postgres_server: EmbeddedPostgres, database_name: str, origin: str
+):
+    """Who reads or guesses what somebody else claimed gets no second act out of it."""
+    if origin == "program":
+        first = await key_of(client, "carl", "RunWrite")
+        second = await key_of(client, "cora", "RunWrite")
+        approval = await ask(client, first)
+        body = {"witness": {"hash": HASH}, "claimId": "step-1"}
+    else:
+        first = "gateway"
+        second = await make_key(postgres_server, database_name, ["Gateway"])
+        approval = await client.ask()
+        body = {"requestDigest": approval["requestDigest"], "claimId": approval["decisionId"]}
+    await client.resolve(approval["approvalId"], "APPROVE")
+    path = f"/v1/approvals/{approval['approvalId']}/consume"
+    used = [await client.call("POST", path, body, key) for key in (first, first, second)]
+    assert [one.status for one in used] == [200, 200, 409]
 
 
 async def test_of_many_who_use_it_one_does(client: Client):
