@@ -11,6 +11,8 @@ from controlplane.faults import ControlFault, Fault
 
 LINE_LENGTH_MAX: Final = 500
 TEXT_LENGTH_MAX: Final = 8 * 1024
+DIGITS_MAX: Final = 18
+"""Any number of so many digits fits the database's largest column."""
 
 Choice = TypeVar("Choice", bound=StrEnum)
 
@@ -52,9 +54,9 @@ class Form:
         text = self._fields.get(name, "").strip()
         if not text and default is not None:
             return default
-        if not (text.isascii() and text.isdigit() and len(text) <= 18):
+        value = whole_number(text)
+        if value is None:
             raise _invalid(f"{label} must be a whole number")
-        value = int(text)
         if not least <= value <= most:
             raise _invalid(f"{label} must be between {least} and {most}")
         return value
@@ -72,6 +74,12 @@ class Form:
     def values(self) -> Mapping[str, str]:
         """Everything as it was filled in, to show a form again."""
         return self._fields
+
+
+def whole_number(text: str) -> int | None:
+    """A number from 0 on, in digits, as addresses and fields have it; None for what is none."""
+    is_number = text.isascii() and text.isdigit() and len(text) <= DIGITS_MAX
+    return int(text) if is_number else None
 
 
 def _invalid(why: str) -> ControlFault:

@@ -6,15 +6,10 @@ from collections.abc import Sequence
 
 from controlplane.dashboard.visit import Visit
 
-_CURSOR_MAX = 2**63 - 1
-
 
 def cursor_number(visit: Visit) -> int | None:
     """The number that `next_cursor` gave to the page before; None for the first page."""
-    text = visit.query("cursor")
-    if not (text.isascii() and text.isdigit() and len(text) <= 19):
-        return None
-    return min(int(text), _CURSOR_MAX)
+    return visit.number("cursor")
 
 
 def next_cursor(seen: Sequence[int], count_max: int) -> int | None:

@@ -19,7 +19,7 @@ from aiohttp import web
 from controlplane.auth import Caller, Permission, may
 from controlplane.dashboard import csrf
 from controlplane.dashboard.cookies import Cookie, CookieJar
-from controlplane.dashboard.forms import Choice, Form
+from controlplane.dashboard.forms import Choice, Form, whole_number
 from controlplane.dashboard.notices import SECONDS, Notice, Tone, seal_notice
 from controlplane.dashboard.rendering import Renderer
 from controlplane.faults import ControlFault, Fault
@@ -73,6 +73,10 @@ class Visit:
         if not text:
             return usual
         return choices(text) if text in set(choices) else None
+
+    def number(self, name: str) -> int | None:
+        """A parameter that is a whole number from 0 on; None for anything else."""
+        return whole_number(self.query(name))
 
     def path_id(self, what: str) -> uuid.UUID:
         """The id in the page's path, of a `what`.

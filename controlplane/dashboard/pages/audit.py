@@ -64,8 +64,7 @@ async def list_(visit: Visit) -> web.Response:
 async def count_new(visit: Visit) -> web.Response:
     """`GET /dashboard/audit/new`: how many fit that came after the record `after`."""
     parsed = _understood(visit)
-    text = visit.query("after")
-    after = int(text) if text.isascii() and text.isdigit() and len(text) <= 18 else 0
+    after = visit.number("after") or 0
     count = await visit.services.explorer.new_count(visit.caller, parsed.wanted, after)
     return web.Response(
         text=json.dumps({"count": count}),

@@ -88,9 +88,7 @@ async def _verify(visit: Visit, records: Sequence[StoryRecord]) -> list[ChainVer
                 for verdict in await check.around(caller, gateway_id, own)
             ]
         case "chain":
-            text = visit.query("from")
-            is_number = text.isascii() and text.isdigit() and len(text) <= 18
-            first = max(1, int(text)) if is_number else 1
+            first = max(1, visit.number("from") or 1)
             return [await check.onward(caller, last.gateway_id, first)]
         case _:
             return []

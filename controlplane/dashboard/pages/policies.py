@@ -184,12 +184,12 @@ def version_of(visit: Visit, name: str) -> int | None:
     Raises:
         ControlFault: NOT_FOUND for what can be none.
     """
-    text = visit.query(name)
-    if not text:
+    if not visit.query(name):
         return None
-    if not (text.isascii() and text.isdigit() and len(text) <= 10 and 1 <= int(text) < VERSION_MAX):
+    number = visit.number(name)
+    if number is None or not 1 <= number < VERSION_MAX:
         raise ControlFault(Fault.NOT_FOUND, "the policy has no such version")
-    return int(text)
+    return number
 
 
 PAGE = Page(

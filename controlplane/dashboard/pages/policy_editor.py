@@ -12,7 +12,7 @@ from typing import Final
 from aiohttp import web
 
 from controlplane.dashboard.cookies import Cookie
-from controlplane.dashboard.forms import Form
+from controlplane.dashboard.forms import Form, whole_number
 from controlplane.dashboard.pages.policies import (
     WRITE,
     try_preview,
@@ -275,13 +275,9 @@ def _text(form: Form) -> Text:
         values.get("document", "").replace("\r\n", "\n"),
         values.get("cases", "").replace("\r\n", "\n"),
         values.get("comment", ""),
-        _number(values.get("base", "")),
-        _number(values.get("etag", "")),
+        whole_number(values.get("base", "")) or 0,
+        whole_number(values.get("etag", "")) or 0,
     )
-
-
-def _number(text: str) -> int:
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= 18 else 0
 
 
 def _check_length(text: Text) -> None:
