@@ -147,7 +147,7 @@ def test_approvals_are_listed_shown_and_answered(up: Up) -> None:
     """A held call is in the list; by a shortened id it is shown and denied, and the agent reads
     why."""
     checkrein, _, _ = up
-    call = start_refund(checkrein, "ch_1")
+    call = start_change(checkrein, "ch_1")
     approval = wait_for_pending(checkrein)
 
     shown = checkrein.here("approvals", "show", approval["approvalId"][:8])
@@ -164,12 +164,11 @@ def test_approvals_are_listed_shown_and_answered(up: Up) -> None:
     assert "APPROVAL_NOT_PENDING" in again.stderr
 
 
-def start_refund(checkrein: Checkrein, charge: str) -> subprocess.Popen[str]:
-    """A call that the starter policy holds, under way."""
-    form = ("-d", f"charge={charge}&amount=9000")
+def start_change(checkrein: Checkrein, charge: str) -> subprocess.Popen[str]:
+    """A call that the starter policy holds without looking at its target, under way."""
     where = ("--data-dir", str(checkrein.data_dir))
-    url = "https://api.stripe.com/v1/refunds"
-    return checkrein.start("run", *where, "--", "curl", "-sS", url, *form)
+    url = f"https://api.stripe.com/v1/charges/{charge}"
+    return checkrein.start("run", *where, "--", "curl", "-sS", url, "-d", "description=x")
 
 
 def wait_for_pending(checkrein: Checkrein) -> dict[str, Any]:
@@ -186,7 +185,7 @@ def wait_for_pending(checkrein: Checkrein) -> dict[str, Any]:
 def test_watch_writes_what_comes_and_ends_cleanly(up: Up) -> None:
     """In a pipe it writes JSON lines; SIGINT ends it with 0."""
     checkrein, _, _ = up
-    call = start_refund(checkrein, "ch_2")
+    call = start_change(checkrein, "ch_2")
     watch = checkrein.start("approvals", "watch", "--data-dir", str(checkrein.data_dir))
     assert watch.stdout is not None
     while (approval := json.loads(watch.stdout.readline()))["status"] != "PENDING":
@@ -207,7 +206,7 @@ def test_one_key_answers_in_watch(up: Up) -> None:
         # Typed before there is a card, so it can't be about it.
         read_until(terminal, b"Waiting for approvals")
         os.write(terminal, b"a")
-        call = start_refund(checkrein, "ch_3")
+        call = start_change(checkrein, "ch_3")
         card = read_until(terminal, b"[q]uit")
         os.write(terminal, b"d")
         read_until(terminal, b"reason")
