@@ -15,6 +15,7 @@ HELP: dict[str, tuple[str, list[str], str]] = {
     "nothing is known": ("zzz", [], ""),
     "a slip among very many": ("creat_refund", [*MANY, "create_refund"], "create_refund"),
     "another beginning among very many": ("xreate_refund", [*MANY, "create_refund"], ""),
+    "a slip among very many that begin alike": ("orders_299x", MANY, "orders_299"),
     "another length among very many": ("create", [*MANY, "create_refund"], ""),
 }
 
