@@ -101,6 +101,7 @@ class ChannelBus:
         self._waiting: defaultdict[tuple[str, str], set[Subscription]] = defaultdict(set)
         self._listener: asyncio.Task[None] | None = None
         self._listening = asyncio.Event()
+        self._is_lost = False
 
     @property
     def waiting_count(self) -> int:
@@ -153,6 +154,9 @@ class ChannelBus:
 
     def _ready(self) -> None:
         self._listening.set()
+        if self._is_lost:
+            self._is_lost = False
+            log.info("bus connection is back")
         # What was sent while nobody listened is gone.
         self.wake_all()
 
@@ -166,7 +170,9 @@ class ChannelBus:
             try:
                 await self._channel.listen(self._ready, self._receive)
             except CheckreinError as error:
-                log.warning("bus connection lost", extra={"detail": error.message})
+                if not self._is_lost:  # once: it is tried again every half second
+                    log.warning("bus connection lost", extra={"detail": error.message})
+                self._is_lost = True
             except Exception:
                 # Nothing ends this: without a listener every wait is as late as a re-reading.
                 log.exception("listening on the bus failed")

@@ -10,6 +10,7 @@ import pytest
 from controlplane.notify.bus import ChannelBus, Topic
 from controlplane.services.waiting import WaitingRoom, WaitingSettings
 from controlplane.telemetry import Metrics
+from gateway.model.errors import CheckreinError
 
 PLACE = (Topic.APPROVAL, "a")
 
@@ -139,3 +140,27 @@ async def test_a_bug_of_the_channel_ends_no_listening(monkeypatch: pytest.Monkey
             await asyncio.sleep(0)
     await bus.close()
     assert faults == ["noted"]
+
+
+async def test_a_lost_connection_is_told_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    """However often it is tried again; and so is that it is back."""
+    monkeypatch.setattr("controlplane.notify.bus.RECONNECT_SECONDS", 0)
+    caplog.set_level("INFO", "controlplane.notify.bus")
+    faults: list[str] = []
+
+    class LostChannel(SilentChannel):
+        async def listen(self, ready: Callable[[], None], receive: Callable[[str], None]) -> None:
+            if len(faults) < 3:
+                raise CheckreinError("bus.unavailable", "it is away")
+            await super().listen(ready, receive)
+
+    bus = ChannelBus(LostChannel(), lambda: faults.append("noted"))
+    async with asyncio.timeout(10):
+        await bus.start()
+        while not bus._listening.is_set():
+            await asyncio.sleep(0)
+    await bus.close()
+    assert len(faults) == 3
+    assert caplog.messages == ["bus connection lost", "bus connection is back"]
