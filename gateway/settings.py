@@ -164,7 +164,7 @@ def _given(environment: Mapping[str, str], problems: list[Problem]) -> dict[str,
                 0,
                 0,
                 f"there is no setting `{name}`",
-                f"did you mean `{near[0]}`?" if near else "see the README's table of settings",
+                f"did you mean `{near[0]}`?" if near else "controlplane/README.md lists them all",
             )
         )
     return given
