@@ -190,6 +190,11 @@ class ControlPlane:
         )
         await runner.setup()
         self._running.push_async_callback(runner.cleanup)
+        assert runner.server is not None
+        silence = asyncio.create_task(
+            _end_silent(runner.server, self._limits.head_seconds_max), name="silent-connections"
+        )
+        self._running.push_async_callback(end_tasks, [silence])
         context = None if self._certificate is None else self._certificate.context
         await web.SockSite(
             runner, listener, ssl_context=context, backlog=self._limits.backlog
@@ -198,6 +203,22 @@ class ControlPlane:
         shown = f"[{host}]" if ":" in host else host
         scheme = "http" if context is None else "https"
         self.api_url = f"{scheme}://{shown}:{port}"
+
+
+async def _end_silent(server: web.Server, seconds_max: float) -> None:
+    """Close connections on which not one whole request head came in this time: the HTTP server
+    would keep them for ever, and whoever opens enough of them shuts everybody else out. After a
+    first request its own limit of idleness holds."""
+    silent: dict[object, float] = {}
+    while True:
+        await asyncio.sleep(seconds_max / 4)
+        now = asyncio.get_running_loop().time()
+        # The library counts the requests of a connection, and tells them nowhere else.
+        found = [one for one in server.connections if not one._request_count]  # noqa: SLF001
+        silent = {one: silent.get(one, now) for one in found}
+        for one in found:
+            if now - silent[one] >= seconds_max:
+                one.force_close()
 
 
 def run_control_plane(settings: ControlSettings, ready_fd: int | None) -> None:

@@ -91,6 +91,7 @@ class Limits:
     notifications: NotificationSettings = field(default_factory=NotificationSettings)
     backlog: int = 512
     keepalive_seconds: float = 75.0
+    head_seconds_max: float = 30.0
     drain_seconds_max: float = 1.0
 
 
