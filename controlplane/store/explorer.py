@@ -118,7 +118,9 @@ class ExplorerStore:
                 return None
             first = row["record_id"]
         if wanted.run is not None:
-            rows = await self._database.rows(_SQL["runs_named"], tenant_id, wanted.run, RUNS_MAX)
+            rows = await self._database.rows(
+                _SQL["runs_named"], tenant_id, wanted.run, _uuid(wanted.run), RUNS_MAX
+            )
             runs = [row["run_id"] for row in rows]
             if not runs:
                 return None
@@ -203,3 +205,11 @@ def _values(wanted: DecisionFilter, walk: Walk) -> dict[str, Any]:
     values: dict[str, Any] = {name: getattr(wanted, name) for name in _FITTING}
     values["run"] = walk.runs
     return values
+
+
+def _uuid(text: str) -> uuid.UUID | None:
+    """The id that a text is; None for a name."""
+    try:
+        return uuid.UUID(text)
+    except ValueError:
+        return None

@@ -13,8 +13,8 @@ order by recorded_at limit 1
 
 -- name: runs_named
 select run_id from runs
-where tenant_id = $1 and (name = $2 or run_id::text = lower($2))
-order by run_seq desc limit $3
+where tenant_id = $1 and (name = $2 or run_id = $3)
+order by run_seq desc limit $4
 
 -- name: search
 -- $4 to $11: the word by which an index is walked (or agent and effect); $12: how many of its steps are looked at.
