@@ -187,15 +187,15 @@ ROUTES = (
         body=ReserveBody, answers=ReservedAnswer,
     ),
     route(
-        "POST", "/v1/limits/reservations/{id}/start", start, Permission.GATEWAY,
+        "POST", "/v1/limits/reservations/{token}/start", start, Permission.GATEWAY,
         body=NoBody, answers=StartedAnswer,
     ),
     route(
-        "POST", "/v1/limits/reservations/{id}/settle", settle, Permission.GATEWAY,
+        "POST", "/v1/limits/reservations/{token}/settle", settle, Permission.GATEWAY,
         body=NoBody, answers=DoneAnswer,
     ),
     route(
-        "POST", "/v1/limits/reservations/{id}/release", release, Permission.GATEWAY,
+        "POST", "/v1/limits/reservations/{token}/release", release, Permission.GATEWAY,
         body=NoBody, answers=DoneAnswer,
     ),
     route(
@@ -206,9 +206,10 @@ ROUTES = (
 
 
 def _token(call: Call) -> uuid.UUID | None:
-    """The token in the path; what is none names nothing, like one that is unknown."""
+    """The token in the path; what is none names nothing, like one that is unknown: a gateway may
+    show one of counters of its own, from before it had a control plane."""
     try:
-        return uuid.UUID(call.http.match_info["id"])
+        return uuid.UUID(call.http.match_info["token"])
     except ValueError:
         return None
 

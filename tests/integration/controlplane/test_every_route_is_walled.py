@@ -114,7 +114,7 @@ async def everything_of(
 
 
 def filled(text: str, things: Mapping[str, str], kind: str) -> str:
-    text = re.sub(r"\{(id|sequence|decision)\}", lambda _: things[kind], text)
+    text = re.sub(r"\{(id|sequence|decision|token)\}", lambda _: things[kind], text)
     return text.replace("{version}", "1").format(**things)
 
 

@@ -36,9 +36,9 @@ BODIES: dict[str, Any] = {
 """What a route needs to get as far as looking for the thing; the others take `{}`."""
 
 TELL_NOTHING = {
-    "POST /v1/limits/reservations/{id}/start": {"started": False},
-    "POST /v1/limits/reservations/{id}/settle": {},
-    "POST /v1/limits/reservations/{id}/release": {},
+    "POST /v1/limits/reservations/{token}/start": {"started": False},
+    "POST /v1/limits/reservations/{token}/settle": {},
+    "POST /v1/limits/reservations/{token}/release": {},
 }
 """A token that is not one's own is like one that was never given: the same answer for both."""
 
@@ -157,7 +157,8 @@ async def test_anothers_things_are_not_there(client: Client, strangers: dict[str
     wrong = {}
     for name, one in NAMED.items():
         thing = things[one.path.split("/")[2]]
-        path = re.sub(r"\{(id|sequence|decision)\}", thing, one.path).replace("{version}", "1")
+        path = one.path.replace("{version}", "1")
+        path = re.sub(r"\{(id|sequence|decision|token)\}", thing, path)
         body = None if one.method == "GET" else BODIES.get(name, {})
         answer = await client.call(one.method, path + query(path), body, key_for(one, strangers))
         if name in TELL_NOTHING:
