@@ -108,6 +108,15 @@ class QuestionBody(Body):
         return {"anyOf": [handler(form) for form in forms]}
 
 
+class RequestBody(Body):
+    """What else the request says, redacted: headers that the approval is bound to, and the body,
+    null where it can't be shown."""
+
+    headers: Annotated[dict[str, Any], Field(max_length=200)]
+    bodyBytes: Annotated[int, Field(ge=0)]
+    body: Any = None
+
+
 class GatewayBody(QuestionBody):
     """One exact act of an agent, asked about by the gateway that holds it."""
 
@@ -124,6 +133,7 @@ class GatewayBody(QuestionBody):
     authority: Short
     method: Short
     path: Text
+    request: RequestBody | None = None
     policy: Short | None = None
     rule: Short | None = None
     reasonCode: Short
@@ -258,6 +268,7 @@ def gateways_question(caller: Caller, body: GatewayBody) -> Question:
         comment_required=terms.commentRequired,
         escalate_after_seconds=terms.escalateAfterSeconds,
         escalate_to=tuple(terms.escalateTo),
+        request=None if body.request is None else stored_json(body.request.model_dump(), "request"),
     )
 
 

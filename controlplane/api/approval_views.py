@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from typing import Any
 
 from controlplane.api.contract import At, Id, Json, TargetView, View
 from controlplane.api.grants import GrantView
@@ -174,12 +175,16 @@ class DifferenceView(View):
 
 
 class RequestView(View):
-    """What was sent, without what is secret: the fields of its body as the mapper reads them."""
+    """What is sent, without what is secret. `fields` are those that the mapper reads, `headers`
+    those that the approval is bound to; `body` is null where none can be shown."""
 
     method: str
     authority: str
     path: str
     fields: Json
+    headers: Json
+    bodyBytes: int
+    body: Any
 
 
 class ContextAnswer(View):
@@ -302,6 +307,7 @@ def render_context(context: Context) -> dict[str, JsonValue]:
             "authority": context.row.question.authority,
             "path": context.row.question.path,
             "fields": approval["params"],
+            **_raw(context.row.question.request),
         },
         "secondsLeft": context.seconds_left,
         "mayApprove": context.may_approve,
@@ -330,4 +336,13 @@ def _decided(past: PastDecision) -> dict[str, JsonValue]:
         "target": past.target,
         "reasonCode": past.reason_code,
         "outcome": past.outcome,
+    }
+
+
+def _raw(request: str | None) -> dict[str, JsonValue]:
+    raw = json.loads(request) if request is not None else {}
+    return {
+        "headers": raw.get("headers", {}),
+        "bodyBytes": raw.get("bodyBytes", 0),
+        "body": raw.get("body"),
     }

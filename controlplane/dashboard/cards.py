@@ -18,7 +18,8 @@ FIELDS_MAX: Final = 100
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """`values` are the params as JSON; `params` and `witness` pair a field with its value as text.
+    """`values` are the params as JSON; `params`, `witness` and `headers` pair a field with its
+    value as text; `body` is the whole redacted one as JSON, None where it can't be shown.
     `total_seconds` is what `seconds_left` counts down from."""
 
     row: ApprovalRow
@@ -28,6 +29,9 @@ class Card:
     score: int | None
     factors: Sequence[Mapping[str, Any]]
     witness: Sequence[tuple[str, str]]
+    headers: Sequence[tuple[str, str]]
+    body: object
+    body_bytes: int
     seconds_left: float
     total_seconds: float
     consequence: str
@@ -39,7 +43,8 @@ class Card:
 
 def make_card(row: ApprovalRow, now: datetime) -> Card:
     asked = row.question
-    params, risk = _read(asked.params), _read(asked.risk)
+    params, risk, raw = _read(asked.params), _read(asked.risk), _read(asked.request)
+    headers, body_bytes = raw.get("headers"), raw.get("bodyBytes")
     factors = risk.get("factors")
     score = risk.get("score")
     host = asked.authority.removesuffix(":443")
@@ -53,6 +58,9 @@ def make_card(row: ApprovalRow, now: datetime) -> Card:
         if isinstance(factors, list)
         else [],
         witness=_pairs(_read(asked.witness_state)),
+        headers=_pairs(headers) if isinstance(headers, dict) else [],
+        body=raw.get("body"),
+        body_bytes=body_bytes if isinstance(body_bytes, int) else 0,
         seconds_left=max(0.0, (row.expires_at - now).total_seconds()),
         total_seconds=max(1.0, _total(row).total_seconds()),
         consequence=f"sends this one request to {host}"

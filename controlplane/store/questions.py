@@ -28,10 +28,10 @@ class Through(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is asked of people. `params`, `risk` and `witness_state` are JSON texts, stored as they
-    are; `witness_hash` is None where no witness was read. `requesters` are names of people, in
-    small letters, who can't approve it; those whom the agent's `requester_labels` name are added
-    when it is stored. `escalate_to` are groups that it is put to as well,
+    """What is asked of people. `params`, `risk`, `request` and `witness_state` are JSON texts,
+    stored as they are; `witness_hash` is None where no witness was read. `requesters` are names of
+    people, in small letters, who can't approve it; those whom the agent's `requester_labels` name
+    are added when it is stored. `escalate_to` are groups that it is put to as well,
     `escalate_after_seconds` from the asking on or when somebody says so."""
 
     tenant_id: uuid.UUID
@@ -72,3 +72,4 @@ class Question:
     escalate_after_seconds: int | None = None
     escalate_to: tuple[str, ...] = ()
     requesters: tuple[str, ...] = ()
+    request: str | None = None

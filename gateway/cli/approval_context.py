@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,6 +13,9 @@ _ENDS = (
     ("CONSUMED", "approved and used"), ("APPROVED", "approved"), ("LAPSED", "approved, not used"),
     ("DENIED", "denied"), ("EXPIRED", "not answered"), ("CANCELLED", "cancelled"),
 )  # fmt: skip
+
+
+BODY_LINES_MAX = 40
 
 
 def show_context(out: Output, context: Mapping[str, Any]) -> None:
@@ -25,6 +29,7 @@ def show_context(out: Output, context: Mapping[str, Any]) -> None:
     if context["request"]["method"]:
         lines.append(("before", _ended(history["agent"], "this agent", history["days"])))
         lines.append(("", _ended(history["everyone"], "everybody", history["days"])))
+    lines += _raw(context["request"])
     for name, value in lines:
         out.say(f"  {name:<10} {cut(plain(value))}")
     recent = context["recent"]
@@ -62,3 +67,19 @@ def _ended(counts: Mapping[str, int], whose: str, days: int) -> str:
     """`this agent, 30 days: 4 approved and used, 1 denied`."""
     ended = [f"{counts[state]} {words}" for state, words in _ENDS if counts.get(state)]
     return f"{whose}, {days} days: {', '.join(ended) or 'no question answered'}"
+
+
+def _raw(request: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The rest of the request, line by line; all of it stands in `--json`."""
+    lines = [("header", f"{name}: {value}") for name, value in request["headers"].items()]
+    body = request["body"]
+    if body is not None:
+        text = json.dumps(body, ensure_ascii=False, indent=1)
+        shown = text.splitlines()
+        lines += [("body" if not index else "", line) for index, line in
+                  enumerate(shown[:BODY_LINES_MAX])]  # fmt: skip
+        if len(shown) > BODY_LINES_MAX:
+            lines.append(("", f"and {len(shown) - BODY_LINES_MAX} more lines: see --json"))
+    elif request["bodyBytes"]:
+        lines.append(("body", f"{request['bodyBytes']} bytes, which can't be shown as fields"))
+    return lines

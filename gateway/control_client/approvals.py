@@ -18,6 +18,7 @@ import orjson
 from gateway.control_client.action_words import summary_text
 from gateway.control_client.answers import AnswerFeed
 from gateway.control_client.client import ControlPlaneClient
+from gateway.control_client.raw_request import raw_request_json
 from gateway.control_client.retry import call_until, pauses
 from gateway.control_client.settings import ControlSettings
 from gateway.model.approval import Approval, ApprovalState, Witness
@@ -175,6 +176,7 @@ def question_json(ask: ApprovalAsk) -> dict[str, object]:
         "authority": str(exchange.request.authority),
         "method": exchange.request.method,
         "path": path,
+        "request": raw_request_json(exchange, canonical),
         "policy": _short(decision.policy),
         "rule": _short(decision.rule),
         "reasonCode": _short(decision.reason_code),

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import chain
 from operator import itemgetter
 from types import MappingProxyType
 from typing import Final
@@ -147,15 +148,16 @@ _RENEWED_HEADERS: Final = frozenset(
 _by_name: Final = itemgetter(0)
 
 
-def _telling_headers(request: HttpRequest, read: frozenset[bytes]) -> list[bytes]:
-    """Names and values in turn, in the order of the names."""
+def telling_headers(request: HttpRequest, read: frozenset[bytes]) -> list[tuple[bytes, bytes]]:
+    """The headers that an approval is bound to, names in small letters, in the order of the names.
+    `read` are those that a mapper reads."""
     found = []
     for name, value in request.headers:
         lower = name.lower()
         is_telling = lower in _TELLING_HEADERS or lower in read
         if is_telling or (lower.startswith(_TELLING_PREFIXES) and lower not in _RENEWED_HEADERS):
             found.append((lower, value))
-    return [part for header in sorted(found, key=_by_name) for part in header]
+    return sorted(found, key=_by_name)
 
 
 def action_digest(exchange: Exchange, canonical: Canonical) -> str:
@@ -178,7 +180,7 @@ def action_digest(exchange: Exchange, canonical: Canonical) -> str:
         request.method.encode(),
         request.target,
         request.body if stable is None else stable,
-        *_telling_headers(request, canonical.headers_read),
+        *chain.from_iterable(telling_headers(request, canonical.headers_read)),
     ):
         digest.update(len(part).to_bytes(8, "big"))
         digest.update(part)

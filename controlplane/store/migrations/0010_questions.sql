@@ -22,6 +22,8 @@ alter table approvals
     add column witness_now_hash text check (witness_now_hash ~ '^[0-9a-f]{64}$'),
     add column witness_now_state text,
     add column grant_id uuid,
+    -- JSON: what else the request says, redacted. Null for what no gateway asked.
+    add column request text,
     add check (witness_now_state is null or witness_now_hash is not null),
     add check (escalated_at is not null or (escalated_by is null and escalation_comment is null));
 

@@ -40,7 +40,8 @@ insert into approvals (
     action, kind, target_type, target_id, params, authority, method, path, summary, policy, rule,
     reason_code, message, risk, bundle_revision, mode, approver_groups, quorum, timeout_seconds,
     witness_required, witness_hash, witness_state, origin, step_index, requested_by, resource_id,
-    requester_labels, comment_required, escalate_after_seconds, escalate_to, requesters, expires_at
+    requester_labels, comment_required, escalate_after_seconds, escalate_to, requesters, request,
+    expires_at
 )
 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20,
         $21, $22, $23, $24, $25, $26, $27::integer, $28, $29, $30, $31, $32, $33, $34, $35, $36,
@@ -50,6 +51,7 @@ values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $
             from agents, unnest($35::text[]) as label
             where tenant_id = $2 and name = $3 and labels::jsonb ->> label <> ''
         ),
+        $40,
         clock_timestamp() + make_interval(secs => $27::integer))
 on conflict (tenant_id, agent, request_digest)
     where status in ('PENDING', 'APPROVED') and origin = 'gateway' do nothing

@@ -60,6 +60,18 @@ async def test_who_asks_and_what_was_before(client: Client):
     }  # fmt: skip
 
 
+async def test_the_rest_of_the_request_is_shown(client: Client):
+    """Not only what a mapper reads of it; and nothing where a gateway said nothing."""
+    raw = {"headers": {"stripe-account": "acct_1"}, "bodyBytes": 23, "body": {"expand": ["x"]}}
+    asked = await client.ask(request=raw)
+    context = await client.call("GET", f"/v1/approvals/{asked['approvalId']}/context")
+    assert raw.items() <= context.body["request"].items()
+    bare = await client.ask()
+    context = await client.call("GET", f"/v1/approvals/{bare['approvalId']}/context")
+    assert context.body["request"]["headers"] == {}
+    assert context.body["request"]["body"] is None
+
+
 async def test_how_the_same_action_ended_before(client: Client):
     """For this agent and for everyone; other actions are not counted."""
     acts = [("a", "APPROVE"), ("a", "REJECT"), ("b", "REJECT"), ("b", "CANCEL")]

@@ -52,6 +52,7 @@ def in_every_field(probe: str) -> dict[str, object]:
             "vector": probe,
         },
         "witness": {"hash": "a" * 64, "state": {probe: probe}},
+        "request": {"headers": {probe: probe}, "bodyBytes": 9, "body": {probe: [probe]}},
     }
 
 
