@@ -240,7 +240,9 @@ language sql stable as $$
         and (k.expires_at is null or k.expires_at > clock_timestamp())
         and not k.permissions && array['Gateway', 'Agent']
         and (cardinality(asked.approver_groups) = 0 or k.groups && asked.approver_groups)
-        and lower(k.name) <> all (asked.requesters)
+        -- By the key's name, and by the name that was said where several share a key.
+        and lower(btrim(k.name)) <> all (asked.requesters)
+        and lower(btrim(a.answered_by)) <> all (asked.requesters)
         and (not asked.comment_required or a.comment ~ '\S')
 $$;
 

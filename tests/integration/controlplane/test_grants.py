@@ -312,3 +312,17 @@ async def test_grants_are_listed_newest_first_page_by_page(client: Client):
     active = (await client.call("GET", "/v1/grants?agent=pages&status=ACTIVE")).body["grants"]
     assert [grant["grantId"] for grant in active] == [ids[0], ids[2]]
     assert (await client.call("GET", "/v1/grants?status=OPEN")).status == 422
+
+
+async def test_a_grant_covers_nothing_that_its_giver_asks_for(client: Client):
+    """Neither under a key's name, nor under one that was said with a key that several share."""
+    await client.call("POST", "/v1/agents", {"name": "hers", "labels": {"owner": "Alice"}})
+    approval = await client.ask(agent="hers")
+    path = f"/v1/approvals/{approval['approvalId']}/resolve"
+    body = {"resolution": "APPROVE", "resolvedBy": "alice ", "grant": {"uses": 9}}
+    given = await client.call("POST", path, body)
+    assert given.status == 200, given
+    asked = await client.ask(agent="hers")
+    assert asked["status"] == "APPROVED"
+    wanted = {**terms(), "requesterLabels": ["owner"]}
+    assert (await client.ask(agent="hers", terms=wanted))["status"] == "PENDING"
