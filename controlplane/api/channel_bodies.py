@@ -13,23 +13,24 @@ from controlplane.api.keys import Group
 from controlplane.api.pages import Count, NumberCursor
 from controlplane.api.parsing import Line
 from controlplane.notify.mail_message import parse_mailbox
-from controlplane.notify.notice import EVENTS
+from controlplane.notify.notice import EVENTS, USUAL_EVENTS
 from controlplane.notify.smtp import SmtpSecurity
 from controlplane.notify.standard_webhooks import is_secret
-from controlplane.services.channels import PEOPLE_COUNT_MAX, ChannelDraft
+from controlplane.services.channels import (
+    CHANNEL_NAME,
+    HOST,
+    PEOPLE_COUNT_MAX,
+    SECRET_LENGTH_MAX,
+    SLACK_CHANNEL,
+    URL_LENGTH_MAX,
+    ChannelDraft,
+)
 from controlplane.store.channels import ChannelKind
 from gateway.model.codec import JsonValue
 from gateway.model.delivery import DeliveryStatus
 from gateway.model.incident import Severity
 
-SECRET_LENGTH_MAX = 500
-URL_LENGTH_MAX = 2048
 KEEP_SECONDS_MAX = 30 * 86_400
-
-USUAL_EVENTS = (
-    "approval.pending", "approval.escalated", "incident.opened", "stop.pulled",
-)  # fmt: skip
-"""What people are told when nothing else was said; a webhook is told everything."""
 
 
 def _event(name: str) -> str:
@@ -62,7 +63,7 @@ Secret = Annotated[
 ]
 Event = Annotated[str, AfterValidator(_event)]
 Mailbox = Annotated[str, StringConstraints(max_length=320), AfterValidator(_mailbox)]
-ChannelName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
+ChannelName = Annotated[str, StringConstraints(pattern=CHANNEL_NAME.pattern)]
 
 
 class WebhookBody(Body):
@@ -84,7 +85,7 @@ class WebhookBody(Body):
 class SlackBody(Body):
     """`channel` is Slack's id of it. The two secrets are those of the Slack app."""
 
-    channel: Annotated[str, StringConstraints(pattern=r"^[A-Z0-9]{2,32}$")]
+    channel: Annotated[str, StringConstraints(pattern=SLACK_CHANNEL.pattern)]
     botToken: Secret | None = None
     signingSecret: Secret | None = None
 
@@ -105,7 +106,7 @@ class EmailBody(Body):
     """A mail server. `security` `none` is for a relay that the operator allowed, without a
     password."""
 
-    host: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9.:_-]{1,253}$")]
+    host: Annotated[str, StringConstraints(pattern=HOST.pattern)]
     port: Annotated[int, Field(ge=1, le=65_535)] = 587
     security: Literal["tls", "starttls", "none"] = "starttls"
     sender: Mailbox

@@ -3,7 +3,6 @@ not into a form that is shown again, not into a sentence."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Final
 
@@ -14,24 +13,20 @@ from controlplane.notify.mail_message import parse_mailbox
 from controlplane.notify.notice import EVENTS, SEVERITIES
 from controlplane.notify.smtp import SmtpSecurity
 from controlplane.notify.standard_webhooks import is_secret
-from controlplane.services.channels import ChannelDraft
+from controlplane.services.channels import (
+    CHANNEL_NAME,
+    HOST,
+    SECRET_LENGTH_MAX,
+    SLACK_CHANNEL,
+    URL_LENGTH_MAX,
+    ChannelDraft,
+)
 from controlplane.store.channels import ChannelKind
 from gateway.model.codec import JsonValue
 
 GROUPS_MAX: Final = 50
-SECRET_LENGTH_MAX: Final = 500
-URL_LENGTH_MAX: Final = 2048
-
-USUAL: Final = frozenset(
-    {"approval.pending", "approval.escalated", "incident.opened", "stop.pulled"}
-)
-"""What people want to be told; a program is told everything unless somebody says otherwise."""
-
 SECRET_FIELDS: Final = frozenset({"signing_secret", "bot_token", "slack_secret", "password"})
 
-_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-_SLACK_CHANNEL: Final = re.compile(r"[A-Z0-9]{2,32}")
-_HOST: Final = re.compile(r"[A-Za-z0-9.:_-]{1,253}")
 
 Parts = tuple[dict[str, JsonValue], dict[str, str]]
 
@@ -43,7 +38,7 @@ def read_draft(form: Form, kind: ChannelKind, *, is_new: bool) -> ChannelDraft:
         ControlFault: INVALID_ARGUMENT.
     """
     name = form.line("name", "The name", is_needed=True)
-    if not _NAME.fullmatch(name):
+    if not CHANNEL_NAME.fullmatch(name):
         raise _invalid("a name has letters, digits, `.`, `_` and `-`, at most 100")
     events = tuple(event for event in EVENTS if form.is_set(f"event.{event}"))
     if not events:
@@ -83,7 +78,7 @@ def _webhook(form: Form) -> Parts:
 
 def _slack(form: Form) -> Parts:
     channel = form.line("channel", "The channel's id", is_needed=True)
-    if not _SLACK_CHANNEL.fullmatch(channel):
+    if not SLACK_CHANNEL.fullmatch(channel):
         raise _invalid("the channel's id has large letters and digits, like C0123456789")
     token = _secret(form, "bot_token", "The bot token")
     secret = _secret(form, "slack_secret", "The signing secret")
@@ -94,7 +89,7 @@ def _slack(form: Form) -> Parts:
 
 def _email(form: Form) -> Parts:
     host = form.line("host", "The mail server", is_needed=True)
-    if not _HOST.fullmatch(host):
+    if not HOST.fullmatch(host):
         raise _invalid("the mail server is no host name or address")
     sender = form.line("sender", "The sender", is_needed=True)
     read_mailbox(sender)

@@ -33,6 +33,11 @@ EVENT_OF: Final[Mapping[tuple[str, str], str]] = {
 
 EVENTS: Final = tuple(dict.fromkeys(EVENT_OF.values()))
 
+USUAL_EVENTS: Final = (
+    "approval.pending", "approval.escalated", "incident.opened", "stop.pulled",
+)  # fmt: skip
+"""What people are told when nothing else was said; a program is told everything."""
+
 ASKING: Final = frozenset({"approval.pending", "approval.escalated"})
 """Those that want an answer of a person."""
 

@@ -7,6 +7,7 @@ answer as them.
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -37,6 +38,13 @@ CHANNEL_COUNT_MAX = 50
 """Of one tenant. Every event is looked at for each of them."""
 
 PEOPLE_COUNT_MAX = 500
+
+SECRET_LENGTH_MAX = 500
+URL_LENGTH_MAX = 2048
+
+CHANNEL_NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
+SLACK_CHANNEL = re.compile(r"^[A-Z0-9]{2,32}$")
+HOST = re.compile(r"^[A-Za-z0-9.:_-]{1,253}$")
 
 TEST_RECIPIENTS_MAX = 10
 """Of a test of e-mail: they are tried one after the other while the caller waits."""

@@ -22,6 +22,7 @@ from controlplane.store.stops import StopStore
 from controlplane.telemetry import Metrics
 from gateway.model.run import LEGAL_MOVES, RunEvent, RunState
 from gateway.model.stop import run_stop_name
+from gateway.record.redact import REDACTED
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +34,6 @@ STOPS_LEFT_MIN = STOP_COUNT_MAX // 2
 """Room for stops that cancelling never takes: the kill switch has to work for whoever pulls it,
 however many runs were cancelled and their stops never lifted."""
 
-REDACTED = "[redacted]"
 """What stands in a run's name where a record does not show it as it was; see `gateway.record`."""
 
 

@@ -10,7 +10,6 @@ from aiohttp import web
 
 from controlplane.auth import Permission
 from controlplane.dashboard.channel_form import (
-    USUAL,
     read_draft,
     read_mailbox,
     shown_again,
@@ -18,7 +17,7 @@ from controlplane.dashboard.channel_form import (
 from controlplane.dashboard.listing import cursor_number, next_cursor
 from controlplane.dashboard.visit import NavEntry, Page, Visit, get, post
 from controlplane.faults import ControlFault, Fault
-from controlplane.notify.notice import EVENTS, SEVERITIES, NotSent
+from controlplane.notify.notice import EVENTS, SEVERITIES, USUAL_EVENTS, NotSent
 from controlplane.services.channels import Tried
 from controlplane.services.keys import role_of
 from controlplane.store.channels import ChannelKind, ChannelRow
@@ -255,7 +254,7 @@ async def _persons(visit: Visit) -> list[tuple[uuid.UUID, str]]:
 def _words() -> dict[str, object]:
     return {
         "events": [(event, EVENT_WORDS.get(event, event)) for event in EVENTS],
-        "usual": USUAL,
+        "usual": USUAL_EVENTS,
         "severities": SEVERITIES,
         "securities": {
             "starttls": "STARTTLS",

@@ -6,16 +6,13 @@ so that no example has to sleep.
 
 from __future__ import annotations
 
-import asyncio
 import uuid
 from dataclasses import replace
-from typing import Any
 
 import asyncpg
 import hypothesis.strategies as st
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import (
-    RuleBasedStateMachine,
     initialize,
     invariant,
     precondition,
@@ -26,9 +23,9 @@ from hypothesis.stateful import (
 import tests.support.drawn  # noqa: F401
 from controlplane.store.approvals import Answer, AnswerCameTo, ApprovalStore, Origin, Question
 from controlplane.store.embedded import EmbeddedPostgres, Role
-from controlplane.store.keys import KeyStore
 from gateway.model.approval import LEGAL_MOVES, ApprovalEvent, ApprovalState
-from tests.support.database import connect_as, open_test_database
+from tests.support.database import connect_as
+from tests.support.stored_machine import StoredMachine
 
 DIGESTS = ("a" * 64, "b" * 64)
 OPEN = {ApprovalState.PENDING, ApprovalState.APPROVED}
@@ -42,46 +39,22 @@ def question(tenant_id: uuid.UUID, agent: str, digest: str) -> Question:
     )  # fmt: skip
 
 
-class Approvals(RuleBasedStateMachine):
+class Approvals(StoredMachine):
     """The machine; a subclass names its database."""
-
-    server: EmbeddedPostgres
-    database_name: str
 
     def __init__(self) -> None:
         super().__init__()
-        self.loop = asyncio.new_event_loop()
         self.model: dict[uuid.UUID, tuple[str, ApprovalState]] = {}
         self.claims: dict[uuid.UUID, str] = {}
         self.escalated: set[uuid.UUID] = set()
         self.seen: dict[uuid.UUID, str] = {}
         self.agent = uuid.uuid4().hex
 
-    def run(self, what: Any) -> Any:
-        return self.loop.run_until_complete(what)
-
     @initialize()
     def open(self) -> None:
-        self.database = self.run(open_test_database(self.server, self.database_name))
+        self.connect()
         self.store = ApprovalStore(self.database)
-        self.tenant = self.run(KeyStore(self.database).ensure_tenant("default"))
-        self.owner = self.run(connect_as(self.server, Role.SUPERUSER, self.database_name))
-        self.key = uuid.uuid4()
-        self.run(
-            self.owner.execute(
-                "insert into api_keys (key_id, tenant_id, name, key_prefix, key_hash, "
-                "permissions) values ($1, $2, 'k', 'k', $3, '{Admin}')",
-                self.key,
-                self.tenant,
-                self.key.bytes * 2,
-            )
-        )
-
-    def teardown(self) -> None:
-        if hasattr(self, "owner"):
-            self.run(self.owner.close())
-            self.run(self.database.close())
-        self.loop.close()
+        self.key = self.add_key()
 
     @rule(digest=st.sampled_from(DIGESTS))
     def ask(self, digest: str) -> None:

@@ -6,7 +6,6 @@ that no example has to sleep.
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 import uuid
 from dataclasses import dataclass, field
@@ -17,7 +16,6 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import (
-    RuleBasedStateMachine,
     initialize,
     invariant,
     precondition,
@@ -34,7 +32,8 @@ from controlplane.store.keys import KeyStore
 from gateway.model.approval import ApprovalState
 from gateway.model.grant import LEGAL_MOVES, AmountTerms, GrantState, GrantTerms
 from tests.support.control_plane import fresh_digest
-from tests.support.database import connect_as, open_test_database
+from tests.support.database import connect_as
+from tests.support.stored_machine import StoredMachine
 
 AMOUNTS = st.integers(0, 40)
 
@@ -68,36 +67,21 @@ class Given:
         )
 
 
-class Grants(RuleBasedStateMachine):
+class Grants(StoredMachine):
     """The machine; a subclass names its database."""
-
-    server: EmbeddedPostgres
-    database_name: str
 
     def __init__(self) -> None:
         super().__init__()
-        self.loop = asyncio.new_event_loop()
         self.given: list[Given] = []
         self.approvals: dict[uuid.UUID, ApprovalState] = {}
         self.questions: dict[uuid.UUID, Question] = {}
         self.agent = uuid.uuid4().hex
         self.claims = (f"claim-{number}" for number in itertools.count())
 
-    def run(self, what: Any) -> Any:
-        return self.loop.run_until_complete(what)
-
     @initialize()
     def open(self) -> None:
-        self.database = self.run(open_test_database(self.server, self.database_name))
+        self.connect()
         self.store, self.grants = ApprovalStore(self.database), GrantStore(self.database)
-        self.tenant = self.run(KeyStore(self.database).ensure_tenant("default"))
-        self.owner = self.run(connect_as(self.server, Role.SUPERUSER, self.database_name))
-
-    def teardown(self) -> None:
-        if hasattr(self, "owner"):
-            self.run(self.owner.close())
-            self.run(self.database.close())
-        self.loop.close()
 
     def ask(self, amount: int) -> tuple[Question, Any]:
         asked = question(self.tenant, self.agent, amount)
@@ -130,14 +114,8 @@ class Grants(RuleBasedStateMachine):
     def give(self, first: int, more: int, uses: int, is_each: bool) -> None:
         """A person answers with a grant; a question that a grant has answered takes none."""
         _, row = self.ask(first)
-        key = uuid.uuid4()
-        self.run(
-            self.owner.execute(
-                "insert into api_keys (key_id, tenant_id, name, key_prefix, key_hash, "
-                "permissions) values ($1, $2, $3, 'k', $4, '{Admin}')",
-                key, self.tenant, key.hex, key.bytes * 2,
-            )
-        )  # fmt: skip
+        # A name of its own: another person.
+        key = self.add_key(uuid.uuid4().hex)
         each = first if is_each else None
         bound = AmountTerms("amount", None, first + more, each, first)
         offer = GrantTerms(600, uses, False, False, 69, bound)

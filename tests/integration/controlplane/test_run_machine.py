@@ -6,14 +6,12 @@ rewriting rows with the owner's rights.
 
 from __future__ import annotations
 
-import asyncio
 import uuid
 from typing import Any
 
 import hypothesis.strategies as st
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import (
-    RuleBasedStateMachine,
     initialize,
     invariant,
     precondition,
@@ -24,9 +22,8 @@ from hypothesis.stateful import (
 import tests.support.drawn  # noqa: F401
 from controlplane.services.lines import parse_lines
 from controlplane.services.projection import ProjectionService, ProjectionSettings
-from controlplane.store.embedded import EmbeddedPostgres, Role
+from controlplane.store.embedded import EmbeddedPostgres
 from controlplane.store.incidents import Handling, IncidentFilter, IncidentStore
-from controlplane.store.keys import KeyStore
 from controlplane.store.overview import OverviewStore
 from controlplane.store.projection import ProjectionStore
 from controlplane.store.records import RecordStore
@@ -35,8 +32,8 @@ from controlplane.telemetry import Metrics
 from gateway.model.incident import IncidentState
 from gateway.model.run import LEGAL_MOVES, RunEvent, RunState
 from tests.support.chains import chain
-from tests.support.database import connect_as, open_test_database
 from tests.support.followed_records import lonely_bus, moment
+from tests.support.stored_machine import StoredMachine
 
 NAMES = ("one", "two")
 ENDS = (RunEvent.COMPLETE, RunEvent.FAIL, RunEvent.CANCEL)
@@ -49,25 +46,18 @@ QUICK = settings(
 )
 
 
-class Machine(RuleBasedStateMachine):
+class Machine(StoredMachine):
     """What both machines need; a subclass of each names its database."""
-
-    server: EmbeddedPostgres
-    database_name: str
 
     def __init__(self) -> None:
         super().__init__()
-        self.loop = asyncio.new_event_loop()
         self.agent = uuid.uuid4().hex
         self.gateway = f"gw-{uuid.uuid4().hex}"
         self.seq, self.prev = 0, "0" * 64
 
-    def run(self, what: Any) -> Any:
-        return self.loop.run_until_complete(what)
-
     @initialize()
     def open(self) -> None:
-        self.database = self.run(open_test_database(self.server, self.database_name))
+        self.connect()
         self.runs = RunStore(self.database)
         self.incidents = IncidentStore(self.database)
         self.projection = ProjectionService(
@@ -78,24 +68,7 @@ class Machine(RuleBasedStateMachine):
             Metrics(),
             ProjectionSettings(batch_count_max=3),
         )
-        self.tenant = self.run(KeyStore(self.database).ensure_tenant("default"))
-        self.owner = self.run(connect_as(self.server, Role.SUPERUSER, self.database_name))
-        self.key = uuid.uuid4()
-        self.run(
-            self.owner.execute(
-                "insert into api_keys (key_id, tenant_id, name, key_prefix, key_hash, "
-                "permissions) values ($1, $2, 'k', 'k', $3, '{Admin}')",
-                self.key,
-                self.tenant,
-                self.key.bytes * 2,
-            )
-        )
-
-    def teardown(self) -> None:
-        if hasattr(self, "owner"):
-            self.run(self.owner.close())
-            self.run(self.database.close())
-        self.loop.close()
+        self.key = self.add_key()
 
     def record(self, *entries: dict[str, Any]) -> None:
         """Store records as ingest does, and read them."""
