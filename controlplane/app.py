@@ -17,6 +17,7 @@ from contextlib import AsyncExitStack
 
 from aiohttp import web
 
+from controlplane.api.connection import Connection
 from controlplane.api.server import make_application
 from controlplane.assembly import Limits, World, assemble
 from controlplane.dashboard.app import DashboardSettings, add_dashboard
@@ -185,7 +186,6 @@ class ControlPlane:
             application,
             access_log=None,
             handle_signals=False,
-            keepalive_timeout=self._limits.keepalive_seconds,
             shutdown_timeout=self._limits.drain_seconds_max,
         )
         await runner.setup()
@@ -196,9 +196,20 @@ class ControlPlane:
         )
         self._running.push_async_callback(end_tasks, [silence])
         context = None if self._certificate is None else self._certificate.context
-        await web.SockSite(
-            runner, listener, ssl_context=context, backlog=self._limits.backlog
-        ).start()
+        server = runner.server
+        serving = await asyncio.get_running_loop().create_server(
+            lambda: Connection(
+                server,
+                loop=asyncio.get_running_loop(),
+                access_log=None,  # type: ignore[arg-type]  # as everywhere in the library: no log
+                keepalive_timeout=self._limits.keepalive_seconds,
+            ),
+            sock=listener,
+            ssl=context,
+            backlog=self._limits.backlog,
+        )
+        # Before the connections are drained, so that no new one comes.
+        self._running.callback(serving.close)
         host, port = listener.getsockname()[:2]
         shown = f"[{host}]" if ":" in host else host
         scheme = "http" if context is None else "https"
