@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 import pytest
 
 from controlplane.store.embedded import EmbeddedPostgres
-from gateway.app import SystemClock
 from gateway.control_client.approvals import ControlPlaneDesk
 from gateway.control_client.client import ControlPlaneClient
 from gateway.control_client.settings import ControlSettings
@@ -19,6 +18,7 @@ from gateway.model.approval import ApprovalEvent, ApprovalState, Witness
 from gateway.model.effect import ApprovalTerms, Effect, Escalation
 from gateway.model.errors import ApprovalError
 from gateway.ports import ApprovalAsk, ApprovalDesk
+from gateway.system import SystemClock
 from tests.support.control_plane import running_plane
 from tests.support.entries import a_decision, an_action, an_exchange
 from tests.support.fake_desk import FakeDesk

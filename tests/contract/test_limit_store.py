@@ -12,7 +12,6 @@ from typing import cast
 import pytest
 
 from controlplane.store.embedded import EmbeddedPostgres
-from gateway.app import SystemClock
 from gateway.control_client.client import ControlPlaneClient
 from gateway.control_client.limits import SharedLimits, SharedLimitSettings
 from gateway.control_client.settings import ControlSettings
@@ -20,6 +19,7 @@ from gateway.counters.local import LocalLimits
 from gateway.model.effect import Effect, Mode
 from gateway.model.limit import LimitClaim, Reserved
 from gateway.ports import LimitStore
+from gateway.system import SystemClock
 from tests.support.control_plane import running_plane
 from tests.support.fake_counters import FakeCounters
 from tests.support.fakes import FakeClock

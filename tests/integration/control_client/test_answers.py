@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import time
 
-from gateway.app import SystemClock
 from gateway.control_client.answers import FEED_FROM
 from gateway.control_client.approvals import ControlPlaneDesk
 from gateway.control_client.client import ControlPlaneClient
 from gateway.control_client.settings import ControlSettings
 from gateway.model.approval import ApprovalState
+from gateway.system import SystemClock
 from tests.support.control_plane import Client
 
 COUNT = FEED_FROM * 3

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from gateway.app import SystemClock
 from gateway.control_client.agents import Directory
 from gateway.control_client.client import ControlPlaneClient
 from gateway.control_client.record_shipper import Alarm, RecordShipper
@@ -13,6 +12,7 @@ from gateway.control_client.settings import ControlSettings
 from gateway.record.audit import verify_lines
 from gateway.record.recorder import Recorder
 from gateway.record.spool import SpoolSettings
+from gateway.system import SystemClock
 from tests.support.control_plane import Client
 from tests.support.entries import an_action, an_intent, an_outcome
 from tests.support.fakes import FakeClock

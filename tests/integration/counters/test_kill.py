@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from gateway.app import SystemClock
 from gateway.counters.local import LocalLimits
 from gateway.model.effect import Mode
+from gateway.system import SystemClock
 from tests.support.limits import claim
 
 WORKER = """
 import asyncio, sys
 from pathlib import Path
-from gateway.app import SystemClock
+from gateway.system import SystemClock
 from gateway.counters.local import LocalLimits
 from tests.support.limits import claim
 

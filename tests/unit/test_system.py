@@ -1,10 +1,10 @@
-"""What the composition root makes itself."""
+"""The machine's clock and ids."""
 
 from __future__ import annotations
 
 import re
 
-from gateway.app import IDS_AT_ONCE, RandomIds
+from gateway.system import IDS_AT_ONCE, RandomIds
 
 
 def test_ids_do_not_repeat_beyond_one_supply_of_randomness() -> None:
