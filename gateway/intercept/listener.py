@@ -23,6 +23,15 @@ from gateway.wire.socket_wire import adopt
 
 log = logging.getLogger(__name__)
 
+MakeSession = Callable[[Surroundings, socket.socket], Session]
+"""Turns an accepted connection into its session; what the session is tells what is spoken."""
+
+
+def proxy_session(surroundings: Surroundings, _: socket.socket) -> Session:
+    """The session of a client that knows that it speaks to a proxy."""
+    return Session(surroundings)
+
+
 ACCEPTS_PER_TURN: Final = 32
 """Connections taken in one turn of the loop, so that a flood leaves time for those being served."""
 
@@ -46,9 +55,11 @@ class Listener:
         authority: CertificateAuthority,
         clock: Clock,
         new_id: Callable[[str], str],
+        make_session: MakeSession = proxy_session,
     ) -> None:
         self._settings = settings
         self._surroundings = Surroundings(settings, governor, authority, clock, new_id)
+        self._make_session = make_session
         self._sock: socket.socket | None = None
         self._address = (settings.proxy_host, settings.proxy_port)
         self._sessions: dict[asyncio.Task[None], Session] = {}
@@ -154,12 +165,14 @@ class Listener:
                 sock.send(_FULL)
             sock.close()
             return
-        session = Session(self._surroundings)
+        session = self._make_session(self._surroundings, sock)
         try:
             wire = adopt(sock, session.inlet)
         except OSError:  # it left before it was taken
             sock.close()
             return
+        if session.looks_first:
+            wire.pause_reading()
         task = asyncio.create_task(session.run(wire), name=f"agent-{wire.peer[0]}:{wire.peer[1]}")
         self._sessions[task] = session
         telemetry.CONNECTIONS.inc()

@@ -71,7 +71,7 @@ def connect_authority(head: Head) -> Authority:
     if head.body_bytes != 0:
         raise AgentProtocolError("request.framing", "a CONNECT has no body")
     authority = parse_authority(head.target, None)
-    if b"host" in head.fields and _host(head, authority.port) != authority:
+    if b"host" in head.fields and host_authority(head, authority.port) != authority:
         raise _mismatch("the Host header and the CONNECT name different hosts")
     return authority
 
@@ -89,7 +89,7 @@ def proxied_target(head: Head) -> tuple[Authority, bytes]:
             "this is a proxy: send `CONNECT host:443`, or `http://host/path` as the target",
         )
     authority, target = _split_absolute(rest, "http")
-    if _host(head, 80) != authority:
+    if host_authority(head, 80) != authority:
         raise _mismatch("the Host header and the target name different hosts", 400)
     return authority, target
 
@@ -100,7 +100,7 @@ def tunnelled_target(head: Head, authority: Authority) -> bytes:
     Raises:
         AgentProtocolError: `request.target_form`; `authority.mismatch`, status 421.
     """
-    if _host(head, 443) != authority:
+    if host_authority(head, 443) != authority:
         raise _mismatch("the Host header and the CONNECT name different hosts")
     target = head.target
     if target[:1] == b"/":
@@ -138,7 +138,12 @@ def _split_absolute(rest: bytes, scheme: str) -> tuple[Authority, bytes]:
     return authority, target if target[:1] == b"/" else b"/" + target
 
 
-def _host(head: Head, default_port: int) -> Authority:
+def host_authority(head: Head, default_port: int) -> Authority:
+    """What the one Host header names.
+
+    Raises:
+        AgentProtocolError: `request.no_host`, `request.repeated_header`, `authority.malformed`.
+    """
     host = head.fields.get(b"host")
     if host is None:
         raise AgentProtocolError("request.no_host", "the request has no Host header")

@@ -20,6 +20,7 @@ from gateway.intercept.certificates import CertificateAuthority
 from gateway.intercept.channel import Channel, whole_answer
 from gateway.intercept.http1 import Head
 from gateway.intercept.inlet import Gone, Inlet
+from gateway.intercept.redirected import is_redirected, is_tls, named_authority, redirected_target
 from gateway.intercept.request import (
     Credentials,
     connect_authority,
@@ -29,7 +30,7 @@ from gateway.intercept.request import (
     tunnelled_target,
 )
 from gateway.intercept.settings import InterceptSettings
-from gateway.intercept.tunnel import peek_hello, served_name, splice
+from gateway.intercept.tunnel import peek_first, peek_hello, served_name, splice
 from gateway.model.errors import AgentProtocolError, CheckreinError, RecordError, UpstreamError
 from gateway.model.exchange import Authority, Exchange, Principal, Response
 from gateway.ports import Clock, Governor, TunnelVerdict
@@ -53,6 +54,9 @@ class Surroundings:
 
 class Session:
     """`run` is the whole life of the task that serves one connection."""
+
+    looks_first = False
+    """Whether the first bytes are looked at before anybody takes them."""
 
     def __init__(self, surroundings: Surroundings) -> None:
         self.inlet = Inlet(surroundings.settings)
@@ -113,17 +117,66 @@ class Session:
             raise AgentProtocolError(
                 "tunnel.early_bytes", "bytes came in the tunnel before it was established"
             )
+        if is_redirected(head):
+            self._is_answerable = False
+            wire.write(answers.ESTABLISHED)
+            await self._serve_redirected(wire, authority.port)
+            return
         verdict = governor.admit_tunnel(principal, authority)
         if verdict is TunnelVerdict.PASSTHROUGH:
-            await self._pass_through(wire, principal, authority)
+            await self._pass_through(wire, principal, authority, answers.ESTABLISHED)
             return
         self._is_answerable = False
         wire.write(answers.ESTABLISHED)
         hello = await peek_hello(wire, settings.tls_seconds_max)
         name, mismatch = served_name(hello, authority)
+        await self._serve_tls(wire, name, authority, mismatch)
+
+    async def _serve_redirected(self, wire: SocketWire, port: int) -> None:
+        """Serve a connection that was made to some address at `port`. What address it was means
+        nothing: whom it is for stands in TLS or in Host, and is resolved by us. Reading must be
+        paused."""
+        settings = self._s.settings
+        if not is_tls(await peek_first(wire, settings.tls_seconds_max)):
+            wire.resume_reading()
+            await self._serve_plain(port)
+            return
+        hello = await peek_hello(wire, settings.tls_seconds_max)
+        authority = self._authority = named_authority(hello, port)
+        principal = await self._recognize()
+        refused: AgentProtocolError | None = None
+        try:
+            verdict = self._s.governor.admit_tunnel(principal, authority)
+        except AgentProtocolError as error:
+            verdict, refused = TunnelVerdict.INTERCEPT, error
+        if verdict is TunnelVerdict.PASSTHROUGH:
+            await self._pass_through(wire, principal, authority, b"")
+            return
+        await self._serve_tls(wire, authority.host, authority, refused)
+
+    async def _serve_plain(self, port: int) -> None:
+        """Serve plain HTTP of a client that believes to speak to the server itself."""
+        self._is_answerable = True
+        while True:
+            head = await self.inlet.read_head(self._s.settings.keep_alive_seconds_max)
+            if head.method == "CONNECT":
+                raise AgentProtocolError("request.connect_inside", "CONNECT is for proxies")
+            self._authority, target = redirected_target(head, port)
+            self._s.governor.admit_tunnel(await self._recognize(), self._authority)
+            if not await self._exchange(head, "http", self._authority, target):
+                return
+
+    async def _serve_tls(
+        self,
+        wire: SocketWire,
+        name: str,
+        authority: Authority,
+        mismatch: AgentProtocolError | None,
+    ) -> None:
+        """Open TLS under a name, and serve what comes inside."""
         context = self._s.authority.context_for(name)
         self.inlet.wire = await start_tls_server(
-            wire, context, self.inlet, settings.tls_seconds_max
+            wire, context, self.inlet, self._s.settings.tls_seconds_max
         )
         self._is_answerable = True
         await self.inlet.start_next()
@@ -160,7 +213,8 @@ class Session:
             self._agent = credentials.agent.partition("+")[0]
             principal = await self._s.governor.authenticate(credentials.agent, credentials.key)
         else:
-            principal = Principal(configured) if configured else None
+            name, _, run = configured.partition("+")
+            principal = Principal(name, run or None) if name else None
         if principal is None:
             code = "agent.unknown" if credentials is not None else "agent.unauthenticated"
             raise AgentProtocolError(
@@ -170,7 +224,7 @@ class Session:
         return principal
 
     async def _pass_through(
-        self, wire: SocketWire, principal: Principal, authority: Authority
+        self, wire: SocketWire, principal: Principal, authority: Authority, greeting: bytes
     ) -> None:
         try:
             upstream = await self._s.governor.open_tunnel(principal, authority)
@@ -178,7 +232,7 @@ class Session:
             status = error.status if isinstance(error, UpstreamError) else 503
             raise AgentProtocolError(error.code, error.message, status) from error
         self._is_answerable = False
-        wire.write(answers.ESTABLISHED)
+        wire.write(greeting)
         sent, received = await splice(wire, upstream, self._s.settings.tunnel_idle_seconds_max)
         self._s.governor.note_tunnel_closed(upstream, sent, received)
 

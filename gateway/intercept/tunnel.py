@@ -45,6 +45,24 @@ async def peek_hello(wire: SocketWire, seconds_max: float) -> ClientHello:
     return hello
 
 
+async def peek_first(wire: SocketWire, seconds_max: float) -> int:
+    """The first byte that comes, without taking it. Reading must be paused.
+
+    Raises:
+        AgentProtocolError: `tunnel.timed_out`.
+        Gone: the agent is.
+    """
+    try:
+        async with asyncio.timeout(seconds_max):
+            while (data := wire.peek(1)) is None:
+                await wire.wait_readable()
+    except TimeoutError as error:
+        raise AgentProtocolError("tunnel.timed_out", "no byte came", 408) from error
+    if not data:
+        raise Gone
+    return data[0]
+
+
 async def _peek_hello(wire: SocketWire) -> ClientHello:
     seen, pause = 0, _PAUSE_SECONDS
     while True:
