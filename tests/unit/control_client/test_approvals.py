@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from gateway.app import SystemClock
 from gateway.control_client.approvals import (
     ControlPlaneDesk,
     parse_time,
@@ -23,6 +22,7 @@ from gateway.model.approval import Approval, ApprovalState, Witness
 from gateway.model.effect import Effect
 from gateway.model.errors import ApprovalError
 from gateway.ports import ApprovalAsk
+from gateway.system import SystemClock
 from tests.support.entries import AT, a_decision, an_action, an_exchange
 from tests.support.fake_control_plane import KEY, FakeControlPlane, Scripted, fake_control_plane
 
