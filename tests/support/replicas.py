@@ -109,6 +109,10 @@ class Installation:
         before = self.postgres.pid
         assert before is not None
         os.kill(before, number)
+        await self.wait_postgres_after(before)
+
+    async def wait_postgres_after(self, before: int) -> None:
+        """Wait until another server runs than the one with this pid."""
         deadline = time.monotonic() + BACK_SECONDS_MAX
         while self.postgres.pid in {before, None}:
             assert time.monotonic() < deadline, "Postgres was not started again"
