@@ -21,7 +21,7 @@ from gateway.assembly import assemble, note, start_part
 from gateway.enforce.destination import DestinationGuard
 from gateway.enforce.upstream import UpstreamPool
 from gateway.intercept.certificates import CertificateAuthority
-from gateway.intercept.listener import Listener
+from gateway.intercept.entrances import Entrances
 from gateway.log_lines import configure_logging
 from gateway.ports import Clock
 from gateway.readiness import readiness_checks, readiness_notes
@@ -78,22 +78,24 @@ async def _start(settings: GatewaySettings, stack: AsyncExitStack) -> dict[str, 
 
     joined = await assemble(settings, stack, make_upstream)
     pipeline, clock, recorder = joined.pipeline, joined.clock, joined.recorder
-    listener = Listener(settings.intercept, pipeline, authority, clock, joined.new_id)
-    await start_part(stack, listener.start(), partial(listener.drain, DRAIN_SECONDS_MAX))
+    entrances = Entrances(
+        settings.entrances, settings.intercept, pipeline, authority, clock, joined.new_id
+    )
+    await start_part(stack, entrances.start(), partial(entrances.drain, DRAIN_SECONDS_MAX))
     stack.callback(pipeline.stop_holding)
-    joined.own_addresses.add(listener.address)
+    joined.own_addresses.update(listener.address for listener in entrances.listeners)
     checks = readiness_checks(joined.keeper, clock, recorder, joined.directory, joined.shipper)
-    notes = readiness_notes(joined.keeper, joined.source, joined.stops, joined.limits)
+    notes = readiness_notes(
+        joined.keeper, joined.source, joined.stops, joined.limits, joined.proofs
+    )
     admin = AdminListener(settings.admin, checks, notes)
     await start_part(stack, admin.start(), admin.stop)
     joined.own_addresses.add(admin.address)
 
     revision = joined.keeper.ruleset.bundle.revision
     note(recorder, clock, "started", f"revision {revision}")
-    host, port = listener.address
     return {
-        "proxy_host": host,
-        "proxy_port": port,
+        **entrances.ready(),
         "metrics_url": f"http://{settings.admin.metrics_host}:{admin.port}/metrics",
         **_write_trust(settings, authority),
         "gateway_id": recorder.gateway_id,

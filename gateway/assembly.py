@@ -22,6 +22,7 @@ from gateway.control_client.approvals import ControlPlaneDesk
 from gateway.control_client.bundles import BundleFeed
 from gateway.control_client.client import ControlPlaneClient
 from gateway.control_client.limits import LimitsFallback, LimitsKept, SharedLimits
+from gateway.control_client.record_proofs import RecordProofs
 from gateway.control_client.record_shipper import RecordShipper
 from gateway.control_client.rules_report import RulesReport
 from gateway.control_client.stops import Stops, describe
@@ -64,6 +65,7 @@ class Assembled:
     directory: Directory
     stops: Stops
     shipper: RecordShipper
+    proofs: RecordProofs
     limits: LocalLimits | SharedLimits
     own_addresses: set[tuple[str, int]]
 
@@ -89,6 +91,8 @@ async def assemble(
 
     recorder = Recorder.open(settings.data_dir / "spool", settings.spool, clock)
     stack.push_async_callback(recorder.close)
+    proofs = RecordProofs.open(recorder, clock)
+    await start_part(stack, proofs.start(), proofs.stop)
     stack.callback(note, recorder, clock, "stopped")
 
     client = ControlPlaneClient(settings.control)
@@ -97,7 +101,8 @@ async def assemble(
     directory = Directory(client, settings.control, settings.data_dir / "agents.json", clock)
     await start_part(stack, directory.start(), directory.stop)
     stops = Stops(client, settings.control, settings.data_dir / "stops.json")
-    shipper = RecordShipper(client, recorder, settings.control)
+    await start_part(stack, proofs.follow(client, recorder.gateway_id), proofs.leave)
+    shipper = RecordShipper(client, recorder, proofs.heads, settings.control)
     await start_part(stack, shipper.start(), partial(_stop_shipping, shipper))
 
     upstream = make_upstream(guard, clock)
@@ -120,10 +125,10 @@ async def assemble(
     if not takes_bundles:
         report = RulesReport(client, recorder.gateway_id, lambda: keeper.ruleset.bundle.revision)
         await start_part(stack, report.start(), report.stop)
-    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, source.force)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, _reload, source, proofs)
     return Assembled(
-        pipeline, clock, new_id, recorder, keeper, source, directory, stops, shipper, limits,
-        own_addresses,
+        pipeline, clock, new_id, recorder, keeper, source, directory, stops, shipper, proofs,
+        limits, own_addresses,
     )  # fmt: skip
 
 
@@ -180,6 +185,11 @@ def _bundles(
         clock,
         Mapped((), own),
     )
+
+
+def _reload(source: RulesetSource, proofs: RecordProofs) -> None:
+    source.force()
+    proofs.heads.rotate()
 
 
 async def _stop_shipping(shipper: RecordShipper) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from gateway.admin import ReadyCheck
 from gateway.control_client.agents import Directory
 from gateway.control_client.limits import SharedLimits
+from gateway.control_client.record_proofs import RecordProofs
 from gateway.control_client.record_shipper import RecordShipper
 from gateway.control_client.stops import Stops
 from gateway.counters.local import LocalLimits
@@ -45,6 +46,7 @@ def readiness_notes(
     source: RulesetSource,
     stops: Stops,
     limits: LocalLimits | SharedLimits,
+    proofs: RecordProofs,
 ) -> Mapping[str, ReadyCheck]:
     """What is told beside it."""
     return {
@@ -53,4 +55,5 @@ def readiness_notes(
         "stops": stops.describe,
         "stops_on_disk": lambda: stops.fault,
         "limits": lambda: limits.fault,
+        **proofs.notes(),
     }

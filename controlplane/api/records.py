@@ -34,6 +34,7 @@ LIST_COUNT_MAX = 1000
 class ShipBody(Body):
     gatewayId: Name
     records: Annotated[list[str], Field(max_length=RECORD_COUNT_MAX)]
+    head: Annotated[str, Field(max_length=16_384)] | None = None
 
 
 class ReadQuery(Query):

@@ -11,6 +11,7 @@ import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
+from urllib.parse import quote
 
 import aiohttp
 import orjson
@@ -122,14 +123,29 @@ class ControlPlaneClient:
 
     # --- records and agents -----------------------------------------------------------------------
 
-    async def ship_records(self, gateway_id: str, lines: Sequence[bytes]) -> int:
-        """Hand over lines in order; returns the seq through which everything is stored."""
-        body = {"gatewayId": gateway_id, "records": [line.decode("utf-8") for line in lines]}
+    async def ship_records(self, gateway_id: str, lines: Sequence[bytes], head: str) -> int:
+        """Hand over lines in order, with the signed head of the last; returns the seq through
+        which everything is stored."""
+        records = [line.decode("utf-8") for line in lines]
+        body = {"gatewayId": gateway_id, "records": records, "head": head}
         answer = await self._call("POST", "/v1/records", body=body)
         accepted = answer.get("acceptedThrough")
         if not isinstance(accepted, int) or isinstance(accepted, bool):
             raise _unreadable()
         return accepted
+
+    async def enrol_key(self, gateway_id: str, key: str, proof: str) -> None:
+        """Say which key signs this gateway's record. The same one again changes nothing."""
+        path = f"/v1/gateways/{quote(gateway_id, safe='')}/key"
+        await self._call("PUT", path, body={"key": key, "proof": proof})
+
+    async def fetch_log(self) -> Mapping[str, Any]:
+        """What the tenant's log is: its origin, key and newest checkpoint."""
+        return await self._call("GET", "/v1/log")
+
+    async def fetch_checkpoint(self, since: int) -> Mapping[str, Any]:
+        """The newest checkpoint of the log, and the proof that it goes on from size `since`."""
+        return await self._call("GET", "/v1/log/checkpoint", query={"since": str(since)})
 
     async def fetch_directory(self, revision: str = "", wait_seconds: int = 0) -> Mapping[str, Any]:
         """Agents and the hashes of their keys; with a revision, as soon as there is another."""

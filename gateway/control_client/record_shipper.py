@@ -20,6 +20,7 @@ from gateway.control_client.retry import pauses
 from gateway.control_client.settings import ControlSettings
 from gateway.model.errors import ControlPlaneError
 from gateway.record.recorder import Recorder
+from gateway.record.signed_heads import SignedHeads
 from gateway.tasks import end_tasks
 
 log = logging.getLogger(__name__)
@@ -40,11 +41,16 @@ class RecordShipper:
     """One task beside the recorder. `start` it, `stop` it."""
 
     def __init__(
-        self, client: ControlPlaneClient, recorder: Recorder, settings: ControlSettings
+        self,
+        client: ControlPlaneClient,
+        recorder: Recorder,
+        heads: SignedHeads,
+        settings: ControlSettings,
     ) -> None:
         self._client = client
         self._settings = settings
         self._recorder = recorder
+        self._heads = heads
         self._spool = recorder.spool
         self._task: asyncio.Task[None] | None = None
         self._position = self._spool.acknowledged_seq
@@ -109,14 +115,10 @@ class RecordShipper:
         self._caught_up.set()
 
     async def _ship_batch(self) -> None:
-        settings, spool = self._settings, self._spool
-        lines = await asyncio.to_thread(
-            spool.read, self._position, settings.ship_records_max, settings.ship_bytes_max
-        )
-        if not lines:
-            raise OSError("the spool lacks records that it should have")
+        spool = self._spool
+        lines, head = await asyncio.to_thread(self._read_batch)
         try:
-            accepted = await self._client.ship_records(spool.gateway_id, lines)
+            accepted = await self._client.ship_records(spool.gateway_id, lines, head)
         except Rejected as error:
             self._rejected(error)
             return
@@ -126,6 +128,14 @@ class RecordShipper:
         if accepted <= self._position:
             raise ControlPlaneError("control.unreadable", "the control plane accepted nothing")
         await self._advance(accepted)
+
+    def _read_batch(self) -> tuple[list[bytes], str]:
+        """The next lines, and the signed head of the last of them. For a thread."""
+        settings, position = self._settings, self._position
+        lines = self._spool.read(position, settings.ship_records_max, settings.ship_bytes_max)
+        if not lines:
+            raise OSError("the spool lacks records that it should have")
+        return lines, self._heads.sign_batch(position + len(lines), lines[-1])
 
     async def _advance(self, accepted: int) -> None:
         self._position = accepted

@@ -105,11 +105,16 @@ class TunnelEntry:
 @dataclass(frozen=True, slots=True, eq=False)
 class GatewayEntry:
     """An event of the gateway itself: `started`, `stopped`, `policy_loaded`, `policy_refused`,
-    `stop_in_force`, `stop_lifted`; `detail` is public."""
+    `stop_in_force`, `stop_lifted`, `signing_key`, `checkpoint_refused`; `detail` is public.
+
+    `key_proof` comes with `signing_key` alone: the key in `detail` as a note which it signed, and
+    the key before it.
+    """
 
     at: int
     event: str
     detail: str = ""
+    key_proof: str | None = None
 
 
 Entry = DecisionEntry | OutcomeEntry | RefusalEntry | TunnelEntry | GatewayEntry

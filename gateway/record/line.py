@@ -50,12 +50,7 @@ def fields_of(entry: Entry) -> Fields:
         case TunnelEntry():
             return _tunnel(entry)
         case GatewayEntry():
-            return {
-                "kind": EntryKind.GATEWAY,
-                "at": time_text(entry.at),
-                "event": redact_text(entry.event),
-                "detail": redact_text(entry.detail),
-            }
+            return _gateway(entry)
         case _:
             assert_never(entry)
 
@@ -189,6 +184,20 @@ def _tunnel(entry: TunnelEntry) -> Fields:
         "sent_bytes": entry.sent_bytes,
         "received_bytes": entry.received_bytes,
     }
+
+
+def _gateway(entry: GatewayEntry) -> Fields:
+    """A key and its proof are public and stand as they are: base64 may look like anything."""
+    is_key = entry.key_proof is not None
+    fields: Fields = {
+        "kind": EntryKind.GATEWAY,
+        "at": time_text(entry.at),
+        "event": redact_text(entry.event),
+        "detail": entry.detail if is_key else redact_text(entry.detail),
+    }
+    if is_key:
+        fields["key_proof"] = entry.key_proof
+    return fields
 
 
 def _approval(approval: Approval | None) -> Fields | None:

@@ -18,6 +18,7 @@ import logging
 import queue
 import threading
 from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,6 +78,8 @@ class Recorder:
         self._idle = asyncio.Event()
         self.grown = asyncio.Event()
         """Set whenever lines became durable; the shipper clears it."""
+        self.on_flushed: Callable[[], None] | None = None
+        """Called in a thread when the last line is durable, while the spool is still ours."""
 
     @property
     def spool(self) -> Spool:
@@ -160,6 +163,8 @@ class Recorder:
         self._jobs.put(None)
         await asyncio.to_thread(self._thread.join, seconds_max)
         if not self._thread.is_alive():
+            if self.on_flushed is not None:
+                await asyncio.to_thread(self.on_flushed)
             self._spool.close()
 
     # --- admitting --------------------------------------------------------------------------------

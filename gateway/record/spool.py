@@ -138,6 +138,17 @@ class Spool:
                 raise unwritable(error) from error
             raise
 
+    @property
+    def directory(self) -> Path:
+        """Where it lies."""
+        return self._directory
+
+    @property
+    def tip(self) -> tuple[int, str]:
+        """The seq and the hash of the last durable line, as they were together."""
+        with self._guard:
+            return self.last_seq, self.head
+
     # --- writing (one thread) ---------------------------------------------------------------------
 
     def write(self, data: bytes, count: int, head: str) -> None:

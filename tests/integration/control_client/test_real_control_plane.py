@@ -11,6 +11,7 @@ from gateway.control_client.record_shipper import Alarm, RecordShipper
 from gateway.control_client.settings import ControlSettings
 from gateway.record.audit import verify_lines
 from gateway.record.recorder import Recorder
+from gateway.record.signed_heads import SignedHeads
 from gateway.record.spool import SpoolSettings
 from gateway.system import SystemClock
 from tests.support.control_plane import Client
@@ -32,7 +33,8 @@ async def test_records_arrive_byte_for_byte(
 ) -> None:
     """Whatever text is in them; the download verifies and names what is still open."""
     recorder = Recorder.open(tmp_path, SpoolSettings(), FakeClock())
-    shipper = RecordShipper(client, recorder, control_settings)
+    heads = SignedHeads.open(recorder, FakeClock())
+    shipper = RecordShipper(client, recorder, heads, control_settings)
     await shipper.start()
     await recorder.append_durably(an_intent("dec_1", action=an_action(ODD)))
     recorder.append(an_outcome("dec_1"))
@@ -59,7 +61,8 @@ async def test_a_batch_sent_twice_is_stored_once(
         (tmp_path / "acknowledged.json").unlink(missing_ok=True)
         recorder = Recorder.open(tmp_path, SpoolSettings(), FakeClock())
         await recorder.append_durably(an_outcome("dec_1"))
-        shipper = RecordShipper(client, recorder, control_settings)
+        heads = SignedHeads.open(recorder, FakeClock())
+        shipper = RecordShipper(client, recorder, heads, control_settings)
         await shipper.start()
         assert await shipper.drain(30)
         await shipper.stop()
@@ -76,7 +79,8 @@ async def test_a_spool_that_began_anew_is_a_conflict(
         settings = SpoolSettings(gateway_id="gw_fixed")
         recorder = Recorder.open(tmp_path / name, settings, FakeClock())
         await recorder.append_durably(an_outcome(f"dec_{name}"))
-        shipper = RecordShipper(client, recorder, control_settings)
+        heads = SignedHeads.open(recorder, FakeClock())
+        shipper = RecordShipper(client, recorder, heads, control_settings)
         await shipper.start()
         await shipper.drain(30)
         alarms.append(shipper.alarm)

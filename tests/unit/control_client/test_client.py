@@ -101,7 +101,7 @@ async def test_what_a_log_says_is_understood(
 ) -> None:
     """The reason and the expected seq of a gap."""
     with pytest.raises(Rejected) as caught:
-        await client.ship_records("gw_a", [b'{"seq":7,"prev":"x"}'])
+        await client.ship_records("gw_a", [b'{"seq":7,"prev":"x"}'], "a head")
     found = caught.value
     assert (found.reason, found.expected_seq, found.status) == ("RECORD_GAP", 1, 409)
 

@@ -17,6 +17,7 @@ from gateway.control_client.record_shipper import Alarm, RecordShipper
 from gateway.control_client.settings import ControlSettings
 from gateway.record.chain import verify_chain
 from gateway.record.recorder import Recorder
+from gateway.record.signed_heads import SignedHeads
 from gateway.record.spool import SpoolSettings
 from tests.support.entries import an_outcome
 from tests.support.fake_control_plane import (
@@ -61,7 +62,8 @@ async def shipping(
         retry_seconds_max=0.01,
     )
     client = ControlPlaneClient(settings)
-    shipper = RecordShipper(client, recorder, settings)
+    heads = SignedHeads.open(recorder, FakeClock())
+    shipper = RecordShipper(client, recorder, heads, settings)
     await shipper.start()
     try:
         yield shipper
