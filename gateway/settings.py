@@ -27,6 +27,7 @@ from gateway.counters.ledger import LedgerBounds
 from gateway.enforce.destination import DestinationSettings
 from gateway.enforce.hold import HoldSettings
 from gateway.enforce.upstream import UpstreamSettings
+from gateway.intercept.entrances import EntranceSettings
 from gateway.intercept.settings import InterceptSettings
 from gateway.log_lines import LOG_LEVELS
 from gateway.model.errors import ConfigurationError, Problem
@@ -89,6 +90,7 @@ class GatewaySettings:
     files: FileSettings
     pipeline: PipelineSettings
     intercept: InterceptSettings
+    entrances: EntranceSettings
     destination: DestinationSettings
     upstream: UpstreamSettings
     hold: HoldSettings

@@ -47,6 +47,7 @@ class Channel:
         is_http10: bool,
         must_close: Callable[[], bool],
         body_rest: Callable[[], AsyncIterator[bytes]],
+        rewrite_answer: Callable[[ResponseHead], ResponseHead] | None = None,
     ) -> None:
         self.closes = False
         self._wire = wire
@@ -54,6 +55,7 @@ class Channel:
         self._is_http10 = is_http10
         self._must_close = must_close
         self._body_rest = body_rest
+        self._rewrite_answer = rewrite_answer
         self._state = _State.FRESH
         self._is_gone = False
         self._gone: asyncio.Event | None = None
@@ -105,6 +107,8 @@ class Channel:
         assert self._state is _State.FRESH, "an exchange is answered once"
         self._state = _State.BEGUN
         self._flow = flow
+        if self._rewrite_answer is not None:
+            head = self._rewrite_answer(head)
         self._has_body = head.has_body and not self._is_head
         framing: list[bytes] = []
         if head.body_bytes is not None and head.status != HTTPStatus.NO_CONTENT:

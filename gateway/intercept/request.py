@@ -50,15 +50,26 @@ def parse_credentials(head: Head) -> Credentials | None:
     try:
         if scheme.lower() != b"basic" or len(token) > _CREDENTIALS_BYTES_MAX:
             raise ValueError
-        user, colon, key = base64.b64decode(token.strip(), validate=True).decode().partition(":")
+        credentials = read_credentials(base64.b64decode(token.strip(), validate=True))
     except (ValueError, binascii.Error):
-        user = colon = key = ""
-    if not colon or not _AGENT.fullmatch(user) or not _KEY.fullmatch(key):
+        credentials = None
+    if credentials is None:
         raise AgentProtocolError(
             "agent.bad_credentials",
             "the proxy credentials are not `AGENT:KEY` or `AGENT+RUN:KEY`",
             407,
         )
+    return credentials
+
+
+def read_credentials(text: bytes) -> Credentials | None:
+    """`AGENT:KEY` or `AGENT+RUN:KEY`; None when it is neither."""
+    try:
+        user, colon, key = text.decode().partition(":")
+    except UnicodeDecodeError:
+        return None
+    if not colon or not _AGENT.fullmatch(user) or not _KEY.fullmatch(key):
+        return None
     return Credentials(user, key)
 
 

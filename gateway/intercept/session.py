@@ -32,7 +32,7 @@ from gateway.intercept.request import (
 from gateway.intercept.settings import InterceptSettings
 from gateway.intercept.tunnel import peek_first, peek_hello, served_name, splice
 from gateway.model.errors import AgentProtocolError, CheckreinError, RecordError, UpstreamError
-from gateway.model.exchange import Authority, Exchange, Principal, Response
+from gateway.model.exchange import Authority, Exchange, Principal, Response, ResponseHead
 from gateway.ports import Clock, Governor, TunnelVerdict
 from gateway.wire.faults import WireError
 from gateway.wire.socket_wire import SocketWire
@@ -66,6 +66,7 @@ class Session:
         self._authority: Authority | None = None
         self._presented = b""
         self._credentials: Credentials | None = None
+        self._rewrite_answer: Callable[[ResponseHead], ResponseHead] | None = None
 
     def drain(self) -> None:
         """End after the request in flight; at once when there is none."""
@@ -252,6 +253,7 @@ class Session:
             is_http10=head.is_http10,
             must_close=lambda: not head.keeps_alive or inlet.is_draining or not inlet.is_complete,
             body_rest=lambda: inlet.body_rest(head, prefix),
+            rewrite_answer=self._rewrite_answer,
         )
         inlet.begin_exchange(channel, streams=not is_whole)
         try:

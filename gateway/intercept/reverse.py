@@ -1,0 +1,109 @@
+"""The listener of base URLs: for clients that take one, and know nothing of proxies.
+
+Who acts is said in a header of ours, `checkrein-key: AGENT:KEY`, which never goes further; the
+Authorization header is the provider's, and a key in a path would lie in logs. Without it the
+sidecar's configured agent acts. Only names of ours are served, so that no page in a browser can
+reach this port by a name of its own (DNS rebinding).
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Mapping
+from ipaddress import ip_address
+from typing import Final
+
+from gateway.intercept.redirected import is_tls
+from gateway.intercept.request import Credentials, host_authority, read_credentials
+from gateway.intercept.routes import Route, find_route
+from gateway.intercept.session import Session, Surroundings
+from gateway.intercept.tunnel import peek_first, peek_hello
+from gateway.model.errors import AgentProtocolError
+from gateway.model.exchange import Authority, Principal
+from gateway.wire.socket_wire import SocketWire
+
+KEY: Final = b"checkrein-key"
+
+
+class ReverseSession(Session):
+    """One connection to a base URL."""
+
+    looks_first = True
+
+    def __init__(
+        self,
+        surroundings: Surroundings,
+        sock: socket.socket,
+        routes: Mapping[bytes, Route],
+        names: frozenset[str],
+    ) -> None:
+        super().__init__(surroundings)
+        self._routes = routes
+        self._names = names
+        self._own = Authority(*sock.getsockname()[:2])
+
+    async def _serve(self, wire: SocketWire) -> None:
+        seconds_max = self._s.settings.tls_seconds_max
+        self._is_answerable = False
+        if not is_tls(await peek_first(wire, seconds_max)):
+            wire.resume_reading()
+            self._is_answerable = True
+            await self._serve_exchanges(self._own, None)
+            return
+        hello = await peek_hello(wire, seconds_max)
+        name = hello.server_name or self._own.host
+        self._check_name(name.lower())
+        await self._serve_tls(wire, name.lower(), self._own, None)
+
+    async def _serve_exchanges(
+        self, authority: Authority, mismatch: AgentProtocolError | None
+    ) -> None:
+        """Serve what comes, in TLS or without."""
+        while True:
+            head = await self.inlet.read_head(self._s.settings.keep_alive_seconds_max)
+            if head.method == "CONNECT":
+                raise AgentProtocolError("request.connect_inside", "CONNECT is for proxies")
+            self._check_name(host_authority(head, authority.port).host)
+            self._credentials = _credentials(head.control.get(KEY))
+            principal = await self._recognize()
+            route, head = find_route(head, self._routes)
+            self._authority = route.authority
+            self._rewrite_answer = route.rewrite_answer
+            self._s.governor.admit_tunnel(principal, route.authority)
+            if not await self._exchange(head, route.scheme, route.authority, head.target):
+                return
+
+    async def _recognize(self) -> Principal:
+        try:
+            return await super()._recognize()
+        except AgentProtocolError as error:
+            # 407 is a proxy's word, and not said to a client that believes to speak to a server.
+            raise AgentProtocolError(
+                error.code, "name an agent in the header `checkrein-key: AGENT:KEY`", 401
+            ) from error
+
+    def _check_name(self, name: str) -> None:
+        if name not in self._names and not _is_address(name):
+            raise AgentProtocolError(
+                "reverse.foreign_name", "the Host header names neither us nor an address", 421
+            )
+
+
+def _credentials(value: bytes | None) -> Credentials | None:
+    if value is None:
+        return None
+    credentials = read_credentials(value)
+    if credentials is None:
+        raise AgentProtocolError(
+            "agent.bad_credentials", "`checkrein-key` is not AGENT:KEY or AGENT+RUN:KEY", 401
+        )
+    return credentials
+
+
+def _is_address(name: str) -> bool:
+    """An address can't be rebound: whoever names it reaches it by itself."""
+    try:
+        ip_address(name)
+    except ValueError:
+        return False
+    return True
