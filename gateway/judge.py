@@ -19,6 +19,7 @@ from gateway.model.action import Canonical, Kind, action_digest
 from gateway.model.decision import Context, Decision, ReasonCode
 from gateway.model.effect import Effect, Mode
 from gateway.model.exchange import Exchange
+from gateway.model.quick import quick
 from gateway.model.stop import Stop
 from gateway.ports import StopBoard
 from gateway.reservations import Reservations, Stake
@@ -65,6 +66,7 @@ class Ruleset:
         return None
 
 
+@quick
 @dataclass(frozen=True, slots=True, eq=False)
 class Judgement:
     """`digest` is the action digest, None where the body streams. `stake` is what the request has

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from gateway.enforce.http1_response import ResponseLimits, ResponseReader
 from gateway.model.errors import CheckreinError, UpstreamError
 from gateway.model.exchange import ResponseHead
+from gateway.model.quick import quick
 from gateway.ports import AgentChannel, Wire
 
 
@@ -27,6 +28,7 @@ class Deadlines:
     paused: float
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Ending:
     """How a turn ended: complete when `fault` is None. `was_silent`: no byte of an answer came."""

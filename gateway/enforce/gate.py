@@ -12,9 +12,11 @@ from gateway.model.approval import Approval, ApprovalState
 from gateway.model.decision import Decision, Permit, ReasonCode
 from gateway.model.effect import Effect
 from gateway.model.exchange import Exchange
+from gateway.model.quick import quick
 from gateway.model.stop import Stop
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Forward:
     permit: Permit

@@ -17,6 +17,7 @@ from typing import Final, NoReturn
 from gateway.intercept.chunks import ChunkedBody
 from gateway.model.errors import AgentProtocolError
 from gateway.model.exchange import Header
+from gateway.model.quick import quick
 
 _LINE: Final = re.compile(rb"([A-Z][A-Z-]{0,31}) ([!\x22\x24-\x7e]+) HTTP/([0-9])\.([0-9])\r\n")
 """Methods are upper case, as all that are registered; the target has no fragment (`#`)."""
@@ -61,6 +62,7 @@ class Limits:
     target_bytes_max: int = 16_384
 
 
+@quick
 @dataclass(frozen=True, slots=True, eq=False)
 class Head:
     """A request's head. `headers`, `fields` and `repeated` are those of `HttpRequest`: end-to-end

@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Final
 
 from gateway.model.exchange import Exchange, HttpRequest
+from gateway.model.quick import quick
 
 ParamValue = str | int | bool | None | Sequence["ParamValue"] | Mapping[str, "ParamValue"]
 """Floats are left out on purpose: money is integer minor units, other decimals stay text."""
@@ -37,6 +38,7 @@ class Kind(StrEnum):
     UNKNOWN = "unknown"
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Target:
     """What is acted on: `charge` `ch_1`. `id` is empty where the request names none."""
@@ -62,6 +64,7 @@ class WitnessRead:
     may_be_absent: bool = False
 
 
+@quick
 @dataclass(frozen=True, slots=True, eq=False)
 class Action:
     """One act. `operation` is the provider's name for it, `action` the provider-neutral one.
@@ -90,6 +93,7 @@ class Action:
         return self.kind is not Kind.READ
 
 
+@quick
 @dataclass(frozen=True, slots=True, eq=False)
 class Canonical:
     """What a request means: its actions (several for a batch), or why it is refused.

@@ -9,6 +9,7 @@ from typing import Final
 
 from gateway.model.effect import ApprovalTerms, Effect, Mode
 from gateway.model.limit import LimitClaim, LimitReading
+from gateway.model.quick import quick
 
 
 class ReasonCode:
@@ -76,6 +77,7 @@ class Watched:
     reason_code: str
 
 
+@quick
 @dataclass(frozen=True, slots=True, eq=False)
 class Decision:
     """Effect and why. `policy` and `rule` are None where no rule decided.
@@ -117,6 +119,7 @@ class Decision:
         return self.effect is Effect.ALLOW or self.mode is Mode.MONITOR
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Context:
     """What a decision may depend on beside the actions; recorded, so that it can be replayed.
@@ -137,6 +140,7 @@ RUN_STATES = frozenset({"pending", "running", "completed", "failed", "cancelled"
 """States of a run; a run that nobody registered is `running`."""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Permit:
     """The right to send one request upstream, once.

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from gateway.model.quick import quick
+
 Header = tuple[bytes, bytes]
 
 _NO_LABELS: Mapping[str, str] = MappingProxyType({})
@@ -28,6 +30,7 @@ class Authority:
         return f"{host}:{self.port}"
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Principal:
     """Who acts. Learnt from proxy credentials or configuration, never from inside the tunnel."""
@@ -37,6 +40,7 @@ class Principal:
     labels: Mapping[str, str] = field(default_factory=lambda: _NO_LABELS)
 
 
+@quick
 @dataclass(frozen=True, slots=True, eq=False)
 class HttpRequest:
     """One parsed request.
@@ -59,6 +63,7 @@ class HttpRequest:
     body_bytes: int | None
 
 
+@quick
 @dataclass(frozen=True, slots=True, eq=False)
 class Exchange:
     """One request with its sender. `received_at` is microseconds since the Unix epoch, UTC."""
@@ -69,6 +74,7 @@ class Exchange:
     received_at: int
 
 
+@quick
 @dataclass(frozen=True, slots=True, eq=False)
 class ResponseHead:
     """Status line and end-to-end headers of an upstream's answer.
@@ -84,6 +90,7 @@ class ResponseHead:
     has_body: bool
 
 
+@quick
 @dataclass(frozen=True, slots=True, eq=False)
 class Response:
     """A whole answer of our own. `close` ends the agent's connection after it."""

@@ -12,6 +12,7 @@ from gateway.model.action import Canonical
 from gateway.model.approval import Approval
 from gateway.model.decision import Context, Decision
 from gateway.model.exchange import Authority, Exchange
+from gateway.model.quick import quick
 
 
 class EntryKind(StrEnum):
@@ -37,6 +38,7 @@ class Outcome(StrEnum):
     UNKNOWN = "unknown"
 
 
+@quick
 @dataclass(frozen=True, slots=True, eq=False)
 class DecisionEntry:
     """A decision with everything that led to it. `sends` tells INTENT from DECISION.
@@ -57,6 +59,7 @@ class DecisionEntry:
     approval: Approval | None = None
 
 
+@quick
 @dataclass(frozen=True, slots=True, eq=False)
 class OutcomeEntry:
     """What became of a decision. `status` is the upstream's, None when no complete head came.
