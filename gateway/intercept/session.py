@@ -121,6 +121,7 @@ class Session:
         if is_redirected(head):
             self._is_answerable = False
             wire.write(answers.ESTABLISHED)
+            await self.inlet.start_next()
             await self._serve_redirected(wire, authority.port)
             return
         verdict = governor.admit_tunnel(principal, authority)
@@ -129,6 +130,7 @@ class Session:
             return
         self._is_answerable = False
         wire.write(answers.ESTABLISHED)
+        await self.inlet.start_next()
         hello = await peek_hello(wire, settings.tls_seconds_max)
         name, mismatch = served_name(hello, authority)
         await self._serve_tls(wire, name, authority, mismatch)
@@ -180,7 +182,6 @@ class Session:
             wire, context, self.inlet, self._s.settings.tls_seconds_max
         )
         self._is_answerable = True
-        await self.inlet.start_next()
         await self._serve_exchanges(authority, mismatch)
 
     async def _serve_exchanges(
