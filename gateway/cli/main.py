@@ -37,6 +37,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "mappers": ("gateway.cli.mappers.group:mappers", "Check, test and try out mappers."),
     "gateway": ("gateway.cli.up:gateway", "Run the gateway alone, in the foreground."),
     "controlplane": ("gateway.cli.up:controlplane", "Run the control plane alone."),
+    "mitmproxy": ("gateway.cli.mitmproxy:mitmproxy", "Govern what mitmproxy captures."),
 }
 """Name -> where the command is, and its line in the help (so that no module need be imported)."""
 
