@@ -26,7 +26,7 @@ def mitmproxy(arguments: tuple[str, ...]) -> None:
     """Run mitmdump with the same pipeline as the gateway's: HTTP/3, WireGuard, local capture.
 
     The arguments are mitmdump's. The rest is set by CHECKREIN_* variables as for `checkrein
-    gateway` (gateway/README.md has the table); where no proxy credentials can come,
+    gateway` (controlplane/README.md has the table); where no proxy credentials can come,
     CHECKREIN_CONFIGURED_AGENT says who acts.
     """
     if find_spec("mitmproxy") is None:
