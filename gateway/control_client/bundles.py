@@ -117,7 +117,10 @@ class BundleFeed:
     def describe(self) -> str | None:
         """See `RulesetSource.describe`."""
         running = self._running
-        return None if running is None else f"bundle {running.sequence}"
+        if running is None:
+            return None
+        said = f"bundle {running.sequence}"
+        return said if self._is_heard else f"{said}, not confirmed by the control plane just now"
 
     # --- following --------------------------------------------------------------------------------
 
