@@ -101,7 +101,10 @@ async def assemble(
     directory = Directory(client, settings.control, settings.data_dir / "agents.json", clock)
     await start_part(stack, directory.start(), directory.stop)
     stops = Stops(client, settings.control, settings.data_dir / "stops.json")
-    await start_part(stack, proofs.follow(client, recorder.gateway_id), proofs.leave)
+    follow = proofs.follow(
+        client, settings.data_dir / "log", settings.control.log_key, partial(note, recorder, clock)
+    )
+    await start_part(stack, follow, proofs.leave)
     shipper = RecordShipper(client, recorder, proofs.heads, settings.control)
     await start_part(stack, shipper.start(), partial(_stop_shipping, shipper))
 

@@ -56,6 +56,17 @@ RECORD_ALARMS = Counter(
     ["code"],
     registry=REGISTRY,
 )
+CHECKPOINTS_REFUSED = Counter(
+    "checkrein_gateway_checkpoints_refused",
+    "Checkpoints of the log that contradict what was seen of it, by code. Any is an incident.",
+    ["code"],
+    registry=REGISTRY,
+)
+LOG_SIZE = Gauge(
+    "checkrein_gateway_log_records",
+    "Records in the tenant's log, by the newest checkpoint that this gateway accepted.",
+    registry=REGISTRY,
+)
 STOPS = Gauge(
     "checkrein_gateway_stops", "Stops of the kill switch that are in force.", registry=REGISTRY
 )

@@ -26,6 +26,8 @@ _FOLLOWING_CONNECTIONS_MAX: Final = 5
 their own: however many held requests wait, the kill switch doesn't wait for a connection."""
 _CODE_CHARS_MAX: Final = 64
 _RESERVATIONS: Final = "/v1/limits/reservations"
+_LOG_ANSWER_BYTES_MAX: Final = 256 * 1024
+"""A note of 16 KB and a proof of 63 hashes, with room for the anchors that are listed beside."""
 _BUNDLE_ANSWER_BYTES_MAX: Final = 2 * PAYLOAD_BYTES_MAX + 65_536
 """A bundle is JSON in JSON: at worst every byte of it is escaped once more."""
 
@@ -141,11 +143,13 @@ class ControlPlaneClient:
 
     async def fetch_log(self) -> Mapping[str, Any]:
         """What the tenant's log is: its origin, key and newest checkpoint."""
-        return await self._call("GET", "/v1/log")
+        return await self._call("GET", "/v1/log", bytes_max=_LOG_ANSWER_BYTES_MAX)
 
     async def fetch_checkpoint(self, since: int) -> Mapping[str, Any]:
         """The newest checkpoint of the log, and the proof that it goes on from size `since`."""
-        return await self._call("GET", "/v1/log/checkpoint", query={"since": str(since)})
+        query = {"since": str(since)}
+        bytes_max = _LOG_ANSWER_BYTES_MAX
+        return await self._call("GET", "/v1/log/checkpoint", query=query, bytes_max=bytes_max)
 
     async def fetch_directory(self, revision: str = "", wait_seconds: int = 0) -> Mapping[str, Any]:
         """Agents and the hashes of their keys; with a revision, as soon as there is another."""
@@ -236,6 +240,7 @@ class ControlPlaneClient:
         query: Mapping[str, str] | None = None,
         body: Mapping[str, object] | None = None,
         wait_seconds: float = 0,
+        bytes_max: int | None = None,
     ) -> Mapping[str, Any]:
         settings = self._settings
         timeout = aiohttp.ClientTimeout(
@@ -246,7 +251,9 @@ class ControlPlaneClient:
         if self._session is None:
             self._session = self._open(_PLAIN_CONNECTIONS_MAX + settings.long_poll_count_max)
         data = None if body is None else orjson.dumps(body)
-        return await self._exchange(self._session, method, path, timeout, query=query, data=data)
+        return await self._exchange(
+            self._session, method, path, timeout, query=query, data=data, bytes_max=bytes_max
+        )
 
     async def _exchange(
         self,

@@ -26,6 +26,7 @@ class ControlSettings:
     bounds the pause between tries of what nobody waits for. `stop_poll_seconds` is the long poll
     for the kill switch, shorter than others so that a connection that has died silently is
     noticed soon; `stop_retry_seconds_max` keeps a stop within a second of the end of an outage.
+    `log_key` is the verifier key of the tenant's log; empty, the first that is seen is trusted.
     """
 
     api_url: str = ""
@@ -49,6 +50,7 @@ class ControlSettings:
     retry_seconds_max: float = 15.0
     stop_poll_seconds: int = 5
     stop_retry_seconds_max: float = 0.5
+    log_key: str = ""
 
     def load_roots(self) -> ssl.SSLContext:
         """What the control plane's certificate is verified with.
