@@ -61,7 +61,7 @@ class FaultAgent:
         return self.call("DELETE", f"/v1/orders/{tag}")
 
     def start(self, act: str, tag: str, **more: Any) -> Future[Said]:
-        """The same without waiting; `act` is the method's name."""
+        """The same without waiting; `act` is a method's name, `tag` its first argument."""
         return self._calls.submit(getattr(self, act), tag, **more)
 
     def call(self, method: str, path: str, body: object = None) -> Said:

@@ -37,7 +37,11 @@ class NotReady(Exception):
 
 
 class ReadyProcess:
-    """One `python -m MODULE --ready-fd N`. May be started again after it ended."""
+    """One `python -m MODULE --ready-fd N`. May be started again after it ended.
+
+    `prefix` is a command that runs it (`prlimit --nofile=64 --`), `output` a descriptor that takes
+    its standard streams in place of the log file.
+    """
 
     def __init__(
         self,
@@ -47,6 +51,8 @@ class ReadyProcess:
         arguments: Sequence[str] = (),
     ) -> None:
         self.environment = dict(environment)
+        self.prefix: tuple[str, ...] = ()
+        self.output: int | None = None
         self.ready: dict[str, Any] = {}
         self._module = module
         self._arguments = tuple(arguments)
@@ -76,6 +82,7 @@ class ReadyProcess:
         assert not self.is_running
         reader, writer = os.pipe()
         command = [
+            *self.prefix,
             sys.executable, "-m", self._module, "--ready-fd", str(writer), *self._arguments,
         ]  # fmt: skip
         with self._log_file.open("ab") as log:
@@ -83,8 +90,8 @@ class ReadyProcess:
                 command,
                 env={**_plain_environment(), **self.environment},
                 stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
+                stdout=log if self.output is None else self.output,
+                stderr=log if self.output is None else self.output,
                 pass_fds=(writer,),
                 cwd=Path(__file__).parents[2],
             )
@@ -99,10 +106,15 @@ class ReadyProcess:
         self.ready = json.loads(line)
         return self.ready
 
+    def terminate(self) -> None:
+        """Tell it to end, and don't wait."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGTERM)
+
     def stop(self) -> int:
         """End it politely and return its exit status."""
         assert self._process is not None
-        self._process.send_signal(signal.SIGTERM)
+        self.terminate()
         try:
             return self._process.wait(STOP_SECONDS_MAX)
         except subprocess.TimeoutExpired:

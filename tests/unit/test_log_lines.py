@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import logging
+import os
+import select
 import sys
 
-from gateway.log_lines import JsonFormatter
+from gateway.log_lines import JsonFormatter, PatientHandler
 
 FORMATTER = JsonFormatter(("code", "count"))
 
@@ -43,3 +46,28 @@ def test_a_fault_is_written_with_its_traceback():
     except ValueError:
         record = logging.LogRecord("x", logging.ERROR, __file__, 1, "bad", (), sys.exc_info())
     assert "ValueError: nothing" in json.loads(FORMATTER.format(record))["exception"]
+
+
+def test_a_reader_that_reads_nothing_holds_up_nobody():
+    """What fits waits, what doesn't is dropped, and that is said as soon as somebody reads."""
+    reader, writer = os.pipe()
+    handler = PatientHandler(writer, lines_max=3)
+    handler.setFormatter(FORMATTER)
+    logger = logging.Logger("patient")
+    logger.addHandler(handler)
+    fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4_096)
+
+    logger.warning("x" * 10_000)  # more than the pipe holds: its write doesn't return
+    while not select.select([reader], [], [], 10)[0]:
+        pass
+    for number in range(10):
+        logger.warning("%d", number)
+    with os.fdopen(reader) as lines:
+        told = [json.loads(lines.readline())["message"] for _ in range(4)]
+        logger.warning("last")
+        told += [json.loads(lines.readline())["message"] for _ in range(2)]
+    handler.flush_at_exit()
+    os.close(writer)
+
+    dropped = "7 log lines were dropped: nobody read them"
+    assert told[1:] == ["0", "1", "2", dropped, "last"]
