@@ -25,6 +25,7 @@ from gateway.cli.run_credentials import DEFAULT_AGENT, agent_key, name_run, prox
 
 if TYPE_CHECKING:
     from gateway.cli.datadir import DataDir, Running
+    from gateway.cli.isolation.isolated import Fence
     from gateway.cli.signals import SignalQueue
     from gateway.cli.stack import Stack, StackPlan
 
@@ -51,6 +52,7 @@ _PASSED_ON = (
 Examples:
   checkrein run -- python agent.py
   checkrein run --agent billing-bot --goal "close October tickets" -- node bot.js
+  checkrein run --isolate -- node bot.js        no way out but the gateway, whatever it does
 """,
 )
 @click.option(
@@ -59,6 +61,20 @@ Examples:
 @click.option(
     "--goal",
     help="What the run is for: people see it at the run, and its words are in the run's name.",
+)
+@click.option(
+    "--isolate",
+    is_flag=True,
+    help="Put the program into namespaces of its own (Linux), whose only way out is the gateway: "
+    "also for clients that ignore proxy variables. It sees no service of this machine.",
+)
+@click.option(
+    "--isolate-port",
+    "isolate_ports",
+    multiple=True,
+    type=click.IntRange(1, 65_535),
+    help="A port beside 80 and 443 whose connections reach the gateway; repeatable. It must be in "
+    "CHECKREIN_PORTS_ALLOWED, too.",
 )
 @stack_options
 @click.option(
@@ -71,6 +87,8 @@ Examples:
 def run(
     agent: str,
     goal: str | None,
+    isolate: bool,
+    isolate_ports: tuple[int, ...],
     data_dir_path: Path | None,
     policies_paths: tuple[Path, ...],
     mappers_paths: tuple[Path, ...],
@@ -87,6 +105,7 @@ def run(
     program's own; 127 when there is no such program.
     """
     from gateway.cli.datadir import load_running, open_data_dir
+    from gateway.cli.isolation.isolated import fence_around
     from gateway.cli.run_report import report_run
     from gateway.cli.signals import SignalQueue
     from gateway.cli.stack import StackPlan
@@ -116,7 +135,12 @@ def run(
         reported = report_run(running.api_url, key, run_id, goal, mode)
         if json_wanted:
             _announce(agent, run_id, running)
-        status = _foreground(program, command, environment, signals, stack)
+        if isolate:
+            rules_files = (*policies_paths, *mappers_paths, *_named_in(os.environ))
+            fence = fence_around(data_dir.path, data_dir.client, rules_files, isolate_ports)
+            status = _isolated(program, command, environment, fence, signals, stack)
+        else:
+            status = _foreground(program, command, environment, signals, stack)
         if reported is not None:
             reported.end(status)
         return status
@@ -214,6 +238,26 @@ def _foreground(
             status=EXIT_NOT_EXECUTABLE,
         ) from error
     return wait_and_pass_on(child, signals, stack.tend if stack else None, stack)
+
+
+def _isolated(
+    program: str,
+    command: tuple[str, ...],
+    environment: Mapping[str, str],
+    fence: Fence,
+    signals: SignalQueue,
+    stack: Stack | None,
+) -> int:
+    from gateway.cli.isolation.isolated import isolated
+
+    with isolated(program, command, environment, environment["HTTPS_PROXY"], fence) as child:
+        return wait_and_pass_on(child, signals, stack.tend if stack else None, stack)
+
+
+def _named_in(environment: Mapping[str, str]) -> list[Path]:
+    """Files of rules that the gateway of an own stack reads because a variable names them."""
+    texts = (environment.get(f"CHECKREIN_{name}", "") for name in ("POLICIES", "MAPPERS"))
+    return [Path(part) for text in texts for part in text.split(os.pathsep) if part]
 
 
 def wait_and_pass_on(
