@@ -13,7 +13,7 @@ from gateway.model.errors import AgentProtocolError, CheckreinError, UpstreamErr
 
 class WireError(CheckreinError):
     """An open connection broke: `wire.reset`, `wire.truncated`, `wire.tls_broken`,
-    `wire.stalled`."""
+    `wire.stalled`, `wire.failed`."""
 
 
 def broken(error: OSError) -> WireError:
@@ -30,6 +30,11 @@ def broken(error: OSError) -> WireError:
 
 def stalled() -> WireError:
     return WireError("wire.stalled", "the peer did not read what was sent to it")
+
+
+def failed() -> WireError:
+    """Not the peer's doing."""
+    return WireError("wire.failed", "the connection could not be carried on")
 
 
 def unreachable(error: OSError) -> UpstreamError:

@@ -6,6 +6,7 @@ Writes go to the socket at once; only what it does not take is kept. Never resol
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 import struct
 from collections.abc import Callable
@@ -15,6 +16,8 @@ from typing import Final
 
 from gateway.ports import WireReceiver
 from gateway.wire import faults
+
+log = logging.getLogger(__name__)
 
 READ_BYTES_MAX: Final = 262_144
 """Most that one `wire_data` carries: few calls for a large body, little memory for a small one."""
@@ -197,6 +200,25 @@ class SocketWire:
             self._listen_readable(False)
             self.receiver.wire_eof()
 
+    def _readable(self) -> None:
+        """INVARIANT(whole): where a piece of the stream got lost in our hands (no memory is left,
+        or a bug of ours), the wire is lost. Nobody ever reads a stream with a hole."""
+        try:
+            self._on_readable()
+        except Exception:
+            self._break()
+
+    def _writable(self) -> None:
+        """INVARIANT(whole): the same for what is sent."""
+        try:
+            self._on_writable()
+        except Exception:
+            self._break()
+
+    def _break(self) -> None:
+        log.exception("a connection could not be carried on")
+        self._lose(faults.failed())
+
     # --- writing ----------------------------------------------------------------------------------
 
     def write(self, data: bytes) -> None:
@@ -364,7 +386,7 @@ class SocketWire:
         if wanted is not self._reads and self._sock is not None:
             self._reads = wanted
             if wanted:
-                self._loop.add_reader(self._fd, self._on_readable)
+                self._loop.add_reader(self._fd, self._readable)
             else:
                 self._loop.remove_reader(self._fd)
 
@@ -372,6 +394,6 @@ class SocketWire:
         if wanted is not self._writes and self._sock is not None:
             self._writes = wanted
             if wanted:
-                self._loop.add_writer(self._fd, self._on_writable)
+                self._loop.add_writer(self._fd, self._writable)
             else:
                 self._loop.remove_writer(self._fd)

@@ -108,12 +108,17 @@ class TlsWire(SocketWire):
         self._send_wants_read = False
         super().__init__(loop, sock, receiver, lingers=lingers)
         if sock.pending():
-            loop.call_soon(self._on_readable)
+            loop.call_soon(self._readable)
+
+    @property
+    def is_http2(self) -> bool:
+        """Whether the handshake agreed on HTTP/2 (ALPN)."""
+        return self._sock is not None and self._sock.selected_alpn_protocol() == "h2"
 
     def resume_reading(self) -> None:
         super().resume_reading()
         if self._reads and self._sock is not None and self._sock.pending():
-            self._loop.call_soon(self._on_readable)
+            self._loop.call_soon(self._readable)
 
     def _on_readable(self) -> None:
         sock = self._sock
@@ -162,7 +167,7 @@ class TlsWire(SocketWire):
         except OSError as error:
             return pieces, error, False
         if sock.pending():
-            self._loop.call_soon(self._on_readable)
+            self._loop.call_soon(self._readable)
         return pieces, None, False
 
     def _discard(self, sock: ssl.SSLSocket) -> None:

@@ -359,3 +359,31 @@ def test_tls_wires_are_wires(run: Run, listening: socket.socket, ca: Certificate
         pair.far_wire.close()
 
     run(look)
+
+
+@pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
+def test_a_piece_that_gets_lost_in_our_hands_loses_the_wire(
+    run: Run, listening: socket.socket, ca: CertificateAuthority, tls: bool
+) -> None:
+    """No memory is left to take it: what comes behind it is never handed on as if nothing were
+    missing."""
+
+    async def talk() -> None:
+        pair = await (tls_pair(listening, ca) if tls else plain_pair(listening))
+        take = pair.far.wire_data
+
+        def take_nothing(data: bytes) -> None:
+            pair.far.wire_data = take  # type: ignore[method-assign]
+            raise MemoryError
+
+        pair.far.wire_data = take_nothing  # type: ignore[method-assign]
+        pair.near_wire.write(b"first")
+        pair.near_wire.write(b"second")
+        await pair.far.until(lambda: "lost" in pair.far.events)
+        assert isinstance(pair.far.error, WireError)
+        assert pair.far.error.code == "wire.failed"
+        assert pair.far.data == b""
+        await pair.near.until(lambda: "lost" in pair.near.events or "eof" in pair.near.events)
+        pair.near_wire.abort()
+
+    run(talk)
