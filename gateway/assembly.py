@@ -33,7 +33,9 @@ from gateway.model.stop import Stop
 from gateway.past_entries import note_past
 from gateway.pipeline import Pipeline, World
 from gateway.ports import Clock, Upstream
+from gateway.record import marks
 from gateway.record.recorder import Recorder
+from gateway.record.redaction_key import load_redaction_key
 from gateway.rulesets.content import Mapped
 from gateway.rulesets.files import RulesetFiles
 from gateway.rulesets.keeper import RulesetKeeper, RulesetSource
@@ -89,6 +91,9 @@ async def assemble(
     own_addresses: set[tuple[str, int]] = set()
     guard = DestinationGuard(settings.destination, own_addresses)
 
+    key = load_redaction_key(settings.data_dir, settings.files.redaction_key_file)
+    stack.callback(marks.use_key, None)
+    marks.use_key(key)
     recorder = Recorder.open(settings.data_dir / "spool", settings.spool, clock)
     stack.push_async_callback(recorder.close)
     proofs = RecordProofs.open(recorder, clock)

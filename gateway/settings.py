@@ -71,11 +71,14 @@ gateway."""
 
 @dataclass(frozen=True, slots=True)
 class FileSettings:
-    """Where things lie. `policies` and `mappers` are files or folders, separated as in PATH."""
+    """Where things lie. `policies` and `mappers` are files or folders, separated as in PATH.
+    `redaction_key_file` is the key that several gateways mark secrets by; empty, each has its own.
+    """
 
     data_dir: str = ""
     policies: str = ""
     mappers: str = ""
+    redaction_key_file: str = ""
     log_level: str = "INFO"
 
     def __post_init__(self) -> None:

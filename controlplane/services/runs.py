@@ -22,7 +22,7 @@ from controlplane.store.stops import StopStore
 from controlplane.telemetry import Metrics
 from gateway.model.run import LEGAL_MOVES, RunEvent, RunState
 from gateway.model.stop import run_stop_name
-from gateway.record.redact import REDACTED
+from gateway.record.marks import REDACTED_SIGN
 
 log = logging.getLogger(__name__)
 
@@ -160,7 +160,7 @@ class RunService:
         require_person(caller, "cancel runs")
         row = await self.get(caller, run_id)
         stop_name = run_stop_name(row.agent, row.name)
-        is_exact = row.name not in ("", OTHER) and REDACTED not in row.name
+        is_exact = row.name not in ("", OTHER) and REDACTED_SIGN not in row.name
         is_nameless = row.origin == FROM_TRAFFIC and not is_exact
         if is_nameless or len(stop_name) > STOP_NAME_LENGTH_MAX:
             raise ControlFault(

@@ -27,8 +27,8 @@ from gateway.model.effect import ApprovalTerms, Escalation
 from gateway.model.errors import ApprovalError, ControlPlaneError
 from gateway.model.moment import micros_of
 from gateway.ports import ApprovalAsk, Clock
-from gateway.record.line import action_json, actions_json, risk_json
-from gateway.record.redact import redact_params, redact_target, redact_text
+from gateway.record.line import action_json, actions_json, risk_json, target_shown
+from gateway.record.redact import redact_params, redact_text
 from gateway.tasks import wait_at_most
 
 LOOK_SECONDS_MAX: Final = 20.0
@@ -157,7 +157,7 @@ def question_json(ask: ApprovalAsk) -> dict[str, object]:
     exchange, canonical, decision = ask.exchange, ask.canonical, ask.decision
     first = canonical.actions[0]
     shown = action_json(first)
-    path, _ = redact_target(exchange.request.target)
+    path, _ = target_shown(exchange.request.target, canonical)
     terms = decision.terms or ApprovalTerms()
     is_batch = len(canonical.actions) > 1
     seen = None if ask.witness is None else redact_params(ask.witness.state)

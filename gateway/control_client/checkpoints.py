@@ -99,7 +99,8 @@ class LogFollower:
         """Take up what was kept. What can't be read is no fresh start: anything could follow it."""
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            key = self._given_key or await in_background(load_kept, self._folder / "key")
+            pinned = await in_background(load_kept, self._folder / "key")
+            key = self._given_key or pinned
             kept = await in_background(load_kept, self._folder / "checkpoint")
             self._key = parse_log_key(key) if key else None
             if kept is not None and self._key is not None:

@@ -36,7 +36,7 @@ PARAM_COUNT_MAX: Final = 100
 SHORT_CHARS_MAX: Final = 128
 _IRREVERSIBLE: Final = "operation.irreversible"
 """The risk factor that says of an act that it can't be undone."""
-_MARKS: Final = ("[redacted]", "…", "\ufffd", "(integer beyond")
+_MARKS: Final = ("[redacted", "…", "\ufffd", "(integer beyond")
 """Stand where the real text does not: two texts with one of them may be of different things."""
 _ANY_TARGET_KINDS: Final = frozenset({Kind.READ, Kind.CREATE, Kind.UPDATE})
 _SAME_ACT_KINDS: Final = frozenset({Kind.DELETE, Kind.EXECUTE, Kind.ADMIN})

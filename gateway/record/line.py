@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import assert_never
 
-from gateway.model.action import Action, Canonical
+from gateway.model.action import UNKNOWN_OPERATION, Action, Canonical
 from gateway.model.approval import Approval
 from gateway.model.codec import JsonValue
 from gateway.model.decision import Risk
@@ -58,7 +58,7 @@ def fields_of(entry: Entry) -> Fields:
 def _decision(entry: DecisionEntry) -> Fields:
     exchange, decision = entry.exchange, entry.decision
     request, principal = exchange.request, exchange.principal
-    path, query_digest = redact_target(request.target)
+    path, query_digest = target_shown(request.target, entry.canonical)
     body = request.body
     fields: Fields = {
         "kind": EntryKind.INTENT if entry.sends else EntryKind.DECISION,
@@ -92,6 +92,13 @@ def _decision(entry: DecisionEntry) -> Fields:
         fields["actions_total"] = len(entry.canonical.actions)
     fields.update(verdict_json(decision))
     return fields
+
+
+def target_shown(target: bytes, canonical: Canonical) -> tuple[str, str | None]:
+    """The path as it may be shown, and the digest of the query. Of a path that no mapper knows, a
+    segment that may be a token is not shown."""
+    is_unmapped = any(action.operation == UNKNOWN_OPERATION for action in canonical.actions)
+    return redact_target(target, is_unmapped=is_unmapped)
 
 
 def actions_json(canonical: Canonical) -> list[JsonValue]:

@@ -1,7 +1,8 @@
 """Turns what an agent sent into what may be written down: no secrets, bounded, plain JSON. Pure.
 
-Two signs make a secret: the name of the field, and the shape of the value. A mapper declares
-which params are read at all, so what comes here is public unless one of the signs says otherwise.
+Fields are of two classes. What a mapper declares is public unless the name of the field or the
+shape of the value says otherwise. What nobody declared is a secret: names stay, and of the values
+only those that can't be one (see `redact_undeclared`). A secret leaves a `mark`.
 Everything that leaves here is text, integer, boolean, null, list or dict: never a float, never
 text that is not valid Unicode. Control characters stay; canonical JSON escapes them.
 """
@@ -17,9 +18,8 @@ from typing import Final
 
 from gateway.model.action import ParamValue
 from gateway.model.codec import INTEGER_MAX, JsonValue
+from gateway.record.marks import REDACTED, REDACTED_SIGN, mark
 
-REDACTED: Final = "[redacted]"
-"""Stands for a secret. A keyed digest, to correlate without knowing, takes its place later."""
 HIDDEN_VALUE: Final = "•"
 """Stands for the value of a query parameter."""
 
@@ -105,6 +105,13 @@ _CARD_DIGITS_MIN: Final = 13
 _CARD_DIGITS_MAX: Final = 19
 _PLAIN_INTEGER_MAX: Final = 10**12 - 1
 """A longer number may be that of a card."""
+_SMALL_INTEGER_MAX: Final = 10**9 - 1
+"""What nobody declared and is a larger number may be an account's, a phone's or a secret."""
+_INNOCUOUS: Final = re.compile(r"|-?\d{1,9}(?:\.\d{1,4})?|true|false|null|yes|no|on|off")
+"""Text that is no secret whoever wrote it. A form has no other way to say a number."""
+_UNNAMED_SEGMENT: Final = re.compile(r"(?=[^/]*[0-9])(?=[^/]*[A-Za-z])[^/]{20,}")
+"""Of a path that no mapper knows: long enough for a token, and with letters and digits."""
+_NOTHING_KNOWN: Final[frozenset[str]] = frozenset()
 
 
 def redact_params(
@@ -120,7 +127,7 @@ def redact_params(
         if key in redacted:
             return _Walk(limits).mapping(params, 1)
         if is_secret:
-            redacted[key] = REDACTED
+            redacted[key] = _secret(value)
         elif isinstance(value, str):
             is_plain = len(value) < SHAPE_CHARS_MIN and value.isascii()
             redacted[key] = value if is_plain else redact_text(value, limits.text_chars_max)
@@ -137,7 +144,7 @@ def redact_text(text: str, chars_max: int = LIMITS.text_chars_max) -> str:
         if len(text) > chars_max:
             return _unicode(_redact_long(text, chars_max))
         if _is_suspect(text):
-            text = _SHAPES.sub(REDACTED, text)
+            text = _SHAPES.sub(_marked, text)
         if _CARD_SIGN.search(text):
             text = _DIGIT_GROUPS.sub(_cards, text)
     return text if text.isascii() else _unicode(text)
@@ -151,8 +158,24 @@ def _redact_long(text: str, chars_max: int) -> str:
     masked = _DIGIT_GROUPS.sub(
         lambda match: match[0] if _cards(match) == match[0] else _MASK * len(match[0]), masked
     )
-    shown = _MASKED.sub(REDACTED, masked[:chars_max])
-    return f"{shown}…(+{len(text) - chars_max} characters)"
+    shown: list[str] = []
+    end = 0
+    for match in _MASKED.finditer(masked):
+        if match.start() >= chars_max:
+            break
+        shown += masked[end : match.start()], mark(searched[match.start() : match.end()])
+        end = match.end()
+    shown.append(masked[end:chars_max])
+    return f"{''.join(shown)}…(+{len(text) - chars_max} characters)"
+
+
+def _marked(match: re.Match[str]) -> str:
+    return mark(match[0])
+
+
+def _secret(value: object) -> str:
+    """The mark of what a name calls a secret."""
+    return mark(str(value)) if isinstance(value, str | int) else REDACTED
 
 
 def _is_suspect(text: str) -> bool:
@@ -169,14 +192,30 @@ def _is_suspect(text: str) -> bool:
     return False
 
 
-def redact_target(target: bytes, limits: RedactionLimits = LIMITS) -> tuple[str, str | None]:
+def redact_undeclared(
+    params: Mapping[str, object],
+    limits: RedactionLimits = LIMITS,
+    known: frozenset[str] = _NOTHING_KNOWN,
+) -> dict[str, JsonValue]:
+    """Fields that nobody declared: their names, and a mark for each value, but truth values, small
+    numbers, and texts that are `known` from elsewhere in the same request."""
+    return _Walk(limits, known).mapping(params, 1, is_free=True)
+
+
+def redact_target(
+    target: bytes, limits: RedactionLimits = LIMITS, *, is_unmapped: bool = False
+) -> tuple[str, str | None]:
     """The path with its query's values hidden, and the digest of the whole query (None without).
+    Where no mapper knows the path, a segment that may be a token is hidden too.
 
     A query piece without `=` is a value: it may be a whole token. A query value hides what a
     search asked for; its digest still tells two requests apart.
     """
     raw_path, has_query, query = target.partition(b"?")
-    path = redact_text(raw_path.decode("ascii", "backslashreplace"), limits.path_chars_max)
+    text = raw_path.decode("ascii", "backslashreplace")
+    path = redact_text(text, limits.path_chars_max)
+    if is_unmapped:
+        path = _UNNAMED_SEGMENT.sub(_marked_segment, path)
     if not has_query:
         return path, None
     pieces = query.split(b"&", limits.items_max)
@@ -184,6 +223,10 @@ def redact_target(target: bytes, limits: RedactionLimits = LIMITS) -> tuple[str,
     if len(pieces) > limits.items_max:
         shown.append("…")
     return f"{path}?{'&'.join(shown)}", hashlib.sha256(query).hexdigest()
+
+
+def _marked_segment(match: re.Match[str]) -> str:
+    return match[0] if REDACTED_SIGN in match[0] else mark(match[0])
 
 
 def _query_piece(piece: bytes, limits: RedactionLimits) -> str:
@@ -210,13 +253,17 @@ def _key(name: str) -> tuple[str, bool]:
 
 
 class _Walk:
-    """One walk over nested params, with a budget of leaves that all of it shares."""
+    """One walk over nested params, with a budget of leaves that all of it shares. `is_free`: nobody
+    declared what is in it; so is every mapping within a param."""
 
-    def __init__(self, limits: RedactionLimits) -> None:
+    def __init__(self, limits: RedactionLimits, known: frozenset[str] = _NOTHING_KNOWN) -> None:
         self._limits = limits
+        self._known = known
         self._leaves_left = limits.leaves_max
 
-    def mapping(self, params: Mapping[str, object], depth: int) -> dict[str, JsonValue]:
+    def mapping(
+        self, params: Mapping[str, object], depth: int, *, is_free: bool = False
+    ) -> dict[str, JsonValue]:
         limits = self._limits
         redacted: dict[str, JsonValue] = {}
         for index, (name, value) in enumerate(params.items()):
@@ -226,38 +273,43 @@ class _Walk:
             key = redact_text(name, limits.key_chars_max)
             if key in redacted:
                 key = f"{key}#{index}"
-            redacted[key] = REDACTED if is_secret_name(name) else self._value(value, depth)
+            is_secret = is_secret_name(name)
+            redacted[key] = _secret(value) if is_secret else self._value(value, depth, is_free)
         return redacted
 
-    def _value(self, value: object, depth: int) -> JsonValue:
+    def _value(self, value: object, depth: int, is_free: bool) -> JsonValue:
         match value:
             case None | bool():
                 self._leaves_left -= 1
                 return value
             case str():
                 self._leaves_left -= 1
+                if is_free and value not in self._known and not _INNOCUOUS.fullmatch(value):
+                    return mark(value)
                 return redact_text(value, self._limits.text_chars_max)
             case int():
                 self._leaves_left -= 1
+                if is_free and abs(value) > _SMALL_INTEGER_MAX and str(value) not in self._known:
+                    return mark(str(value)) if abs(value) < INTEGER_MAX else REDACTED
                 return _integer(value)
             case Mapping() | list() | tuple() if depth >= self._limits.depth_max:
                 self._leaves_left -= 1
                 return "…(nested deeper)"
             case Mapping():
-                return self.mapping(value, depth + 1)
+                return self.mapping(value, depth + 1, is_free=True)
             case list() | tuple():
-                return self._list(value, depth + 1)
+                return self._list(value, depth + 1, is_free)
             case _:
                 self._leaves_left -= 1
                 return f"({type(value).__name__})"
 
-    def _list(self, values: Sequence[object], depth: int) -> list[JsonValue]:
+    def _list(self, values: Sequence[object], depth: int, is_free: bool) -> list[JsonValue]:
         redacted: list[JsonValue] = []
         for index, value in enumerate(values):
             if index >= self._limits.items_max or self._leaves_left <= 0:
                 redacted.append(f"…(+{len(values) - index} items)")
                 break
-            redacted.append(self._value(value, depth))
+            redacted.append(self._value(value, depth, is_free))
         return redacted
 
 
@@ -281,7 +333,7 @@ def _cards(match: re.Match[str]) -> str:
             if len(number) > _CARD_DIGITS_MAX:
                 break
             if _is_card(number):
-                return REDACTED
+                return mark(match[0])
     return match[0]
 
 

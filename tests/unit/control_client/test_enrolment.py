@@ -84,10 +84,11 @@ async def test_another_key_that_is_enrolled_already_is_told_to_people(
     enrolling: Enrolling,
 ) -> None:
     """The old key's word is needed, or a person."""
-    enrolling.plane.script += [envelope(409, "RECORD_KEY_CONFLICT")]
-    enrolling.plane.answers[PATH] = {"gatewayId": "gw_a"}
+    enrolling.plane.script += [envelope(409, "RECORD_KEY_CONFLICT") for _ in range(100)]
     await enrolling.enrolment.start()
     await enrolling.until("another signing key")
+    enrolling.plane.answers[PATH] = {"gatewayId": "gw_a"}
+    enrolling.plane.script.clear()
     await enrolling.until(None)
 
 
