@@ -175,6 +175,11 @@ class RangeVerifier:
         self._frontier = Frontier(begin, left)
         self.append = self._frontier.append
 
+    @property
+    def hashes(self) -> tuple[bytes, ...]:
+        """The perfect subtrees left of what comes next; their `root_of` is the root so far."""
+        return self._frontier.hashes
+
     def root(self) -> bytes:
         """The root of the whole tree, once every leaf of the range was given.
 
