@@ -9,6 +9,7 @@ from gateway.model.action import Canonical
 from gateway.model.approval import Approval, Witness
 from gateway.model.decision import Decision
 from gateway.model.exchange import Exchange
+from gateway.model.grpc import is_grpc_call
 from gateway.model.record import DecisionEntry, Outcome, OutcomeEntry
 from gateway.past_entries import note_past
 from gateway.ports import AgentChannel, Clock, RecordSink, Sent
@@ -33,6 +34,12 @@ class Case:
     @property
     def decision(self) -> Decision:
         return self.judgement.decision
+
+    @property
+    def is_grpc(self) -> bool:
+        """Whether it is a call of gRPC, which is answered in gRPC's own way."""
+        request = self.exchange.request
+        return request.is_http2 and is_grpc_call(request.fields)
 
     @property
     def stake(self) -> Stake:

@@ -191,7 +191,11 @@ class Pipeline:
             permit, case.exchange, case.channel, lambda: self._stop_of(case)
         )
         if not sent.began:
-            case.channel.respond(responses.upstream_failed(case.canonical, sent, case.decision_id))
+            case.channel.respond(
+                responses.upstream_failed(
+                    case.canonical, sent, case.decision_id, is_grpc=case.is_grpc
+                )
+            )
         duration_us = int((self._world.clock.monotonic() - started) * 1_000_000)
         self._records.sent(case, sent, duration_us, approval)
         await self._reservations.settle(case.stake, sent, case.canonical)
@@ -377,17 +381,18 @@ class Pipeline:
         approval: Approval | None = None,
         found: Witness | None = None,
     ) -> None:
-        case.channel.respond(
-            responses.refusal(
-                case.canonical, case.decision, case.decision_id, refuse, self._settings.public_url
-            )
-        )
+        self._tell(case, refuse)
         self._records.concluded(case, Outcome.REFUSED, refuse.code, approval, found)
 
     def _refuse_unrecorded(self, case: Case, error: RecordError) -> None:
         """The record can't be written, so nothing is sent and nothing more can be recorded."""
         log.error("record unavailable", extra={"code": error.code})
-        refuse = gate.Refuse(ReasonCode.RECORD_UNAVAILABLE, error.message)
+        self._tell(case, gate.Refuse(ReasonCode.RECORD_UNAVAILABLE, error.message))
+
+    def _tell(self, case: Case, refuse: gate.Refuse) -> None:
+        url = self._settings.public_url
         case.channel.respond(
-            responses.refusal(case.canonical, case.decision, case.decision_id, refuse)
+            responses.refusal(
+                case.canonical, case.decision, case.decision_id, refuse, url, is_grpc=case.is_grpc
+            )
         )

@@ -15,8 +15,9 @@ from gateway.model.action import Canonical
 from gateway.model.approval import Approval, Witness
 from gateway.model.decision import Decision, Permit
 from gateway.model.errors import AgentProtocolError
-from gateway.model.exchange import Authority, Exchange, Principal, Response, ResponseHead
+from gateway.model.exchange import Authority, Exchange, Header, Principal, Response, ResponseHead
 from gateway.model.limit import LimitClaim, Reserved
+from gateway.model.quick import quick
 from gateway.model.record import Entry, Outcome
 from gateway.model.stop import Stop
 
@@ -124,7 +125,9 @@ class AgentChannel(Protocol):
 
     def write(self, data: bytes) -> None: ...
 
-    def finish(self) -> None: ...
+    def finish(self, trailers: Sequence[Header] = ()) -> None:
+        """End the answer, with trailers where the agent's protocol has a place for them."""
+        ...
 
     def cut(self) -> None:
         """The answer can't be completed: close so that the agent sees the truncation."""
@@ -181,6 +184,7 @@ class Governor(Protocol):
         ...
 
 
+@quick
 @dataclass(frozen=True, slots=True, eq=False)
 class Sent:
     """What an upstream made of a request.

@@ -7,7 +7,7 @@ One read goes out for each asking, at the address that the request has, and is n
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -27,7 +27,7 @@ from gateway.key_text import load_key_text
 from gateway.model.action import Canonical
 from gateway.model.approval import Witness
 from gateway.model.errors import ConfigurationError, Problem, RecordError
-from gateway.model.exchange import Exchange, Response, ResponseHead
+from gateway.model.exchange import Exchange, Header, Response, ResponseHead
 from gateway.model.moment import moment_of
 from gateway.model.record import GatewayEntry, Outcome
 from gateway.model.stop import Stop
@@ -185,7 +185,7 @@ class _Collected:
         else:
             self.body += data
 
-    def finish(self) -> None:
+    def finish(self, trailers: Sequence[Header] = ()) -> None:
         self.is_whole = not self.is_gone
 
     def cut(self) -> None:

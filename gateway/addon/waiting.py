@@ -8,12 +8,12 @@ task.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 
 from gateway.model.decision import Permit, ReasonCode
 from gateway.model.errors import UpstreamError
-from gateway.model.exchange import Authority, Exchange, Response, ResponseHead
+from gateway.model.exchange import Authority, Exchange, Header, Response, ResponseHead
 from gateway.model.record import Outcome
 from gateway.model.stop import Stop
 from gateway.ports import AgentChannel, Flow, Sent, Upstream, Wire
@@ -71,7 +71,7 @@ class FlowChannel:
     def write(self, data: bytes) -> None:
         raise AssertionError("mitmproxy relays the answers")
 
-    def finish(self) -> None:
+    def finish(self, trailers: Sequence[Header] = ()) -> None:
         raise AssertionError("mitmproxy relays the answers")
 
     def cut(self) -> None:

@@ -10,10 +10,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 from gateway.enforce.http1_response import ResponseLimits, ResponseReader
 from gateway.model.errors import CheckreinError, UpstreamError
-from gateway.model.exchange import ResponseHead
+from gateway.model.exchange import Header, ResponseHead
 from gateway.model.quick import quick
 from gateway.ports import AgentChannel, Wire
 
@@ -37,6 +38,11 @@ class Ending:
     was_silent: bool
 
 
+REFUSED: Final = "upstream.refused_stream"
+"""Code of a fault: an upstream of HTTP/2 says that it has not looked at the request (RFC 9113,
+section 8.7)."""
+
+
 class Turn:
     """One request on a connection, and what is known about its answer so far."""
 
@@ -50,6 +56,7 @@ class Turn:
         "quiet_since",
         "response_bytes",
         "status",
+        "trailers",
     )
 
     def __init__(self, channel: AgentChannel, ended: asyncio.Future[Ending], now: float) -> None:
@@ -60,6 +67,7 @@ class Turn:
         self.response_bytes = 0
         self.is_uploading = False
         self.on_head: Callable[[], object] | None = None
+        self.trailers: tuple[Header, ...] = ()
         # Progress is only noted; `check` reads the clock for it.
         self.has_news = False
         self.quiet_since = now
@@ -70,6 +78,8 @@ class Connection:
 
     `on_free` is called when it may carry another request, `on_gone` once when it can't any more.
     """
+
+    is_http2 = False
 
     __slots__ = (
         "_deadlines",
@@ -281,7 +291,7 @@ class Connection:
             return
         if turn.began:
             if fault is None:
-                turn.channel.finish()
+                turn.channel.finish(turn.trailers)
             else:
                 turn.channel.cut()
         self._release_writer()

@@ -56,7 +56,8 @@ def admit(exchange: Exchange, decision: Decision, decision_id: str) -> Step:
             if exchange.request.body is None:
                 return Refuse(
                     ReasonCode.BODY_TOO_LARGE,
-                    "this action needs approval, and its body is longer than can be inspected",
+                    "this action needs approval, and its body streams, or is longer than can be "
+                    "inspected",
                 )
             return Hold()
         case Effect.ALLOW:

@@ -17,6 +17,7 @@ from enum import Enum
 
 from gateway.enforce.cbor_text import cbor_of
 from gateway.model.exchange import Header
+from gateway.model.grpc import GrpcStatus, grpc_message
 
 JsonObject = dict[str, object]
 Shape = Callable[["Notice"], tuple[tuple[Header, ...], bytes]]
@@ -68,11 +69,13 @@ class Notice:
 @dataclass(frozen=True, slots=True)
 class Style:
     """`statuses` are those that differ from the default, because the provider's SDKs would send
-    the request again by themselves, or raise nothing. `has_retry_switch`: a header stops them."""
+    the request again by themselves, or raise nothing. `has_retry_switch`: a header stops them.
+    `http_status`: what HTTP itself says where the protocol above it has statuses of its own."""
 
     shape: Shape
     statuses: Mapping[Category, int]
     has_retry_switch: bool = False
+    http_status: int | None = None
 
 
 TEXT_MAX = 1_000
@@ -235,6 +238,39 @@ def _anthropic(notice: Notice) -> tuple[tuple[Header, ...], bytes]:
     return _json(body, *_switch(b"X-Should-Retry", notice), request_id)
 
 
+_GRPC_STATUSES: Mapping[Category, GrpcStatus] = {
+    Category.BLOCKED: GrpcStatus.PERMISSION_DENIED,
+    # "Retry with a backoff": by those who ask to, after the pause that is told.
+    Category.PENDING: GrpcStatus.UNAVAILABLE,
+    Category.NOT_APPROVED: GrpcStatus.PERMISSION_DENIED,
+    Category.UNREADABLE: GrpcStatus.INVALID_ARGUMENT,
+    Category.TOO_LARGE: GrpcStatus.INVALID_ARGUMENT,
+    # Not UNAVAILABLE: clients would send it again at once, and a closed gateway is no hiccup.
+    Category.UNAVAILABLE: GrpcStatus.FAILED_PRECONDITION,
+    Category.UPSTREAM_FAILED: GrpcStatus.UNAVAILABLE,
+    Category.OUTCOME_UNKNOWN: GrpcStatus.UNKNOWN,
+}
+
+
+def _grpc(notice: Notice) -> tuple[tuple[Header, ...], bytes]:
+    """One block of headers that is the whole answer ("Trailers-Only"). A negative pushback tells
+    clients whose service config repeats calls not to (gRPC proposal A6)."""
+    pushback = notice.retry_after_seconds
+    status = _GRPC_STATUSES[notice.category]
+    if notice.category is Category.OUTCOME_UNKNOWN and notice.may_repeat:
+        status = GrpcStatus.UNAVAILABLE
+    headers: list[Header] = [
+        (b"Content-Type", b"application/grpc"),
+        (b"grpc-status", b"%d" % status),
+        (b"grpc-message", grpc_message(notice.message)),
+    ]
+    if pushback is not None:
+        headers.append((b"grpc-retry-pushback-ms", b"%d" % (pushback * 1_000)))
+    elif not notice.may_repeat:
+        headers.append((b"grpc-retry-pushback-ms", b"-1"))
+    return tuple(headers), b""
+
+
 # --- AWS ------------------------------------------------------------------------------------------
 
 
@@ -346,3 +382,6 @@ STYLES: Mapping[str, Style] = {
     "aws_rest_xml": Style(_aws_rest_xml, _NONE),
     "aws_rest_json": Style(_aws_rest_json, _NONE),
 }
+
+GRPC = Style(_grpc, _NONE, has_retry_switch=True, http_status=200)
+"""No mapper can name it: to any other client, 200 would be success."""

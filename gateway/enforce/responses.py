@@ -13,7 +13,7 @@ import re
 from collections.abc import Mapping
 
 from gateway.enforce import gate
-from gateway.enforce.refusal_shapes import STYLES, Category, Notice, Style, clean
+from gateway.enforce.refusal_shapes import GRPC, STYLES, Category, Notice, Style, clean
 from gateway.model.action import Canonical
 from gateway.model.decision import Decision, ReasonCode
 from gateway.model.exchange import Header, Response
@@ -89,9 +89,12 @@ def refusal(
     decision_id: str,
     refuse: gate.Refuse,
     public_url: str = "",
+    *,
+    is_grpc: bool = False,
 ) -> Response:
     """Make the answer to a request that is not sent. `public_url` is where agents reach the
-    control plane, empty where nobody knows."""
+    control plane, empty where nobody knows. `is_grpc`: it was a call of gRPC, whose clients read
+    nothing else."""
     category = CATEGORIES.get(refuse.code, Category.BLOCKED)
     told, status_url = refuse.message, None
     if category is Category.PENDING and refuse.approval_id and public_url:
@@ -106,7 +109,7 @@ def refusal(
         ("approval", refuse.approval_id),
         ("decision", decision_id),
     )
-    style = _style(canonical)
+    style = _style(canonical, is_grpc=is_grpc)
     notice = Notice(
         category,
         style.statuses.get(category, STATUSES[category]),
@@ -123,13 +126,15 @@ def refusal(
     return _respond(style, notice)
 
 
-def upstream_failed(canonical: Canonical, sent: Sent, decision_id: str) -> Response:
+def upstream_failed(
+    canonical: Canonical, sent: Sent, decision_id: str, *, is_grpc: bool = False
+) -> Response:
     """Make the answer to a request whose upstream gave none.
 
     A read, or what certainly was not sent, keeps the plain 502 or 504 and may be repeated by the
     SDK. A mutation that may have happened may not.
     """
-    style = _style(canonical)
+    style = _style(canonical, is_grpc=is_grpc)
     status, may_repeat = sent.error_status, False
     if sent.outcome is Outcome.NOT_SENT and status == STATUSES[Category.BLOCKED]:
         is_stopped = sent.code == ReasonCode.KILL_SWITCH
@@ -158,6 +163,7 @@ def upstream_failed(canonical: Canonical, sent: Sent, decision_id: str) -> Respo
 
 
 def _respond(style: Style, notice: Notice) -> Response:
+    # For gRPC it is `grpc-status` that says so.
     assert notice.status >= 400, "a refusal is never a success"
     headers, body = style.shape(notice)
     own: list[Header] = [
@@ -169,7 +175,8 @@ def _respond(style: Style, notice: Notice) -> Response:
         own.append((b"Checkrein-Approval", notice.approval_id.encode()))
     if notice.retry_after_seconds is not None:
         own.append((b"Retry-After", str(int(notice.retry_after_seconds)).encode()))
-    return Response(notice.status, (*headers, *own), body)
+    status = notice.status if style.http_status is None else style.http_status
+    return Response(status, (*headers, *own), body)
 
 
 def _sentence(category: Category, message: str, *ids: tuple[str, str | None]) -> str:
@@ -178,7 +185,9 @@ def _sentence(category: Category, message: str, *ids: tuple[str, str | None]) ->
     return f"{_LEADS[category]}{': ' + said if said else ''} ({named})"
 
 
-def _style(canonical: Canonical) -> Style:
+def _style(canonical: Canonical, *, is_grpc: bool) -> Style:
+    if is_grpc:
+        return GRPC
     return STYLES.get(canonical.errors, STYLES["problem"])
 
 

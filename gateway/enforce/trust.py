@@ -14,8 +14,9 @@ import certifi
 from gateway.model.errors import ConfigurationError, Problem
 
 
-def make_upstream_context(extra_ca: str) -> ssl.SSLContext:
-    """Make the one context for all upstreams; `extra_ca` is a PEM file or empty.
+def make_upstream_context(extra_ca: str, *, http2: bool = False) -> ssl.SSLContext:
+    """Make the one context for all upstreams; `extra_ca` is a PEM file or empty. `http2` offers
+    that protocol too, and is else the same.
 
     Whole chain, dates, purpose and host name are verified, TLS is 1.2 or newer, OpenSSL's security
     level refuses SHA-1 and short keys, and a name counts only as a subject alternative name. The
@@ -30,7 +31,7 @@ def make_upstream_context(extra_ca: str) -> ssl.SSLContext:
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.hostname_checks_common_name = False
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
-    context.set_alpn_protocols(["http/1.1"])
+    context.set_alpn_protocols(["h2", "http/1.1"] if http2 else ["http/1.1"])
     if not _has_system_roots(context):
         context.load_verify_locations(certifi.where())
     if extra_ca:

@@ -12,24 +12,26 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final, cast
 
 from gateway import telemetry
 from gateway.enforce import gate
-from gateway.enforce.connection import Connection, Deadlines, Ending, Turn
+from gateway.enforce.connection import REFUSED, Connection, Deadlines, Ending, Turn
 from gateway.enforce.destination import DestinationGuard
+from gateway.enforce.dialler import HTTP2_SCHEME, Dialler, DialLimits, Unclaimed
 from gateway.enforce.http1_request import CHUNKED_END, SAFE_METHODS, chunk, request_head
 from gateway.enforce.http1_response import ResponseLimits
 from gateway.enforce.pool import ConnectionPool, Origin, PoolLimits
-from gateway.enforce.trust import make_upstream_context
 from gateway.model.decision import Permit, ReasonCode
 from gateway.model.errors import AgentProtocolError, CheckreinError, UpstreamError
 from gateway.model.exchange import Authority, Exchange, HttpRequest
+from gateway.model.grpc import is_grpc_call
 from gateway.model.record import Outcome
 from gateway.model.stop import Stop
-from gateway.ports import AgentChannel, Clock, Sent, Wire, WireReceiver
-from gateway.wire.socket_wire import SocketWire, connect
-from gateway.wire.tls_wire import start_tls_client
+from gateway.ports import AgentChannel, Clock, Sent, Wire
+
+if TYPE_CHECKING:
+    from gateway.enforce.http2_connection import Http2Connection
 
 FindStop = Callable[[], Stop | None]
 
@@ -90,6 +92,16 @@ class UpstreamSettings:
             paused=self.upstream_paused_seconds_max,
         )
 
+    @property
+    def dialling(self) -> DialLimits:
+        return DialLimits(
+            self.upstream_ca,
+            self.upstream_connect_seconds_max,
+            self.upstream_tls_seconds_max,
+            ResponseLimits(),
+            self.deadlines,
+        )
+
 
 # Looked up once, as in `telemetry`.
 _REUSED: Final = telemetry.UPSTREAM_CONNECTIONS.labels("true")
@@ -111,11 +123,8 @@ class UpstreamPool:
 
     def __init__(self, settings: UpstreamSettings, guard: DestinationGuard, clock: Clock) -> None:
         self._settings = settings
-        self._deadlines = settings.deadlines
-        self._limits = ResponseLimits()
-        self._guard = guard
         self._clock = clock
-        self._context = make_upstream_context(settings.upstream_ca)
+        self._dialler = Dialler(settings.dialling, guard, clock)
         self._pool = ConnectionPool(settings.pool_limits, clock, self._connect)
         self._active: dict[Turn, Connection] = {}
         self._watch: asyncio.TimerHandle | None = None
@@ -142,7 +151,7 @@ class UpstreamPool:
         return sent
 
     async def open_tunnel(self, permit: Permit, authority: Authority) -> Wire:
-        return await self._dial(authority, _Unclaimed())
+        return await self._dialler.dial(authority, Unclaimed())
 
     async def close(self) -> None:
         """Close idle connections and cut those in use, whose outcome is then unknown."""
@@ -170,7 +179,8 @@ class UpstreamPool:
         """
         request = exchange.request
         agent = exchange.principal.agent
-        origin = Origin(request.scheme, request.authority.host, request.authority.port)
+        scheme = HTTP2_SCHEME if request.is_http2 else request.scheme
+        origin = Origin(scheme, request.authority.host, request.authority.port)
         connection = None if is_second else self._pool.take(origin, agent)
         # One that was waited for may have ended before this task ran again.
         while connection is None or connection.is_gone:
@@ -178,6 +188,11 @@ class UpstreamPool:
         if channel.is_gone:
             self._pool.give_back(connection)
             raise UpstreamError("agent_gone", "the agent is gone", sent=False)
+        if request.is_http2 and not connection.is_http2 and is_grpc_call(request.fields):
+            self._pool.give_back(connection)
+            raise UpstreamError(
+                "upstream.no_http2", "the upstream speaks no HTTP/2, which gRPC needs", sent=False
+            )
         stop = find_stop()
         if stop is not None:
             self._pool.give_back(connection)
@@ -195,6 +210,8 @@ class UpstreamPool:
         try:
             if request.body is None:
                 upload = self._start_upload(connection, turn, request, head, find_stop)
+            elif connection.is_http2:
+                cast("Http2Connection", connection).start_request(turn, request)
             elif len(request.body) <= _ONE_WRITE_BYTES_MAX:
                 connection.start(turn, request.method, head + request.body)
             else:
@@ -207,6 +224,8 @@ class UpstreamPool:
             del self._active[turn]
             if upload is not None:
                 await _stop(upload)
+        if _is_refused(ending.fault) and request.body is not None and not is_second:
+            return None
         may_repeat = was_used and ending.was_silent and not is_second and _is_safe(request)
         if may_repeat and _is_stale(ending.fault):
             return None
@@ -223,12 +242,17 @@ class UpstreamPool:
         find_stop: FindStop,
     ) -> asyncio.Task[None]:
         turn.is_uploading = True
-        connection.start(turn, request.method, head)
+        if connection.is_http2:
+            cast("Http2Connection", connection).start_request(turn, request)
+        else:
+            connection.start(turn, request.method, head)
         task = asyncio.create_task(
             self._upload(connection, turn, request.body_bytes, find_stop), name="upstream-upload"
         )
-        # An answer before the end of the body: nobody wants the rest of it.
-        turn.on_head = task.cancel
+        if not connection.is_http2:
+            # An answer before the end of the body: nobody wants the rest of it. Over HTTP/2 both
+            # may go on beside each other, as calls that stream both ways do.
+            turn.on_head = task.cancel
         return task
 
     async def _upload(
@@ -236,6 +260,7 @@ class UpstreamPool:
     ) -> None:
         """Send the agent's body piece by piece, at the upstream's pace."""
         left = length
+        is_chunked = length is None and not connection.is_http2
         try:
             async for data in turn.channel.body_rest():
                 if not data:
@@ -245,7 +270,7 @@ class UpstreamPool:
                     if left < 0:
                         raise AgentProtocolError("body.too_long", "the body exceeds its length")
                 _check_stop(find_stop)
-                connection.write(data if length is not None else chunk(data))
+                connection.write(chunk(data) if is_chunked else data)
                 await connection.wait_drained()
             if left:
                 raise AgentProtocolError("body.too_short", "the body ended before its length")
@@ -257,7 +282,9 @@ class UpstreamPool:
         except Exception:
             connection.drop()  # a bug: end the turn, so that `send` sees it
             raise
-        if length is None:
+        if connection.is_http2:
+            cast("Http2Connection", connection).end_body()
+        elif is_chunked:
             connection.write(CHUNKED_END)
         turn.on_head = None
         turn.is_uploading = False
@@ -265,35 +292,7 @@ class UpstreamPool:
     # --- connections ------------------------------------------------------------------------------
 
     async def _connect(self, origin: Origin, agent: str) -> Connection:
-        connection = Connection(
-            agent, self._limits, self._deadlines, self._pool.give_back, self._pool.forget
-        )
-        wire: Wire
-        wire = plain = await self._dial(Authority(origin.host, origin.port), connection)
-        if origin.scheme == "https":
-            seconds_max = self._settings.upstream_tls_seconds_max
-            wire = await start_tls_client(
-                plain, self._context, origin.host, connection, seconds_max
-            )
-        connection.attach(wire)
-        return connection
-
-    async def _dial(self, authority: Authority, receiver: WireReceiver) -> SocketWire:
-        """Connect to the first checked address that answers, within one deadline for all."""
-        endpoints = await self._guard.resolve(authority)
-        deadline = self._clock.monotonic() + self._settings.upstream_connect_seconds_max
-        failed: UpstreamError | None = None
-        for done, endpoint in enumerate(endpoints):
-            left = deadline - self._clock.monotonic()
-            if left <= 0:
-                break
-            try:
-                # A silent address leaves time for the others.
-                return await connect(endpoint, receiver, left / (len(endpoints) - done))
-            except UpstreamError as error:
-                failed = error
-        assert failed is not None, "a name without addresses is unknown"
-        raise failed
+        return await self._dialler.open(origin, agent, self._pool.give_back, self._pool.forget)
 
     # --- watching ---------------------------------------------------------------------------------
 
@@ -320,21 +319,6 @@ class UpstreamPool:
         self._reused_count = self._opened_count = 0
 
 
-class _Unclaimed:
-    """Receives for a tunnel until its session takes over, which happens before the loop runs."""
-
-    def wire_data(self, data: bytes) -> None:
-        raise AssertionError("a tunnel's bytes arrived before anybody took it over")
-
-    def wire_eof(self) -> None: ...
-
-    def wire_full(self) -> None: ...
-
-    def wire_drained(self) -> None: ...
-
-    def wire_lost(self, error: Exception | None) -> None: ...
-
-
 def _check_stop(find_stop: FindStop) -> None:
     stop = find_stop()
     if stop is not None:
@@ -348,6 +332,11 @@ def _is_safe(request: HttpRequest) -> bool:
 def _is_stale(fault: CheckreinError | None) -> bool:
     """Whether a connection that was idle turned out to be closed by the other side."""
     return fault is not None and fault.code == "upstream.closed"
+
+
+def _is_refused(fault: CheckreinError | None) -> bool:
+    """Whether the upstream itself says that it has not looked at the request."""
+    return fault is not None and fault.code == REFUSED
 
 
 def _not_sent(error: UpstreamError) -> Sent:

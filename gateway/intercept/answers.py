@@ -11,19 +11,43 @@ from typing import Final
 
 from gateway.model.errors import AgentProtocolError
 from gateway.model.exchange import Response
+from gateway.model.grpc import GrpcStatus, grpc_message
 
 CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 ESTABLISHED: Final = b"HTTP/1.1 200 Connection established\r\n\r\n"
 
 
-def refusal(error: AgentProtocolError) -> Response:
+_GRPC_STATUSES: Final = {
+    403: GrpcStatus.PERMISSION_DENIED,
+    407: GrpcStatus.UNAUTHENTICATED,
+    408: GrpcStatus.DEADLINE_EXCEEDED,
+    500: GrpcStatus.INTERNAL,
+}
+"""The rest is of bytes that no retry makes better: INVALID_ARGUMENT."""
+
+
+def refusal(error: AgentProtocolError, *, is_grpc: bool = False) -> Response:
     """Say what was wrong with the agent's bytes; 407 asks for credentials (RFC 9110, 11.7.1)."""
-    return _answer(error.status, error.code, error.message)
+    answer = _grpc_answer if is_grpc else _answer
+    return answer(error.status, error.code, error.message)
 
 
-def fault() -> Response:
+def fault(*, is_grpc: bool = False) -> Response:
     """Say that the gateway itself failed, without detail."""
-    return _answer(500, "internal.fault", "the gateway failed and refused the request")
+    answer = _grpc_answer if is_grpc else _answer
+    return answer(500, "internal.fault", "the gateway failed and refused the request")
+
+
+def _grpc_answer(status: int, code: str, message: str) -> Response:
+    """A call is answered in one block of headers; what HTTP itself says is always 200."""
+    grpc_status = _GRPC_STATUSES.get(status, GrpcStatus.INVALID_ARGUMENT)
+    headers = (
+        (b"content-type", b"application/grpc"),
+        (b"grpc-status", b"%d" % grpc_status),
+        (b"grpc-message", grpc_message(f"Checkrein refused this call: {message} ({code})")),
+        (b"checkrein-code", code.encode()),
+    )
+    return Response(200, headers, b"")
 
 
 def _answer(status: int, code: str, message: str) -> Response:

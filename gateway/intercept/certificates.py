@@ -80,19 +80,23 @@ class CertificateAuthority:
             assert pair is not None, "what was just written is there"
         return cls(pair, now)
 
-    def context_for(self, host: str) -> ssl.SSLContext:
-        """The server side of TLS as `host`, which is normalised: a name or an address."""
+    def context_for(self, host: str, *, http2: bool = False) -> ssl.SSLContext:
+        """The server side of TLS as `host`, which is normalised: a name or an address. With
+        `http2` that protocol is preferred; without, it is not offered."""
         now = self._now()
-        entry = self._contexts.get(host)
+        key = f"{host} h2" if http2 else host
+        entry = self._contexts.get(key)
         if entry is not None and now < entry[1]:
-            self._contexts.move_to_end(host)
+            self._contexts.move_to_end(key)
             return entry[0]
         context = self._make_context(self.mint_leaf(host))
+        if http2:
+            context.set_alpn_protocols(["h2", "http/1.1"])
         expires_at = min(
             now + timedelta(days=LEAF_DAYS - 1), self._ca.certificate.not_valid_after_utc
         )
-        self._contexts[host] = (context, expires_at - RENEW_BEFORE)
-        self._contexts.move_to_end(host)
+        self._contexts[key] = (context, expires_at - RENEW_BEFORE)
+        self._contexts.move_to_end(key)
         if len(self._contexts) > CONTEXTS_MAX:
             self._contexts.popitem(last=False)
         return context

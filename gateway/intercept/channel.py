@@ -8,7 +8,7 @@ its head said: then the connection is cut, and the agent sees the truncation.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from enum import Enum, auto
 from http import HTTPStatus
 from typing import Final
@@ -16,7 +16,7 @@ from typing import Final
 from gateway.model.exchange import Header, Response, ResponseHead
 from gateway.ports import Flow, Wire
 
-_FRAMING: Final = frozenset(
+FRAMING: Final = frozenset(
     {
         b"connection", b"keep-alive", b"proxy-connection", b"content-length", b"transfer-encoding",
         b"upgrade", b"trailer", b"te", b"proxy-authenticate", b"proxy-authentication-info",
@@ -139,7 +139,8 @@ class Channel:
                 return
         self._cork(b"%x\r\n%b\r\n" % (len(data), data) if self._is_chunked else data)
 
-    def finish(self) -> None:
+    def finish(self, trailers: Sequence[Header] = ()) -> None:
+        # Trailers are dropped: few clients of HTTP/1.1 look for any (RFC 9110, section 6.5.1).
         if self._is_gone or self._state is _State.DONE:
             return
         assert self._state is _State.BEGUN, "what is finished was begun"
@@ -227,7 +228,7 @@ def _head(
 ) -> list[bytes]:
     """The lines of a head, the empty one included."""
     lines = [b"HTTP/1.1 %d %b\r\n" % (status, reason)]
-    lines += [b"%b: %b\r\n" % header for header in headers if header[0].lower() not in _FRAMING]
+    lines += [b"%b: %b\r\n" % header for header in headers if header[0].lower() not in FRAMING]
     lines += framing
     if closes:
         lines.append(b"connection: close\r\n")

@@ -32,6 +32,10 @@ class ClientHello:
         """Whether HTTP/1.1 is offered. A client without ALPN speaks it."""
         return not self.protocols or b"http/1.1" in self.protocols
 
+    @property
+    def speaks_http2(self) -> bool:
+        return b"h2" in self.protocols
+
 
 class _Cut(Exception):
     """The bytes end inside a length; in a complete hello that makes it malformed."""

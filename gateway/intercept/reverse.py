@@ -30,6 +30,9 @@ class ReverseSession(Session):
 
     looks_first = True
 
+    takes_http2 = False
+    """A base URL is for clients of HTTP/1.1."""
+
     def __init__(
         self,
         surroundings: Surroundings,
@@ -53,7 +56,7 @@ class ReverseSession(Session):
         hello = await peek_hello(wire, seconds_max)
         name = hello.server_name or self._own.host
         self._check_name(name.lower())
-        await self._serve_tls(wire, name.lower(), self._own, None)
+        await self._serve_tls(wire, hello, name.lower(), self._own, None)
 
     async def _serve_exchanges(
         self, authority: Authority, mismatch: AgentProtocolError | None

@@ -13,11 +13,13 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from gateway import telemetry
 from gateway.intercept import answers
 from gateway.intercept.certificates import CertificateAuthority
 from gateway.intercept.channel import Channel, whole_answer
+from gateway.intercept.client_hello import ClientHello
 from gateway.intercept.http1 import Head
 from gateway.intercept.inlet import Gone, Inlet
 from gateway.intercept.redirected import is_redirected, is_tls, named_authority, redirected_target
@@ -30,13 +32,16 @@ from gateway.intercept.request import (
     tunnelled_target,
 )
 from gateway.intercept.settings import InterceptSettings
-from gateway.intercept.tunnel import peek_first, peek_hello, served_name, splice
+from gateway.intercept.tunnel import peek_first, peek_hello, served_name, splice, wants_http2
 from gateway.model.errors import AgentProtocolError, CheckreinError, RecordError, UpstreamError
 from gateway.model.exchange import Authority, Exchange, Principal, Response, ResponseHead
-from gateway.ports import Clock, Governor, TunnelVerdict
+from gateway.ports import Clock, Governor, TunnelVerdict, Wire
 from gateway.wire.faults import WireError
 from gateway.wire.socket_wire import SocketWire
 from gateway.wire.tls_wire import start_tls_server
+
+if TYPE_CHECKING:
+    from gateway.intercept.http2_session import Http2Session
 
 log = logging.getLogger(__name__)
 
@@ -58,6 +63,8 @@ class Session:
     looks_first = False
     """Whether the first bytes are looked at before anybody takes them."""
 
+    takes_http2 = True
+
     def __init__(self, surroundings: Surroundings) -> None:
         self.inlet = Inlet(surroundings.settings)
         self._s = surroundings
@@ -66,11 +73,14 @@ class Session:
         self._authority: Authority | None = None
         self._presented = b""
         self._credentials: Credentials | None = None
+        self._http2: Http2Session | None = None
         self._rewrite_answer: Callable[[ResponseHead], ResponseHead] | None = None
 
     def drain(self) -> None:
         """End after the request in flight; at once when there is none."""
         self.inlet.drain()
+        if self._http2 is not None:
+            self._http2.drain()
 
     async def run(self, wire: SocketWire) -> None:
         """Serve the connection to its end. Never raises but for cancellation."""
@@ -133,7 +143,7 @@ class Session:
         await self.inlet.start_next()
         hello = await peek_hello(wire, settings.tls_seconds_max)
         name, mismatch = served_name(hello, authority)
-        await self._serve_tls(wire, name, authority, mismatch)
+        await self._serve_tls(wire, hello, name, authority, mismatch)
 
     async def _serve_redirected(self, wire: SocketWire, port: int) -> None:
         """Serve a connection that was made to some address at `port`. What address it was means
@@ -155,7 +165,7 @@ class Session:
         if verdict is TunnelVerdict.PASSTHROUGH:
             await self._pass_through(wire, principal, authority, b"")
             return
-        await self._serve_tls(wire, authority.host, authority, refused)
+        await self._serve_tls(wire, hello, authority.host, authority, refused)
 
     async def _serve_plain(self, port: int) -> None:
         """Serve plain HTTP of a client that believes to speak to the server itself."""
@@ -172,17 +182,40 @@ class Session:
     async def _serve_tls(
         self,
         wire: SocketWire,
+        hello: ClientHello,
         name: str,
         authority: Authority,
         mismatch: AgentProtocolError | None,
     ) -> None:
         """Open TLS under a name, and serve what comes inside."""
-        context = self._s.authority.context_for(name)
-        self.inlet.wire = await start_tls_server(
-            wire, context, self.inlet, self._s.settings.tls_seconds_max
+        settings = self._s.settings
+        is_http2 = self.takes_http2 and wants_http2(hello, authority.host, settings.http2_hosts)
+        context = self._s.authority.context_for(name, http2=is_http2)
+        self.inlet.wire = tls = await start_tls_server(
+            wire, context, self.inlet, settings.tls_seconds_max
         )
+        if is_http2 and tls.is_http2:
+            await self._serve_http2(tls, authority, mismatch)
+            return
         self._is_answerable = True
         await self._serve_exchanges(authority, mismatch)
+
+    async def _serve_http2(
+        self, wire: Wire, authority: Authority, refused: AgentProtocolError | None
+    ) -> None:
+        """Serve streams, each of which is an exchange. Loaded late: few agents need it."""
+        from gateway.intercept.http2_session import Http2Session, Http2Surroundings
+
+        common = self._s
+        surroundings = Http2Surroundings(
+            common.settings, common.governor, common.clock, common.new_id,
+            self._recognize, self._note_refusal,
+        )  # fmt: skip
+        self._http2 = Http2Session(surroundings, wire, authority, refused)
+        wire.receiver = self._http2
+        if self.inlet.is_draining:
+            self._http2.drain()
+        await self._http2.serve()
 
     async def _serve_exchanges(
         self, authority: Authority, mismatch: AgentProtocolError | None
@@ -283,11 +316,14 @@ class Session:
             channel.cut()
 
     def _refuse(self, error: AgentProtocolError) -> None:
+        self._note_refusal(error)
+        self._answer(answers.refusal(error))
+
+    def _note_refusal(self, error: AgentProtocolError) -> None:
         try:
             self._s.governor.note_refusal(error, self._agent, self._authority)
         except CheckreinError as fault:
             log.error("a refusal could not be recorded", extra={"code": fault.code})
-        self._answer(answers.refusal(error))
 
     def _answer(self, response: Response) -> None:
         """Answer outside of an exchange, where bytes of HTTP are what the agent waits for."""

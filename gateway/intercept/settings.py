@@ -24,7 +24,18 @@ class InterceptSettings:
     `body_idle_seconds_max`: 30 s without one byte of a body that was promised.
     `keep_alive_seconds_max`: idle between requests; longer than the 60 s that SDK pools keep one.
     `write_stall_seconds_max`: an agent that reads nothing for this long is cut off.
-    `tunnel_idle_seconds_max`: a passthrough tunnel without a byte either way.
+    `tunnel_idle_seconds_max`: a passthrough tunnel, or a streaming gRPC call's request, without a
+    byte; an hour, since such calls listen for events.
+    `http2_hosts`: globs of hosts that get HTTP/2 from clients that offer HTTP/1.1 too. Empty,
+    because HTTP/2 costs six times the CPU; who offers nothing else gets it anyway.
+    `http2_streams_max`: requests at once on one connection; 100 is what the protocol recommends.
+    `http2_resets_per_second_max`: streams that are begun and reset; a client that gives up all of
+    its requests at once, each second.
+    `http2_control_frames_per_second_max`: frames that carry nothing; a gRPC client under load
+    sends some 100 pings and settings a second, its window updates are counted apart.
+    `http2_held_bytes_max`: bodies kept whole on one connection; two of `body_bytes_max`.
+    `grpc_gather_seconds_max`: a call that says nothing for so long between messages is taken for
+    one that streams; unary calls end in the same segment as their message, or in the next.
     """
 
     proxy_host: str = "127.0.0.1"
@@ -44,3 +55,9 @@ class InterceptSettings:
     keep_alive_seconds_max: float = 90.0
     write_stall_seconds_max: float = 30.0
     tunnel_idle_seconds_max: float = 3_600.0
+    http2_hosts: tuple[str, ...] = ()
+    http2_streams_max: int = 100
+    http2_resets_per_second_max: int = 100
+    http2_control_frames_per_second_max: int = 1_000
+    http2_held_bytes_max: int = 20 * 1024 * 1024
+    grpc_gather_seconds_max: float = 0.1

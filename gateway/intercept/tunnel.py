@@ -7,6 +7,7 @@ untouched passing of bytes for passthrough hosts, with back-pressure both ways.
 from __future__ import annotations
 
 import asyncio
+from fnmatch import fnmatchcase
 from ipaddress import ip_address
 from typing import Final
 
@@ -30,7 +31,7 @@ async def peek_hello(wire: SocketWire, seconds_max: float) -> ClientHello:
 
     Raises:
         AgentProtocolError: `tunnel.not_tls`, `tunnel.bad_hello`, `tunnel.timed_out`,
-            `tunnel.http2_only`.
+            `tunnel.no_http`.
         Gone: the agent is.
     """
     try:
@@ -40,8 +41,8 @@ async def peek_hello(wire: SocketWire, seconds_max: float) -> ClientHello:
         raise AgentProtocolError(
             "tunnel.timed_out", "no TLS ClientHello came in the tunnel", 408
         ) from error
-    if not hello.speaks_http1:
-        raise AgentProtocolError("tunnel.http2_only", "the client does not offer HTTP/1.1", 501)
+    if not hello.speaks_http1 and not hello.speaks_http2:
+        raise AgentProtocolError("tunnel.no_http", "the client offers no HTTP that we speak", 501)
     return hello
 
 
@@ -78,6 +79,13 @@ async def _peek_hello(wire: SocketWire) -> ClientHello:
         pause = min(pause * 2, _PAUSE_SECONDS_MAX) if len(data) == seen else _PAUSE_SECONDS
         seen = len(data)
         await asyncio.sleep(pause)
+
+
+def wants_http2(hello: ClientHello, host: str, http2_hosts: tuple[str, ...]) -> bool:
+    """Whether a client gets HTTP/2: it offers nothing else, or its host is named for it."""
+    if not hello.speaks_http2:
+        return False
+    return not hello.speaks_http1 or any(fnmatchcase(host, glob) for glob in http2_hosts)
 
 
 def served_name(hello: ClientHello, authority: Authority) -> tuple[str, AgentProtocolError | None]:

@@ -49,7 +49,8 @@ class HttpRequest:
     end-to-end ones in the agent's order and spelling, Host included. `fields` holds the same by
     lower-case name; where a name came more than once its values are joined by `, ` and the name
     is in `repeated`. `body` is complete, or None when it is longer than the inspection limit and
-    streams. `body_bytes` is the declared length, None when the agent used chunks.
+    streams. `body_bytes` is the declared length, None when the agent declared none. `is_http2`:
+    it came as a stream of HTTP/2, and goes on as one where the upstream speaks that.
     """
 
     method: str
@@ -61,6 +62,7 @@ class HttpRequest:
     repeated: frozenset[bytes]
     body: bytes | None
     body_bytes: int | None
+    is_http2: bool = False
 
 
 @quick

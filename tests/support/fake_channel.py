@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 
-from gateway.model.exchange import Response, ResponseHead
+from gateway.model.exchange import Header, Response, ResponseHead
 from gateway.ports import Flow
 
 
@@ -22,6 +22,7 @@ class FakeChannel:
         self.body = bytearray()
         self.response: Response | None = None
         self.end: str | None = None
+        self.trailers: Sequence[Header] = ()
         self.flow: Flow | None = None
         self.pieces_taken = 0
         self.pause_at: int | None = None
@@ -56,8 +57,9 @@ class FakeChannel:
             self.pause_at = None
             self.flow.pause_reading()
 
-    def finish(self) -> None:
+    def finish(self, trailers: Sequence[Header] = ()) -> None:
         assert self.end is None
+        self.trailers = trailers
         self.end = "finished"
 
     def cut(self) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
+from gateway.model.exchange import Header
 from gateway.model.record import Outcome
 from tests.integration.enforce.conftest import MakeWayOut
 from tests.support.fake_channel import FakeChannel
@@ -106,8 +108,8 @@ async def test_cancelling_the_finished_leaves_the_next_alone(make_way_out: MakeW
     been handed to the next request by then."""
 
     class CancellingChannel(FakeChannel):
-        def finish(self) -> None:
-            super().finish()
+        def finish(self, trailers: Sequence[Header] = ()) -> None:
+            super().finish(trailers)
             first.cancel()
 
     way = await make_way_out(answer_each(OK), upstream_connections_max=1)

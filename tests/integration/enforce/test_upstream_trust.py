@@ -128,7 +128,7 @@ async def test_name_that_leads_inward_is_never_dialled(
     async def no_connect(*args: Any) -> None:
         raise AssertionError("something was dialled")
 
-    monkeypatch.setattr("gateway.enforce.upstream.connect", no_connect)
+    monkeypatch.setattr("gateway.enforce.dialler.connect", no_connect)
     async with run_upstream(answer_each(OK), authority.server_context([HOST])) as upstream:
         guard = DestinationGuard(DestinationSettings(), set(), resolver)
         pool = UpstreamPool(UpstreamSettings(), guard, SystemClock())

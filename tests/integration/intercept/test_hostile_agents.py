@@ -227,15 +227,15 @@ async def test_a_tunnel_that_is_not_tls(tmp_path: Path, case: str) -> None:
         assert [error.code for error in proxy.governor.refusals] == [code]
 
 
-async def test_a_client_that_offers_only_http2(tmp_path: Path) -> None:
+async def test_a_client_that_offers_no_http_of_ours(tmp_path: Path) -> None:
     """Refused by name, so that its user learns why."""
     async with running_proxy(tmp_path) as proxy:
         agent = await proxy.connect()
         context = proxy.context()
-        context.set_alpn_protocols(["h2"])
+        context.set_alpn_protocols(["http/1.0", "spdy/3"])
         with pytest.raises(ConnectionError):
             await agent.start_tls(context, "api.test")
-        assert [error.code for error in proxy.governor.refusals] == ["tunnel.http2_only"]
+        assert [error.code for error in proxy.governor.refusals] == ["tunnel.no_http"]
 
 
 async def test_a_client_that_distrusts_the_ca(tmp_path: Path) -> None:

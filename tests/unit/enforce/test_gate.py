@@ -26,7 +26,7 @@ STEPS: dict[str, tuple[Effect, Mode, bytes | None, gate.Step]] = {
         Effect.REQUIRE_APPROVAL, Mode.ENFORCE, None,
         gate.Refuse(
             "BODY_TOO_LARGE",
-            "this action needs approval, and its body is longer than can be inspected",
+            "this action needs approval, and its body streams, or is longer than can be inspected",
         ),
     ),
     "an ALLOW may stream": (
