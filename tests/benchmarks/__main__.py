@@ -1,8 +1,8 @@
 """`python -m tests.benchmarks`: what a governed request costs, beside peers in the same run.
 
-Prints medians over interleaved rounds and the ratios to bare nginx. Reads CPU time from the
-kernel's books for the proxy's process tree; asserts nothing about time, but stops when an answer
-was wrong, because the cost of wrong answers is of no interest.
+Every candidate stands between the same load and the same origin; rounds are interleaved and the
+proxies pinned to one CPU, the load to another. CPU time comes from the kernel's books. Nothing is
+asserted about time, but a wrong answer ends the run: the cost of wrong answers is of no interest.
 """
 
 from __future__ import annotations
@@ -10,68 +10,54 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
-import os
-import statistics
-import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import psutil
 from rich.console import Console
-from rich.table import Table
 
-from tests.benchmarks import accounting, gateway_life
+from tests.benchmarks import accounting, breakdown, gateway_life, plot, report
 from tests.benchmarks.candidates import (
-    ANSWER_BYTES,
-    HOST,
     Candidate,
     Unavailable,
+    direct,
     end,
     install_mitmproxy,
     start_mitmproxy,
     start_nginx_proxy,
     start_origin,
-    start_ours,
 )
-from tests.benchmarks.load import Load
-from tests.support.stack import Upstreams
-from tests.support.upstream_files import make_upstream_files
+from tests.benchmarks.measuring import LOAD_CPU, PROXY_CPU, measure, pin_tree
+from tests.benchmarks.ours import (
+    TWO_WORKERS,
+    start_bare,
+    start_ours,
+    start_two_workers,
+    start_unsynced,
+)
+from tests.benchmarks.peers import install_envoy, start_envoy, start_haproxy
+from tests.benchmarks.rows import FULL, HEADLINE, QUICK, RATES, READS, Row
+from tests.support.stack import Stack, Upstreams
+from tests.support.upstream_files import UpstreamFiles, make_upstream_files
 
 MITMPROXY_VERSION = "11.0.2"
-PROXY_CPU = 0
-LOAD_CPU = 1
-SETTLE_SECONDS = 0.3
-"""What a proxy still writes or ships for the requests after the last answer is on its bill too."""
+"""The last that runs on Python 3.11."""
 
+HERE = Path(__file__).parent
+STORED = HERE / "results.json"
+PICTURE = HERE / "results.svg"
+README = HERE.parents[1] / "README.md"
 
-@dataclass(frozen=True, slots=True)
-class Result:
-    """One candidate in one round."""
-
-    candidate: str
-    row: str
-    cpu_us: float
-    done: int
-    p50_us: float
-    p99_us: float
-    others_cpu_us: float
+_FEW = frozenset({HEADLINE, READS})
 
 
 def main() -> int:
     """Measure and print; 1 when nothing could be measured."""
-    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=main.__doc__)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=3.0, help="of load, each measurement")
-    parser.add_argument("--connections", type=int, default=32)
-    parser.add_argument("--held", type=int, default=200, help="requests held for the memory figure")
-    parser.add_argument("--mitmdump", type=Path, help="use this mitmdump; do not install one")
-    parser.add_argument("--without-mitmproxy", action="store_true")
-    options = parser.parse_args()
-    console = Console(width=150)
+    options = _options()
+    console = Console(width=170)
+    rows, rounds, held = (QUICK, 2, 200) if options.quick else (FULL, 3, 2_000)
+    rounds, held = options.rounds or rounds, options.held or held
     with tempfile.TemporaryDirectory(prefix="cr-bench-") as name, contextlib.ExitStack() as ending:
         folder = Path(name)
         files = make_upstream_files(folder)
@@ -84,21 +70,92 @@ def main() -> int:
         upstreams = Upstreams(origin_port, files.ca)
         stack, ours = start_ours(upstreams)
         ending.callback(ours.stop)
-        _pin_to_load_cpu(origin.pid, stack.control.process.pid)
-        candidates = [ours]
-        with _skipping(console, "nginx as a proxy"):
-            candidates.append(start_nginx_proxy(folder, files, origin_port))
-        if not options.without_mitmproxy:
-            with _skipping(console, "mitmproxy"):
-                mitmdump = options.mitmdump or install_mitmproxy(folder, MITMPROXY_VERSION)
-                candidates.append(start_mitmproxy(folder, files, origin_port, mitmdump))
+        control = stack.control.process.pid
+        for pid in (origin.pid, control):
+            pin_tree(pid, LOAD_CPU)
+        straight = direct(origin_port, origin, files)
+        candidates = [
+            ours,
+            *_own(console, folder, stack),
+            *_peers(console, folder, files, origin_port, options),
+        ]
         for candidate in candidates[1:]:
             ending.callback(candidate.stop)
-        results = _measure(console, candidates, options, stack.control.process.pid)
-        console.print(_table(results))
-        console.print(gateway_life.report(stack, upstreams, options.held))
-    console.print(accounting.machine())
+        for candidate in candidates:
+            if candidate.name != TWO_WORKERS:
+                pin_tree(candidate.pid, PROXY_CPU)
+        tell: Callable[[str], None] = lambda line: console.print(line, style="dim")  # noqa: E731
+        results = measure(candidates, rows, rounds, options.seconds, control, tell)
+        whole = [one for one in candidates if not one.only_rows]
+        rates: tuple[Row, ...] = RATES[:1] if options.quick else RATES
+        at_rates = measure([straight, *whole], rates, rounds, options.seconds, control, tell)
+        results.rounds += at_rates.rounds
+        console.print("the gateway's life ...", style="dim")
+        life = gateway_life.measure(stack, upstreams, held)
+    console.print("the parts of a request ...", style="dim")
+    costs = breakdown.measure()
+    stored = report.document(results, life, costs, _where(options, rounds))
+    console.print(report.table(stored))
+    console.print(report.markdown(stored))
+    if options.json:
+        options.json.write_text(json.dumps(stored, indent=1) + "\n")
+    if options.publish:
+        publish(stored)
     return 0
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=main.__doc__)
+    parser.add_argument("--quick", action="store_true", help="two rows, 2 rounds: some 3 minutes")
+    parser.add_argument("--rounds", type=int, help="default 3, with --quick 2")
+    parser.add_argument("--seconds", type=float, default=2.0, help="of load, each measurement")
+    parser.add_argument("--held", type=int, help="requests held; default 2000, with --quick 200")
+    parser.add_argument("--mitmdump", type=Path, help="use this mitmdump; do not install one")
+    parser.add_argument("--envoy", type=Path, help="use this Envoy; do not install one")
+    parser.add_argument("--without", action="append", default=[], help="leave a candidate out")
+    parser.add_argument("--json", type=Path, help="write all figures there")
+    parser.add_argument(
+        "--publish", action="store_true", help="store the run, draw its picture, write README"
+    )
+    return parser.parse_args()
+
+
+def _own(console: Console, folder: Path, stack: Stack) -> list[Candidate]:
+    found: list[Candidate] = []
+    with _skipping(console, "our bare data path"):
+        found.append(start_bare(folder, stack.upstreams))
+    with _skipping(console, "a record in memory"):
+        found.append(start_unsynced(stack, _FEW))
+    with _skipping(console, "two workers"):
+        found.append(start_two_workers(stack, _FEW))
+    return found
+
+
+def _peers(
+    console: Console,
+    folder: Path,
+    files: UpstreamFiles,
+    origin_port: int,
+    options: argparse.Namespace,
+) -> list[Candidate]:
+    found: list[Candidate] = []
+    with _skipping(console, "nginx as a proxy"):
+        found.append(start_nginx_proxy(folder, files, origin_port))
+    if "haproxy" not in options.without:
+        with _skipping(console, "HAProxy"):
+            found.append(start_haproxy(folder, files, origin_port))
+    if "envoy" not in options.without:
+        with _skipping(console, "Envoy"):
+            envoy = options.envoy or install_envoy(folder)
+            found.append(start_envoy(folder, files, origin_port, envoy, asks=False))
+            found.append(start_envoy(folder, files, origin_port, envoy, asks=True))
+    if "mitmproxy" not in options.without:
+        with _skipping(console, "mitmproxy"):
+            mitmdump = options.mitmdump or install_mitmproxy(folder, MITMPROXY_VERSION)
+            proxy = start_mitmproxy(folder, files, origin_port, mitmdump)
+            proxy.only_rows = _FEW
+            found.append(proxy)
+    return found
 
 
 @contextlib.contextmanager
@@ -110,123 +167,21 @@ def _skipping(console: Console, what: str) -> Iterator[None]:
         console.print(f"[yellow]SKIPPED {what}: {reason}[/]")
 
 
-def _pin_to_load_cpu(*pids: int) -> None:
-    """The rest of the world shares the other CPU with the load, where there are two."""
-    if (os.cpu_count() or 1) > 1:
-        for pid in pids:
-            for process in [pid, *_children(pid)]:
-                accounting.pin(process, LOAD_CPU)
+def _where(options: argparse.Namespace, rounds: int) -> dict[str, str]:
+    machine, versions = accounting.where()
+    manner = (
+        f"{rounds} interleaved rounds of {options.seconds:g} s, TLS on both sides, kept alive; "
+        "500-byte requests and answers of 1 KB unless the row says otherwise."
+    )
+    return {"machine": machine, "versions": versions, "manner": manner}
 
 
-def _children(pid: int) -> list[int]:
-    return [child.pid for child in psutil.Process(pid).children(recursive=True)]
-
-
-def _measure(
-    console: Console, candidates: Sequence[Candidate], options: argparse.Namespace, control_pid: int
-) -> list[Result]:
-    """Every candidate and row once a round, in turn, so that a noisy minute hits them all."""
-    results: list[Result] = []
-    for candidate in candidates:
-        for pid in [candidate.pid, *_children(candidate.pid)]:
-            accounting.pin(pid, PROXY_CPU)
-    for number in range(options.rounds):
-        for candidate in candidates:
-            for row, method, path in candidate.rows:
-                result = _once(candidate, row, method, path, options, control_pid)
-                results.append(result)
-                console.print(
-                    f"round {number + 1} {candidate.name} {row}: {result.cpu_us:.1f} us, "
-                    f"{result.done} requests",
-                    style="dim",
-                )
-    return results
-
-
-def _once(
-    candidate: Candidate,
-    row: str,
-    method: str,
-    path: str,
-    options: argparse.Namespace,
-    control_pid: int,
-) -> Result:
-    load = Load(
-        candidate.port, str(candidate.ca_file), candidate.server_name, candidate.authority, HOST,
-        method, path, ANSWER_BYTES, options.connections, options.seconds, candidate.credentials,
-        LOAD_CPU if (os.cpu_count() or 1) > 1 else None,
-    )  # fmt: skip
-    with _loading(load) as loader:
-        before = accounting.cpu_seconds(candidate.pid)
-        others_before = accounting.cpu_seconds(control_pid)
-        told = loader("go")
-        time.sleep(SETTLE_SECONDS)
-        spent = accounting.cpu_seconds(candidate.pid) - before
-        others = accounting.cpu_seconds(control_pid) - others_before
-    if told["bad"] or not told["done"]:
-        raise SystemExit(f"{candidate.name}, {row}: {told['bad']:.0f} wrong answers of {told}")
-    done = told["done"]
-    return Result(
-        candidate.name, row, spent / done * 1e6, int(done), told["p50_us"], told["p99_us"],
-        others / done * 1e6,
-    )  # fmt: skip
-
-
-@contextlib.contextmanager
-def _loading(load: Load) -> Iterator[Callable[[str], dict[str, float]]]:
-    """The load in its own process, connected and warm; call it with a word for its results."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tests.benchmarks.load"],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    to_load, from_load = process.stdin, process.stdout
-    assert to_load is not None
-    assert from_load is not None
-
-    def say(word: str) -> str:
-        to_load.write(word + "\n")
-        to_load.flush()
-        answer = from_load.readline()
-        if not answer:
-            raise SystemExit(f"the load failed with status {process.wait()}")
-        return answer
-
-    say(json.dumps(asdict(load)))
-    yield lambda word: json.loads(say(word))
-    process.communicate("bye\n", timeout=20)
-
-
-def _table(results: Sequence[Result]) -> Table:
-    """Medians, their spread, and the ratio to bare nginx of the same row."""
-    table = Table(title="CPU of the proxy's process tree per request")
-    for head in ("candidate", "request", "CPU us (min-max)", "x nginx", "x mitmproxy",
-                 "p50 us", "p99 us", "requests", "control plane CPU us"):  # fmt: skip
-        table.add_column(head, justify="left" if head in ("candidate", "request") else "right")
-    medians = {
-        key: statistics.median(result.cpu_us for result in results if _key(result) == key)
-        for key in dict.fromkeys(map(_key, results))
-    }
-    for (name, row), median in medians.items():
-        own = [result for result in results if _key(result) == (name, row)]
-        table.add_row(
-            name, row,
-            f"{median:.1f} ({min(r.cpu_us for r in own):.1f}-{max(r.cpu_us for r in own):.1f})",
-            _ratio(median, medians, "nginx", row), _ratio(median, medians, "mitmproxy", row),
-            f"{statistics.median(r.p50_us for r in own):.0f}",
-            f"{statistics.median(r.p99_us for r in own):.0f}",
-            str(sum(r.done for r in own)),
-            f"{statistics.median(r.others_cpu_us for r in own):.1f}" if "checkrein" in name else "",
-        )  # fmt: skip
-    return table
-
-
-def _key(result: Result) -> tuple[str, str]:
-    return result.candidate, result.row
-
-
-def _ratio(median: float, medians: dict[tuple[str, str], float], peer: str, row: str) -> str:
-    found = [value for (name, other), value in medians.items() if peer in name and other == row]
-    return f"{median / found[0]:.2f}" if found else "-"
+def publish(stored: report.Document) -> None:
+    """Store a run, draw it, and write it into README between its marks."""
+    STORED.write_text(json.dumps(stored, indent=1) + "\n")
+    PICTURE.write_text(plot.draw(stored))
+    text = README.read_text()
+    README.write_text(report.replace_part(text, stored))
 
 
 if __name__ == "__main__":

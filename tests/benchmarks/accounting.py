@@ -8,10 +8,16 @@ from __future__ import annotations
 
 import os
 import platform
+import re
+import shutil
+import ssl
+import subprocess
 from importlib import metadata
 from pathlib import Path
 
 import psutil
+
+_PEERS = {"nginx": r"nginx/([0-9.]+)", "haproxy": r"version ([0-9.]+)"}
 
 TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -45,15 +51,29 @@ def pin(pid: int, cpu: int) -> None:
     os.sched_setaffinity(pid, {cpu})
 
 
-def machine() -> str:
-    """One line on where the figures come from."""
+def where() -> tuple[str, str]:
+    """The machine, and the versions of what is measured, each as one phrase."""
     model = "unknown CPU"
     for line in Path("/proc/cpuinfo").read_text().splitlines():
         if line.startswith("model name"):
             model = line.partition(":")[2].strip()
             break
+    machine = f"{os.cpu_count()} x {model}, Linux {platform.release()}"
     packages = ", ".join(f"{name} {metadata.version(name)}" for name in ("httptools", "uvloop"))
-    return (
-        f"{os.cpu_count()} x {model}, Linux {platform.release()}, "
-        f"Python {platform.python_version()}, {packages}"
-    )
+    parts = [
+        f"Python {platform.python_version()}",
+        ssl.OPENSSL_VERSION.rpartition(" ")[0],
+        packages,
+    ]
+    for command, pattern in _PEERS.items():
+        found = shutil.which(command) or shutil.which(command, path="/usr/sbin")
+        if found is not None:
+            done = subprocess.run([found, "-v"], capture_output=True, text=True, check=False)
+            version = re.search(pattern, done.stdout + done.stderr)
+            parts.append(f"{command} {version[1] if version else 'unknown'}")
+    return machine, ", ".join(parts)
+
+
+def machine() -> str:
+    """One line on where the figures come from."""
+    return ", ".join(where())

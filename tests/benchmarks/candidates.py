@@ -13,17 +13,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
-from tests.support.stack import Stack, Upstreams, start_stack
 from tests.support.upstream_files import UpstreamFiles
 
 HOST = "warehouse.example.test"
 READY_SECONDS_MAX = 20.0
 ANSWER_BYTES = 1024
-HELD_MAX = 1_000
-"""Held requests that the gateway under measurement allows one agent; more than are measured."""
+BIG_BYTES = 100_000_000
+BIG_PATH = "/v1/orders/big"
 
 
 class Unavailable(Exception):
@@ -32,7 +31,8 @@ class Unavailable(Exception):
 
 @dataclass(slots=True)
 class Candidate:
-    """One proxy: how it is reached, and by which pid it is billed."""
+    """One proxy: how it is reached, and by which pid it is billed. `only_rows`: it is asked for
+    these alone; empty, for all."""
 
     name: str
     pid: int
@@ -42,9 +42,7 @@ class Candidate:
     credentials: str | None = None
     authority: str = f"{HOST}:443"
     server_name: str = HOST
-    rows: tuple[tuple[str, str, str], ...] = field(
-        default=(("read", "GET", "/v1/orders/o1"), ("mutation", "POST", "/v1/orders/o1/note"))
-    )
+    only_rows: frozenset[str] = frozenset()
 
 
 def free_port() -> int:
@@ -80,7 +78,8 @@ def end(process: subprocess.Popen[bytes]) -> None:
 # --- nginx, as the origin and as a bare proxy -----------------------------------------------------
 
 
-def _start_nginx(folder: Path, name: str, http: str, port: int) -> subprocess.Popen[bytes]:
+def start_nginx(folder: Path, name: str, http: str, port: int) -> subprocess.Popen[bytes]:
+    """One worker on a configuration of its own."""
     nginx = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
     if nginx is None:
         raise Unavailable("nginx is not installed")
@@ -109,15 +108,21 @@ def _start_nginx(folder: Path, name: str, http: str, port: int) -> subprocess.Po
 
 
 def start_origin(folder: Path, files: UpstreamFiles) -> tuple[int, subprocess.Popen[bytes]]:
-    """nginx that answers every request with the same kilobyte of JSON."""
+    """nginx that answers every request with the same kilobyte of JSON, and one path with 100 MB."""
     port = free_port()
     body = '{"note":"' + "y" * (ANSWER_BYTES - 11) + '"}'
     http = (
         f"server {{ listen 127.0.0.1:{port} ssl; ssl_certificate {files.certificate};\n"
         f"ssl_certificate_key {files.key}; default_type application/json;\n"
+        "client_max_body_size 0;\n"
+        f"location = {BIG_PATH} {{ root {folder}/www; sendfile on; }}\n"
         f"location / {{ return 200 '{body}'; }} }}"
     )
-    return port, _start_nginx(folder, "origin", http, port)
+    big = folder / "www" / BIG_PATH.lstrip("/")
+    big.parent.mkdir(parents=True)
+    with big.open("wb") as file:
+        file.truncate(BIG_BYTES)
+    return port, start_nginx(folder, "origin", http, port)
 
 
 def start_nginx_proxy(folder: Path, files: UpstreamFiles, origin_port: int) -> Candidate:
@@ -132,9 +137,9 @@ def start_nginx_proxy(folder: Path, files: UpstreamFiles, origin_port: int) -> C
         f"proxy_set_header Connection ''; proxy_set_header Host {HOST};\n"
         f"proxy_ssl_name {HOST}; proxy_ssl_server_name on; proxy_ssl_verify on;\n"
         f"proxy_ssl_trusted_certificate {files.ca}; proxy_ssl_protocols TLSv1.2 TLSv1.3;\n"
-        "proxy_buffering on; } }"
+        "client_max_body_size 0; proxy_buffering on; proxy_max_temp_file_size 0; } }"
     )
-    process = _start_nginx(folder, "proxy", http, port)
+    process = start_nginx(folder, "proxy", http, port)
     return Candidate(
         "nginx, bare TLS reverse proxy", process.pid, port, files.ca, lambda: end(process)
     )
@@ -152,6 +157,11 @@ def install_mitmproxy(folder: Path, version: str) -> Path:
         if done.returncode:
             raise Unavailable(f"mitmproxy {version} can't be installed: {done.stderr[-200:]}")
     return environment / "bin" / "mitmdump"
+
+
+def direct(origin_port: int, origin: subprocess.Popen[bytes], files: UpstreamFiles) -> Candidate:
+    """No proxy at all: what the load and the origin take by themselves."""
+    return Candidate("no proxy", origin.pid, origin_port, files.ca, lambda: None)
 
 
 def start_mitmproxy(
@@ -178,31 +188,3 @@ def start_mitmproxy(
     wait_listening(port, process)
     ca_file = folder / "mitm" / "mitmproxy-ca-cert.pem"
     return Candidate("mitmproxy", process.pid, port, ca_file, lambda: end(process), "any:any")
-
-
-# --- ours -----------------------------------------------------------------------------------------
-
-
-def start_ours(upstreams: Upstreams) -> tuple[Stack, Candidate]:
-    """The gateway as it is delivered: mapped, decided, recorded, with its control plane."""
-    stack = start_stack("bench", upstreams)
-    try:
-        gateway = stack.add_gateway(
-            "ordinary",
-            {
-                "CHECKREIN_HOLD_COUNT_MAX": str(HELD_MAX),
-                "CHECKREIN_HOLD_COUNT_MAX_PER_AGENT": str(HELD_MAX),
-            },
-        )
-    except BaseException:
-        stack.close()
-        raise
-    candidate = Candidate(
-        "checkrein, fully governed",
-        gateway.process.pid,
-        gateway.port,
-        gateway.ca_file,
-        stack.close,
-        f"agent:{stack.control.key('agent')}",
-    )
-    return stack, candidate

@@ -1,5 +1,9 @@
-"""The load: many kept-alive TLS connections, through CONNECT or straight, each one request at a
-time.
+"""The load: TLS connections through CONNECT or straight, in one of three manners.
+
+`kept`: each connection is kept alive and carries one request at a time, as fast as it goes.
+`new`: as many at once, each opened for one request and closed. `rate`: kept alive, but requests
+come at a fixed rate whatever the answers do, and their latency counts from when they were due, so
+that a proxy which stalls can't hide what it made others wait.
 
 Runs as a process of its own (`python -m tests.benchmarks.load`: one line of options in, `ready`
 out, a line in, one line of results out, a line in), so that its work is on nobody else's bill. It
@@ -22,7 +26,6 @@ from typing import cast
 
 import uvloop
 
-BODY_BYTES = 500
 CONNECT_SECONDS_MAX = 10.0
 WARM_SECONDS = 0.5
 """Opens the connections upstream and fills every cache before anything is counted."""
@@ -45,6 +48,9 @@ class Load:
     seconds: float
     credentials: str | None
     cpu: int | None
+    manner: str = "kept"
+    body_bytes: int = 500
+    rate: float = 0.0
 
 
 @dataclass(slots=True)
@@ -68,11 +74,14 @@ class Caller(asyncio.Protocol):
         self._tally = Tally(0)
         self._idle: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
-    def begin(self, tally: Tally) -> asyncio.Future[None]:
-        """Start a phase; the future is done when it is over on this connection."""
+    def begin(self, tally: Tally, due_at: float | None = None) -> asyncio.Future[None]:
+        """Start a phase; the future is done when it is over on this connection. The first latency
+        counts from `due_at`."""
         self._tally = tally
         self._idle = asyncio.get_running_loop().create_future()
         self._send()
+        if due_at is not None:
+            self._sent_at = due_at
         return self._idle
 
     def close(self) -> None:
@@ -110,11 +119,11 @@ class Caller(asyncio.Protocol):
 
 
 def request_bytes(load: Load) -> bytes:
-    """Ten headers, as an SDK sends, and a JSON body of 500 bytes where the method has one."""
+    """Ten headers, as an SDK sends, and a JSON body where the method has one."""
     body = b""
     if load.method == "POST":
-        body = json.dumps({"note": "x" * (BODY_BYTES - 12)}).encode()
-        assert len(body) == BODY_BYTES
+        body = json.dumps({"note": "x" * (load.body_bytes - 12)}).encode()
+        assert len(body) == load.body_bytes
     lines = [
         f"{load.method} {load.path} HTTP/1.1",
         f"Host: {load.host}",
@@ -152,11 +161,7 @@ async def connect(load: Load, context: ssl.SSLContext) -> Caller:
 
 def _ask_for_tunnel(sock: socket.socket, authority: str, credentials: str) -> None:
     """CONNECT, blocking: it happens before the measurement begins."""
-    pair = base64.b64encode(credentials.encode()).decode()
-    sock.sendall(
-        f"CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n"
-        f"Proxy-Authorization: Basic {pair}\r\n\r\n".encode()
-    )
+    sock.sendall(_connect_bytes(authority, credentials))
     head = b""
     while not head.endswith(b"\r\n\r\n"):
         piece = sock.recv(4096)
@@ -167,6 +172,14 @@ def _ask_for_tunnel(sock: socket.socket, authority: str, credentials: str) -> No
         raise ConnectionError(head.decode())
 
 
+def _connect_bytes(authority: str, credentials: str) -> bytes:
+    pair = base64.b64encode(credentials.encode()).decode()
+    return (
+        f"CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n"
+        f"Proxy-Authorization: Basic {pair}\r\n\r\n"
+    ).encode()
+
+
 async def phase(callers: Sequence[Caller], seconds: float) -> Tally:
     """Let every connection call for so long, and wait for the last answers."""
     tally = Tally(time.perf_counter() + seconds)
@@ -174,15 +187,92 @@ async def phase(callers: Sequence[Caller], seconds: float) -> Tally:
     return tally
 
 
+async def phase_of_new(load: Load, context: ssl.SSLContext, seconds: float) -> Tally:
+    """Open a connection for every request."""
+    tally = Tally(time.perf_counter() + seconds)
+
+    async def keep_opening() -> None:
+        while time.perf_counter() < tally.deadline:
+            begun = time.perf_counter()
+            try:
+                async with asyncio.timeout(CONNECT_SECONDS_MAX):
+                    is_good = await one_new(load, context)
+            except (OSError, TimeoutError, asyncio.IncompleteReadError):
+                is_good = False
+            if is_good:
+                tally.done += 1
+                tally.latencies_us.append(int((time.perf_counter() - begun) * 1e6))
+            else:
+                tally.bad += 1
+
+    await asyncio.gather(*(keep_opening() for _ in range(load.connections)))
+    return tally
+
+
+async def one_new(load: Load, context: ssl.SSLContext) -> bool:
+    """One connection, one request; whether its answer was whole."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", load.port)
+    try:
+        if load.credentials is not None:
+            writer.write(_connect_bytes(load.authority, load.credentials))
+            head = await reader.readuntil(b"\r\n\r\n")
+            if b" 200 " not in head.split(b"\r\n")[0]:
+                return False
+        await writer.start_tls(context, server_hostname=load.server_name)
+        writer.write(request_bytes(load))
+        head = await reader.readuntil(b"\r\n\r\n")
+        body = await reader.readexactly(load.answer_bytes)
+        return head.startswith(b"HTTP/1.1 200") and len(body) == load.answer_bytes
+    finally:
+        writer.transport.abort()
+
+
+async def phase_at_rate(load: Load, callers: Sequence[Caller], seconds: float) -> Tally:
+    """Begin requests when they are due, on whichever connection is free."""
+    start = time.perf_counter()
+    tally = Tally(0.0)  # no connection goes on by itself
+    free = list(callers)
+    running: set[asyncio.Future[None]] = set()
+    count = int(load.rate * seconds)
+    for number in range(count):
+        due = start + number / load.rate
+        wait = due - time.perf_counter()
+        if wait > 0:
+            await asyncio.sleep(wait)
+        while not free:
+            await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED, timeout=10)
+        caller = free.pop()
+        call = caller.begin(tally, due)
+        running.add(call)
+
+        def over(done: asyncio.Future[None], caller: Caller = caller) -> None:
+            running.discard(done)
+            free.append(caller)
+
+        call.add_done_callback(over)
+    if running:
+        await asyncio.wait(running, timeout=10)
+    return tally
+
+
 async def run(load: Load) -> None:
     """Connect and warm up; then, at a word on standard input, the measured phase; then wait for
     another word, so that closing the connections is on nobody's bill either."""
     context = ssl.create_default_context(cafile=load.ca_file)
-    callers = [await connect(load, context) for _ in range(load.connections)]
-    await phase(callers, WARM_SECONDS)
+    callers: list[Caller] = []
+    if load.manner == "new":
+        await phase_of_new(load, context, WARM_SECONDS)
+    else:
+        callers = [await connect(load, context) for _ in range(load.connections)]
+        await phase(callers, WARM_SECONDS)
     print("ready", flush=True)
     sys.stdin.readline()
-    tally = await phase(callers, load.seconds)
+    if load.manner == "new":
+        tally = await phase_of_new(load, context, load.seconds)
+    elif load.manner == "rate":
+        tally = await phase_at_rate(load, callers, load.seconds)
+    else:
+        tally = await phase(callers, load.seconds)
     latencies = sorted(tally.latencies_us) or [0]
     told = {
         "done": tally.done,
