@@ -22,7 +22,7 @@ from gateway.model.quick import quick
 _LINE: Final = re.compile(rb"([A-Z][A-Z-]{0,31}) ([!\x22\x24-\x7e]+) HTTP/([0-9])\.([0-9])\r\n")
 """Methods are upper case, as all that are registered; the target has no fragment (`#`)."""
 
-_HEADERS: Final = re.compile(rb"(?:[!#$%&'*+.^_`|~0-9A-Za-z-]++:[\t\x20-\x7e]*+\r\n)*+\r\n")
+_HEADER: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]++:[\t\x20-\x7e]*+")
 _LENGTH: Final = re.compile(rb"0|[1-9][0-9]{0,15}")
 _TOKENS: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]*")
 
@@ -39,8 +39,18 @@ _HOP_BY_HOP: Final = frozenset(
     }
 )  # fmt: skip
 _DROPPED_PREFIXES: Final = (b"proxy-", b"checkrein-", b"x-forwarded-")
+_NEVER_FOLDED: Final = frozenset(
+    {b"content-length", b"transfer-encoding", b"content-type", b"content-encoding"}
+)
+"""CGI and its heirs (WSGI, PHP, Rack) take `_` in a name for `-`: to them `Content_Length` frames
+the body, and nobody sends it for another reason."""
 _NEVER_NAMED: Final = frozenset({b"host", b"content-length", b"transfer-encoding"})
-_NAMES_MAX: Final = 4_096
+_LINES_MAX: Final = 1_024
+_LINE_BYTES_MAX: Final = 512
+"""Header lines that are remembered, and how long one may be: half a megabyte at most, and more than
+some dozens of clients with the same twenty lines each need."""
+_BLOCK_BYTES_MAX: Final = 4_096
+"""A connection remembers its last head up to this: longer ones carry what changes."""
 _NOTHING: Final[frozenset[bytes]] = frozenset()
 
 
@@ -97,6 +107,8 @@ class RequestReader:
         self._scanned = 0
         self._left = 0
         self._chunks: ChunkedBody | None = None
+        self._last_block = b""
+        self._last: Fields | None = None
 
     @property
     def buffered_bytes(self) -> int:
@@ -113,7 +125,7 @@ class RequestReader:
         """The next head; None while it is incomplete.
 
         Raises:
-            AgentProtocolError: with the status to answer; see `_HEADERS`, `_framing`.
+            AgentProtocolError: with the status to answer; see `_HEADER`, `_framing`.
         """
         assert self.state is State.HEAD, "a head is read once"
         if not self._buffer:
@@ -195,48 +207,77 @@ class RequestReader:
 
     def _parse(self, head: bytes) -> Head:
         line = self._check_line(head)
-        if _HEADERS.fullmatch(head, line.end()) is None:
-            _refuse("request.malformed", "a header is malformed")
-        lines = head[line.end() : -4].split(b"\r\n") if len(head) - line.end() > 2 else []
+        is_http10 = line[4] == b"0"
+        block = head[line.end() :]
+        # Clients repeat their headers to the byte from request to request.
+        found = self._last if block == self._last_block else None
+        if found is None:
+            found = self._last = self._parse_block(block)
+            self._last_block = block if len(block) <= _BLOCK_BYTES_MAX else b""
+        headers, fields, repeated, control, keeps_alive = found
+        return Head(
+            line[1].decode("ascii"),
+            line[2],
+            is_http10,
+            headers,
+            fields,
+            repeated,
+            control,
+            _framing(control, is_http10),
+            keeps_alive and not is_http10,
+        )
+
+    def _parse_block(self, block: bytes) -> Fields:
+        """The header lines of a head, the empty one included."""
+        lines = block[:-4].split(b"\r\n") if len(block) > 2 else []
         if len(lines) > self._limits.headers_max:
             _refuse("request.too_many_headers", "the request has too many headers", 431)
         headers, fields, repeated, control = _sort(lines)
-        is_http10 = line[4] == b"0"
-        keeps_alive = not is_http10
+        keeps_alive = True
         connection = control.get(b"connection")
         if connection is not None:
             names = _connection_names(connection)
-            keeps_alive = keeps_alive and b"close" not in names
+            keeps_alive = b"close" not in names
             if not names.isdisjoint(fields):
                 headers = [header for header in headers if header[0].lower() not in names]
                 for name in names:
                     fields.pop(name, None)
         _check_control(control)
-        return Head(
-            line[1].decode("ascii"),
-            line[2],
-            is_http10,
-            tuple(headers),
-            fields,
-            frozenset(repeated) if repeated else _NOTHING,
-            control,
-            _framing(control, is_http10),
-            keeps_alive,
-        )
+        seen = frozenset(repeated) if repeated else _NOTHING
+        return tuple(headers), fields, seen, control, keeps_alive
 
 
-_names: dict[bytes, tuple[bytes, bool]] = {}
-"""Header names as they were written, with lower case and whether they are dropped: the same
-twenty come with every request. Bounded by `_NAMES_MAX`."""
+Fields = tuple[
+    tuple[Header, ...], dict[bytes, bytes], frozenset[bytes], dict[bytes, bytes], bool
+]
+"""End-to-end headers, the same by name, names that came twice, what was dropped, and whether the
+Connection header lets the connection live. Shared by requests; nobody changes them."""
+
+_lines: dict[bytes, tuple[bytes, bool, Header]] = {}
+"""Well-formed header lines, with the name in lower case, whether they are dropped, and what they
+say: most of them come with every request. Bounded by `_LINES_MAX`."""
+
+
+def _line(line: bytes) -> tuple[bytes, bool, Header]:
+    """Read a header line; every byte of it is looked at, once."""
+    if _HEADER.fullmatch(line) is None:
+        _refuse("request.malformed", "a header is malformed")
+    name, _, value = line.partition(b":")
+    lower, is_dropped = _name(name)
+    entry = (lower, is_dropped, (name, value.strip(b" \t")))
+    if len(line) <= _LINE_BYTES_MAX:
+        if len(_lines) >= _LINES_MAX:
+            _lines.clear()
+        _lines[line] = entry
+    return entry
 
 
 def _name(name: bytes) -> tuple[bytes, bool]:
     lower = name.lower()
-    entry = (lower, lower in _HOP_BY_HOP or lower.startswith(_DROPPED_PREFIXES))
-    if len(_names) >= _NAMES_MAX:
-        _names.clear()
-    _names[name] = entry
-    return entry
+    folded = lower.replace(b"_", b"-")
+    if folded != lower and folded in _NEVER_FOLDED:
+        _refuse("request.malformed", "a header is spelled nearly like one that frames the body")
+    return lower, folded in _HOP_BY_HOP or folded.startswith(_DROPPED_PREFIXES)
 
 
 def _sort(
@@ -247,11 +288,10 @@ def _sort(
     fields: dict[bytes, bytes] = {}
     repeated: set[bytes] = set()
     control: dict[bytes, bytes] = {}
-    known = _names
+    known = _lines
     for line in lines:
-        name, _, value = line.partition(b":")
-        value = value.strip(b" \t")
-        lower, is_dropped = known.get(name) or _name(name)
+        lower, is_dropped, header = known.get(line) or _line(line)
+        value = header[1]
         if is_dropped:
             if lower in control:
                 if lower not in (b"connection", b"te", b"trailer") and not lower.startswith(
@@ -261,7 +301,7 @@ def _sort(
                 value = control[lower] + b", " + value
             control[lower] = value
             continue
-        headers.append((name, value))
+        headers.append(header)
         if lower in fields:
             repeated.add(lower)
             value = fields[lower] + b", " + value

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import re
-import sqlite3
 import string
 from collections.abc import Callable
 
@@ -19,6 +18,7 @@ from gateway.canonicalize.expand.graphql_document import Selections, parse_docum
 from gateway.canonicalize.expand.graphql_tokens import TOKENS_MAX, GraphqlSyntaxError
 from gateway.canonicalize.request.ambiguity import AmbiguityError
 from gateway.model.action import Action, Kind
+from tests.support.sqlite_effects import sqlite_writes
 from tests.unit.canonicalize.expand.calls import acts
 
 Meaning = list[tuple[str, str, str]]
@@ -277,28 +277,6 @@ sql_pieces = st.sampled_from(
      "PRAGMA user_version", ";", ";", " ", "\n", "'", "''", '"', "`", "[", "]", "--", "/*", "*/",
      "/*!", "\\", "#", "$$", "(", ")", ",", "a", "FROM t", "WHERE", "= 1", "\t", "\r", "\x0b", "{#"]
 )  # fmt: skip
-
-
-def sqlite_writes(text: str) -> bool:
-    """Whether SQLite changes anything, as far as it gets through the statements."""
-    database = sqlite3.connect(":memory:", isolation_level=None)
-    try:
-        database.execute("CREATE TABLE t (a)")
-        database.execute("INSERT INTO t VALUES (2)")
-        before = _state(database)
-        with contextlib.suppress(sqlite3.Error, ValueError):
-            database.executescript(text)
-        return _state(database) != before
-    finally:
-        database.close()
-
-
-def _state(database: sqlite3.Connection) -> list[object]:
-    names = ("sqlite_master", "sqlite_temp_master", "pragma_database_list", "pragma_user_version")
-    return [
-        database.total_changes,
-        *(database.execute(f"SELECT * FROM {n}").fetchall() for n in names),
-    ]
 
 
 @settings(max_examples=800, deadline=None)

@@ -162,6 +162,8 @@ class _Reader:
         value = self.value(depth + 1)
         if value is _BREAK:
             raise _refusal("breaks off a tagged value")
+        if isinstance(value, bool):
+            raise _refusal("has a tag around a truth, which no tag is for")
         # A tag changes the meaning (a time, a big number), so the value is no plain number or text.
         return DecimalText(value) if isinstance(value, str) else _as_decimal(value)
 

@@ -61,6 +61,8 @@ def parse_multipart(body: bytes, content_type: bytes) -> list[Part]:
     last = pieces.pop()
     if last not in (b"--", b"--" + eol):
         raise _refusal("it is never closed, or goes on behind its end")
+    if eol == b"\n" and any(piece.endswith(b"\r") for piece in pieces):
+        raise _refusal("its line ends are mixed")
     return [_part(piece, eol) for piece in pieces[1:]]
 
 
@@ -86,9 +88,12 @@ def parameters_of(value: bytes) -> dict[bytes, bytes]:
         if match is None:
             raise _refusal("a header parameter is malformed")
         name = match.group(1).lower()
+        bare = match.group(3)
+        if bare is not None and name != b"boundary" and not _FIELD_NAME.fullmatch(bare):
+            raise _refusal("a header parameter is malformed")
         if name in found or name.endswith(b"*"):
             raise _refusal("a header parameter is there twice")
-        found[name] = match.group(2) if match.group(2) is not None else match.group(3)
+        found[name] = match.group(2) if bare is None else bare
         position = match.end()
     return found
 
@@ -180,7 +185,8 @@ def _field(part: Part) -> tuple[str, bool]:
     is_text = media.strip() in _TEXT_TYPES
     if rest and is_text and parameters_of(b";" + rest).get(b"charset", b"utf-8") not in _UTF8:
         raise _refusal("a field has another character set")
-    return name, b"filename" in parameters or not is_text
+    # Without a file's name it is a field to most servers, whatever type it claims to have.
+    return name, b"filename" in parameters
 
 
 _UTF8 = frozenset({b"utf-8", b"utf8", b"us-ascii"})

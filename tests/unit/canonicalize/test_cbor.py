@@ -55,6 +55,7 @@ REFUSED = {
     "an object that promises more than there is": "ba ffffffff",
     "an integer beyond every reader": "1b 0020000000000000",
     "a negative one too": "3b 7fffffffffffffff",
+    "a tag around a truth": "c1 f5",
     "tags around tags": "c1 c1 c1 c1 c1 c1 00",
     "a simple value that means nothing": "e0",
     "a number that ends too early": "19 01",

@@ -33,6 +33,13 @@ def test_text_fields_are_values_and_files_are_not() -> None:
     assert reader(body).form.values == {"a": ["1", "2"], "b": "x\r\ny"}
 
 
+def test_a_field_with_the_type_of_a_file_is_still_a_field() -> None:
+    """Most frameworks tell a file by its name alone; what they read as a field, a rule reads."""
+    body = field("a", "1", headers="content-type: application/octet-stream\r\n") + "--b--"
+
+    assert reader(body).form.values == {"a": "1"}
+
+
 def test_line_feeds_alone_are_taken_where_all_are() -> None:
     """Python's batches have no carriage returns."""
     body = '--b\ncontent-disposition: form-data; name="a"\n\n1\n--b--'
@@ -51,12 +58,18 @@ REFUSED: dict[str, str] = {
     "space behind a delimiter": field("a", "1") + "--b \r\n\r\n2\r\n--b--",
     "mixed line ends": field("a", "1")
     + '--b\ncontent-disposition: form-data; name="b"\n\n2\n--b--',
+    "a carriage return before a delimiter of line feeds alone": (
+        '--b\ncontent-disposition: form-data; name="a"\n\n1\r\n--b--'
+    ),
     "a folded header": field("a", "1", headers="x: y\r\n z\r\n") + "--b--",
     "a header twice": field(
         "a", "1", headers='content-disposition: form-data; name="b"\r\n'
     ) + "--b--",
     "a name twice": field("a", "1", '; name="b"') + "--b--",
     "a name in another encoding": field("a", "1", "; name*=UTF-8''b") + "--b--",
+    "an equals sign in a bare name": (
+        "--b\r\ncontent-disposition: form-data; name==\r\n\r\n1\r\n--b--"
+    ),
     "a quoted quote in a name": field('a\\"b', "1") + "--b--",
     "no name": "--b\r\ncontent-disposition: form-data\r\n\r\n1\r\n--b--",
     "no disposition": "--b\r\n\r\n1\r\n--b--",

@@ -54,6 +54,9 @@ def post(headers: bytes) -> bytes:
 
 
 REFUSED = {
+    "a length with an underscore in its name": (post(b"Content_Length: 5\r\n"), 400),
+    "a coding with an underscore in its name": (post(b"Transfer_Encoding: chunked\r\n"), 400),
+    "a content type with an underscore in its name": (post(b"Content_Type: a/b\r\n"), 400),
     "both framings": (post(b"Content-Length: 1\r\nTransfer-Encoding: chunked\r\n"), 400),
     "a length twice": (post(b"Content-Length: 5\r\nContent-Length: 6\r\n"), 400),
     "a list of lengths": (post(b"Content-Length: 5, 5\r\n"), 400),
@@ -167,7 +170,7 @@ def test_hop_by_hop_headers_are_dropped() -> None:
         b"x-hop: a\r\nProxy-Authorization: Basic x\r\npRoXy-Connection: x\r\nKeep-Alive: 5\r\n"
         b"TE: trailers\r\nTrailer: x\r\nUpgrade: h2c\r\nHTTP2-Settings: x\r\n"
         b"Checkrein-Agent: me\r\n"
-        b"X-Forwarded-For: 1.2.3.4\r\nX-Original-URL: /admin\r\nX-one: 2\r\n"
+        b"X-Forwarded-For: 1.2.3.4\r\nX-Original-URL: /admin\r\nX_Forwarded_Host: b\r\nX-one: 2\r\n"
         b"X-HTTP-Method-Override: DELETE\r\n\r\n"
     )
     assert head.headers == (
