@@ -24,27 +24,59 @@ Examples:
   eval "$(checkrein env)"
   checkrein env --format docker --mount /checkrein --proxy gateway:3128 > agent.env
   docker run --env-file agent.env -v DATA_DIR/client:/checkrein:ro my-agent
+  checkrein env --format nftables --gateway-uid 1337 --resolver 10.96.0.10 > rules.nft
+  checkrein env --format reverse --proxy gateway:3129
 """
 )
 @click.option(
     "--format",
     "format_name",
-    type=click.Choice(["shell", "docker", "kubernetes"]),
+    type=click.Choice(["shell", "docker", "kubernetes", "nftables", "reverse"]),
     default="shell",
     show_default=True,
-    help="`shell` for eval, `docker` for --env-file, `kubernetes` for a container's `env:`.",
+    help="`shell` for eval, `docker` for --env-file, `kubernetes` for a container's `env:`; "
+    "`nftables` for the rules of transparent mode; `reverse` for the base URLs of the providers in "
+    "CHECKREIN_REVERSE.",
 )
 @click.option(
     "--mount",
     help="Where the program sees the folder `client` of the data directory. [default: in place]",
 )
-@click.option("--proxy", metavar="HOST:PORT", help="Where the program reaches the proxy.")
+@click.option(
+    "--proxy",
+    metavar="HOST:PORT",
+    help="Where the program reaches the proxy; for `reverse`, the base URLs.",
+)
+@click.option(
+    "--gateway-uid",
+    type=click.IntRange(1),
+    default=1337,
+    show_default=True,
+    help="For `nftables`: the user whom the gateway runs as, and nobody else.",
+)
+@click.option(
+    "--port",
+    type=click.IntRange(1, 65_535),
+    default=15001,
+    show_default=True,
+    help="For `nftables`: the gateway's CHECKREIN_TRANSPARENT_PORT.",
+)
+@click.option(
+    "--resolver",
+    "resolvers",
+    multiple=True,
+    metavar="ADDRESS",
+    help="For `nftables`: a DNS server that may be asked; repeatable. [default: none]",
+)
 @data_dir_option
 @json_option
 def env(
     format_name: str,
     mount: str | None,
     proxy: str | None,
+    gateway_uid: int,
+    port: int,
+    resolvers: tuple[str, ...],
     data_dir_path: Path | None,
     json_wanted: bool,
 ) -> None:
@@ -54,6 +86,12 @@ def env(
     trust store, Python import hook) and no secret; mount it into a container. The printed values
     hold the agent's key, so keep them as you keep keys.
     """
+    if format_name == "nftables":
+        click.echo(_rules(gateway_uid, port, resolvers), nl=False)
+        return
+    if format_name == "reverse":
+        _print_base_urls(proxy, json_wanted=json_wanted)
+        return
     from gateway.cli.datadir import load_running, open_data_dir
     from gateway.cli.environment import governing_variables, wiring_in
     from gateway.cli.trust import write_client_dir
@@ -75,6 +113,44 @@ def env(
         click.echo(json.dumps(variables))
         return
     click.echo(_FORMATS[format_name](variables), nl=False)
+
+
+def _rules(gateway_uid: int, port: int, resolvers: tuple[str, ...]) -> str:
+    from gateway.cli.isolation.ruleset import nftables_rules
+
+    try:
+        return nftables_rules(gateway_uid, port, resolvers)
+    except ValueError as error:
+        raise CommandError(
+            f"a resolver is not an address: {error}",
+            "write for example `--resolver 10.96.0.10`",
+            status=EXIT_USAGE,
+        ) from error
+
+
+def _print_base_urls(place: str | None, *, json_wanted: bool) -> None:
+    """Read what the gateway is told by the same variables, and print what its clients are to be."""
+    from gateway.cli.base_urls import base_url_variables
+
+    providers = [text for text in os.environ.get("CHECKREIN_REVERSE", "").split(",") if text]
+    if place is None and (port := os.environ.get("CHECKREIN_REVERSE_PORT", "0")) != "0":
+        place = f"127.0.0.1:{port}"
+    if not providers or place is None:
+        raise CommandError(
+            "the providers or the place of the base URLs aren't known",
+            "set CHECKREIN_REVERSE (`openai=https://api.openai.com,...`) and "
+            "CHECKREIN_REVERSE_PORT as for the gateway, or give `--proxy HOST:PORT`",
+            status=EXIT_USAGE,
+        )
+    url = _at("http://@", place).replace("@", "")
+    try:
+        variables, remarks = base_url_variables(url, providers)
+    except ValueError as error:
+        raise CommandError(str(error), status=EXIT_USAGE) from error
+    if json_wanted:
+        click.echo(json.dumps(variables))
+        return
+    click.echo("".join(f"# {remark}\n" for remark in remarks) + shell_lines(variables), nl=False)
 
 
 def _at(proxy_url: str, place: str) -> str:
