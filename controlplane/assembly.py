@@ -20,6 +20,7 @@ from controlplane.services.approvals import ApprovalService, ApprovalSettings
 from controlplane.services.bootstrap import Bootstrapped, bootstrap
 from controlplane.services.bundles import BundleService
 from controlplane.services.chain_check import ChainCheck
+from controlplane.services.checkpointing import CheckpointSettings
 from controlplane.services.coverage import CoverageService
 from controlplane.services.decisions import DecisionService
 from controlplane.services.explorer import ExplorerService
@@ -30,6 +31,7 @@ from controlplane.services.gateways import GatewayService
 from controlplane.services.grants import GrantService
 from controlplane.services.health import HealthService
 from controlplane.services.idempotency import IdempotencyService
+from controlplane.services.incidents import IncidentService
 from controlplane.services.joined import Services
 from controlplane.services.keys import KeyService
 from controlplane.services.learner import LearnerService
@@ -41,6 +43,7 @@ from controlplane.services.policy_mirror import PolicyMirror
 from controlplane.services.policy_preview import PolicyPreview
 from controlplane.services.program_approvals import ProgramApprovalService
 from controlplane.services.projection import ProjectionSettings
+from controlplane.services.proving import Proving, join_proving
 from controlplane.services.reaching import Answerers, Reaching, join_reaching
 from controlplane.services.records import RecordService
 from controlplane.services.runs import RunSettings
@@ -89,6 +92,7 @@ class Limits:
     runs: RunSettings = field(default_factory=RunSettings)
     projection: ProjectionSettings = field(default_factory=ProjectionSettings)
     notifications: NotificationSettings = field(default_factory=NotificationSettings)
+    checkpoints: CheckpointSettings = field(default_factory=CheckpointSettings)
     backlog: int = 512
     keepalive_seconds: float = 75.0
     head_seconds_max: float = 30.0
@@ -143,9 +147,10 @@ async def assemble(world: World) -> Assembled:
     watching = join_watching(database, bus, metrics, limits.runs, limits.projection)
     runs, incidents = watching.runs, watching.incidents
     stops = StopService(StopStore(database), bus, room, metrics)
+    decisions, explorer, exports, chain_check = _explore(database)
+    proving = await _prove(world, incidents, exports)
     subjects = SubjectReader(approvals, incidents, grants, stops)
     reaching = await _reach(world, bootstrapped.tenant_id, Answerers(approvals, keys), subjects)
-    decisions, explorer, exports, chain_check = _explore(database)
     services = Services(
         keys=keys,
         sessions=sessions,
@@ -156,7 +161,12 @@ async def assemble(world: World) -> Assembled:
         approvals=approvals,
         program_approvals=ProgramApprovalService(approval_store, bus, metrics),
         approval_context=ApprovalContextService(approval_store, ApprovalHistory(database)),
-        records=RecordService(RecordStore(database), incidents, bus, room, metrics),
+        records=RecordService(
+            RecordStore(database), proving.growth, proving.keys, incidents, bus, room, metrics
+        ),
+        gateway_keys=proving.keys,
+        logs=proving.logs,
+        log_exports=proving.exports,
         decisions=decisions,
         explorer=explorer,
         exports=exports,
@@ -176,17 +186,34 @@ async def assemble(world: World) -> Assembled:
         channels=reaching.channels,
         slack_callbacks=reaching.slack_callbacks,
         mail_links=reaching.mail_links,
-        health=HealthService(database, key_store, metrics),
+        health=HealthService(database, key_store, metrics, proving.checks),
         metrics=metrics,
     )
-    sweeps = {
-        "approvals-sweep": approvals.sweep_forever,
-        "sessions-sweep": sessions.sweep_forever,
-        "grants-sweep": grants.sweep_forever,
-        "limits-sweep": counters.sweep_forever,
-        "idempotency-sweep": idempotency.sweep_forever,
+    forever = {**_sweeps(services), **watching.forever, **reaching.forever, **proving.forever}
+    return Assembled(services, bootstrapped, forever)
+
+
+def _sweeps(services: Services) -> Mapping[str, Callable[[], Coroutine[None, None, None]]]:
+    return {
+        "approvals-sweep": services.approvals.sweep_forever,
+        "sessions-sweep": services.sessions.sweep_forever,
+        "grants-sweep": services.grants.sweep_forever,
+        "limits-sweep": services.limits.sweep_forever,
+        "idempotency-sweep": services.idempotency.sweep_forever,
     }
-    return Assembled(services, bootstrapped, {**sweeps, **watching.forever, **reaching.forever})
+
+
+async def _prove(world: World, incidents: IncidentService, exports: ExportService) -> Proving:
+    proving = join_proving(
+        world.database,
+        world.settings,
+        world.limits.checkpoints,
+        incidents,
+        exports,
+        world.metrics,
+    )
+    await proving.growth.catch_up_at_start()
+    return proving
 
 
 def _explore(

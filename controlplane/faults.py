@@ -77,6 +77,12 @@ class Fault(StrEnum):
     RECORD_CONFLICT = "record.conflict"
     RECORD_GAP = "record.gap"
     RECORD_INVALID = "record.invalid"
+    RECORD_UNSIGNED = "record.unsigned"
+    RECORD_KEY_CONFLICT = "record.key_conflict"
+    RECORD_KEY_INVALID = "record.key_invalid"
+    RECORD_KEYS_FULL = "record.too_many_keys"
+    LOG_UNSIGNED = "log.unsigned"
+    LOG_BROKEN = "log.broken"
     UNAVAILABLE = "store.unavailable"
     INTERNAL = "internal.fault"
 

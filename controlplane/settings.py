@@ -43,6 +43,16 @@ class BundleFilesSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class LogSettings:
+    """What signs the tenants' logs. `key_file` None: the key is made and kept in the data
+    directory. `state_dir`: where the signer remembers what it signed, outside of the database;
+    None: in the data directory."""
+
+    key_file: Path | None = None
+    state_dir: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ReachingSettings:
     """How people are reached. `public_url`: where they reach this control plane, for links; None:
     where it listens. `secrets_key_file` None: the key is made and kept in the data directory.
@@ -92,6 +102,7 @@ class ControlSettings:
     bootstrap: BootstrapKeys = BootstrapKeys()
     bundles: BundleFilesSettings = BundleFilesSettings()
     reaching: ReachingSettings = ReachingSettings()
+    log: LogSettings = LogSettings()
     idempotency_seconds: float = 300.0
     dashboard_environment: str = ""
     oidc: OidcSettings | None = None
@@ -128,6 +139,9 @@ def load_settings(environment: Mapping[str, str]) -> ControlSettings:
             reader.read("BOOTSTRAP_POLICIES", _paths, ()),
             reader.read("BOOTSTRAP_MAPPERS", _paths, ()),
         ),
+        log=LogSettings(
+            reader.read("LOG_KEY_FILE", Path, None), reader.read("LOG_STATE_DIR", Path, None)
+        ),
         reaching=ReachingSettings(
             reader.read("PUBLIC_URL", _base_url, None),
             reader.read("SECRETS_KEY_FILE", Path, None),
@@ -147,6 +161,12 @@ def load_settings(environment: Mapping[str, str]) -> ControlSettings:
             "DATA_DIR",
             "it is not set, so keys that are made would be lost",
             "set it, or set CHECKREIN_BOOTSTRAP_ADMIN_KEY and CHECKREIN_BOOTSTRAP_GATEWAY_KEY",
+        )
+    if data_dir is None and settings.log.key_file is not None and settings.log.state_dir is None:
+        reader.note(
+            "LOG_STATE_DIR",
+            "neither it nor CHECKREIN_DATA_DIR is set, so what was signed would be forgotten",
+            "set one of them",
         )
     if reader.problems:
         raise ConfigurationError("settings.invalid", reader.problems)

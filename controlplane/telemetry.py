@@ -6,6 +6,7 @@ a path that a caller wrote.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Final
 
@@ -71,6 +72,7 @@ class Metrics:
             "Records received, by what became of them (stored, repeated, refused).",
             ["result"],
         )
+        self.checkpoints, self.anchors = _of_logs(counter)
         self.projected = counter(
             "checkrein_controlplane_records_read",
             "Records that were read into runs, steps and incidents.",
@@ -89,3 +91,18 @@ class Metrics:
             "Connections of the pool, by state.",
             ["state"],
         )
+
+
+def _of_logs(counter: Callable[..., Counter]) -> tuple[Counter, Counter]:
+    return (
+        counter(
+            "checkrein_controlplane_checkpoints",
+            "Checkpoints of tenants' logs, by what became of them (signed, refused).",
+            ["result"],
+        ),
+        counter(
+            "checkrein_controlplane_anchors",
+            "Checkpoints that were to be kept elsewhere, by place and result (anchored, failed).",
+            ["place", "result"],
+        ),
+    )

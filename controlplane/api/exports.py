@@ -39,7 +39,7 @@ async def decisions(call: Call) -> web.Response:
     """
     query = parse_query(call.http, DecisionsQuery)
     lines = call.services.exports.decisions(
-        call.caller, wanted_by(query), query.format, _still_may(call)
+        call.caller, wanted_by(query), query.format, still_may_export(call)
     )
     return streamed(lines, f"decisions.{query.format}", CONTENT_TYPES[query.format])
 
@@ -48,7 +48,7 @@ async def records(call: Call) -> web.Response:
     """Export record lines exactly as their gateways sealed them, the oldest first."""
     query = parse_query(call.http, RecordsQuery)
     wanted = RecordFilter(query.agent, query.effect, query.kind, query.gatewayId)
-    lines = call.services.exports.records(call.caller, wanted, _still_may(call))
+    lines = call.services.exports.records(call.caller, wanted, still_may_export(call))
     return streamed(lines, "records.jsonl", CONTENT_TYPES[ExportFormat.JSONL])
 
 
@@ -62,7 +62,8 @@ def streamed(lines: AsyncIterator[bytes], name: str, content_type: str) -> web.R
     )
 
 
-def _still_may(call: Call) -> StillMay:
+def still_may_export(call: Call) -> StillMay:
+    """Whether the key of the call holds still: asked again and again while a file is made."""
     key = read_key(call.http.headers)
 
     async def still_may() -> bool:

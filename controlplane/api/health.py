@@ -15,9 +15,10 @@ async def alive(_: Services) -> web.Response:
 
 
 async def ready(services: Services) -> web.Response:
-    """The database answers too."""
+    """The database answers too. What else is wrong is noted, and takes no replica out of service:
+    another one would note the same."""
     await services.health.check()
-    return answer({"status": "ready", "checks": {"database": "ok"}})
+    return answer({"status": "ready", "checks": {"database": "ok", **services.health.notes()}})
 
 
 async def metrics(services: Services) -> web.Response:

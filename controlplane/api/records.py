@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
 from aiohttp import web
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
 from controlplane.api.contract import At, Body, Query, View
 from controlplane.api.pages import NumberCursor
 from controlplane.api.parsing import (
-    Name,
     Short,
     WaitSeconds,
     parse_body,
@@ -31,10 +31,23 @@ BATCH_BYTES_MAX = 16 * 1024 * 1024
 LIST_COUNT_MAX = 1000
 
 
+GATEWAY_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+
+GatewayId = Annotated[str, StringConstraints(pattern=f"^{GATEWAY_ID.pattern}$")]
+"""It stands in leaves of the log and in the names of keys."""
+
+NOTE_LENGTH_MAX = 16 * 1024
+
+SignedNote = Annotated[str, StringConstraints(min_length=1, max_length=NOTE_LENGTH_MAX)]
+
+
 class ShipBody(Body):
-    gatewayId: Name
+    """`head`: the last record's number and hash as a checkpoint that the gateway's key signed; one
+    whose key is enrolled has to send it."""
+
+    gatewayId: GatewayId
     records: Annotated[list[str], Field(max_length=RECORD_COUNT_MAX)]
-    head: Annotated[str, Field(max_length=16_384)] | None = None
+    head: SignedNote | None = None
 
 
 class ReadQuery(Query):
@@ -78,7 +91,9 @@ class RecordsAnswer(View):
 async def ship(call: Call) -> web.Response:
     """Append a gateway's records; those that are there already are not appended again."""
     body = await parse_body(call.http, ShipBody, BATCH_BYTES_MAX)
-    accepted = await call.services.records.ingest(call.caller, body.gatewayId, body.records)
+    accepted = await call.services.records.ingest(
+        call.caller, body.gatewayId, body.records, body.head
+    )
     return answer({"acceptedThrough": accepted.through})
 
 

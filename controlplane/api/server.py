@@ -38,6 +38,7 @@ from controlplane.api import (
     runs,
     stops,
 )
+from controlplane.api import log as log_routes
 from controlplane.api.contract import CONTRACT, Contract
 from controlplane.api.idempotency import answer_once
 from controlplane.api.openapi import document
@@ -59,6 +60,7 @@ ROUTES: tuple[Route, ...] = (
     *records.ROUTES,
     *decisions.ROUTES,
     *exports.ROUTES,
+    *log_routes.ROUTES,
     *agents.ROUTES,
     *keys.ROUTES,
     *me.ROUTES,

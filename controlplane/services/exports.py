@@ -80,7 +80,7 @@ class ExportService:
         Raises:
             ControlFault: UNAVAILABLE where too many are made already.
         """
-        self._refuse_many(caller)
+        self.refuse_many(caller)
         return self._decisions(caller, wanted, form, still_may)
 
     def records(
@@ -91,19 +91,19 @@ class ExportService:
         Raises:
             ControlFault: UNAVAILABLE where too many are made already.
         """
-        self._refuse_many(caller)
+        self.refuse_many(caller)
         return self._records(caller, wanted, still_may)
 
     async def _decisions(
         self, caller: Caller, wanted: DecisionFilter, form: ExportFormat, still_may: StillMay
     ) -> AsyncIterator[bytes]:
-        with self._counted(caller):
+        with self.counted(caller):
             if form is ExportFormat.CSV:
                 yield _csv_line(COLUMNS)
             write = _csv_of if form is ExportFormat.CSV else _json_of
             ends_at, cursor = time.monotonic() + EXPORT_SECONDS_MAX, None
             while True:
-                await _check(still_may, ends_at)
+                await check_may(still_may, ends_at)
                 with acting_for(caller.tenant_id):
                     page = await self._explorer.search(caller, wanted, cursor, PIECE_COUNT)
                 if page.decisions:
@@ -115,12 +115,12 @@ class ExportService:
     async def _records(
         self, caller: Caller, wanted: RecordFilter, still_may: StillMay
     ) -> AsyncIterator[bytes]:
-        with self._counted(caller):
+        with self.counted(caller):
             ends_at, after = time.monotonic() + EXPORT_SECONDS_MAX, 0
             with acting_for(caller.tenant_id):
                 last, _ = await self._store.read_so_far(caller.tenant_id)
             while True:
-                await _check(still_may, ends_at)
+                await check_may(still_may, ends_at)
                 with acting_for(caller.tenant_id):
                     rows = await self._store.records_after(
                         caller.tenant_id, after, last, wanted, PIECE_RECORDS
@@ -131,13 +131,19 @@ class ExportService:
                     return
                 after = rows[-1][0]
 
-    def _refuse_many(self, caller: Caller) -> None:
+    def refuse_many(self, caller: Caller) -> None:
+        """Let a caller begin another export.
+
+        Raises:
+            ControlFault: UNAVAILABLE where too many are made already.
+        """
         if self._open[caller.key_id] >= EXPORTS_PER_KEY_MAX or self._open.total() >= EXPORTS_MAX:
             raise ControlFault(Fault.UNAVAILABLE, "other exports are being made; try again later")
 
     @contextmanager
-    def _counted(self, caller: Caller) -> Iterator[None]:
-        self._refuse_many(caller)
+    def counted(self, caller: Caller) -> Iterator[None]:
+        """Count an export for as long as it is made."""
+        self.refuse_many(caller)
         self._open[caller.key_id] += 1
         try:
             yield
@@ -147,7 +153,7 @@ class ExportService:
                 del self._open[caller.key_id]
 
 
-async def _check(still_may: StillMay, ends_at: float) -> None:
+async def check_may(still_may: StillMay, ends_at: float) -> None:
     """End the file in its midst, which its reader notices, rather than go on without leave."""
     if time.monotonic() > ends_at:
         raise ControlFault(Fault.UNAVAILABLE, "the export took too long; narrow its filter")

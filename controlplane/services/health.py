@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 from controlplane.store.database import Database
 from controlplane.store.installation import Installation, InstallationStore
 from controlplane.store.keys import KeyStore
@@ -9,11 +11,22 @@ from controlplane.telemetry import Metrics
 
 
 class HealthService:
-    def __init__(self, database: Database, keys: KeyStore, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        database: Database,
+        keys: KeyStore,
+        metrics: Metrics,
+        checks: Mapping[str, Callable[[], str]],
+    ) -> None:
         self._database = database
         self._keys = keys
         self._installation = InstallationStore(database)
         self._metrics = metrics
+        self._checks = checks
+
+    def notes(self) -> Mapping[str, str]:
+        """What is not as it should be and keeps no request from being answered, in a word each."""
+        return {name: found for name, check in self._checks.items() if (found := check())}
 
     async def check(self) -> None:
         """Ask the database something.

@@ -28,6 +28,8 @@ program that reports in a loop."""
 REFUSED_CODES = {
     Fault.RECORD_CONFLICT: sightings.RECORD_CONFLICT,
     Fault.RECORD_GAP: sightings.RECORD_GAP,
+    Fault.RECORD_UNSIGNED: sightings.RECORD_UNSIGNED,
+    Fault.RECORD_KEY_CONFLICT: sightings.RECORD_KEY_CONFLICT,
 }
 
 

@@ -16,6 +16,7 @@ from controlplane.services.decisions import DecisionService
 from controlplane.services.explorer import ExplorerService
 from controlplane.services.exports import ExportService
 from controlplane.services.following import FollowService
+from controlplane.services.gateway_keys import GatewayKeyService
 from controlplane.services.gateways import GatewayService
 from controlplane.services.grants import GrantService
 from controlplane.services.health import HealthService
@@ -24,6 +25,8 @@ from controlplane.services.incidents import IncidentService
 from controlplane.services.keys import KeyService
 from controlplane.services.learner import LearnerService
 from controlplane.services.limits import LimitService
+from controlplane.services.log import LogService
+from controlplane.services.log_export import LogExports
 from controlplane.services.mail_links import MailLinkService
 from controlplane.services.overview import OverviewService
 from controlplane.services.policies import PolicyService
@@ -60,6 +63,9 @@ class Services:
     incidents: IncidentService
     bundles: BundleService
     gateways: GatewayService
+    gateway_keys: GatewayKeyService
+    logs: LogService
+    log_exports: LogExports
     policies: PolicyService
     policy_preview: PolicyPreview
     grants: GrantService

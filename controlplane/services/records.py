@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from controlplane.auth import Caller
 from controlplane.faults import ControlFault, Fault
 from controlplane.notify.bus import Bus, Topic
+from controlplane.services.gateway_keys import GatewayKeyService
 from controlplane.services.incidents import IncidentService
 from controlplane.services.lines import Line, parse_lines
+from controlplane.services.log_growth import TAKEN_AT_ONCE, LogGrowth
 from controlplane.services.waiting import WaitingRoom
 from controlplane.store.records import Head, RecordFilter, RecordRow, RecordStore
 from controlplane.telemetry import Metrics
 from gateway.record.chain import ZERO_HASH
+
+APART_MIN = 50
+"""A batch from so many lines on is parsed in a thread: a turn of the loop stays below some
+milliseconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,26 +35,34 @@ class RecordService:
     def __init__(
         self,
         store: RecordStore,
+        growth: LogGrowth,
+        keys: GatewayKeyService,
         incidents: IncidentService,
         bus: Bus,
         room: WaitingRoom,
         metrics: Metrics,
     ) -> None:
         self._store = store
+        self._growth = growth
+        self._keys = keys
         self._incidents = incidents
         self._bus = bus
         self._room = room
         self._metrics = metrics
 
-    async def ingest(self, caller: Caller, gateway_id: str, texts: Sequence[str]) -> Accepted:
-        """Store a batch. What is stored already is compared and skipped, so that a batch whose
-        answer was lost can be sent again.
+    async def ingest(
+        self, caller: Caller, gateway_id: str, texts: Sequence[str], head: str | None = None
+    ) -> Accepted:
+        """Store a batch, and its leaves in the tenant's log. What is stored already is compared
+        and skipped, so that a batch whose answer was lost can be sent again. `head` is the signed
+        note of the batch's last line, which a gateway with a key has to send.
 
         Raises:
-            ControlFault: RECORD_INVALID, RECORD_GAP (`expectedSeq`), RECORD_CONFLICT.
+            ControlFault: RECORD_INVALID, RECORD_UNSIGNED, RECORD_GAP (`expectedSeq`),
+                RECORD_CONFLICT.
         """
         try:
-            accepted = await self._ingest(caller, gateway_id, texts)
+            accepted = await self._ingest(caller, gateway_id, texts, head)
         except ControlFault as fault:
             if fault.fault is not Fault.UNAVAILABLE:
                 self._metrics.records.labels("refused").inc(len(texts))
@@ -59,8 +74,13 @@ class RecordService:
             await self._bus.publish(Topic.RECORDS, str(caller.tenant_id))
         return accepted
 
-    async def _ingest(self, caller: Caller, gateway_id: str, texts: Sequence[str]) -> Accepted:
-        lines = parse_lines(gateway_id, texts)
+    async def _ingest(
+        self, caller: Caller, gateway_id: str, texts: Sequence[str], signed: str | None
+    ) -> Accepted:
+        if len(texts) >= APART_MIN:
+            lines = await asyncio.to_thread(parse_lines, gateway_id, texts)
+        else:
+            lines = parse_lines(gateway_id, texts)
         store, tenant_id = self._store, caller.tenant_id
         async with store.writing(tenant_id) as connection:
             head = await store.head(connection, tenant_id, gateway_id) or Head(0, ZERO_HASH)
@@ -74,12 +94,17 @@ class RecordService:
                 for line in known:
                     if stored.get(line.record.seq) != line.record.hash:
                         raise _conflict(line, "other bytes are stored under this number")
-            if new:
-                _check_joint(new[0], head)
-                records = [line.record for line in new]
-                await store.append(connection, tenant_id, gateway_id, records)
-                return Accepted(records[-1].seq, len(records))
-            return Accepted(head.seq, 0)
+            newest = lines[-1].record
+            kept = await self._keys.verify_head(connection, caller, gateway_id, newest, signed)
+            if not new:
+                return Accepted(head.seq, 0)
+            _check_joint(new[0], head)
+            records = [line.record for line in new]
+            await store.append(connection, tenant_id, gateway_id, records)
+            await self._growth.take_in(connection, tenant_id, len(records) + TAKEN_AT_ONCE)
+            if kept is not None:
+                await self._keys.keep_head(connection, caller, gateway_id, kept)
+            return Accepted(records[-1].seq, len(records))
 
     async def read(
         self,

@@ -23,6 +23,9 @@ REPEATED_BLOCKS = "REPEATED_BLOCKS"
 DENIED_RETRIED = "DENIED_RETRIED"
 RECORD_CONFLICT = "RECORD_CONFLICT"
 RECORD_GAP = "RECORD_GAP"
+RECORD_UNSIGNED = "RECORD_UNSIGNED"
+RECORD_KEY_CONFLICT = "RECORD_KEY_CONFLICT"
+LOG_FORKED = "LOG_FORKED"
 
 WATCHED_CODES = frozenset({ReasonCode.WITNESS_HASH_MISMATCH, ReasonCode.WITNESS_UNAVAILABLE})
 """Reasons of outcomes that open an incident."""
@@ -113,15 +116,37 @@ def of_refused_records(
     tenant_id: uuid.UUID, gateway_id: str, code: str, message: str, at: datetime
 ) -> Sighting:
     """A gateway's records don't fit those that are stored."""
-    is_conflict = code == RECORD_CONFLICT
+    severity, what = _REFUSED[code]
     return Sighting(
         tenant_id,
         _group(code, gateway_id, ""),
-        Severity.CRITICAL if is_conflict else Severity.MEDIUM,
+        severity,
         code,
-        f"Records of gateway {gateway_id} "
-        + ("contradict those that are stored" if is_conflict else "are missing here"),
+        f"Records of gateway {gateway_id} {what}",
         message,
+        at,
+    )
+
+
+_REFUSED = {
+    RECORD_CONFLICT: (Severity.CRITICAL, "contradict those that are stored"),
+    RECORD_GAP: (Severity.MEDIUM, "are missing here"),
+    RECORD_UNSIGNED: (Severity.CRITICAL, "are not signed by its key"),
+    RECORD_KEY_CONFLICT: (Severity.CRITICAL, "were to be signed by a key that nobody vouched for"),
+}
+
+
+def of_forked_log(tenant_id: uuid.UUID, message: str, at: datetime) -> Sighting:
+    """The log in the database is not the one that was signed: somebody rewrote it, or an older
+    state of it was put back."""
+    return Sighting(
+        tenant_id,
+        _group(LOG_FORKED, "", ""),
+        Severity.CRITICAL,
+        LOG_FORKED,
+        "The log is not the one that was signed",
+        f"{message[:1].upper()}{message[1:]}. Nothing is signed until it is again what it was: "
+        "export it, verify the export, and compare it with the checkpoints kept elsewhere.",
         at,
     )
 

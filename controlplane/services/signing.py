@@ -1,6 +1,7 @@
-"""The key that signs bundles: read from its file, or made there at the first start.
+"""The keys that sign bundles and logs: read from their files, or made there at the first start.
 
-It is never in the database, so that who can write there still can't make a gateway run anything.
+They are never in the database: who can write there still can't make a gateway run anything, or put
+another history in the place of the signed one.
 """
 
 from __future__ import annotations
@@ -21,7 +22,30 @@ from controlplane.faults import StartError
 from controlplane.private_file import create_private
 from gateway.decide.envelope import key_id_of, public_key_text
 
-FILE = "bundle-key.pem"
+
+@dataclass(frozen=True, slots=True)
+class KeyUse:
+    """What a key is for: the beginning of its faults' codes, its file in the data directory, the
+    variable that names another one, and what a lost key means."""
+
+    name: str
+    file: str
+    variable: str
+    loss: str
+
+
+BUNDLES = KeyUse(
+    "bundle",
+    "bundle-key.pem",
+    "CHECKREIN_BUNDLE_KEY_FILE",
+    "put the right file back; a new key makes gateways refuse what it signs",
+)
+LOGS = KeyUse(
+    "log",
+    "log-key.pem",
+    "CHECKREIN_LOG_KEY_FILE",
+    "put the right file back; gateways and auditors that know the old key refuse a new one",
+)
 
 KEY_FILE_BYTES_MAX = 16 * 1024
 
@@ -44,7 +68,9 @@ class SigningKey:
         return self.private.public_key()
 
 
-def load_signing_key(data_dir: Path | None, key_file: Path | None) -> SigningKey | None:
+def load_signing_key(
+    data_dir: Path | None, key_file: Path | None, use: KeyUse = BUNDLES
+) -> SigningKey | None:
     """Read the operator's key file, else the one in the data directory, which is made when it is
     missing; None where there is neither.
 
@@ -52,19 +78,19 @@ def load_signing_key(data_dir: Path | None, key_file: Path | None) -> SigningKey
         StartError: the file can't be read or holds no Ed25519 key.
     """
     if key_file is not None:
-        return _load(key_file, "make one with `openssl genpkey -algorithm ed25519`")
+        return _load(key_file, use, "make one with `openssl genpkey -algorithm ed25519`")
     if data_dir is None:
         return None
-    file = data_dir / FILE
+    file = data_dir / use.file
     try:
         create_private(file, _new_key())
     except (OSError, UnicodeDecodeError) as error:
         raise StartError(
-            "bundle.key_file",
+            f"{use.name}.key_file",
             f"the key file `{file}` can't be used",
-            "make its folder writable for this user, or set CHECKREIN_BUNDLE_KEY_FILE",
+            f"make its folder writable for this user, or set {use.variable}",
         ) from error
-    return _load(file, "put the right file back; a new key makes gateways refuse what it signs")
+    return _load(file, use, use.loss)
 
 
 def _new_key() -> str:
@@ -72,14 +98,14 @@ def _new_key() -> str:
     return private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
 
 
-def _load(file: Path, advice: str) -> SigningKey:
+def _load(file: Path, use: KeyUse, advice: str) -> SigningKey:
     try:
         with file.open("rb") as stream:
             data = stream.read(KEY_FILE_BYTES_MAX)
     except OSError as error:
         reason = (error.strerror or "unknown reason").lower()
         raise StartError(
-            "bundle.key_file", f"the key file `{file}` can't be read: {reason}", advice
+            f"{use.name}.key_file", f"the key file `{file}` can't be read: {reason}", advice
         ) from error
     try:
         private = load_pem_private_key(data, password=None)
@@ -88,6 +114,6 @@ def _load(file: Path, advice: str) -> SigningKey:
         private = None
     if not isinstance(private, Ed25519PrivateKey):
         raise StartError(
-            "bundle.bad_key", f"`{file}` holds no unencrypted Ed25519 key in PEM", advice
+            f"{use.name}.bad_key", f"`{file}` holds no unencrypted Ed25519 key in PEM", advice
         )
     return SigningKey.of(private)

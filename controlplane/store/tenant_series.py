@@ -18,11 +18,12 @@ class Series(IntEnum):
     """Each is the first half of its advisory lock; the second is the tenant.
 
     RECORDS: their ids become visible in their own order, so that a reader with a cursor misses
-    none. BUNDLES: each publication sees the one before it.
+    none. BUNDLES: each publication sees the one before it. CHECKPOINTS: the newest is the largest.
     """
 
     RECORDS = 0x5EC
     BUNDLES = 0xB4D1
+    CHECKPOINTS = 0xC4EC
 
 
 @asynccontextmanager

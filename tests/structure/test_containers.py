@@ -201,12 +201,12 @@ def test_every_name_is_one_that_a_process_reads() -> None:
 
 def test_the_control_plane_keeps_its_signing_key_in_its_own_volume() -> None:
     """A place to make the key in, which outlives the container and which nobody else sees."""
-    from controlplane.services.signing import FILE
+    from controlplane.services.signing import BUNDLES
     from controlplane.settings import load_settings
 
     settings = load_settings(environment_in_container("controlplane"))
     assert settings.data_dir is not None
-    key_file = settings.bundles.key_file or settings.data_dir / FILE
+    key_file = settings.bundles.key_file or settings.data_dir / BUNDLES.file
     ((volume, folder),) = (entry.split(":") for entry in service("controlplane")["volumes"])
     beside = [
         name

@@ -22,6 +22,12 @@ grant select, insert on approval_answers to {role};
 grant select, insert on records to {role};
 grant usage on sequence record_ids to {role};
 grant execute on function make_month_partitions(text, integer) to {role};
+-- Of the log only the head moves, and what became of an anchor.
+grant select, insert on log_leaves, log_nodes, log_checkpoints to {role};
+grant select, insert, update (size, frontier, through_record_id, updated_at) on log_heads to {role};
+grant select, insert, update (status, attempts, due_at, problem, reference, ended_at)
+    on log_anchors to {role};
+grant select, insert on gateway_keys, gateway_signed_heads to {role};
 grant select, insert on bundles to {role};
 grant select, insert, update (revision, updated_at) on policies to {role};
 grant select, insert, update (status, activated_by, activated_at, archived_by, archived_at)

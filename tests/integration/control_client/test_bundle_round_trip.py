@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from controlplane.services.signing import FILE
+from controlplane.services.signing import BUNDLES
 from controlplane.store.embedded import EmbeddedPostgres, Role
 from gateway.canonicalize.canonicalizer import Canonicalizer
 from gateway.content import mappers_dir
@@ -181,7 +181,7 @@ async def test_a_new_key_is_not_trusted_by_itself(
         good = await published(plane, policy(fresh()))
         async with running_gateway(plane, tmp_path) as gateway:
             assert gateway.revision == good["revision"]
-    (home / FILE).unlink()
+    (home / BUNDLES.file).unlink()
     async with running_plane(postgres_server, name, home) as plane:
         new = await published(plane, policy(fresh()))
         async with running_gateway(plane, tmp_path) as gateway:

@@ -31,7 +31,7 @@ __all__ = ["strangers"]
 
 OF_NOBODY_NOW: Final = {
     "events", "deliveries", "channel_cursors", "projection_cursors", "traffic_counts",
-    "provider_counts",
+    "provider_counts", "log_checkpoints", "log_anchors",
 }  # fmt: skip
 """What the control plane's own tasks write about what a tenant did before; nothing of what people
 see or decide is only there."""

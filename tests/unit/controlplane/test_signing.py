@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from controlplane.faults import StartError
-from controlplane.services.signing import FILE, load_signing_key
+from controlplane.services.signing import BUNDLES, load_signing_key
 from gateway.decide.envelope import key_id_of, parse_public_key
 
 
@@ -28,7 +28,7 @@ def pem(key: Any, encryption: KeySerializationEncryption | None = None) -> bytes
 def test_the_first_start_makes_a_private_key_and_the_next_keeps_it(tmp_path: Path):
     """0600, the same key id again, and nothing of the key in what is printed of it."""
     first = load_signing_key(tmp_path / "data", None)
-    file = tmp_path / "data" / FILE
+    file = tmp_path / "data" / BUNDLES.file
     assert first is not None
     assert oct(file.stat().st_mode & 0o777) == "0o600"
     again = load_signing_key(tmp_path / "data", None)
@@ -40,9 +40,9 @@ def test_the_first_start_makes_a_private_key_and_the_next_keeps_it(tmp_path: Pat
 def test_a_file_that_others_may_read_is_closed(tmp_path: Path):
     """A copy that came back with the wrong mode is corrected."""
     load_signing_key(tmp_path, None)
-    (tmp_path / FILE).chmod(0o644)
+    (tmp_path / BUNDLES.file).chmod(0o644)
     load_signing_key(tmp_path, None)
-    assert oct((tmp_path / FILE).stat().st_mode & 0o777) == "0o600"
+    assert oct((tmp_path / BUNDLES.file).stat().st_mode & 0o777) == "0o600"
 
 
 def test_the_operators_file_wins_and_nothing_is_made(tmp_path: Path):

@@ -1,0 +1,85 @@
+"""Joins what makes the record prove itself: leaves, checkpoints, keys of gateways, anchors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from controlplane.services.checkpointing import Checkpointing, CheckpointSettings
+from controlplane.services.exports import ExportService
+from controlplane.services.gateway_keys import GatewayKeyService
+from controlplane.services.incidents import IncidentService
+from controlplane.services.log import LogService
+from controlplane.services.log_export import LogExports
+from controlplane.services.log_growth import LogGrowth
+from controlplane.services.log_signer import STATE_FOLDER, LogSigner, SignerState
+from controlplane.services.signing import LOGS, load_signing_key
+from controlplane.settings import ControlSettings
+from controlplane.store.database import Database
+from controlplane.store.gateway_keys import GatewayKeyStore
+from controlplane.store.incidents import IncidentStore
+from controlplane.store.log import LogStore
+from controlplane.store.log_anchors import AnchorStore
+from controlplane.telemetry import Metrics
+
+CHECK_LOG: Final = "log"
+"""What readiness calls it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proving:
+    """`forever` are tasks by name that run for as long as the control plane does. `checks` say
+    what is wrong, for readiness; an empty text means nothing is."""
+
+    growth: LogGrowth
+    keys: GatewayKeyService
+    logs: LogService
+    exports: LogExports
+    checkpointing: Checkpointing
+    forever: Mapping[str, Callable[[], Coroutine[None, None, None]]]
+    checks: Mapping[str, Callable[[], str]]
+
+
+def join_proving(
+    database: Database,
+    settings: ControlSettings,
+    limits: CheckpointSettings,
+    incidents: IncidentService,
+    exports: ExportService,
+    metrics: Metrics,
+) -> Proving:
+    """Make them.
+
+    Raises:
+        StartError: the log's key can't be used.
+    """
+    store, key_store, anchor_store = (
+        LogStore(database),
+        GatewayKeyStore(database),
+        AnchorStore(database),
+    )
+    checkpointing = Checkpointing(
+        store, IncidentStore(database), _load_signer(settings), metrics, limits
+    )
+    growth = LogGrowth(store, metrics)
+    logs = LogService(store, key_store, anchor_store, checkpointing)
+    return Proving(
+        growth,
+        GatewayKeyService(key_store, incidents),
+        logs,
+        LogExports(store, key_store, logs, exports),
+        checkpointing,
+        {"log-growth": growth.catch_up_forever, "checkpoints": checkpointing.sign_forever},
+        {CHECK_LOG: lambda: "refused" if checkpointing.is_refusing else ""},
+    )
+
+
+def _load_signer(settings: ControlSettings) -> LogSigner | None:
+    key = load_signing_key(settings.data_dir, settings.log.key_file, LOGS)
+    if key is None:
+        return None
+    folder = settings.log.state_dir
+    if folder is None and settings.data_dir is not None:
+        folder = settings.data_dir / STATE_FOLDER
+    return LogSigner(key, SignerState(folder))
