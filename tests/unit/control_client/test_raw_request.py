@@ -42,11 +42,12 @@ BODIES = {
 def sent(body: bytes, content_type: bytes, *headers: tuple[bytes, bytes]) -> Exchange:
     """A request with this body."""
     exchange = an_exchange()
+    sent_headers = ((b"Content-Type", content_type), *headers)
     request = replace(
         exchange.request,
         body=body,
-        headers=((b"Content-Type", content_type), *headers),
-        fields={b"content-type": content_type},
+        headers=sent_headers,
+        fields={name.lower(): value for name, value in sent_headers},
         repeated=frozenset(),
     )
     return replace(exchange, request=request)
