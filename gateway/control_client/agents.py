@@ -35,6 +35,8 @@ REFRESH_SECONDS_MIN: Final = 1.0
 """An unknown key asks for the directory at most this often, so that guessing keys costs the
 control plane nothing."""
 REFRESH_WAIT_SECONDS_MAX: Final = 3.0
+KNOWN_MAX: Final = 1_024
+"""Agents whose key is not hashed again for every request: more than one gateway serves at once."""
 _NOBODYS_HASH: Final = hashlib.sha256(b"").digest()
 
 
@@ -68,6 +70,8 @@ class Directory:
         self._cache_path = cache_path
         self._clock = clock
         self._snapshot: Snapshot | None = None
+        # Who was let in by this snapshot, by what they presented: asked again for each request.
+        self._known: dict[tuple[str, str], Principal] = {}
         self._task: asyncio.Task[None] | None = None
         self._refresh: asyncio.Task[None] | None = None
         self._refreshed_at = float("-inf")
@@ -80,7 +84,7 @@ class Directory:
     async def start(self) -> None:
         """Take the copy on disk, ask once for a newer one, and begin to follow changes. A control
         plane that is gone delays this by a few seconds and fails nothing."""
-        self._snapshot = load_snapshot(self._cache_path)
+        self._put(load_snapshot(self._cache_path))
         try:
             async with asyncio.timeout(FIRST_FETCH_SECONDS_MAX):
                 await self._fetch(0)
@@ -94,11 +98,23 @@ class Directory:
 
     async def authenticate(self, agent: str, key: str) -> Principal | None:
         """See `AgentDirectory.authenticate`."""
+        known = self._known.get((agent, key))
+        if known is not None and self._fresh() is not None:
+            return known
         digest = hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()
         principal = self._match(agent, digest)
         if principal is None and await self._refresh_once():
             principal = self._match(agent, digest)
+        if principal is not None:
+            if len(self._known) >= KNOWN_MAX:
+                self._known.clear()
+            self._known[agent, key] = principal
         return principal
+
+    def _put(self, snapshot: Snapshot | None) -> None:
+        """Take a snapshot, and forget who was let in by the one before."""
+        self._snapshot = snapshot
+        self._known.clear()
 
     def _match(self, name: str, digest: bytes) -> Principal | None:
         snapshot = self._fresh()
@@ -160,7 +176,8 @@ class Directory:
         revision = before.revision if before is not None else ""
         # Without a revision there is nothing to wait for.
         answer = await self._client.fetch_directory(revision, wait_seconds if revision else 0)
-        self._snapshot = snapshot = parse_snapshot(answer, self._clock.now())
+        snapshot = parse_snapshot(answer, self._clock.now())
+        self._put(snapshot)
         if before is None or before.revision != snapshot.revision:
             log.info("agents known", extra={"count": len(snapshot.agents)})
         try:
