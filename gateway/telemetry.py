@@ -7,17 +7,18 @@ from __future__ import annotations
 
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from gateway.model.decision import Decision
+from gateway.tally import Spread, Tally
 
 REGISTRY: Final = CollectorRegistry()
 
-DECISIONS = Counter(
+DECISIONS = Tally(
     "checkrein_gateway_decisions",
     "Decisions taken, by effect and mode.",
     ["effect", "mode"],
-    registry=REGISTRY,
+    REGISTRY,
 )
 WATCHED = Counter(
     "checkrein_gateway_watched_verdicts",
@@ -107,11 +108,11 @@ LIMITS_UNTOLD = Counter(
     "Reservations whose end the shared counters never heard of: they count until they run out.",
     registry=REGISTRY,
 )
-UPSTREAM_SECONDS = Histogram(
+UPSTREAM_SECONDS = Spread(
     "checkrein_gateway_upstream_seconds",
     "From sending a request to the end of its answer.",
-    buckets=(0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),
-    registry=REGISTRY,
+    (0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),
+    REGISTRY,
 )
 UPSTREAM_CONNECTIONS = Counter(
     "checkrein_gateway_upstream_connections",
@@ -120,17 +121,10 @@ UPSTREAM_CONNECTIONS = Counter(
     registry=REGISTRY,
 )
 
-# Looked up once: `labels()` costs more than the increment, and this is on the hot path.
-_DECISION_COUNTERS: Final[dict[tuple[str, str], Counter]] = {}
-
 
 def count_decision(decision: Decision) -> None:
     """Count a decision, and what rules in monitor mode would have done."""
-    key = (decision.effect, decision.mode)
-    counter = _DECISION_COUNTERS.get(key)
-    if counter is None:
-        counter = _DECISION_COUNTERS[key] = DECISIONS.labels(decision.effect, decision.mode)
-    counter.inc()
+    DECISIONS.count((decision.effect, decision.mode))
     for watched in decision.watched:
         WATCHED.labels(watched.effect).inc()
 
