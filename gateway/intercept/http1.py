@@ -247,9 +247,7 @@ class RequestReader:
         return tuple(headers), fields, seen, control, keeps_alive
 
 
-Fields = tuple[
-    tuple[Header, ...], dict[bytes, bytes], frozenset[bytes], dict[bytes, bytes], bool
-]
+Fields = tuple[tuple[Header, ...], dict[bytes, bytes], frozenset[bytes], dict[bytes, bytes], bool]
 """End-to-end headers, the same by name, names that came twice, what was dropped, and whether the
 Connection header lets the connection live. Shared by requests; nobody changes them."""
 
