@@ -46,7 +46,9 @@ def changing(policy: Path, upstreams: Upstreams) -> Iterator[Stack]:
         running.close()
 
 
-def test_row_09_a_held_request_obeys_the_rules_of_now(changing: Stack, policy: Path, tag: str) -> None:
+def test_row_09_a_held_request_obeys_the_rules_of_now(
+    changing: Stack, policy: Path, tag: str
+) -> None:
     """Blocked by a file that is written while it waits: the agent is told at once, the approval is
     void and can't be given any more. Asked by other words: what was approved goes through."""
     agent = start_agent(URLLIB, "risky", tag, changing.gateway.environment_of_agent)
