@@ -156,6 +156,16 @@ TAMPERED: dict[str, Case] = {
         LOG.export(erased={A8}).replace(sha(LOG.lines[A8].encode()).hex().encode(), b"1" * 64, 1),
         A8, A, 8, "was changed",
     ),
+    "a record is gone from the database": (
+        EXPORT.replace(
+            LOG.lines[A8].encode(),
+            b'{"missing":{"index":%d,"gateway":"gw_a","hash":"%064d","seq":8}}' % (A8, 1),
+        ), A8, A, 8, "is gone from the database",
+    ),
+    "a record and its leaf are gone from the database": (
+        EXPORT.replace(LOG.lines[A8].encode(), b'{"missing":{"index":%d}}' % A8),
+        A8, "", 0, "is gone from the database",
+    ),
     "a record is no record": (
         EXPORT.replace(LOG.lines[A8].encode(), b"{}"), A8, "", 0, "unknown version",
     ),

@@ -25,6 +25,8 @@ IDLE_SECONDS_MAX = 30.0
 
 HEAD_BYTES_MAX = 256 * 1024
 RECEIVE_BYTES = 65_536
+KEPT_BYTES_MAX = 1024 * 1024
+"""Raw bytes that are kept of one connection, for other readers; of longer ones nothing is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,7 @@ class Oracle:
         self.requests: list[Understood] = []
         self.faults: list[str] = []
         self.connections = 0
+        self.received: dict[int, bytearray] = {}
         self._provider = provider
         self._held: dict[str, threading.Event] = {}
         self._changed = threading.Condition()
@@ -132,6 +135,14 @@ class Oracle:
             self._changed.wait_for(lambda: bool(self.about(text)), seconds)
         return self.about(text)
 
+    def streams_since(self, connection: int) -> dict[int, bytes]:
+        """The raw bytes of later connections, where they were few enough to keep."""
+        return {
+            number: bytes(data)
+            for number, data in list(self.received.items())
+            if number > connection and data and len(data) < KEPT_BYTES_MAX
+        }
+
     def hold(self, text: str) -> threading.Event:
         """Keep requests that mention `text` without an answer until the event is set."""
         return self._held.setdefault(text, threading.Event())
@@ -167,8 +178,9 @@ class Oracle:
 
     def _converse(self, connection: ssl.SSLSocket, number: int) -> None:
         protocol = h11.Connection(h11.SERVER, max_incomplete_event_size=HEAD_BYTES_MAX)
+        kept = self.received[number] = bytearray()
         while True:
-            request = _read_request(connection, protocol, number)
+            request = _read_request(connection, protocol, number, kept)
             if request is None:
                 return
             with self._changed:
@@ -185,7 +197,7 @@ class Oracle:
 
 
 def _read_request(
-    connection: ssl.SSLSocket, protocol: h11.Connection, number: int
+    connection: ssl.SSLSocket, protocol: h11.Connection, number: int, kept: bytearray
 ) -> Understood | None:
     """The next request, whole; None when the peer closed between requests."""
     head: h11.Request | None = None
@@ -196,7 +208,9 @@ def _read_request(
             if protocol.they_are_waiting_for_100_continue:
                 go_on = h11.InformationalResponse(status_code=100, headers=[])
                 connection.sendall(protocol.send(go_on) or b"")
-            protocol.receive_data(connection.recv(RECEIVE_BYTES))
+            data = connection.recv(RECEIVE_BYTES)
+            kept += data[: KEPT_BYTES_MAX - len(kept)]
+            protocol.receive_data(data)
         elif isinstance(event, h11.Request):
             head = event
         elif isinstance(event, h11.Data):

@@ -213,6 +213,10 @@ class GatewayChain:
         return ((size, note) for size, _, note in self._heads)
 
     @property
+    def has_heads(self) -> bool:
+        return bool(self._heads)
+
+    @property
     def last_seq(self) -> int:
         return self.next_seq - 1
 
@@ -260,18 +264,10 @@ class _Keys:
         if not self._follow_chain():
             return
         is_named_all = chain.is_whole and not chain.erased_count and bool(chain.announced)
-        used: set[bytes] = {each.public for each in self._known}
         self._known += [key for key in claimed if key not in self._known]
         if not self._pins and not is_named_all:
             self._good = list(self._known)
-        if not self._judge_heads(settled, used):
-            return
-        unused = [key for key in claimed if key.public not in used]
-        if unused:
-            settled.lacks.append(
-                f"gateway `{self._name}`: a key is listed that its records do not name and that "
-                "signs nothing here"
-            )
+        self._judge_heads(settled)
 
     def _follow_chain(self) -> bool:
         """Take the keys that the chain names, each vouched for by the one before it."""
@@ -296,11 +292,11 @@ class _Keys:
             before = key
         return True
 
-    def _judge_heads(self, settled: _Settled, used: set[bytes]) -> bool:
+    def _judge_heads(self, settled: _Settled) -> None:
         chain, met = self._chain, {note for _, note in self._chain.met}
-        if not any(True for _ in chain.all_heads):
+        if not chain.has_heads:
             settled.lacks.append(f"gateway `{self._name}`: nothing is signed by its own key")
-            return True
+            return
         for seq, note in chain.all_heads:
             try:
                 signers = _signers(note, self._known)
@@ -312,12 +308,10 @@ class _Keys:
                     self._name,
                     seq,
                 )
-                return False
-            used.update(key.public for key in signers)
+                return
             if note in met and any(key in self._good for key in signers):
                 settled.part.signed_seq = max(settled.part.signed_seq, seq)
         self._say_uncovered(settled)
-        return True
 
     def _say_uncovered(self, settled: _Settled) -> None:
         part, chain = settled.part, self._chain
@@ -328,10 +322,7 @@ class _Keys:
         text = (
             f"gateway `{self._name}`: the last {uncovered} {plural} are not signed by its own key"
         )
-        if part.signed_seq and not chain.must_end_signed:
-            settled.notes.append(text)
-        else:
-            settled.lacks.append(text)
+        (settled.lacks if chain.must_end_signed else settled.notes).append(text)
 
     def _parse(self, text: str) -> VerifierKey:
         key = VerifierKey.parse(text)

@@ -226,11 +226,12 @@ def settle_chains(
         report.notes += settled.notes
         if chain.found is not None:
             report.found(chain.found)
-    report.lacks += [
-        f"gateway `{name}` is listed, but has no record here"
-        for name in claims
-        if name.encode() not in walk.chains
-    ]
+    for chain in walk.unseen:
+        settled = chain.settle(trust.gateway_keys, claims[chain.gateway.decode()])
+        if chain.found is not None:
+            report.found(chain.found)
+        elif chain.is_whole:
+            report.lacks.append(f"gateway `{settled.part.gateway}` is listed, but has no record")
 
 
 def _check_root(header: Header, report: Report, watched: _Watched) -> None:

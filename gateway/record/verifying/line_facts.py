@@ -25,6 +25,7 @@ GATEWAY_ID: Final = re.compile(rb"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _HASH: Final = re.compile(r"[0-9a-f]{64}")
 _SEQ_MAX: Final = 2**53 - 1
 _ERASED: Final = b'{"erased":{'
+_MISSING: Final = b'{"missing":{'
 
 
 class BadLineError(ValueError):
@@ -34,13 +35,15 @@ class BadLineError(ValueError):
 @dataclass(frozen=True, slots=True)
 class LineFacts:
     """Where a line stands in its gateway's chain. `hash` is that of its bytes, in hexadecimal;
-    for an erased line, the one that was kept."""
+    for an erased line, the one that was kept. Of one that is missing, `gateway` may be empty and
+    `seq` 0: its exporter lost it, and may know no more."""
 
     gateway: bytes
     seq: int
     prev: bytes
     hash: bytes
     is_erased: bool = False
+    is_missing: bool = False
 
 
 def read_facts(line: bytes) -> LineFacts:
@@ -52,6 +55,8 @@ def read_facts(line: bytes) -> LineFacts:
     value = parse_object(line)
     if line.startswith(_ERASED):
         return _erased(line, value)
+    if line.startswith(_MISSING):
+        return _missing(value)
     if value.get("v") != LINE_VERSION:
         raise BadLineError("is of an unknown version")
     return _facts(value, sha256(line).hexdigest(), is_erased=False)
@@ -67,6 +72,14 @@ def _erased(line: bytes, value: Mapping[str, Any]) -> LineFacts:
     if not isinstance(digest, str) or not _HASH.fullmatch(digest):
         raise BadLineError("has no valid `hash`")
     return _facts(inner, digest, is_erased=True)
+
+
+def _missing(value: Mapping[str, Any]) -> LineFacts:
+    inner = value["missing"]
+    gateway, seq = inner.get("gateway"), inner.get("seq")
+    named = gateway.encode("utf-8", "replace") if isinstance(gateway, str) else b""
+    is_named = GATEWAY_ID.fullmatch(named) is not None and type(seq) is int and seq > 0
+    return LineFacts(named if is_named else b"", seq if is_named else 0, b"", b"", is_missing=True)
 
 
 def _facts(value: Mapping[str, Any], digest: str, *, is_erased: bool) -> LineFacts:

@@ -7,7 +7,7 @@ which parses it and names what is wrong.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from hashlib import sha256
 from typing import Final
 
@@ -64,6 +64,11 @@ class Walk:
             chain = GatewayChain(name.encode(), is_whole, must_end_signed)
             chain.expect(claim.heads)
             self._waiting[chain.gateway] = chain
+
+    @property
+    def unseen(self) -> Iterable[GatewayChain]:
+        """Gateways that were claimed and have no line."""
+        return self._waiting.values()
 
     def take(self, lines: Sequence[bytes]) -> None:
         """Take the next lines, each without its newline."""
@@ -139,6 +144,9 @@ class Walk:
         except BadLineError as error:
             self._bad_line(line, index, str(error))
             return
+        if facts.is_missing:
+            self._missing_line(facts, index)
+            return
         if self._add_leaf is not None:
             place = facts.gateway.decode(), facts.seq, facts.hash.decode()
             self._add_leaf(leaf_hash(leaf_data(*place)))
@@ -185,6 +193,16 @@ class Walk:
             self._found(Break(f"the line {what}", index))
         elif chain.is_sound:
             chain.break_at(index, chain.next_seq, what)
+
+    def _missing_line(self, facts: LineFacts, index: int) -> None:
+        """The exporter itself says that its database lost a line that has a leaf."""
+        what = "is gone from the database that the log was exported from"
+        chain = self.chains.get(facts.gateway)
+        if chain is not None and chain.is_sound:
+            chain.break_at(index, facts.seq or chain.next_seq, what)
+        else:
+            name = facts.gateway.decode()
+            self._found(Break(f"a record {what}", index, name, facts.seq))
 
     def _found(self, found: Break) -> None:
         if len(self.breaks) < BREAKS_MAX:
