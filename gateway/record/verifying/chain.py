@@ -311,7 +311,13 @@ class _Keys:
                 return
             if note in met and any(key in self._good for key in signers):
                 settled.part.signed_seq = max(settled.part.signed_seq, seq)
-        self._say_uncovered(settled)
+        is_all_seen = chain.first_seq == 1 and not chain.erased_count
+        if self._pins and not settled.part.signed_seq and is_all_seen and chain.announced:
+            first = chain.announced[0]
+            what = "names a key that the given one does not vouch for"
+            chain.break_at(first.index, first.seq, what)
+        else:
+            self._say_uncovered(settled)
 
     def _say_uncovered(self, settled: _Settled) -> None:
         part, chain = settled.part, self._chain
