@@ -188,7 +188,7 @@ class Http2Session:
         stream_id = event.stream_id
         settings = self._s.settings
         if self._is_draining or len(self._streams) >= settings.http2_streams_max:
-            self._link.reset(stream_id, ErrorCodes.REFUSED_STREAM)
+            self._link.refuse_stream(stream_id, now)
             return
         stream = Http2Stream(stream_id, self._link, settings, self._stir, self._hold, now)
         self._streams[stream_id] = stream

@@ -189,6 +189,19 @@ class Http2Link:
         with suppress(H2Error):
             self._h2.reset_stream(stream_id, error)
 
+    def refuse_stream(self, stream_id: int, now: float) -> None:
+        """Send a stream back unlooked at. That counts, since the peer is to wait for our SETTINGS.
+
+        Raises:
+            LinkError: `http2.reset_flood`.
+        """
+        self.reset(stream_id, ErrorCodes.REFUSED_STREAM)
+        try:
+            self._frames.note_reset(now)
+        except LinkError as error:
+            self.say_goodbye(error.error)
+            raise
+
     def say_goodbye(self, error: ErrorCodes = ErrorCodes.NO_ERROR) -> None:
         """Put GOAWAY last into the output; streams that were begun go on."""
         last = 0 if self._is_client else self.last_stream_id
