@@ -1,0 +1,154 @@
+"""What every attack is held against: nothing arrived, or exactly what was decided and recorded."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import re
+import time
+import uuid
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from tests.end_to_end.attacks.payloads import RECORD_SECONDS_MAX
+from tests.end_to_end.attacks.wicked import GOOD, Wicked, WickedUpstream, write_mapper
+from tests.support.pki import TestAuthority
+from tests.support.raw_client import RawClient, Reply
+from tests.support.readings import CannotReadError, differences, read_with_h11
+from tests.support.stack import MAPPERS, Gateway, Stack
+
+HOST = "warehouse.example.test"
+
+
+@dataclass(slots=True)
+class Scene:
+    """One hostile agent with a good key, and what became of what it sent."""
+
+    stack: Stack
+    gateway: Gateway
+    raw: RawClient
+    first_request: int
+    first_connection: int
+    cursor: str
+    codes: Counter[str] = field(default_factory=Counter)
+    refused: int = 0
+
+    @contextlib.contextmanager
+    def nothing_arrives(self) -> Iterator[None]:
+        """Hold that the upstream saw neither a request nor garbage meanwhile."""
+        mark, faults = self.stack.oracle.mark(), len(self.stack.oracle.faults)
+        yield
+        assert self.stack.oracle.since(mark) == []
+        assert self.stack.oracle.faults[faults:] == []
+
+    def refuse(self, payload: bytes, statuses: frozenset[int], host: str = HOST) -> Reply:
+        """Send bytes inside a tunnel that must be refused with one of these, and go no further."""
+        with self.nothing_arrives():
+            reply = self.raw.inside(host, payload)
+        assert reply.status in statuses, reply
+        return self.note(reply)
+
+    def refuse_tunnel(self, authority: bytes) -> Reply:
+        """Ask for a tunnel that must not be had."""
+        with self.nothing_arrives():
+            reply = self.raw.connect(authority)
+        assert reply.status in {400, 403, 421}, reply
+        return self.note(reply)
+
+    def note(self, reply: Reply) -> Reply:
+        """Remember a refusal, for `assert_recorded`."""
+        code = re.search(rb"checkrein-code: ([^\r]+)", reply.data)
+        if code is not None:
+            self.codes[code[1].decode()] += 1
+        elif reply.status is not None and reply.status >= 400:
+            self.refused += 1
+        return reply
+
+    # --- the record -------------------------------------------------------------------------------
+
+    def assert_recorded(self) -> None:
+        """Every refusal that an agent was told stands in the record, under its code."""
+        deadline = time.monotonic() + RECORD_SECONDS_MAX
+        while True:
+            records = self._records()
+            told = Counter(one["code"] for one in records if one["kind"] == "refusal")
+            refused = sum(one.get("outcome") == "refused" for one in records)
+            missing = self.codes - told
+            if not missing and refused >= self.refused:
+                return
+            assert time.monotonic() < deadline, (missing, refused, self.refused)
+            time.sleep(0.1)
+
+    def assert_understood(self) -> None:
+        """What arrived since the scene began is what was recorded, one by one, and every server
+        would have read the same requests from the same bytes."""
+        oracle = self.stack.oracle
+        arrived = Counter(
+            (one.method, one.path, hashlib.sha256(one.body).hexdigest())
+            for one in oracle.since(self.first_request)
+        )
+        deadline = time.monotonic() + RECORD_SECONDS_MAX
+        while True:
+            intents = [one for one in self._records() if one["kind"] == "intent"]
+            recorded = Counter((one["method"], one["path"], one["body_digest"]) for one in intents)
+            if not arrived - recorded:
+                break
+            assert time.monotonic() < deadline, arrived - recorded
+            time.sleep(0.1)
+        for data in oracle.streams_since(self.first_connection).values():
+            with contextlib.suppress(CannotReadError):  # it is still open, or a body was cut
+                assert differences(data, read_with_h11(data)) == []
+
+    def _records(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = []
+        after = self.cursor
+        while True:
+            page = self.stack.api.call(
+                "GET", "/v1/records", after=after, limit=1_000, gatewayId=self.gateway.gateway_id
+            )
+            found += [json.loads(record["line"]) for record in page["records"]]
+            after = page["nextCursor"]
+            if len(page["records"]) < 1_000:
+                return found
+
+
+def make_scene(stack: Stack, gateway: Gateway) -> Scene:
+    """A scene on a running gateway."""
+    oracle = stack.oracle
+    newest = stack.api.call("GET", "/v1/records", after="0", limit=1, gatewayId=gateway.gateway_id)
+    raw = RawClient(gateway.port, stack.control.key("agent"), gateway.ca_file)
+    return Scene(stack, gateway, raw, oracle.mark(), oracle.connections, newest["nextCursor"])
+
+
+@pytest.fixture(scope="module")
+def scene(stack: Stack) -> Scene:
+    """One scene for all rows of a file."""
+    return make_scene(stack, stack.gateway)
+
+
+@pytest.fixture(scope="module")
+def wicked(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wicked]:
+    """A gateway whose only upstream lies."""
+    authority = TestAuthority(tmp_path_factory.mktemp("wicked"))
+    upstream = WickedUpstream({GOOD: authority.server_context([GOOD])})
+    mapper = write_mapper(authority.folder)
+    gateway = stack.add_gateway(
+        f"wicked-{uuid.uuid4().hex[:6]}",
+        {
+            "CHECKREIN_CONNECT_TO": f":443:127.0.0.1:{upstream.port}",
+            "CHECKREIN_UPSTREAM_CA": str(authority.ca_file),
+            "CHECKREIN_MAPPERS": os.pathsep.join(map(str, (*MAPPERS, mapper))),
+            "CHECKREIN_UPSTREAM_FIRST_BYTE_SECONDS_MAX": "2",
+        },
+    )
+    try:
+        yield Wicked(stack, gateway, upstream)
+    finally:
+        gateway.process.close()
+        upstream.close()

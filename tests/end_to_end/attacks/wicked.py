@@ -1,0 +1,127 @@
+"""An upstream that answers with any bytes, under any certificate, and a gateway in front of it.
+
+The name that the gateway asks for picks the certificate; what is answered is set before each call.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import ssl
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+
+from tests.end_to_end.attacks.payloads import RECORD_SECONDS_MAX
+from tests.support.raw_client import RawClient, Reply
+from tests.support.stack import Gateway, Stack
+
+GOOD = "good.wicked.test"
+MAPPER = """\
+apiVersion: checkrein/v1
+kind: Mapper
+metadata: {name: wicked}
+spec:
+  provider: wicked
+  hosts: ["*.wicked.test"]
+  errors: problem
+  operations:
+    GET /v1/things/{thing}:
+      operation: wicked.things.get
+      action: get_thing
+      kind: read
+      target: {type: thing, id: path.thing}
+"""
+
+
+class WickedUpstream:
+    """Accepts, shows the certificate of the asked name, reads one head, and writes `answer`."""
+
+    def __init__(self, contexts: Mapping[str, ssl.SSLContext]) -> None:
+        self.answer = b""
+        self.heads: list[bytes] = []
+        self._contexts = contexts
+        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._context.sni_callback = self._pick
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._thread = threading.Thread(target=self._accept, name="wicked", daemon=True)
+        self._thread.start()
+
+    @property
+    def port(self) -> int:
+        port: int = self._listener.getsockname()[1]
+        return port
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self._thread.join(5)
+
+    def _pick(self, sock: ssl.SSLObject, name: str, context: ssl.SSLContext) -> None:
+        sock.context = self._contexts[name]
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                plain, _ = self._listener.accept()
+            except OSError:
+                return
+            threading.Thread(
+                target=self._serve, args=(plain,), name="wicked-peer", daemon=True
+            ).start()
+
+    def _serve(self, plain: socket.socket) -> None:
+        plain.settimeout(5)
+        with contextlib.suppress(OSError), plain:
+            sock = self._context.wrap_socket(plain, server_side=True)
+            with sock:
+                while head := _read_head(sock):
+                    self.heads.append(head)
+                    sock.sendall(self.answer)
+
+
+def _read_head(sock: ssl.SSLSocket) -> bytes:
+    head = b""
+    while not head.endswith(b"\r\n\r\n"):
+        piece = sock.recv(65_536)
+        if not piece:
+            return b""
+        head += piece
+    return head
+
+
+class Wicked:
+    """The gateway in front of it, and an agent with a good key."""
+
+    def __init__(self, stack: Stack, gateway: Gateway, upstream: WickedUpstream) -> None:
+        self.upstream = upstream
+        self.gateway = gateway
+        self._stack = stack
+        self._asked = 0
+        self._thing = ""
+
+    def ask(self, about: str, answer: bytes, host: str = GOOD) -> Reply:
+        """One GET, answered so."""
+        self._asked += 1
+        self._thing = f"t{self._asked}"
+        self.upstream.answer = answer
+        raw = RawClient(self.gateway.port, self._stack.control.key("agent"), self.gateway.ca_file)
+        line = f"GET /v1/things/{self._thing} HTTP/1.1\r\nHost: {host}\r\n\r\n"
+        return raw.inside(host, line.encode())
+
+    def outcome(self) -> str:
+        """What the record says of the last one."""
+        wanted = {"kind": "intent", "path": f"/v1/things/{self._thing}"}
+        intent = self._stack.api.wait_record(wanted, seconds=RECORD_SECONDS_MAX)
+        outcome = self._stack.api.wait_record(
+            {"kind": "outcome", "decision_id": intent["decision_id"]}, seconds=RECORD_SECONDS_MAX
+        )
+        return str(outcome["outcome"])
+
+
+def write_mapper(folder: Path) -> Path:
+    """The mapper of the wicked upstream."""
+    path = folder / "wicked.yaml"
+    path.write_text(MAPPER)
+    return path
