@@ -231,6 +231,8 @@ class RequestReader:
         """The header lines of a head, the empty one included."""
         lines = block[:-4].split(b"\r\n") if len(block) > 2 else []
         if len(lines) > self._limits.headers_max:
+            if block.count(b"\n") != block.count(b"\r\n"):  # known first where it comes in pieces
+                _refuse("request.malformed", "a line of the head does not end in CRLF")
             _refuse("request.too_many_headers", "the request has too many headers", 431)
         headers, fields, repeated, control = _sort(lines)
         keeps_alive = True
