@@ -137,7 +137,7 @@ class LogService:
         placed = await self._store.leaf_of_record(caller.tenant_id, gateway_id, seq)
         if placed is None:
             raise not_found("record in the log")
-        return await self._prove(caller, placed, await self.newest(caller))
+        return await self._prove(caller, placed, await self.freshest(caller))
 
     async def prove_decision(self, caller: Caller, decision_id: str) -> Sequence[RecordProof]:
         """Prove the records of a decision, in the order of the log.
@@ -148,7 +148,7 @@ class LogService:
         placed = await self._store.leaves_of_decision(caller.tenant_id, decision_id, PROOFS_MAX)
         if not placed:
             raise not_found("decision in the log")
-        newest = await self.newest(caller)
+        newest = await self.freshest(caller)
         return [await self._prove(caller, each, newest) for each in placed]
 
     async def newest(self, caller: Caller) -> CheckpointRow:
@@ -167,6 +167,20 @@ class LogService:
                 else "this log is not signed yet; ask again in some seconds",
             )
         return newest
+
+    async def freshest(self, caller: Caller) -> CheckpointRow:
+        """The newest checkpoint; where the log grew since, it is signed first, so that what just
+        happened can be exported and proven.
+
+        Raises:
+            ControlFault: LOG_UNSIGNED, LOG_BROKEN.
+        """
+        if self._checkpointing.signer is not None:
+            head = await self._store.head(caller.tenant_id)
+            newest = await self._store.newest_checkpoint(caller.tenant_id)
+            if newest is None or newest.size < head.size:
+                await self._checkpointing.sign(caller.tenant_id)
+        return await self.newest(caller)
 
     def verifier_key(self, caller: Caller) -> str | None:
         """The key of the tenant's log; None where there is none."""

@@ -57,7 +57,7 @@ class LogExports:
                 UNAVAILABLE where too many exports are made already.
         """
         self._exports.refuse_many(caller)
-        newest = await self._logs.newest(caller)
+        newest = await self._logs.freshest(caller)
         if first > newest.size:
             raise ControlFault(
                 Fault.INVALID_ARGUMENT,

@@ -6,11 +6,13 @@ import asyncio
 import base64
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from controlplane.services.checkpointing import CheckpointSettings
 from controlplane.store.embedded import EmbeddedPostgres, Role
 from gateway.record.checkpoint import open_checkpoint
 from gateway.record.leaf import leaf_data
@@ -21,7 +23,7 @@ from gateway.record.merkle import (
     verify_inclusion,
 )
 from gateway.record.signed_note import VerifierKey, sign
-from tests.support.control_plane import Client, running_plane
+from tests.support.control_plane import LIMITS, Client, running_plane
 from tests.support.database import connect_as, make_database
 from tests.support.signed_gateway import SIGNING_SOON, SignedGateway, exported, signed_log
 from tests.support.tenants import make_key, make_tenant
@@ -252,3 +254,18 @@ async def incident(client: Client, reason: str) -> dict[str, Any] | None:
     answer = await client.call("GET", f"/v1/incidents?reasonCode={reason}")
     found = answer.body["incidents"]
     return dict(found[0]) if found else None
+
+
+async def test_what_just_came_is_signed_when_somebody_asks_for_it(
+    postgres_server: EmbeddedPostgres, database_name: str, data_dir: Path
+):
+    """An export and a proof cover every record, though no checkpoint was due yet."""
+    seldom = replace(LIMITS, checkpoints=CheckpointSettings(growth_seconds=3_600))
+    async with running_plane(postgres_server, database_name, data_dir, seldom) as client:
+        gateway = SignedGateway(client)
+        for count in (1, 2):
+            await gateway.ship([{"decision_id": f"dec_{count}"}] * count)
+            assert (await exported(client)).splitlines()[-len(gateway.lines) :] == gateway.lines
+        await gateway.ship([{"decision_id": "dec_3"}])
+        answer = await client.call("GET", "/v1/log/proof?decisionId=dec_3")
+        assert [proof["seq"] for proof in answer.body["proofs"]] == [4]
