@@ -13,7 +13,8 @@ from typing import Final, NamedTuple
 from gateway.model.action import Action, Canonical
 from gateway.model.codec import JsonValue
 from gateway.model.money import AMOUNT, CURRENCY, money_text
-from gateway.record.redact import redact_params, redact_text
+from gateway.record.line import params_shown, target_id_shown
+from gateway.record.redact import redact_text
 
 SUMMARY_CHARS_MAX: Final = 400
 SUMMARY_PARAMS_MAX: Final = 8
@@ -73,7 +74,7 @@ def summary_text(canonical: Canonical, seen: Seen = _NOTHING_SEEN) -> str:
 
 def action_text(action: Action, seen: Seen = _NOTHING_SEEN) -> str:
     """One act, with the params that its words don't say in parentheses."""
-    params = dict(redact_params(action.params))
+    params = params_shown(action)
     phrase = _OF_MONEY.get(action.action)
     words = _plain_words(action) if phrase is None else _money_words(action, phrase, params, seen)
     return words + _rest(params)
@@ -118,7 +119,7 @@ def _target(action: Action) -> str:
     target = action.target
     if not target.id:
         return ""
-    return f"{redact_text(target.type).replace('_', ' ')} {redact_text(target.id)}".strip()
+    return f"{redact_text(target.type).replace('_', ' ')} {target_id_shown(action)}".strip()
 
 
 def _rest(params: Mapping[str, JsonValue]) -> str:

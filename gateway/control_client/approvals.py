@@ -27,7 +27,13 @@ from gateway.model.effect import ApprovalTerms, Escalation
 from gateway.model.errors import ApprovalError, ControlPlaneError
 from gateway.model.moment import micros_of
 from gateway.ports import ApprovalAsk, Clock
-from gateway.record.line import action_json, actions_json, risk_json, target_shown
+from gateway.record.line import (
+    action_json,
+    actions_json,
+    risk_json,
+    target_id_shown,
+    target_shown,
+)
 from gateway.record.redact import redact_params, redact_text
 from gateway.tasks import wait_at_most
 
@@ -170,7 +176,7 @@ def question_json(ask: ApprovalAsk) -> dict[str, object]:
         "operation": _short(first.operation),
         "action": _short(first.action),
         "kind": first.kind,
-        "target": {"type": _short(first.target.type), "id": redact_text(first.target.id)},
+        "target": {"type": _short(first.target.type), "id": target_id_shown(first)},
         # Whoever answers for a batch must see all of it, not only what comes first.
         "params": {"actions": actions_json(canonical)} if is_batch else shown["params"],
         "authority": str(exchange.request.authority),

@@ -60,7 +60,8 @@ def _known_texts(canonical: Canonical) -> frozenset[str]:
     found: set[str] = set()
     left: list[object] = []
     for action in canonical.actions:
-        left += action.target.id, *action.target.id.split("/"), *action.params.values()
+        left += action.target.id, *action.target.id.split("/")
+        left += (value for name, value in action.params.items() if name not in action.free)
     while left and len(found) < KNOWN_TEXTS_MAX:
         match left.pop():
             case str() as text:

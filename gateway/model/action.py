@@ -73,7 +73,8 @@ class Action:
     `missing` names declared params that the request did not carry or that could not be read as
     their type; a condition on one of them can't be evaluated. `unreadable` are those of them that
     are there, or may be: of the others it is certain that they are not. `ANY_PARAM` among them:
-    params of any other name may be there too.
+    params of any other name may be there too. `free` names params that no mapper and no tool
+    declared, since they were within another: they are decided on, and not shown.
     """
 
     provider: str
@@ -87,6 +88,7 @@ class Action:
     missing: frozenset[str] = frozenset()
     unreadable: frozenset[str] = frozenset()
     witness: WitnessRead | None = None
+    free: frozenset[str] = frozenset()
 
     @property
     def is_mutation(self) -> bool:

@@ -26,7 +26,13 @@ from gateway.model.record import (
     TunnelEntry,
 )
 from gateway.record.evidence import altered_fields, context_json, verdict_json
-from gateway.record.redact import redact_params, redact_target, redact_text
+from gateway.record.redact import (
+    redact_params,
+    redact_segments,
+    redact_target,
+    redact_text,
+    redact_undeclared,
+)
 
 Fields = dict[str, JsonValue]
 
@@ -97,7 +103,9 @@ def _decision(entry: DecisionEntry) -> Fields:
 def target_shown(target: bytes, canonical: Canonical) -> tuple[str, str | None]:
     """The path as it may be shown, and the digest of the query. Of a path that no mapper knows, a
     segment that may be a token is not shown."""
-    is_unmapped = any(action.operation == UNKNOWN_OPERATION for action in canonical.actions)
+    is_unmapped = canonical.refused is not None or any(
+        action.operation == UNKNOWN_OPERATION for action in canonical.actions
+    )
     return redact_target(target, is_unmapped=is_unmapped)
 
 
@@ -121,8 +129,8 @@ def action_json(action: Action) -> Fields:
         "operation": _known(action.operation),
         "action": _known_short(action.action),
         "kind": action.kind,
-        "target": {"type": _known_short(target.type), "id": redact_text(target.id)},
-        "params": redact_params(action.params),
+        "target": {"type": _known_short(target.type), "id": target_id_shown(action)},
+        "params": params_shown(action),
         "missing": sorted(map(_known, action.missing)) if action.missing else [],
         "reversible": action.reversible,
     }
@@ -135,6 +143,21 @@ def action_json(action: Action) -> Fields:
     if altered:
         fields["altered"] = altered
     return fields
+
+
+def target_id_shown(action: Action) -> str:
+    """Of what no mapper knows, the target is the path."""
+    shown = redact_text(action.target.id)
+    return redact_segments(shown) if action.operation == UNKNOWN_OPERATION else shown
+
+
+def params_shown(action: Action) -> dict[str, JsonValue]:
+    """The params of one action as they may be written down."""
+    shown = redact_params(action.params)
+    if action.free:
+        free = {name: value for name, value in action.params.items() if name in action.free}
+        shown |= redact_undeclared(free)
+    return shown
 
 
 def risk_json(risk: Risk) -> Fields:

@@ -215,7 +215,7 @@ def redact_target(
     text = raw_path.decode("ascii", "backslashreplace")
     path = redact_text(text, limits.path_chars_max)
     if is_unmapped:
-        path = _UNNAMED_SEGMENT.sub(_marked_segment, path)
+        path = redact_segments(path)
     if not has_query:
         return path, None
     pieces = query.split(b"&", limits.items_max)
@@ -223,6 +223,11 @@ def redact_target(
     if len(pieces) > limits.items_max:
         shown.append("…")
     return f"{path}?{'&'.join(shown)}", hashlib.sha256(query).hexdigest()
+
+
+def redact_segments(path: str) -> str:
+    """A path, redacted already, without the segments that may be tokens."""
+    return _UNNAMED_SEGMENT.sub(_marked_segment, path)
 
 
 def _marked_segment(match: re.Match[str]) -> str:

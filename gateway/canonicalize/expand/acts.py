@@ -82,6 +82,7 @@ def actions_of(call: Call, act: Act) -> tuple[Action, ...]:
         if found is not None:
             return found.entry.extractor.actions(inner)
     params, unreadable = params_of(act.arguments)
+    free = free_params(act.arguments) & params.keys()
     kind = raised_kind(act.kind, act.words)
     irreversible = kind in (Kind.DELETE, Kind.SEND) or act.words[:1] in (["delete"], ["remove"])
     sensitive = sensitivity(kind, act.words) or None
@@ -93,7 +94,7 @@ def actions_of(call: Call, act: Act) -> tuple[Action, ...]:
     return tuple(
         Action(
             call.operation.provider, act.operation, action, kind, target, params,
-            not irreversible, sensitive, unreadable, unreadable,
+            not irreversible, sensitive, unreadable, unreadable, free=free,
         )
         for target in targets_of(act.arguments, act.words)
     )  # fmt: skip
@@ -247,6 +248,17 @@ def params_of(
     if len(named) < len(unreadable):
         named.append(ANY_PARAM)
     return MappingProxyType({name: found[name] for name in kept}), frozenset(named)
+
+
+def free_params(arguments: Mapping[str, object]) -> frozenset[str]:
+    """The names of those params of `params_of` that come from within an argument: what a tool takes
+    it names, and what is in a map of those is anybody's."""
+    return frozenset(
+        f"{param_name(key)}_{param_name(inner)}"[:64]
+        for key, value in arguments.items()
+        if isinstance(value, Mapping) and key not in _UNWRAPPED
+        for inner in value
+    )
 
 
 def weight_of(arguments: Mapping[str, object]) -> int:
