@@ -266,6 +266,6 @@ async def test_what_just_came_is_signed_when_somebody_asks_for_it(
         for count in (1, 2):
             await gateway.ship([{"decision_id": f"dec_{count}"}] * count)
             assert (await exported(client)).splitlines()[-len(gateway.lines) :] == gateway.lines
-        await gateway.ship([{"decision_id": "dec_3"}])
-        answer = await client.call("GET", "/v1/log/proof?decisionId=dec_3")
+        await gateway.ship([{"decision_id": "dec_asked"}])
+        answer = await client.call("GET", "/v1/log/proof?decisionId=dec_asked")
         assert [proof["seq"] for proof in answer.body["proofs"]] == [4]
