@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -189,18 +189,15 @@ class LogStore:
     ) -> Mapping[tuple[int, int], bytes]:
         """Hashes by level and index; what is not there is left out."""
         found: dict[tuple[int, int], bytes] = {}
-        low = [one for one in wanted if one.level == LEAVES]
-        high = [one for one in wanted if one.level != LEAVES]
-        if low:
-            rows = await self._database.rows(
-                _SQL["leaf_hashes"], tenant_id, _firsts(low), _pasts(low)
-            )
+        places = [(one.level, index) for one in wanted for index in range(one.first, one.past)]
+        leaves = [index for level, index in places if level == LEAVES]
+        nodes = [(level, index) for level, index in places if level != LEAVES]
+        if leaves:
+            rows = await self._database.rows(_SQL["leaf_hashes"], tenant_id, leaves)
             found.update({(LEAVES, row[0]): row[1] for row in rows})
-        if high:
-            levels = [one.level for one in high]
-            rows = await self._database.rows(
-                _SQL["node_hashes"], tenant_id, levels, _firsts(high), _pasts(high)
-            )
+        if nodes:
+            levels, indexes = [place[0] for place in nodes], [place[1] for place in nodes]
+            rows = await self._database.rows(_SQL["node_hashes"], tenant_id, levels, indexes)
             found.update({(row[0], row[1]): row[2] for row in rows})
         return found
 
@@ -288,11 +285,3 @@ def _checkpoint(row: Row) -> CheckpointRow:
         row["note"],
         row["signed_at"],
     )
-
-
-def _firsts(ranges: Iterable[NodeRange]) -> list[int]:
-    return [one.first for one in ranges]
-
-
-def _pasts(ranges: Iterable[NodeRange]) -> list[int]:
-    return [one.past for one in ranges]

@@ -31,30 +31,24 @@ update log_heads set frontier = $3, through_record_id = $4 where tenant_id = $1 
 
 -- name: tenants_behind
 -- Tenants with records that have no leaf.
-select t.tenant_id from tenants t left join log_heads h using (tenant_id)
-where exists (
-    select from records r
-    where r.tenant_id = t.tenant_id and r.record_id > coalesce(h.through_record_id, 0)
-)
+select t.tenant_id
+from tenants t
+left join log_heads h using (tenant_id)
+cross join lateral (
+    select record_id from records r
+    where r.tenant_id = t.tenant_id order by record_id desc limit 1
+) as last
+where last.record_id > coalesce(h.through_record_id, 0)
 limit $1
 
 -- name: leaf_hashes
--- $2, $3: ranges of leaves.
-select l.leaf_index, l.leaf_hash
-from unnest($2::bigint[], $3::bigint[]) as w (first, past)
-cross join lateral (
-    select leaf_index, leaf_hash from log_leaves
-    where tenant_id = $1 and leaf_index >= w.first and leaf_index < w.past
-) as l
+-- By their numbers, of which there are some hundreds: ranges would have the planner read it all.
+select leaf_index, leaf_hash from log_leaves where tenant_id = $1 and leaf_index = any ($2)
 
 -- name: node_hashes
--- $2: levels; $3, $4: ranges of nodes.
-select w.level, n.node_index, n.hash
-from unnest($2::smallint[], $3::bigint[], $4::bigint[]) as w (level, first, past)
-cross join lateral (
-    select node_index, hash from log_nodes
-    where tenant_id = $1 and level = w.level and node_index >= w.first and node_index < w.past
-) as n
+select n.level, n.node_index, n.hash
+from unnest($2::smallint[], $3::bigint[]) as w (level, node_index)
+join log_nodes n on n.tenant_id = $1 and n.level = w.level and n.node_index = w.node_index
 
 -- name: leaves
 select leaf_index, gateway_id, seq, line_hash from log_leaves
