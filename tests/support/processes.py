@@ -54,7 +54,7 @@ class ReadyProcess:
         self.prefix: tuple[str, ...] = ()
         self.output: int | None = None
         self.ready: dict[str, Any] = {}
-        self._module = module
+        self.module = module
         self._arguments = tuple(arguments)
         self._log_file = log_file
         self._process: subprocess.Popen[bytes] | None = None
@@ -83,7 +83,7 @@ class ReadyProcess:
         reader, writer = os.pipe()
         command = [
             *self.prefix,
-            sys.executable, "-m", self._module, "--ready-fd", str(writer), *self._arguments,
+            sys.executable, "-m", self.module, "--ready-fd", str(writer), *self._arguments,
         ]  # fmt: skip
         with self._log_file.open("ab") as log:
             self._process = subprocess.Popen(
