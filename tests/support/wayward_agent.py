@@ -1,7 +1,7 @@
 """An agent that tries every way out there is, and says how each ended, as one JSON object.
 
 `python -m tests.support.wayward_agent WHICH WORDS...` is told nothing of a proxy; what it may
-know is the CA (SSL_CERT_FILE). With `dead` as its first word it only knocks, at TCP 443.
+know is the CA (SSL_CERT_FILE). The first word says which ways.
 """
 
 from __future__ import annotations
@@ -129,6 +129,13 @@ def read(path: str) -> str:
         return f"{len(file.read())} bytes"
 
 
+def write(path: str) -> str:
+    """Write a file that is not ours to write."""
+    with open(path, "wb") as file:
+        file.write(b"x")
+    return "wrote"
+
+
 def outcome(attempt: Callable[[], str]) -> str:
     """How it ended, in one word or two."""
     try:
@@ -172,10 +179,9 @@ def redirected_attempts(resolver: str, listener_port: int, gateway_uid: int) -> 
     }
 
 
-def isolated_attempts(
-    host_port: int, keys: str, parent_key: str, gateway_pid: int
-) -> dict[str, object]:
+def isolated_attempts(host_port: int, keys: str, gateway_pid: int) -> dict[str, object]:
     """Every way out of `run --isolate`."""
+    parent = os.getppid()
     return {
         "tls by name": lambda: tls(NAME, "GET /v1/charges"),
         "tls by address": lambda: tls(V4, "GET /v1/charges"),
@@ -186,7 +192,8 @@ def isolated_attempts(
         "no name": lambda: tls(V4, "GET /v1/charges", name=None),
         "plain to an address": lambda: plain(V4, 80, V4),
         "metadata": lambda: plain(METADATA, 80, METADATA),
-        "no HTTP": lambda: knock(V4, 22),
+        "no HTTP": lambda: knock(V4, 80),
+        "another port": lambda: knock(V4, 22),
         "DNS over TLS": lambda: knock(V4, 853),
         "this machine's services": lambda: knock("127.0.0.1", host_port),
         "QUIC": lambda: datagram(V4, 443),
@@ -195,15 +202,17 @@ def isolated_attempts(
         "raw socket": lambda: str(socket.socket(socket.AF_INET, socket.SOCK_RAW, 17)),
         "vsock": lambda: str(socket.socket(40, socket.SOCK_STREAM)),
         "keys": lambda: read(keys),
-        "another process's environment": lambda: read(f"/proc/{gateway_pid}/environ"),
-        "another process's files": lambda: read(f"/proc/{gateway_pid}/root{parent_key}"),
-        "another process's network": lambda: read(f"/proc/{gateway_pid}/ns/net"),
+        "the rules' code": lambda: write(__file__.replace("tests/support", "gateway/cli")),
+        "the gateway's environment": lambda: read(f"/proc/{gateway_pid}/environ"),
+        "the gateway's files": lambda: read(f"/proc/{gateway_pid}/root{keys}"),
+        "the parent's environment": lambda: read(f"/proc/{parent}/environ"),
+        "the parent's network": lambda: said_by("nsenter", f"--net=/proc/{parent}/ns/net", "true"),
         "uncover the keys": lambda: said_by(
-            "unshare", "-Urm", "sh", "-c", f"umount {os.path.dirname(keys)} && cat {keys}"
+            "unshare", "-Urm", "sh", "-c", f"umount {os.path.dirname(keys)} && echo out"
         ),
         "a network of one's own": lambda: said_by(
-            "unshare", "-Urn", "sh", "-c",
-            "ip link set lo up; exec 3<>/dev/tcp/93.184.216.34/443 && echo out",
+            "unshare", "-Urn", sys.executable, "-c",
+            f"import socket; socket.create_connection(('{V4}', 443), 3)",
         ),
     }  # fmt: skip
 
