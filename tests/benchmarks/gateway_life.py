@@ -116,15 +116,22 @@ def _held(stack: Stack, held: int) -> tuple[float, int]:
             sockets.append(sock)
         _wait_held(gateway, held + 1)
         grown = accounting.resident_bytes(gateway.process.pid) - before
-        _approve_all(stack)
+        _approve_all(stack, held + 1)
         bad = sum(not _is_good(sock) for sock in sockets)
     return grown / held, bad
 
 
-def _approve_all(stack: Stack) -> None:
-    pending = [approval["approvalId"] for approval in _pending(stack)]
+def _approve_all(stack: Stack, count: int) -> None:
+    """A request is parked before its question is asked: look until all have been answered."""
+    deadline = time.monotonic() + HELD_SECONDS_MAX
+    answered: set[str] = set()
     with concurrent.futures.ThreadPoolExecutor(REVIEWERS) as reviewers:
-        list(reviewers.map(lambda one: stack.api.resolve(one, "APPROVE"), pending))
+        while len(answered) < count:
+            if time.monotonic() > deadline:
+                raise SystemExit(f"only {len(answered)} of {count} questions were asked")
+            pending = {approval["approvalId"] for approval in _pending(stack)} - answered
+            list(reviewers.map(lambda one: stack.api.resolve(one, "APPROVE"), pending))
+            answered |= pending
 
 
 def _pending(stack: Stack) -> Iterator[dict[str, str]]:
