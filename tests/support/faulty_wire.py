@@ -83,6 +83,11 @@ class FaultyWire:
         self._cut_all()
         self._thread.join(5)
 
+    def lead_to(self, port: Callable[[], int]) -> None:
+        """Lead there from now on."""
+        self._port = port
+        self._cut_all()
+
     def set(self, way: Way, *, answer: bytes = b"", bytes_back: int = 0) -> None:
         """Behave so from now on."""
         was, self._way = self._way, way
