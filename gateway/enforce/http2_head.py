@@ -30,7 +30,7 @@ _BREAKS: Final = (b"\r", b"\n", b"\0")
 
 
 def request_headers(request: HttpRequest) -> list[Header]:
-    """Write the header list. A length stands where the agent gave one; `te` tells a gRPC server
+    """Write the header list. A length is given where the agent gave one; `te` tells a gRPC server
     that its trailers will be passed on.
 
     Raises:
@@ -43,14 +43,12 @@ def request_headers(request: HttpRequest) -> list[Header]:
         (b":authority", authority),
         (b":path", request.target),
     ]
-    length = request.body_bytes if request.body is None else len(request.body)
-    for name, value in request.headers:
-        kind = _OUTWARD[name]
-        if kind is HeaderKind.KEEP:
-            headers.append((name.lower(), value))
-        elif kind is HeaderKind.CONTENT_LENGTH and length is not None:
-            headers.append((b"content-length", b"%d" % length))
-    if request.body_bytes is not None and request.body is None:
+    headers += [
+        (name.lower(), value)
+        for name, value in request.headers
+        if _OUTWARD[name] is HeaderKind.KEEP
+    ]
+    if request.body_bytes:
         headers.append((b"content-length", b"%d" % request.body_bytes))
     if is_grpc_call(request.fields):
         headers.append((b"te", b"trailers"))

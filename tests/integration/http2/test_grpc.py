@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
@@ -40,6 +41,7 @@ async def relay(
     tmp_path: Path, authority: TestAuthority, upstream: GrpcUpstream
 ) -> AsyncIterator[Relay]:
     upstream.calls.clear()
+    upstream.cancelled.clear()
     async with running_relay(tmp_path, upstream.port, authority.ca_file) as running:
         yield running
 
@@ -155,8 +157,8 @@ async def test_unknown_method_is_the_upstreams_to_refuse(relay: Relay) -> None:
     assert (await call_orders(relay, work)).code() is grpc.StatusCode.UNIMPLEMENTED
 
 
-async def test_deadline_of_the_agent_ends_the_call(relay: Relay, upstream: GrpcUpstream) -> None:
-    """The agent gives up: the upstream hears of it, and the outcome is unknown."""
+async def test_deadline_of_the_agent_is_kept(relay: Relay) -> None:
+    """It goes on in the call's own metadata, and ends the call on all three sides."""
 
     def work(channel: grpc.Channel) -> grpc.RpcError:
         with pytest.raises(grpc.RpcError) as raised:
@@ -165,7 +167,24 @@ async def test_deadline_of_the_agent_ends_the_call(relay: Relay, upstream: GrpcU
 
     assert (await call_orders(relay, work)).code() is grpc.StatusCode.DEADLINE_EXCEEDED
     await relay.until_sent(1)
-    assert relay.sent[0].outcome is Outcome.UNKNOWN
+    assert b"grpc-timeout" in relay.exchanges[0].request.fields
+
+
+async def test_call_that_is_cancelled_is_an_agent_that_left(
+    relay: Relay, upstream: GrpcUpstream
+) -> None:
+    """The upstream hears of it, and the outcome is unknown."""
+
+    def work(channel: grpc.Channel) -> bool:
+        future = channel.unary_unary(f"/{SERVICE}/Slow").future(b"", timeout=SECONDS)
+        while "Slow" not in upstream.methods:
+            time.sleep(0.01)
+        is_cancelled: bool = future.cancel()
+        return is_cancelled
+
+    assert await call_orders(relay, work)
+    await relay.until_sent(1)
+    assert (relay.sent[0].outcome, relay.sent[0].code) == (Outcome.UNKNOWN, "agent_gone")
     async with asyncio.timeout(5):
         while not upstream.cancelled:
             await asyncio.sleep(0.01)
