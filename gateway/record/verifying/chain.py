@@ -297,6 +297,7 @@ class _Keys:
         if not chain.has_heads:
             settled.lacks.append(f"gateway `{self._name}`: nothing is signed by its own key")
             return
+        has_good = False
         for seq, note in chain.all_heads:
             try:
                 signers = _signers(note, self._known)
@@ -309,8 +310,13 @@ class _Keys:
                     seq,
                 )
                 return
-            if note in met and any(key in self._good for key in signers):
+            is_good = any(key in self._good for key in signers)
+            has_good = has_good or is_good
+            if note in met and is_good:
                 settled.part.signed_seq = max(settled.part.signed_seq, seq)
+        if self._pins and not has_good:
+            text = f"gateway `{self._name}`: nothing is signed by the key that was given for it"
+            settled.lacks.append(text)
         is_all_seen = chain.first_seq == 1 and not chain.erased_count
         if self._pins and not settled.part.signed_seq and is_all_seen and chain.announced:
             first = chain.announced[0]

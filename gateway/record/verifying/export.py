@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -46,6 +46,9 @@ class Header:
     first: int
     count: int
     checkpoint: Checkpoint
+    note: str
+    left: Sequence[bytes]
+    right: Sequence[bytes]
     key: LogKey
     tree: RangeVerifier | None
     fault: str
@@ -67,7 +70,8 @@ def read_header(line: bytes, trust: Trust) -> Header:
     first, count, size = (_number(value, name) for name in ("first", "count", "size"))
     key = log_key(trust, _text(value, "log_key"))
     assert key is not None, "the header names one"
-    checkpoint = key.open(_text(value, "checkpoint"))
+    note = _text(value, "checkpoint")
+    checkpoint = key.open(note)
     if not value["origin"] == checkpoint.origin == log_origin(_text(value, "tenant")):
         raise NoteError.malformed("the checkpoint is of another tenant's log")
     if size != checkpoint.size:
@@ -78,7 +82,8 @@ def read_header(line: bytes, trust: Trust) -> Header:
         tree = RangeVerifier(first, first + count, size, left, right)
     except ValueError as error:
         fault = str(error)
-    return Header(first, count, checkpoint, key, tree, fault, _gateways(value["gateways"]))
+    claims = _gateways(value["gateways"])
+    return Header(first, count, checkpoint, note, left, right, key, tree, fault, claims)
 
 
 def _parse(line: bytes) -> dict[str, Any]:
