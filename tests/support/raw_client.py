@@ -96,10 +96,17 @@ class RawClient:
             opened.pop_all()
         return secured
 
-    def inside(self, host: str, payload: bytes) -> Reply:
+    def inside(
+        self,
+        host: str,
+        payload: bytes,
+        *,
+        quiet_seconds: float = QUIET_SECONDS,
+        after_seconds: float = AFTER_ANSWER_SECONDS,
+    ) -> Reply:
         """Send bytes inside TLS to a host and read what comes back."""
         with self.open_tls(host) as sock:
-            return _exchange(sock, payload)
+            return _exchange(sock, payload, quiet_seconds, after_seconds)
 
 
 def request(
@@ -113,7 +120,12 @@ def request(
     return "\r\n".join([*lines, "", ""]).encode("latin-1") + body
 
 
-def _exchange(sock: socket.socket, payload: bytes) -> Reply:
+def _exchange(
+    sock: socket.socket,
+    payload: bytes,
+    quiet_seconds: float = QUIET_SECONDS,
+    after_seconds: float = AFTER_ANSWER_SECONDS,
+) -> Reply:
     """Send all, then read until the peer closes or falls silent."""
     data = b""
     is_closed = False
@@ -121,7 +133,7 @@ def _exchange(sock: socket.socket, payload: bytes) -> Reply:
         sock.sendall(payload)
     except (BrokenPipeError, ConnectionResetError, ssl.SSLError):
         is_closed = True  # refused before it was all sent; the answer may still be there
-    sock.settimeout(QUIET_SECONDS)
+    sock.settimeout(quiet_seconds)
     while True:
         try:
             piece = sock.recv(65_536)
@@ -134,7 +146,7 @@ def _exchange(sock: socket.socket, payload: bytes) -> Reply:
             break
         data += piece
         if _is_complete(data):
-            sock.settimeout(AFTER_ANSWER_SECONDS)
+            sock.settimeout(after_seconds)
     statuses = tuple(int(found) for found in re.findall(rb"HTTP/1\.[01] ([0-9]{3}) ", data))
     return Reply(statuses, data, is_closed)
 

@@ -23,6 +23,10 @@ from tests.support.raw_client import RawClient, Reply
 from tests.support.readings import CannotReadError, differences, read_with_h11
 from tests.support.stack import MAPPERS, Gateway, Stack
 
+ANSWER_SECONDS_MAX = 10.0
+AFTER_SECONDS = 0.03
+"""A refusal is one answer; what would come behind it, comes with it."""
+
 HOST = "warehouse.example.test"
 
 
@@ -50,7 +54,9 @@ class Scene:
     def refuse(self, payload: bytes, statuses: frozenset[int], host: str = HOST) -> Reply:
         """Send bytes inside a tunnel that must be refused with one of these, and go no further."""
         with self.nothing_arrives():
-            reply = self.raw.inside(host, payload)
+            reply = self.raw.inside(
+                host, payload, quiet_seconds=ANSWER_SECONDS_MAX, after_seconds=AFTER_SECONDS
+            )
         assert reply.status in statuses, reply
         return self.note(reply)
 

@@ -106,9 +106,13 @@ class Wicked:
         self._asked += 1
         self._thing = f"t{self._asked}"
         self.upstream.answer = answer
-        raw = RawClient(self.gateway.port, self._stack.control.key("agent"), self.gateway.ca_file)
         line = f"GET /v1/things/{self._thing} HTTP/1.1\r\nHost: {host}\r\n\r\n"
-        return raw.inside(host, line.encode())
+        return self.raw.inside(host, line.encode())
+
+    @property
+    def raw(self) -> RawClient:
+        """The agent."""
+        return RawClient(self.gateway.port, self._stack.control.key("agent"), self.gateway.ca_file)
 
     def outcome(self) -> str:
         """What the record says of the last one."""
