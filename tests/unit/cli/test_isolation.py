@@ -160,8 +160,7 @@ def test_base_urls_are_told_by_the_variables_that_sdks_read() -> None:
          "s3=https://s3.us-east-1.amazonaws.com", "own=https://own.test"],
     )  # fmt: skip
     assert variables == {"OPENAI_BASE_URL": "http://gateway:3129/ai/v1"}
-    assert remarks == [
-        "http://gateway:3129/stripe: stripe.api_base = 'http://gateway:3129/stripe'",
-        "http://gateway:3129/s3: AWS signs the Host header, which a base URL changes; use the proxy",
-        "http://gateway:3129/own: no variable is known; give it in code",
-    ]
+    stripe, s3, own = (remark.removeprefix("http://gateway:3129") for remark in remarks)
+    assert stripe == "/stripe: stripe.api_base = 'http://gateway:3129/stripe'"
+    assert s3 == "/s3: AWS signs the Host header, which a base URL changes; use the proxy"
+    assert own == "/own: no variable is known; give it in code"
