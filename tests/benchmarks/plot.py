@@ -15,7 +15,7 @@ from tests.benchmarks.ours import BARE, GOVERNED
 from tests.benchmarks.rows import HEADLINE, RATES
 
 WIDTH: Final = 920
-LEFT: Final = 280
+LEFT: Final = 300
 RIGHT: Final = 30
 ROW: Final = 26
 HEAD: Final = 64
