@@ -186,7 +186,7 @@ async def checkpoints(call: Call) -> web.Response:
     rows = await call.services.logs.checkpoints(call.caller, query.cursor, query.limit)
     return answer(
         {
-            "checkpoints": [_render_checkpoint(row) for row in rows],
+            "checkpoints": [render_checkpoint(row) for row in rows],
             "nextCursor": next_cursor(rows, query.limit, lambda row: row.seq),
         }
     )
@@ -251,7 +251,7 @@ async def enrol(call: Call) -> web.Response:
 _READERS = (Permission.RECORD_READ, Permission.ADMIN)
 
 ROUTES = (
-    route("GET", "/v1/log", about, *_READERS, answers=LogAnswer),
+    route("GET", "/v1/log", about, *_READERS, Permission.GATEWAY, answers=LogAnswer),
     route(
         "GET", "/v1/log/checkpoint", checkpoint, *_READERS, Permission.GATEWAY,
         query=SinceQuery, answers=CheckpointAnswer,
@@ -274,7 +274,8 @@ ROUTES = (
 )  # fmt: skip
 
 
-def _render_checkpoint(row: CheckpointRow) -> dict[str, JsonValue]:
+def render_checkpoint(row: CheckpointRow) -> dict[str, JsonValue]:
+    """A checkpoint as the API shows it."""
     return {
         "checkpointId": str(row.checkpoint_id),
         "size": row.size,

@@ -30,7 +30,7 @@ GRANTED: Mapping[tuple[str, str], set[str]] = {
     ("GET", "/v1/decisions"): {"Admin", "RecordRead"},
     ("GET", "/v1/exports/decisions"): {"Admin", "RecordRead"},
     ("GET", "/v1/exports/records"): {"Admin", "RecordRead"},
-    ("GET", "/v1/log"): {"Admin", "RecordRead"},
+    ("GET", "/v1/log"): {"Admin", "RecordRead", "Gateway"},
     ("GET", "/v1/log/checkpoint"): {"Admin", "RecordRead", "Gateway"},
     ("GET", "/v1/log/checkpoints"): {"Admin", "RecordRead"},
     ("GET", "/v1/log/anchors"): {"Admin", "RecordRead"},
