@@ -64,7 +64,8 @@ class Stake:
 
     def note_sent(self) -> None:
         """From now on it may have happened."""
-        self.state = StakeState.SENT
+        if self.token:
+            self.state = StakeState.SENT
 
 
 class Reservations:

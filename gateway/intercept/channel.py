@@ -36,6 +36,11 @@ class _State(Enum):
     DONE = auto()
 
 
+# Looking up a member on its enum costs as much as a call in Python 3.11.
+_FRESH, _BEGUN, _DONE = _State.FRESH, _State.BEGUN, _State.DONE
+_NO_CONTENT: Final = 204
+
+
 class Channel:
     """`ports.AgentChannel`. One exchange; the session makes it and lets it go."""
 
@@ -56,7 +61,7 @@ class Channel:
         self._must_close = must_close
         self._body_rest = body_rest
         self._rewrite_answer = rewrite_answer
-        self._state = _State.FRESH
+        self._state = _FRESH
         self._is_gone = False
         self._gone: asyncio.Event | None = None
         self._flow: Flow | None = None
@@ -75,11 +80,11 @@ class Channel:
     @property
     def is_fresh(self) -> bool:
         """Whether no answer was begun."""
-        return self._state is _State.FRESH
+        return self._state is _FRESH
 
     @property
     def is_done(self) -> bool:
-        return self._state is _State.DONE
+        return self._state is _DONE
 
     async def wait_gone(self) -> None:
         if self._is_gone:
@@ -96,22 +101,22 @@ class Channel:
     def respond(self, response: Response) -> None:
         if self._is_gone:
             return
-        assert self._state is _State.FRESH, "an exchange is answered once"
-        self._state = _State.DONE
+        assert self._state is _FRESH, "an exchange is answered once"
+        self._state = _DONE
         self.closes = response.close or self._must_close()
         self._wire.write(whole_answer(response, closes=self.closes, is_head=self._is_head))
 
     def begin(self, head: ResponseHead, flow: Flow) -> None:
         if self._is_gone:
             return
-        assert self._state is _State.FRESH, "an exchange is answered once"
-        self._state = _State.BEGUN
+        assert self._state is _FRESH, "an exchange is answered once"
+        self._state = _BEGUN
         self._flow = flow
         if self._rewrite_answer is not None:
             head = self._rewrite_answer(head)
         self._has_body = head.has_body and not self._is_head
         framing: list[bytes] = []
-        if head.body_bytes is not None and head.status != HTTPStatus.NO_CONTENT:
+        if head.body_bytes is not None and head.status != _NO_CONTENT:
             framing.append(b"content-length: %d\r\n" % head.body_bytes)
         if self._has_body:
             self._left = head.body_bytes
@@ -129,9 +134,9 @@ class Channel:
         self._cork(text)
 
     def write(self, data: bytes) -> None:
-        if self._is_gone or self._state is _State.DONE or not self._has_body or not data:
+        if self._is_gone or self._state is _DONE or not self._has_body or not data:
             return
-        assert self._state is _State.BEGUN, "a body follows its head"
+        assert self._state is _BEGUN, "a body follows its head"
         if self._left is not None:
             self._left -= len(data)
             if self._left < 0:
@@ -141,21 +146,21 @@ class Channel:
 
     def finish(self, trailers: Sequence[Header] = ()) -> None:
         # Trailers are dropped: few clients of HTTP/1.1 look for any (RFC 9110, section 6.5.1).
-        if self._is_gone or self._state is _State.DONE:
+        if self._is_gone or self._state is _DONE:
             return
-        assert self._state is _State.BEGUN, "what is finished was begun"
+        assert self._state is _BEGUN, "what is finished was begun"
         if self._left:
             self.cut()
             return
         if self._is_chunked:
             self._corked.append(b"0\r\n\r\n")
-        self._state = _State.DONE
+        self._state = _DONE
         self._send_corked()
 
     def cut(self) -> None:
-        if self._is_gone or self._state is _State.DONE:
+        if self._is_gone or self._state is _DONE:
             return
-        self._state = _State.DONE
+        self._state = _DONE
         self.closes = True
         self._send_corked()
         if self._is_http10 or (self._left is None and not self._is_chunked):
@@ -177,7 +182,7 @@ class Channel:
         self.drained()
 
     def full(self) -> None:
-        if self._flow is not None and self._state is _State.BEGUN and not self._is_flow_paused:
+        if self._flow is not None and self._state is _BEGUN and not self._is_flow_paused:
             self._is_flow_paused = True
             self._flow.pause_reading()
 
@@ -188,7 +193,7 @@ class Channel:
 
     def detach(self) -> None:
         """The exchange is over: an upstream that still speaks is not heard."""
-        self._state = _State.DONE
+        self._state = _DONE
         self.drained()
         self._flow = None
 

@@ -28,6 +28,10 @@ from gateway.model.exchange import HttpRequest
 _METHOD_FIELD = re.compile(rb"(?i)_method|method.override|x.http.method|_httpmethod")
 _IDENTITY = frozenset({b"", b"identity"})
 
+# Looking up a member on its enum costs as much as a call in Python 3.11.
+_NONE, _JSON, _CBOR = MediaType.NONE, MediaType.JSON, MediaType.CBOR
+_FORM, _MULTIPART = MediaType.FORM, MediaType.MULTIPART
+
 
 class RequestReader:
     """One request's values. `captured` are the path variables of the entry now looked at.
@@ -45,7 +49,7 @@ class RequestReader:
         self.captured: tuple[str, ...] = ()
         self.headers_read: set[bytes] = set()
         self.media = media_type(request.fields, request.repeated)
-        if untyped_json and self.media is MediaType.NONE:
+        if untyped_json and self.media is _NONE:
             self.media = MediaType.JSON
         self._query: Pairs | None = None
         self._form: Pairs | None = None
@@ -63,7 +67,7 @@ class RequestReader:
     @property
     def form(self) -> Pairs:
         if self._form is None:
-            if self.media is MediaType.MULTIPART:
+            if self.media is _MULTIPART:
                 self._form = form_of_parts(self.parts())
             else:
                 self._form = parse_form(self._body_of(MediaType.FORM))
@@ -71,7 +75,7 @@ class RequestReader:
 
     @property
     def json(self) -> object:
-        if self._json is self and self.media is MediaType.CBOR:
+        if self._json is self and self.media is _CBOR:
             # The values are JSON's, and no bytes are an object in both.
             body = self.whole_body()
             self._json = parse_cbor(body) if body else {}
@@ -114,7 +118,7 @@ class RequestReader:
 
     def _is_untyped_xml(self, expected: MediaType) -> bool:
         """S3 clients send XML without a content type; nothing else begins with `<`."""
-        return expected is MediaType.XML and self.media is MediaType.NONE
+        return expected is MediaType.XML and self.media is _NONE
 
     def whole_body(self) -> bytes:
         """The complete, uncompressed body.
@@ -147,9 +151,7 @@ class RequestReader:
             raise AmbiguityError(ambiguity.BODY, "servers differ on the body of a GET")
         if is_text:
             return
-        if self.media is MediaType.FORM or (
-            self.media is MediaType.MULTIPART and _names_method(body)
-        ):
+        if self.media is _FORM or (self.media is _MULTIPART and _names_method(body)):
             self.form.check_method(method)
 
     # --- values -----------------------------------------------------------------------------------
@@ -215,7 +217,7 @@ def _read_any(reader: RequestReader, address: Address) -> object:
     found = reader.query.value(address) if reader.raw_query else None
     if reader.request.body == b"":
         return found
-    if reader.media is MediaType.JSON or reader.media is MediaType.CBOR:
+    if reader.media is _JSON or reader.media is _CBOR:
         other = _walk_json(reader.json, address)
     else:
         other = reader.form.value(address)
