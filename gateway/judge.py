@@ -109,9 +109,10 @@ class Judge:
         try:
             if exchange.request.body is not None:
                 digest = action_digest(exchange, canonical)
-            decision, stake = await self._reservations.take(
-                decision, context.now, decision_id, digest
-            )
+            if decision.claims:
+                decision, stake = await self._reservations.take(
+                    decision, context.now, decision_id, digest
+                )
         except Exception:
             decision = _broken(ruleset.bundle, exchange)
         return Judgement(canonical, context, decision, digest, stake, ruleset)

@@ -165,7 +165,8 @@ class Pipeline:
         try:
             await self._act(case)
         finally:
-            await self._reservations.end(case.stake)
+            if case.stake.token:
+                await self._reservations.end(case.stake)
 
     async def _act(self, case: Case) -> None:
         match gate.admit(case.exchange, case.decision, case.decision_id):
@@ -198,7 +199,8 @@ class Pipeline:
             )
         duration_us = int((self._world.clock.monotonic() - started) * 1_000_000)
         self._records.sent(case, sent, duration_us, approval)
-        await self._reservations.settle(case.stake, sent, case.canonical)
+        if case.stake.token:
+            await self._reservations.settle(case.stake, sent, case.canonical)
 
     def _stop_of(self, case: Case) -> Stop | None:
         return self.judge.stop_of(case.exchange, case.canonical)

@@ -16,8 +16,7 @@ class SystemClock:
     def now(self) -> int:
         return time.time_ns() // 1_000
 
-    def monotonic(self) -> float:
-        return time.monotonic()
+    monotonic = staticmethod(time.monotonic)
 
 
 class RandomIds:
