@@ -7,6 +7,8 @@ and nowhere else.
 
 from __future__ import annotations
 
+import contextlib
+import http.client
 import json
 import os
 import urllib.error
@@ -14,7 +16,7 @@ import urllib.parse
 import urllib.request
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from gateway.cli.datadir import load_running, open_data_dir, read_key
 from gateway.cli.failures import CommandError
@@ -22,6 +24,9 @@ from gateway.cli.options import LIST_COUNT_MAX
 
 TIMEOUT_SECONDS = 10.0
 """Beyond the seconds that the server was asked to wait: it is on this machine or near."""
+
+STREAM_SECONDS = 60.0
+"""For the next bytes of a long answer."""
 
 RESPONSE_BYTES_MAX = 64 * 1024 * 1024
 """A page of records is at most some megabytes; a server that sends more is not ours."""
@@ -121,6 +126,29 @@ class Api:
                 "CHECKREIN_API_URL and CHECKREIN_API_KEY",
             ) from None
         return _parsed(data, self.url)
+
+    @contextlib.contextmanager
+    def stream(self, path: str, query: Mapping[str, object] | None = None) -> Iterator[IO[bytes]]:
+        """The bytes of an answer as they come, for what may be larger than memory.
+
+        Raises:
+            CommandError: the control plane said no, or can't be reached any more.
+        """
+        given = {n: str(value) for n, value in (query or {}).items() if value is not None}
+        where = path + ("?" + urllib.parse.urlencode(given) if given else "")
+        request = urllib.request.Request(  # noqa: S310 - the operator's own URL, checked below
+            self.url + where, headers={"x-api-key": self._key}
+        )
+        try:
+            with self._opener.open(request, timeout=STREAM_SECONDS) as response:
+                yield response
+        except urllib.error.HTTPError as error:
+            with error:
+                raise _refused(error) from None
+        except (urllib.error.URLError, TimeoutError, http.client.HTTPException) as error:
+            raise CommandError(
+                f"the control plane at {self.url} broke off: {_cause(error)}", "try it again"
+            ) from None
 
     def records(self, query: Mapping[str, object] | None = None) -> Iterator[Json]:
         """Every record, oldest first, page by page."""

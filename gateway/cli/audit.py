@@ -1,4 +1,4 @@
-"""`checkrein audit`: follow what was decided and what became of it; export it; verify it."""
+"""`checkrein audit`: follow what was decided and what became of it; export it; prove it."""
 
 from __future__ import annotations
 
@@ -9,38 +9,40 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gateway.cli.failures import CommandError
+from gateway.cli.audit_prove import consistency, prove
+from gateway.cli.audit_verify import export, verify
 from gateway.cli.options import data_dir_option, json_option
 from gateway.cli.session import open_session
 
 if TYPE_CHECKING:
     from gateway.cli.api import Api
-    from gateway.cli.output import Output
     from gateway.cli.signals import SignalQueue
-    from gateway.record.audit import AuditReport
 
 TAIL_COUNT_MAX = 500
 FOLLOW_SECONDS = 2.0
 """How long one question for new records waits: so long a Ctrl-C may go unheard."""
-
-LINE_BYTES_MAX = 16 * 1024 * 1024
-"""A longer line is no record of ours; reading stops there instead of filling the memory."""
 
 
 @click.group(
     epilog="""\b
 Examples:
   checkrein audit tail -f
-  checkrein audit export > record.jsonl
-  checkrein audit verify record.jsonl
+  checkrein audit export -o log.jsonl
+  checkrein audit verify log.jsonl
+  checkrein audit prove dec_01K... -o proof.json
 """
 )
 def audit() -> None:
-    """Follow the record, export it, verify it.
+    """Follow the record, export it, verify it, prove parts of it.
 
-    Every decision is recorded, and the intent of every change before it is sent. Records are
-    chained by their hashes, so that a changed, removed or inserted one shows.
+    Every decision is recorded, and the intent of every change before it is sent. Each gateway
+    chains and signs its records; all of them stand in one log whose checkpoints are signed by a
+    key outside of the database. So a changed, removed or inserted record shows, to anybody.
     """
+
+
+for _command in (export, verify, prove, consistency):
+    audit.add_command(_command)
 
 
 @audit.command(epilog="Example: checkrein audit tail -f -n 50")
@@ -85,123 +87,6 @@ def tail(
                 out.stream.flush()
             else:
                 show_record_line(out, json.loads(record["line"]), names)
-
-
-@audit.command(epilog="Example: checkrein audit export -o record.jsonl")
-@click.option(
-    "-o",
-    "--output",
-    "output_file",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Write here. [default: standard output]",
-)
-@data_dir_option
-@json_option
-def export(output_file: Path | None, data_dir_path: Path | None, json_wanted: bool) -> None:
-    """Write every record line exactly as its gateway sealed it.
-
-    The lines are JSON already; `audit verify FILE` checks them anywhere, without the server.
-    """
-    api, out = open_session(data_dir_path, json_wanted)
-    count = 0
-    if output_file is None:
-        for line in _stored_lines(api):
-            out.stream.write(line.decode("utf-8", "surrogatepass") + "\n")
-        out.stream.flush()
-        return
-    try:
-        with output_file.open("wb") as file:
-            for line in _stored_lines(api):
-                file.write(line + b"\n")
-                count += 1
-    except OSError as error:
-        raise CommandError(f"`{output_file}` can't be written: {error.strerror}") from error
-    if out.as_json:
-        out.emit({"records": count, "file": str(output_file)})
-    else:
-        out.say(f"{count} records in {output_file}")
-
-
-@audit.command(
-    epilog="""\b
-Examples:
-  checkrein audit verify                 the running stack's record
-  checkrein audit verify record.jsonl    an export, without any server
-"""
-)
-@click.argument(
-    "file", required=False, type=click.Path(exists=True, dir_okay=False, path_type=Path)
-)
-@click.option("--part", is_flag=True, help="The lines are a part: chains may begin anywhere.")
-@data_dir_option
-@json_option
-def verify(file: Path | None, part: bool, data_dir_path: Path | None, json_wanted: bool) -> int:
-    """Recompute every chain; names the first bad record. Exit status 1 when there is one.
-
-    A chain can't know that its end was cut off: compare the head it prints with the one that the
-    gateway holds, or with one that you kept.
-    """
-    from gateway.cli.output import Output
-    from gateway.record.audit import verify_lines
-
-    if file is not None:
-        out = Output(json_wanted=json_wanted)
-        lines = _file_lines(file)
-    else:
-        api, out = open_session(data_dir_path, json_wanted)
-        lines = _stored_lines(api)
-    report = verify_lines(lines, is_whole=not part)
-    show_report(out, report)
-    return 0 if report.is_intact else 1
-
-
-def show_report(out: Output, report: AuditReport) -> None:
-    """Write the verdict on every gateway's chain."""
-    if out.as_json:
-        out.emit(report_json(report))
-        return
-    if not report.line_count:
-        out.say("There is no record yet, so there is nothing to verify.", "dim")
-    for chain in report.chains:
-        out.say(f"{chain.gateway}: {chain.count} records, intact", "green")
-        out.say(f"  head {chain.head}", "dim")
-    for broken in report.breaks:
-        name = broken.gateway or "lines without a gateway"
-        out.say(f"{name}: BROKEN, first at record {broken.seq}: {broken.message}", "red")
-    for intent in report.open_intents:
-        out.say(f"no outcome yet: {intent.gateway} number {intent.seq}, {intent.at}", "yellow")
-
-
-def report_json(report: AuditReport) -> dict[str, Any]:
-    """The verdict as JSON."""
-    return {
-        "intact": report.is_intact,
-        "records": report.line_count,
-        "chains": [
-            {"gateway": c.gateway, "records": c.count, "lastSeq": c.last_seq, "head": c.head}
-            for c in report.chains
-        ],
-        "breaks": [
-            {"gateway": b.gateway, "seq": b.seq, "message": b.message} for b in report.breaks
-        ],
-        "open": [
-            {"gateway": i.gateway, "seq": i.seq, "decisionId": i.decision_id, "at": i.at}
-            for i in report.open_intents
-        ],
-    }
-
-
-def _stored_lines(api: Api) -> Iterator[bytes]:
-    for record in api.records():
-        yield str(record["line"]).encode("utf-8", "surrogatepass")
-
-
-def _file_lines(file: Path) -> Iterator[bytes]:
-    with file.open("rb") as stream:
-        while line := stream.readline(LINE_BYTES_MAX + 1):
-            if len(line) > LINE_BYTES_MAX:
-                raise CommandError(f"`{file}` has a line of more than {LINE_BYTES_MAX} bytes")
-            yield line.removesuffix(b"\n")
 
 
 def _follow(

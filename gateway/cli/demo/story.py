@@ -15,14 +15,16 @@ from typing import Any
 
 from gateway.cli.approval_answer import resolve
 from gateway.cli.approval_card import show_card
-from gateway.cli.audit import report_json, show_report
 from gateway.cli.audit_table import show_decisions
+from gateway.cli.audit_verify import EXPORT_PATH, show_report
 from gateway.cli.demo.stage import Stage, agent_process, set_up
 from gateway.cli.failures import CommandError, Interrupted
 from gateway.cli.output import EFFECT_STYLES, Output
 from gateway.cli.signals import SignalQueue
 from gateway.cli.terminal import read_keys, single_keys
-from gateway.record.audit import AuditReport, verify_lines
+from gateway.record.verifying.files import verify_stream
+from gateway.record.verifying.report import Report, Status
+from gateway.record.verifying.trust import Trust
 
 LOOK_SECONDS = 0.1
 """How often the story looks for a new decision or approval."""
@@ -71,9 +73,8 @@ def play(out: Output, *, is_approving: bool) -> int:
         story = _Story(out, stage, signals, is_approving)
         story.follow_agent()
         decisions = story.settled_decisions()
-        report = verify_lines(
-            str(record["line"]).encode("utf-8", "surrogatepass") for record in stage.api.records()
-        )
+        with stage.api.stream(EXPORT_PATH) as answer:
+            report = verify_stream(answer, Trust())
         counts = stage.count_requests()
         faults = _faults(counts, report, story.telling)
         if out.as_json:
@@ -221,7 +222,7 @@ class _Story:
                         return "REJECT"
 
 
-def _faults(counts: dict[tuple[str, str], int], report: AuditReport, telling: Telling) -> list[str]:
+def _faults(counts: dict[tuple[str, str], int], report: Report, telling: Telling) -> list[str]:
     """What was not as it should be, as sentences."""
     faults: list[str] = []
     refunds_due = 1 if telling.answer == "APPROVE" else 0
@@ -233,7 +234,7 @@ def _faults(counts: dict[tuple[str, str], int], report: AuditReport, telling: Te
         faults.append("what was allowed did not reach the provider exactly once")
     if telling.answer is None:
         faults.append("the refund was never held")
-    if not report.is_intact:
+    if report.status is not Status.VERIFIED:
         faults.append("the record does not verify")
     return faults
 
@@ -242,7 +243,7 @@ def _show_end(
     out: Output,
     decisions: Sequence[Decision],
     counts: dict[tuple[str, str], int],
-    report: AuditReport,
+    report: Report,
     seconds: float,
 ) -> None:
     _say(out, "")
@@ -264,7 +265,7 @@ def _summary(
     telling: Telling,
     decisions: Sequence[Decision],
     counts: dict[tuple[str, str], int],
-    report: AuditReport,
+    report: Report,
     faults: Sequence[str],
 ) -> dict[str, Any]:
     return {
@@ -277,7 +278,7 @@ def _summary(
             f"{method} {path}": counts[method, path]
             for method, path in sorted({**counts, _PAYOUT: 0, _REFUND: 0})
         },
-        "audit": report_json(report),
+        "audit": report.to_json(),
     }
 
 

@@ -1,0 +1,202 @@
+"""`checkrein audit verify` and `audit export`: the log as a file, and the verdict on one."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+import click
+
+from gateway.cli.audit_trust import load, take_pinned, trust_options
+from gateway.cli.failures import EXIT_USAGE, CommandError
+from gateway.cli.options import data_dir_option, json_option
+from gateway.cli.session import open_session
+
+if TYPE_CHECKING:
+    from gateway.cli.output import Output
+    from gateway.record.verifying.report import Report
+    from gateway.record.verifying.trust import Trust
+
+EXPORT_PATH = "/v1/log/export"
+BLOCK_BYTES = 1 << 18
+HEADER_BYTES_MAX = 16 * 1024 * 1024
+
+_NO_LINES = (b'{"export":', b'{"erased":', b'{"missing":')
+"""How lines of an export begin that are no record lines."""
+
+
+@click.command(
+    epilog="""\b
+Exit status:
+  0  verified
+  1  tampered; the first bad record is named by its index, gateway and number
+  2  usage: a file can't be read, or a key is none
+  3  incomplete: nothing contradicts, but a promise lacks its evidence
+
+\b
+Examples:
+  checkrein audit verify                              the running stack's log
+  checkrein audit verify log.jsonl --key log.key      an export, without any server
+  checkrein audit verify log.jsonl --checkpoint kept-last-month.txt
+  checkrein audit verify ~/.local/share/checkrein/spool
+"""
+)
+@click.argument("files", nargs=-1, metavar="[FILE]...", type=click.Path(path_type=Path))
+@trust_options
+@data_dir_option
+@json_option
+def verify(
+    files: tuple[Path, ...],
+    keys: tuple[str, ...],
+    gateway_keys: tuple[str, ...],
+    checkpoints: tuple[Path, ...],
+    strict: bool,
+    data_dir_path: Path | None,
+    json_wanted: bool,
+) -> int:
+    """Verify exports, proofs, a gateway's spool, or record lines. Names the first bad record.
+
+    Files are verified on this machine; no server is asked, and nothing that a file says of itself
+    is believed. Say with `--key` whose log it is to be. `python -m gateway.record.verify` does the
+    same where only Python and `cryptography` are installed.
+    """
+    from gateway.cli.output import Output
+    from gateway.record.verify import worst
+
+    trust = load(keys, gateway_keys, checkpoints, is_strict=strict)
+    out = Output(json_wanted=json_wanted)
+    reports = [(str(file), _verify_file(file, trust)) for file in files]
+    if not files:
+        reports.append(("", _verify_stack(trust, data_dir_path, json_wanted)))
+    for name, report in reports:
+        take_pinned(report, data_dir_path)
+        show_report(out, report, name if len(reports) > 1 else "")
+    return worst(report.status for _, report in reports)
+
+
+def show_report(out: Output, report: Report, name: str = "") -> None:
+    """Write a verdict."""
+    from gateway.record.verifying.wording import report_lines
+
+    if out.as_json:
+        out.emit({"file": name, **report.to_json()} if name else report.to_json())
+        return
+    if name:
+        out.say(name, "bold")
+    for tone, line in report_lines(report):
+        out.say(line, tone.value)
+
+
+def _verify_file(file: Path, trust: Trust) -> Report:
+    from gateway.record.verify import progress_of
+    from gateway.record.verifying.files import NotRecordError, verify_path, verify_stream
+
+    try:
+        if str(file) == "-":
+            return verify_stream(sys.stdin.buffer, trust)
+        return verify_path(file, trust, progress_of(file))
+    except FileNotFoundError:
+        message, advice = f"there is no file `{file}`", "make one with `audit export -o FILE`"
+    except OSError as error:
+        reason = (error.strerror or "input/output error").lower()
+        message, advice = f"`{file}` can't be read: {reason}", ""
+    except NotRecordError as error:
+        message, advice = str(error), "name a file, or the `spool` folder of a gateway's data"
+    raise CommandError(message, advice, status=EXIT_USAGE)
+
+
+def _verify_stack(trust: Trust, data_dir_path: Path | None, json_wanted: bool) -> Report:
+    from gateway.record.verifying.files import verify_stream
+
+    api, _ = open_session(data_dir_path, json_wanted)
+    with api.stream(EXPORT_PATH) as answer:
+        return verify_stream(answer, trust)
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  checkrein audit export -o log.jsonl
+  checkrein audit export --first 120000 --count 5000 -o part.jsonl
+  checkrein audit export --lines | checkrein policies baseline -
+"""
+)
+@click.option(
+    "-o",
+    "--output",
+    "output_file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write here. [default: standard output]",
+)
+@click.option(
+    "--first", type=click.IntRange(0), help="Begin with this record, counted from 0. [default: 0]"
+)
+@click.option("--count", type=click.IntRange(0), help="So many records. [default: all]")
+@click.option(
+    "--lines", "only_lines", is_flag=True, help="Only the record lines, without what proves them."
+)
+@data_dir_option
+@json_option
+def export(
+    output_file: Path | None,
+    first: int | None,
+    count: int | None,
+    only_lines: bool,
+    data_dir_path: Path | None,
+    json_wanted: bool,
+) -> None:
+    """Write the log to a file that proves itself.
+
+    It holds every record line exactly as its gateway sealed it, and before them what proves them:
+    the checkpoint that the log's key signed, and what each gateway signed. `audit verify FILE`
+    checks it anywhere, without the server. Records that were just made are in it.
+    """
+    api, out = open_session(data_dir_path, json_wanted)
+    query = {"first": first, "count": count}
+    if output_file is None:
+        with api.stream(EXPORT_PATH, query) as answer:
+            stdout = sys.stdout.buffer
+            for block in _blocks(answer, only_lines):
+                stdout.write(block)
+            stdout.flush()
+        return
+    part = output_file.with_name(output_file.name + ".part")
+    try:
+        with api.stream(EXPORT_PATH, query) as answer, part.open("wb") as file:
+            for block in _blocks(answer, only_lines):
+                file.write(block)
+        part.replace(output_file)
+    except OSError as error:
+        raise CommandError(f"`{output_file}` can't be written: {error.strerror}") from error
+    finally:
+        part.unlink(missing_ok=True)
+    if not only_lines:
+        _say_exported(out, output_file)
+
+
+def _blocks(answer: IO[bytes], only_lines: bool) -> Iterator[bytes]:
+    """The answer's bytes in pieces; only its record lines, where they are wanted."""
+    if not only_lines:
+        while block := answer.read(BLOCK_BYTES):
+            yield block
+        return
+    from gateway.record.verifying.reading import Lines
+
+    for batch in Lines(answer).batches():
+        yield b"".join(line + b"\n" for line in batch if not line.startswith(_NO_LINES))
+
+
+def _say_exported(out: Output, file: Path) -> None:
+    with file.open("rb") as stream:
+        header = json.loads(stream.readline(HEADER_BYTES_MAX))
+    said = {"file": str(file), "records": header["count"], "first": header["first"]}
+    if out.as_json:
+        out.emit({**said, "size": header["size"], "key": header["log_key"]})
+        return
+    out.say(f"{header['count']} records of a log of {header['size']} in {file}")
+    out.say(
+        f"verify it anywhere:  checkrein audit verify {file} --key '{header['log_key']}'", "dim"
+    )
