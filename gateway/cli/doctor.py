@@ -71,6 +71,7 @@ def doctor(python: str | None, data_dir_path: Path | None, json_wanted: bool) ->
     findings = [_gateway_finding(data_dir, running), _shell_finding(running)]
     if running is not None:
         findings.append(_ca_finding(running))
+    findings += _egress_findings()
     if not out.as_json:
         out.say("Trying every runtime at hand; a few seconds ...", "dim")
     findings += try_runtimes(data_dir, python)
@@ -224,6 +225,20 @@ def _ca_finding(running: Running) -> Finding:
     if certificate.not_valid_after_utc < datetime.now(UTC):
         return Finding("CA", False, "it has expired", "remove the folder ca in the data directory")
     return Finding("CA", True)
+
+
+def _egress_findings() -> list[Finding]:
+    """What stands in the way of a program that ignores proxy variables."""
+    from gateway.cli.doctor_egress import ways_out, why_not_isolated
+
+    routes = " and ".join(ways_out())
+    wrong = f"there is a route out of here ({routes})"
+    advice = "use `checkrein run --isolate`, or the rules of `checkrein env --format nftables`"
+    past = Finding("ways past the gateway", None, wrong, advice)
+    if not routes:
+        past = Finding("ways past the gateway", True)
+    why_not = why_not_isolated()
+    return [past, Finding("run --isolate", None if why_not else True, why_not)]
 
 
 def _show(out: Output, findings: list[Finding]) -> None:

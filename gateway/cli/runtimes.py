@@ -36,8 +36,8 @@ def _python(name: str, module: str, code: str, advice: Mapping[Progress, str]) -
 
 
 _GENERAL: Mapping[Progress, str] = {
-    Progress.NEVER_CAME: "it ignores proxy variables: give it the proxy in code, and close the "
-    "network so that nothing goes past the gateway",
+    Progress.NEVER_CAME: "it ignores proxy variables: give it the proxy in code, or run it with "
+    "`checkrein run --isolate`",
     Progress.WITHOUT_CREDENTIALS: "it reads no credentials from the proxy URL: give them in code, "
     "or give its gateway one configured agent (CHECKREIN_CONFIGURED_AGENT)",
     Progress.WITHOUT_TRUST: "it brings certificates of its own: name the bundle in code (its path "
@@ -46,7 +46,7 @@ _GENERAL: Mapping[Progress, str] = {
 
 _HOOK = "the import hook was not loaded: keep PYTHONPATH, and run Python without -I, -E or -S"
 _NODE = "Node reads proxy variables from 22.21 and 24 on: use such a Node, or an HTTP client with "
-_NODE += "proxy support of its own"
+_NODE += "proxy support of its own, or `checkrein run --isolate`"
 _NODE_HTTPS = "const end = (status) => () => process.exit(status);"
 _NODE_HTTPS += "require('https').get('@URL', end(0)).on('error', end(1))"
 _JAVA_AUTH = "Java sends proxy credentials only when the program registers an Authenticator: "
@@ -85,7 +85,7 @@ RUNTIMES: tuple[Runtime, ...] = (
         "urllib3.PoolManager(retries=False).request('GET', '@URL')",
         {
             Progress.NEVER_CAME: "bare urllib3 reads no proxy variables: use "
-            "urllib3.ProxyManager, or a client above it such as requests"
+            "urllib3.ProxyManager, a client above it such as requests, or `checkrein run --isolate`"
         },
     ),
     _python(

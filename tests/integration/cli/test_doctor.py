@@ -92,3 +92,24 @@ def test_a_knock_at_the_proxy(url: str, status: int | None, fault: str, proxy: D
     assert probe.status == status
     assert fault in probe.fault
     assert probe.is_let_in == (status == 200)
+
+
+def test_ways_past_the_gateway_are_told_from_none() -> None:
+    """Where every address is local there is none, as in a namespace without any interface."""
+    code = "from gateway.cli.doctor_egress import ways_out; print(ways_out())"
+    if subprocess.run(["unshare", "-Urn", "true"], capture_output=True, check=False).returncode:
+        pytest.skip("this system makes no namespaces for us")
+
+    def asked(*command: str) -> str:
+        done = subprocess.run(
+            [*command, sys.executable, "-c", code], capture_output=True, text=True, check=True
+        )
+        return done.stdout.strip()
+
+    assert asked("unshare", "-Urn") == "[]"
+    everywhere = 'ip link set lo up && ip route add local default dev lo && exec "$@"'
+    assert asked("unshare", "-Urn", "sh", "-c", everywhere, "sh") == "[]"
+    cable = "ip link add a type veth peer name b && ip a add 10.9.9.9/24 dev a && ip link set a up && ip link set b up && "
+    cable += 'ip route add default via 10.9.9.1 && exec "$@"'
+    if shutil.which("ip"):
+        assert asked("unshare", "-Urn", "sh", "-c", cable, "sh") == "['IPv4']"
