@@ -109,7 +109,9 @@ def test_ways_past_the_gateway_are_told_from_none() -> None:
     assert asked("unshare", "-Urn") == "[]"
     everywhere = 'ip link set lo up && ip route add local default dev lo && exec "$@"'
     assert asked("unshare", "-Urn", "sh", "-c", everywhere, "sh") == "[]"
-    cable = "ip link add a type veth peer name b && ip a add 10.9.9.9/24 dev a && ip link set a up && ip link set b up && "
-    cable += 'ip route add default via 10.9.9.1 && exec "$@"'
+    cable = """
+        ip link add name v0 type veth peer name v1; ip address add 192.168.7.2/24 dev v0
+        ip link set v0 up; ip link set v1 up; ip route add default via 192.168.7.1
+        exec "$@" """
     if shutil.which("ip"):
         assert asked("unshare", "-Urn", "sh", "-c", cable, "sh") == "['IPv4']"
