@@ -19,6 +19,7 @@ import orjson
 
 from gateway.model.codec import JsonValue
 from gateway.model.errors import ChainError
+from gateway.model.quick import quick
 
 LINE_VERSION: Final = 1
 FIRST_SEQ: Final = 1
@@ -33,6 +34,7 @@ _CANONICAL: Final = (
 )
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Sealed:
     """A line without its newline, and its hash, which the next line carries as `prev`."""
@@ -52,14 +54,17 @@ class ChainReport:
     count: int
 
 
-def seal(fields: Mapping[str, JsonValue], gateway: str, seq: int, prev: str) -> Sealed:
-    """Make the line of these fields at this place in the chain.
+def seal(fields: dict[str, JsonValue], gateway: str, seq: int, prev: str) -> Sealed:
+    """Make the line of these fields at this place in the chain, which is written into them.
 
     The fields come from `line.fields_of`: no floats, no text that is not valid Unicode. The bytes
     are those of `model.codec.canonical_json`; a property test holds both together.
     """
-    placed = {**fields, "v": LINE_VERSION, "gateway": gateway, "seq": seq, "prev": prev}
-    line = orjson.dumps(placed, option=_CANONICAL)
+    fields["gateway"] = gateway
+    fields["prev"] = prev
+    fields["seq"] = seq
+    fields["v"] = LINE_VERSION
+    line = orjson.dumps(fields, option=_CANONICAL)
     return Sealed(line, line_hash(line))
 
 

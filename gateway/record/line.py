@@ -2,6 +2,10 @@
 
 The chain's own fields (v, gateway, seq, prev) are added by `chain.seal`. Nothing that an agent
 or a person wrote gets in unseen by `redact`, and no header or body ever gets in at all.
+
+Made for every request, so: fields stand in the order of their names, in which they are sorted
+quickest; an enum is written as the text that it is, which costs a fifth of what orjson takes for
+it; and what a decision says is made once, since most requests share theirs with others.
 """
 
 from __future__ import annotations
@@ -9,12 +13,12 @@ from __future__ import annotations
 import hashlib
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import assert_never
+from typing import NamedTuple, assert_never
 
 from gateway.model.action import UNKNOWN_OPERATION, Action, Canonical
 from gateway.model.approval import Approval
 from gateway.model.codec import JsonValue
-from gateway.model.decision import Risk
+from gateway.model.decision import Decision, Risk
 from gateway.model.exchange import Authority
 from gateway.model.record import (
     DecisionEntry,
@@ -43,6 +47,8 @@ FACTORS_MAX = 32
 
 _KNOWN_CHARS_MAX = 256
 
+_INTENT, _DECISION, _OUTCOME = map(str, (EntryKind.INTENT, EntryKind.DECISION, EntryKind.OUTCOME))
+
 
 def fields_of(entry: Entry) -> Fields:
     """The fields of an entry's line."""
@@ -62,50 +68,87 @@ def fields_of(entry: Entry) -> Fields:
 
 
 def _decision(entry: DecisionEntry) -> Fields:
-    exchange, decision = entry.exchange, entry.decision
+    exchange, decision, canonical = entry.exchange, entry.decision, entry.canonical
     request, principal = exchange.request, exchange.principal
-    path, query_digest = target_shown(request.target, entry.canonical)
-    body = request.body
+    path, query_digest = target_shown(request.target, canonical)
+    body, run, approval = request.body, principal.run, entry.approval
+    # What the counters said is of this request alone; to keep it would only cost memory.
+    verdict = _verdict.__wrapped__(decision) if decision.readings else _verdict(decision)
     fields: Fields = {
-        "kind": EntryKind.INTENT if entry.sends else EntryKind.DECISION,
-        "at": time_text(entry.at),
-        "decision_id": entry.decision_id,
-        "request_id": exchange.request_id,
+        "actions": actions_json(canonical),
         "agent": _known(principal.agent),
-        "run": None if principal.run is None else _known(principal.run),
-        "method": _known_short(request.method),
+        "approval": None if approval is None else _approval(approval),
+        "at": time_text(entry.at),
         "authority": _authority(request.authority),
-        "path": path,
-        "query_digest": query_digest,
-        "body_digest": None if body is None else hashlib.sha256(body).hexdigest(),
         "body_bytes": request.body_bytes if body is None else len(body),
-        "digest": entry.digest,
-        "provider": _known_short(entry.canonical.provider),
-        "actions": actions_json(entry.canonical),
-        "refused": entry.canonical.refused,
-        "effect": decision.effect,
-        "mode": decision.mode,
-        "policy": decision.policy,
-        "rule": decision.rule,
-        "reason_code": decision.reason_code,
-        "message": _known(decision.message),
-        "risk": risk_json(decision.risk),
-        "revision": decision.revision,
-        "approval": _approval(entry.approval),
+        "body_digest": None if body is None else hashlib.sha256(body).hexdigest(),
         "context": context_json(entry.context),
+        "decision_id": entry.decision_id,
+        "digest": entry.digest,
+        "effect": verdict.effect,
+        "gateway": None,
+        "kind": _INTENT if entry.sends else _DECISION,
+        "message": verdict.message,
+        "method": _known_short(request.method),
+        "mode": verdict.mode,
+        "path": path,
+        "policy": decision.policy,
+        "prev": None,
+        "provider": _known_short(canonical.provider),
+        "query_digest": query_digest,
+        "reason_code": verdict.reason_code,
+        "refused": canonical.refused,
+        "request_id": exchange.request_id,
+        "revision": decision.revision,
+        "risk": verdict.risk,
+        "rule": decision.rule,
+        "run": None if run is None else _known(run),
     }
-    if len(entry.canonical.actions) > ACTIONS_MAX:
-        fields["actions_total"] = len(entry.canonical.actions)
-    fields.update(verdict_json(decision))
+    if len(canonical.actions) > ACTIONS_MAX:
+        fields["actions_total"] = len(canonical.actions)
+    if verdict.rest:
+        fields.update(verdict.rest)
     return fields
+
+
+class _Verdict(NamedTuple):
+    """What a decision says, as it is written down; shared by lines, so that nobody changes it."""
+
+    effect: str
+    mode: str
+    reason_code: str
+    message: str
+    risk: Fields
+    rest: Fields
+
+
+@lru_cache(maxsize=512)
+def _verdict(decision: Decision) -> _Verdict:
+    return _Verdict(
+        str(decision.effect),
+        str(decision.mode),
+        str(decision.reason_code),
+        _known(decision.message),
+        risk_json(decision.risk),
+        verdict_json(decision),
+    )
 
 
 def target_shown(target: bytes, canonical: Canonical) -> tuple[str, str | None]:
     """The path as it may be shown, and the digest of the query. Of a path that no mapper knows, a
     segment that may be a token is not shown."""
-    is_unmapped = canonical.refused is not None or any(
-        action.operation == UNKNOWN_OPERATION for action in canonical.actions
-    )
+    is_unmapped = canonical.refused is not None
+    for action in canonical.actions:
+        if action.operation == UNKNOWN_OPERATION:
+            is_unmapped = True
+            break
+    if len(target) <= _KNOWN_CHARS_MAX:
+        return _target_short(target, is_unmapped)
+    return redact_target(target, is_unmapped=is_unmapped)
+
+
+@lru_cache(maxsize=2_048)
+def _target_short(target: bytes, is_unmapped: bool) -> tuple[str, str | None]:
     return redact_target(target, is_unmapped=is_unmapped)
 
 
@@ -124,15 +167,14 @@ def actions_json(canonical: Canonical) -> list[JsonValue]:
 def action_json(action: Action) -> Fields:
     """One action as it may be shown: params and target redacted. `altered` names the fields that
     are not shown as they were."""
-    target = action.target
     fields: Fields = {
-        "operation": _known(action.operation),
         "action": _known_short(action.action),
-        "kind": action.kind,
-        "target": {"type": _known_short(target.type), "id": target_id_shown(action)},
-        "params": params_shown(action),
+        "kind": str(action.kind),
         "missing": sorted(map(_known, action.missing)) if action.missing else [],
+        "operation": _known(action.operation),
+        "params": params_shown(action),
         "reversible": action.reversible,
+        "target": {"id": target_id_shown(action), "type": _known_short(action.target.type)},
     }
     if action.missing:
         # None of them is said too: `has()` is then false, where it is silent it can't be told.
@@ -153,7 +195,7 @@ def target_id_shown(action: Action) -> str:
 
 def params_shown(action: Action) -> dict[str, JsonValue]:
     """The params of one action as they may be written down."""
-    shown = redact_params(action.params)
+    shown = redact_params(action.params) if action.params else {}
     if action.free:
         free = {name: value for name, value in action.params.items() if name in action.free}
         shown |= redact_undeclared(free)
@@ -175,16 +217,19 @@ def risk_json(risk: Risk) -> Fields:
 
 def _outcome(entry: OutcomeEntry) -> Fields:
     fields: Fields = {
-        "kind": EntryKind.OUTCOME,
+        "approval": None if entry.approval is None else _approval(entry.approval),
         "at": time_text(entry.at),
-        "decision_id": entry.decision_id,
-        "request_id": entry.request_id,
-        "outcome": entry.outcome,
-        "status": entry.status,
         "code": entry.code,
+        "decision_id": entry.decision_id,
         "duration_us": entry.duration_us,
+        "gateway": None,
+        "kind": _OUTCOME,
+        "outcome": str(entry.outcome),
+        "prev": None,
+        "request_id": entry.request_id,
         "response_bytes": entry.response_bytes,
-        "approval": _approval(entry.approval),
+        "seq": None,
+        "status": entry.status,
     }
     if entry.witness_found is not None:
         asked = None if entry.approval is None else entry.approval.witness
@@ -230,9 +275,7 @@ def _gateway(entry: GatewayEntry) -> Fields:
     return fields
 
 
-def _approval(approval: Approval | None) -> Fields | None:
-    if approval is None:
-        return None
+def _approval(approval: Approval) -> Fields:
     by, comment = approval.answered_by, approval.comment
     return {
         "id": approval.approval_id,
@@ -244,13 +287,15 @@ def _approval(approval: Approval | None) -> Fields | None:
 
 def time_text(at: int) -> str:
     """RFC 3339 text, UTC, with microseconds, of microseconds since the Unix epoch."""
-    seconds, micros = divmod(at, 1_000_000)
-    return f"{_second_text(seconds)}.{micros:06d}Z"
+    # A million is added, so that the digits behind the point keep their noughts: a format of six
+    # digits costs twice as much as all of this.
+    seconds = at // 1_000_000
+    return _second_text(seconds) + str(1_000_000 + at - seconds * 1_000_000)[1:] + "Z"
 
 
 @lru_cache(maxsize=64)
 def _second_text(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.")
 
 
 @lru_cache(maxsize=1_024)

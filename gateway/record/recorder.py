@@ -68,8 +68,11 @@ class Recorder:
         self._in_flight: _Batch | None = None
         self._fault: RecordError | None = None
         self._refused = 0
-        self._flush_timer: asyncio.TimerHandle | asyncio.Handle | None = None
+        # Timers are armed once and looked at when they ring: to make and cancel one for every batch
+        # costs more than the batch itself when few requests share it.
+        self._flush_timer: asyncio.TimerHandle | None = None
         self._deadline: asyncio.TimerHandle | None = None
+        self._handed_over_at = 0.0
         self._is_urgent = False
         self._is_closing = False
         self._jobs: queue.SimpleQueue[_Batch | None] = queue.SimpleQueue()
@@ -123,9 +126,8 @@ class Recorder:
         still taken into memory; what is only about to happen is refused."""
         self._admit(entry)
         self._queue.append(_Pending(fields_of(entry), None))
-        if self._flush_timer is None and self._in_flight is None and self._fault is None:
-            assert self._loop is not None
-            self._flush_timer = self._loop.call_later(self._settings.flush_seconds_max, self._flush)
+        if self._flush_timer is None and self._fault is None:
+            self._arm_flush()
 
     async def append_durably(self, entry: Entry) -> None:
         """See `RecordSink.append_durably`."""
@@ -139,7 +141,7 @@ class Recorder:
             self._is_urgent = True
             if self._in_flight is None:
                 # Not at once: entries of the same turn of the loop share one sync.
-                self._schedule_now()
+                self._loop.call_soon(self._flush)
         await waiter
 
     async def close(self, seconds_max: float = 5.0) -> None:
@@ -151,7 +153,7 @@ class Recorder:
         if self._queue or self._in_flight is not None:
             self._idle.clear()
             if self._in_flight is None:
-                self._schedule_now()
+                self._loop.call_soon(self._flush)
             with suppress(TimeoutError):
                 async with asyncio.timeout(seconds_max):
                     await self._idle.wait()
@@ -175,14 +177,15 @@ class Recorder:
             raise RecordError("record.closed", "the gateway is stopping")
         if len(self._queue) >= settings.backlog_records_max:
             raise RecordError("record.spool_full", "too many records wait for the disk")
+        if self._fault is None and self._spool.size_bytes < settings.spool_bytes_max:
+            return
         if isinstance(entry, OutcomeEntry) or (isinstance(entry, TunnelEntry) and entry.closed):
             return
         if self._fault is not None:
             raise self._refusal(self._fault)
-        if self._spool.size_bytes >= settings.spool_bytes_max:
-            raise RecordError(
-                "record.spool_full", "the spool is full and the control plane takes no records"
-            )
+        raise RecordError(
+            "record.spool_full", "the spool is full and the control plane takes no records"
+        )
 
     def _refusal(self, fault: RecordError) -> RecordError:
         self._refused += 1
@@ -190,15 +193,19 @@ class Recorder:
 
     # --- writing ----------------------------------------------------------------------------------
 
-    def _schedule_now(self) -> None:
+    def _arm_flush(self) -> None:
+        """See that what nobody waits for is written in time, or sooner."""
         assert self._loop is not None
-        if self._flush_timer is not None:
-            self._flush_timer.cancel()
-        self._flush_timer = self._loop.call_soon(self._flush)
+        seconds = self._settings.flush_seconds_max
+        self._flush_timer = self._loop.call_later(seconds, self._flush_in_time)
+
+    def _flush_in_time(self) -> None:
+        self._flush_timer = None
+        if self._in_flight is None and self._fault is None and self._queue:
+            self._flush()
 
     def _flush(self) -> None:
         """Hand the queue to the writer, sealed; nothing if the writer is busy."""
-        self._flush_timer = None
         if self._in_flight is not None:
             return
         batch = self._seal_batch()
@@ -209,9 +216,10 @@ class Recorder:
         assert self._loop is not None
         self._in_flight = batch
         self._is_urgent = False
-        self._deadline = self._loop.call_later(
-            self._settings.durable_seconds_max, self._give_up_waiting
-        )
+        self._handed_over_at = self._loop.time()
+        if self._deadline is None:
+            seconds = self._settings.durable_seconds_max
+            self._deadline = self._loop.call_later(seconds, self._look_at_writer)
         self._jobs.put(batch)
 
     def _seal_batch(self) -> _Batch | None:
@@ -262,9 +270,6 @@ class Recorder:
 
     def _written(self, batch: _Batch, fault: RecordError | None) -> None:
         self._in_flight = None
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
         if fault is not None:
             self._fail(fault, batch)
             return
@@ -279,8 +284,7 @@ class Recorder:
         if self._is_urgent or self._is_closing or len(self._queue) >= _BATCH_RECORDS_MAX:
             self._flush()
         elif self._queue and self._flush_timer is None:
-            assert self._loop is not None
-            self._flush_timer = self._loop.call_later(self._settings.flush_seconds_max, self._flush)
+            self._arm_flush()
 
     # --- failing and recovering -------------------------------------------------------------------
 
@@ -299,20 +303,31 @@ class Recorder:
         if self._is_closing:
             self._idle.set()
             return
-        if self._flush_timer is not None:
-            self._flush_timer.cancel()
-        self._flush_timer = self._loop.call_later(self._settings.retry_seconds, self._retry)
+        self._loop.call_later(self._settings.retry_seconds, self._retry)
 
     def _retry(self) -> None:
         """Try the disk with what is queued and an entry that says what was refused meanwhile."""
         detail = f"records could not be written; {self._refused} were refused"
+        if self._is_closing:
+            return
         entry = GatewayEntry(self._clock.now(), "record_restored", detail)
         self._queue.append(_Pending(fields_of(entry), None, is_probe=True))
         self._flush()
 
+    def _look_at_writer(self) -> None:
+        """See whether the batch that the writer has now has taken too long."""
+        self._deadline = None
+        if self._in_flight is None:
+            return
+        assert self._loop is not None
+        left = self._handed_over_at + self._settings.durable_seconds_max - self._loop.time()
+        if left > 0:
+            self._deadline = self._loop.call_later(left, self._look_at_writer)
+        else:
+            self._give_up_waiting()
+
     def _give_up_waiting(self) -> None:
         """The disk takes too long. Whoever waits is told; the batch itself may still arrive."""
-        self._deadline = None
         fault = RecordError("record.unwritable", "the disk did not answer in time")
         log.error("the record writer hangs", extra={"code": fault.code})
         self._fault = fault

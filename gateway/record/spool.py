@@ -99,6 +99,8 @@ class Spool:
         self._guard = threading.Lock()
         self._descriptor: int | None = None
         self._cursor = (0, 0, 0)
+        self.size_bytes = sum(segment.size for segment in segments)
+        """Durable bytes now kept."""
         self._acknowledged = max(_load_acknowledged(directory), self.first_seq - 1)
 
     @classmethod
@@ -173,6 +175,7 @@ class Spool:
             self._forget_descriptor()
             raise
         with self._guard:
+            self.size_bytes += len(data)
             segment.size += len(data)
             segment.count += count
             self.last_seq += count
@@ -219,11 +222,6 @@ class Spool:
             self._descriptor = None
 
     # --- reading and acknowledging (another thread) -----------------------------------------------
-
-    @property
-    def size_bytes(self) -> int:
-        """Durable bytes now kept."""
-        return sum(segment.size for segment in self._segments)
 
     @property
     def first_seq(self) -> int:
@@ -278,6 +276,7 @@ class Spool:
                 if done <= self._settings.segments_kept:
                     return
                 oldest = self._segments.pop(0)
+                self.size_bytes -= oldest.size
             oldest.path.unlink(missing_ok=True)
 
     def close(self) -> None:
