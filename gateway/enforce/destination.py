@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 
 from gateway.enforce.connect_to import ConnectTo, find_override, parse_connect_to
+from gateway.enforce.name_lookup import resolve_name
 from gateway.model.address import (
     IPAddress,
     classify,
@@ -197,15 +198,6 @@ class DestinationGuard:
         if not addresses or None in addresses:
             raise _unknown_name()
         return [address for address in addresses if address is not None]
-
-
-async def resolve_name(host: str, port: int) -> list[str]:
-    """Ask the system's resolver through the running loop."""
-    loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(
-        host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP, flags=socket.AI_ADDRCONFIG
-    )
-    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
 def is_of_this_machine(address: IPAddress) -> bool:
