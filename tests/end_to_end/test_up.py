@@ -140,7 +140,16 @@ def test_the_record_is_shown_exported_and_verified(up: Up, tmp_path: Path) -> No
     edited = checkrein.run("audit", "verify", str(file), "--json")
 
     assert edited.returncode == 1
-    assert json.loads(edited.stdout)["breaks"][0]["seq"] > number
+    found = json.loads(edited.stdout)["breaks"][0]
+    assert (found["index"], found["seq"]) == (number - 1, number)
+
+    line = json.loads(lines[number].replace('"ALLOW"', '"BLOCK"'))
+    proof = checkrein.here("audit", "prove", line["decision_id"], "-o", str(tmp_path / "proof"))
+    size = str(json.loads(exported.stdout)["size"])
+    grown = checkrein.here("audit", "consistency", size, "-o", str(tmp_path / "grown"))
+    handed_on = checkrein.run("audit", "verify", str(tmp_path / "proof"), str(tmp_path / "grown"),
+                              "--key", json.loads(exported.stdout)["key"])  # fmt: skip
+    assert [proof.returncode, grown.returncode, handed_on.returncode] == [0, 0, 0]
 
 
 def test_approvals_are_listed_shown_and_answered(up: Up) -> None:
@@ -271,13 +280,13 @@ def test_a_restart_keeps_all_data(tmp_path: Path) -> None:
     process, first = checkrein.start_up()
     blocked_call(checkrein)
     assert checkrein.here("agents", "create", "billing-bot").returncode == 0
-    before = json_lines(checkrein.here("audit", "export").stdout)
+    before = json_lines(checkrein.here("audit", "export", "--lines").stdout)
     assert end(process) == 0
     assert not (checkrein.data_dir / "checkrein.json").exists()
 
     process, second = checkrein.start_up()
     try:
-        after = json_lines(checkrein.here("audit", "export").stdout)
+        after = json_lines(checkrein.here("audit", "export", "--lines").stdout)
         agents = json.loads(checkrein.here("agents", "list").stdout)["agents"]
         governed = checkrein.here("run", "--agent", "billing-bot", "--", "curl", "-sS",
                                   "https://api.stripe.com/v1/payouts", "-d", "a=1")  # fmt: skip
