@@ -28,6 +28,9 @@ from gateway.model.exchange import HttpRequest
 _METHOD_FIELD = re.compile(rb"(?i)_method|method.override|x.http.method|_httpmethod")
 _IDENTITY = frozenset({b"", b"identity"})
 
+_UNREAD = object()
+"""Stands for a body that was not parsed yet."""
+
 # Looking up a member on its enum costs as much as a call in Python 3.11.
 _NONE, _JSON, _CBOR = MediaType.NONE, MediaType.JSON, MediaType.CBOR
 _FORM, _MULTIPART = MediaType.FORM, MediaType.MULTIPART
@@ -53,7 +56,7 @@ class RequestReader:
             self.media = MediaType.JSON
         self._query: Pairs | None = None
         self._form: Pairs | None = None
-        self._json: object = self
+        self._json: object = _UNREAD
         self._xml: Element | None = None
 
     # --- the parts, parsed once -------------------------------------------------------------------
@@ -75,11 +78,11 @@ class RequestReader:
 
     @property
     def json(self) -> object:
-        if self._json is self and self.media is _CBOR:
+        if self._json is _UNREAD and self.media is _CBOR:
             # The values are JSON's, and no bytes are an object in both.
             body = self.whole_body()
             self._json = parse_cbor(body) if body else {}
-        elif self._json is self:
+        elif self._json is _UNREAD:
             body = self._body_of(MediaType.JSON)
             self._json = parse_json(body) if body else {}
         return self._json
