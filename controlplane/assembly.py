@@ -20,7 +20,6 @@ from controlplane.services.approvals import ApprovalService, ApprovalSettings
 from controlplane.services.bootstrap import Bootstrapped, bootstrap
 from controlplane.services.bundles import BundleService
 from controlplane.services.chain_check import ChainCheck
-from controlplane.services.checkpointing import CheckpointSettings
 from controlplane.services.coverage import CoverageService
 from controlplane.services.decisions import DecisionService
 from controlplane.services.explorer import ExplorerService
@@ -43,7 +42,7 @@ from controlplane.services.policy_mirror import PolicyMirror
 from controlplane.services.policy_preview import PolicyPreview
 from controlplane.services.program_approvals import ProgramApprovalService
 from controlplane.services.projection import ProjectionSettings
-from controlplane.services.proving import Proving, join_proving
+from controlplane.services.proving import Proving, ProvingLimits, join_proving
 from controlplane.services.reaching import Answerers, Reaching, join_reaching
 from controlplane.services.records import RecordService
 from controlplane.services.runs import RunSettings
@@ -92,7 +91,7 @@ class Limits:
     runs: RunSettings = field(default_factory=RunSettings)
     projection: ProjectionSettings = field(default_factory=ProjectionSettings)
     notifications: NotificationSettings = field(default_factory=NotificationSettings)
-    checkpoints: CheckpointSettings = field(default_factory=CheckpointSettings)
+    proving: ProvingLimits = field(default_factory=ProvingLimits)
     backlog: int = 512
     keepalive_seconds: float = 75.0
     head_seconds_max: float = 30.0
@@ -149,7 +148,7 @@ async def assemble(world: World) -> Assembled:
     stops = StopService(StopStore(database), bus, room, metrics)
     decisions, explorer, exports, chain_check = _explore(database)
     proving = await _prove(world, incidents, exports)
-    subjects = SubjectReader(approvals, incidents, grants, stops)
+    subjects = SubjectReader(approvals, incidents, grants, stops, proving.logs)
     reaching = await _reach(world, bootstrapped.tenant_id, Answerers(approvals, keys), subjects)
     services = Services(
         keys=keys,
@@ -207,7 +206,7 @@ async def _prove(world: World, incidents: IncidentService, exports: ExportServic
     proving = join_proving(
         world.database,
         world.settings,
-        world.limits.checkpoints,
+        world.limits.proving,
         incidents,
         exports,
         world.metrics,

@@ -6,6 +6,7 @@ Variables of the gateway and the command share the environment and are left alon
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,7 @@ from urllib.parse import urlsplit
 
 from controlplane.auth import is_usable_key
 from gateway.log_lines import LOG_LEVELS
+from gateway.model.aws_signature import AwsKeys
 from gateway.model.errors import ConfigurationError, Problem
 
 PREFIX = "CHECKREIN_"
@@ -50,6 +52,29 @@ class LogSettings:
 
     key_file: Path | None = None
     state_dir: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AnchorS3Settings:
+    """A bucket with Object Lock. `retain_days`: for how long nobody, not even the account's owner,
+    can delete a checkpoint; a year outlasts most audits. `endpoint` None: AWS itself."""
+
+    bucket: str
+    keys: AwsKeys
+    region: str = "us-east-1"
+    endpoint: str | None = None
+    prefix: str = ""
+    retain_days: int = 365
+
+
+@dataclass(frozen=True, slots=True)
+class AnchorSettings:
+    """Where checkpoints are kept that whoever administers the database can't reach. `file`: a
+    folder or a file elsewhere. `seconds`: how often, with growth; each S3 object is paid for."""
+
+    file: Path | None = None
+    s3: AnchorS3Settings | None = None
+    seconds: float = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +128,7 @@ class ControlSettings:
     bundles: BundleFilesSettings = BundleFilesSettings()
     reaching: ReachingSettings = ReachingSettings()
     log: LogSettings = LogSettings()
+    anchors: AnchorSettings = AnchorSettings()
     idempotency_seconds: float = 300.0
     dashboard_environment: str = ""
     oidc: OidcSettings | None = None
@@ -141,6 +167,11 @@ def load_settings(environment: Mapping[str, str]) -> ControlSettings:
         ),
         log=LogSettings(
             reader.read("LOG_KEY_FILE", Path, None), reader.read("LOG_STATE_DIR", Path, None)
+        ),
+        anchors=AnchorSettings(
+            reader.read("ANCHOR_FILE", Path, None),
+            _anchor_s3(reader),
+            reader.read("ANCHOR_SECONDS", _seconds, 300.0),
         ),
         reaching=ReachingSettings(
             reader.read("PUBLIC_URL", _base_url, None),
@@ -209,6 +240,54 @@ def _oidc(reader: _Reader) -> OidcSettings | None:
             )
         return None
     return OidcSettings(issuer, client_id, client_secret)
+
+
+def _anchor_s3(reader: _Reader) -> AnchorS3Settings | None:
+    """The bucket that checkpoints are locked in: its name and two keys, or none of them."""
+    bucket = reader.read("ANCHOR_S3_BUCKET", _bucket, None)
+    key_id = reader.read("ANCHOR_S3_ACCESS_KEY_ID", str, None)
+    secret = reader.read("ANCHOR_S3_SECRET_ACCESS_KEY", str, None)
+    if bucket is None or key_id is None or secret is None:
+        if (bucket, key_id, secret) != (None, None, None):
+            reader.note(
+                "ANCHOR_S3_BUCKET",
+                "it needs CHECKREIN_ANCHOR_S3_ACCESS_KEY_ID and "
+                "CHECKREIN_ANCHOR_S3_SECRET_ACCESS_KEY, and they it",
+                "set all three, or none",
+            )
+        return None
+    return AnchorS3Settings(
+        bucket,
+        AwsKeys(key_id, secret, reader.read("ANCHOR_S3_SESSION_TOKEN", str, "")),
+        reader.read("ANCHOR_S3_REGION", _region, "us-east-1"),
+        reader.read("ANCHOR_S3_ENDPOINT", _base_url, None),
+        reader.read("ANCHOR_S3_PREFIX", _prefix, ""),
+        reader.read("ANCHOR_S3_RETAIN_DAYS", _days, 365),
+    )
+
+
+def _bucket(text: str) -> str | None:
+    if not re.fullmatch(r"[a-z0-9][a-z0-9.-]{1,62}", text):
+        raise ValueError("has other characters than a-z, 0-9, dots and dashes")
+    return text
+
+
+def _region(text: str) -> str:
+    if not re.fullmatch(r"[a-z0-9-]{2,40}", text):
+        raise ValueError("is no name of a region")
+    return text
+
+
+def _prefix(text: str) -> str:
+    if not re.fullmatch(r"(?:[A-Za-z0-9._-]+/)+", text) or len(text) > 200:
+        raise ValueError("is not like `folder/` or `folder/folder/`")
+    return text
+
+
+def _days(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 36_500:
+        raise ValueError("is not a number of days from 1 to 36500")
+    return int(text)
 
 
 def _issuer(text: str) -> str | None:

@@ -13,7 +13,7 @@ from controlplane.api.keys import Group
 from controlplane.api.pages import Count, NumberCursor
 from controlplane.api.parsing import Line
 from controlplane.notify.mail_message import parse_mailbox
-from controlplane.notify.notice import EVENTS, USUAL_EVENTS
+from controlplane.notify.notice import EVENTS, PROGRAM_EVENTS, USUAL_EVENTS
 from controlplane.notify.smtp import SmtpSecurity
 from controlplane.notify.standard_webhooks import is_secret
 from controlplane.services.channels import (
@@ -165,7 +165,7 @@ class ChannelBody(_Settings):
     def draft(self) -> ChannelDraft:
         """The same in the words of the service."""
         kind, settings, secrets = self.given()[0].parts()
-        events = EVENTS if kind is ChannelKind.WEBHOOK else USUAL_EVENTS
+        events = PROGRAM_EVENTS if kind is ChannelKind.WEBHOOK else USUAL_EVENTS
         return ChannelDraft(
             self.name,
             kind,

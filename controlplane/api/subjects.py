@@ -8,12 +8,14 @@ from collections.abc import Mapping
 from controlplane.api.approval_views import render_approval
 from controlplane.api.grants import render_grant
 from controlplane.api.incidents import render_incident
+from controlplane.api.log import render_checkpoint
 from controlplane.api.stops import render_stop
 from controlplane.auth import Caller
 from controlplane.faults import ControlFault, Fault
 from controlplane.services.approvals import ApprovalService
 from controlplane.services.grants import GrantService
 from controlplane.services.incidents import IncidentService
+from controlplane.services.log import LogService
 from controlplane.services.stops import StopService
 from gateway.model.codec import JsonValue
 
@@ -29,11 +31,13 @@ class SubjectReader:
         incidents: IncidentService,
         grants: GrantService,
         stops: StopService,
+        logs: LogService,
     ) -> None:
         self._approvals = approvals
         self._incidents = incidents
         self._grants = grants
         self._stops = stops
+        self._logs = logs
 
     async def read(
         self, tenant_id: uuid.UUID, kind: str, subject_id: str
@@ -63,5 +67,7 @@ class SubjectReader:
                 return render_grant(seen.grant)
             case "stop":
                 return render_stop(await self._stops.get(reader, subject_id))
+            case "checkpoint":
+                return render_checkpoint(await self._logs.get_checkpoint(reader, subject_id))
             case _:
                 return None

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from controlplane.notify.notice import ASKING, SEVERITIES
+from controlplane.notify.notice import ASKING, CHECKPOINT_EVENT, SEVERITIES
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,10 @@ def is_change_of_shown(wish: Wish, event: str) -> bool:
 
 
 def is_news_for_people(event: str, subject: Mapping[str, Any]) -> bool:
-    """Whether people need to hear of it still: a question that is over asks nobody."""
+    """Whether people need to hear of it still: a question that is over asks nobody, and a
+    checkpoint is for programs."""
+    if event == CHECKPOINT_EVENT:
+        return False
     return event not in ASKING or subject.get("status") == "PENDING"
 
 

@@ -15,6 +15,9 @@ from typing import Final
 from gateway.model.codec import JsonValue
 from gateway.model.incident import Severity
 
+CHECKPOINT_EVENT: Final = "checkpoint.signed"
+"""For programs that keep checkpoints of the log; people have nothing to do about it."""
+
 EVENT_OF: Final[Mapping[tuple[str, str], str]] = {
     ("approval", "PENDING"): "approval.pending",
     ("approval", "ESCALATED"): "approval.escalated",
@@ -28,6 +31,7 @@ EVENT_OF: Final[Mapping[tuple[str, str], str]] = {
     ("grant", "REVOKED"): "grant.revoked",
     ("stop", "PULLED"): "stop.pulled",
     ("stop", "LIFTED"): "stop.lifted",
+    ("checkpoint", "SIGNED"): CHECKPOINT_EVENT,
 }
 """By what the table `events` says; the rest of it is nobody's news."""
 
@@ -36,7 +40,10 @@ EVENTS: Final = tuple(dict.fromkeys(EVENT_OF.values()))
 USUAL_EVENTS: Final = (
     "approval.pending", "approval.escalated", "incident.opened", "stop.pulled",
 )  # fmt: skip
-"""What people are told when nothing else was said; a program is told everything."""
+"""What people are told when nothing else was said."""
+
+PROGRAM_EVENTS: Final = tuple(event for event in EVENTS if event != CHECKPOINT_EVENT)
+"""What a program is told then: all that happens. Who keeps checkpoints asks for them."""
 
 ASKING: Final = frozenset({"approval.pending", "approval.escalated"})
 """Those that want an answer of a person."""

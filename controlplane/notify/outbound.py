@@ -154,8 +154,9 @@ async def post(
     body: bytes,
     headers: dict[str, str],
     seconds_max: float = REQUEST_SECONDS_MAX,
+    method: str = "POST",
 ) -> Reply:
-    """POST once. Without a guard for an address that the operator has set, never a tenant.
+    """POST (or PUT) once. Without a guard for an address that the operator has set, never a tenant.
 
     Raises:
         OutboundError: nothing came back.
@@ -178,7 +179,9 @@ async def post(
                 cookie_jar=aiohttp.DummyCookieJar(),
                 trust_env=False,
             ) as session,
-            session.post(url, data=body, headers=headers, allow_redirects=False) as response,
+            session.request(
+                method, url, data=body, headers=headers, allow_redirects=False
+            ) as response,
         ):
             return Reply(response.status, response.headers, await _start_of(response))
     except TimeoutError:

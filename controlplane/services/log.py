@@ -111,6 +111,17 @@ class LogService:
         """What was signed, newest first."""
         return await self._store.checkpoints(caller.tenant_id, before, count_max)
 
+    async def get_checkpoint(self, caller: Caller, checkpoint_id: uuid.UUID) -> CheckpointRow:
+        """Read what was signed.
+
+        Raises:
+            ControlFault: NOT_FOUND.
+        """
+        row = await self._store.checkpoint(caller.tenant_id, checkpoint_id)
+        if row is None:
+            raise not_found("checkpoint")
+        return row
+
     async def anchors(
         self, caller: Caller, before: int | None, count_max: int
     ) -> Sequence[AnchorRow]:

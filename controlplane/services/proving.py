@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
+from controlplane.services.anchoring import Anchoring, AnchoringLimits
 from controlplane.services.checkpointing import Checkpointing, CheckpointSettings
 from controlplane.services.exports import ExportService
 from controlplane.services.gateway_keys import GatewayKeyService
@@ -24,7 +25,16 @@ from controlplane.store.log_anchors import AnchorStore
 from controlplane.telemetry import Metrics
 
 CHECK_LOG: Final = "log"
-"""What readiness calls it."""
+CHECK_ANCHORS: Final = "anchors"
+"""What readiness calls them."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProvingLimits:
+    """The parts' own settings."""
+
+    checkpoints: CheckpointSettings = field(default_factory=CheckpointSettings)
+    anchoring: AnchoringLimits = field(default_factory=AnchoringLimits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +54,7 @@ class Proving:
 def join_proving(
     database: Database,
     settings: ControlSettings,
-    limits: CheckpointSettings,
+    limits: ProvingLimits,
     incidents: IncidentService,
     exports: ExportService,
     metrics: Metrics,
@@ -60,8 +70,9 @@ def join_proving(
         AnchorStore(database),
     )
     checkpointing = Checkpointing(
-        store, IncidentStore(database), _load_signer(settings), metrics, limits
+        store, IncidentStore(database), _load_signer(settings), metrics, limits.checkpoints
     )
+    anchoring = Anchoring(anchor_store, store, settings.anchors, limits.anchoring, metrics)
     growth = LogGrowth(store, metrics)
     logs = LogService(store, key_store, anchor_store, checkpointing)
     return Proving(
@@ -70,8 +81,15 @@ def join_proving(
         logs,
         LogExports(store, key_store, logs, exports),
         checkpointing,
-        {"log-growth": growth.catch_up_forever, "checkpoints": checkpointing.sign_forever},
-        {CHECK_LOG: lambda: "refused" if checkpointing.is_refusing else ""},
+        {
+            "log-growth": growth.catch_up_forever,
+            "checkpoints": checkpointing.sign_forever,
+            "anchors": anchoring.anchor_forever,
+        },
+        {
+            CHECK_LOG: lambda: "refused" if checkpointing.is_refusing else "",
+            CHECK_ANCHORS: lambda: "late" if anchoring.is_late else "",
+        },
     )
 
 

@@ -51,12 +51,18 @@ class AnchorStore:
         self._database = database
 
     async def make(
-        self, place: Place, status: AnchorStatus, every_seconds: float, silence_seconds: float
+        self,
+        place: Place,
+        status: AnchorStatus,
+        every_seconds: float,
+        silence_seconds: float,
+        event: str,
     ) -> int:
         """Plan each tenant's newest checkpoint for a place, where it grew since the last one that
-        was planned there, or that one is old; how many."""
+        was planned there, or that one is old; how many. Webhooks are the channels that ask for
+        `event`."""
         rows = await self._database.rows(
-            _SQL["make"], place, status, every_seconds, silence_seconds
+            _SQL["make"], place, status, every_seconds, silence_seconds, event
         )
         return len(rows)
 

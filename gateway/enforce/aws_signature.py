@@ -11,16 +11,16 @@ Follows AWS's "Create a signed AWS API request"; a test holds it against botocor
 from __future__ import annotations
 
 import hashlib
-import hmac
 import re
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 from urllib.parse import quote, unquote_to_bytes
 
+from gateway.model.aws_signature import ALGORITHM, AwsKeys, Scope, authorize, moment_of
 from gateway.model.exchange import Authority, Header
 
-ALGORITHM: Final = b"AWS4-HMAC-SHA256"
+__all__ = ["ALGORITHM", "AwsKeys", "Scope", "is_endpoint", "scope_of", "sign_read"]
+
 _NO_BODY: Final = hashlib.sha256(b"").hexdigest()
 _SCOPE: Final = re.compile(
     rb"AWS4-HMAC-SHA256\s+(?:.*,\s*)?Credential=[^/,\s]+/[0-9]{8}/([a-z0-9-]+)/([a-z0-9-]+)/"
@@ -31,23 +31,6 @@ _DOMAINS: Final = r"(?:amazonaws\.com|amazonaws\.com\.cn|api\.aws|amazonaws\.eu)
 """Of AWS itself: what customers run there (load balancers, gateways, machines, web sites) has
 other labels in front, which `is_endpoint` doesn't let pass."""
 _REGION: Final = re.compile(r"[a-z]{2,4}(?:-[a-z]+){1,3}-[0-9]{1,2}")
-
-
-@dataclass(frozen=True, slots=True)
-class AwsKeys:
-    """Keys that may look at targets. `session_token` is empty for keys that don't expire."""
-
-    access_key_id: str
-    secret_access_key: str = field(repr=False)
-    session_token: str = field(default="", repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Scope:
-    """For where and what a signature holds."""
-
-    region: str
-    service: str
 
 
 def scope_of(authorization: bytes) -> Scope | None:
@@ -76,38 +59,14 @@ def sign_read(
     raw_path, _, raw_query = target.partition(b"?")
     path = quote(unquote_to_bytes(raw_path), safe="/~")
     query = _canonical_query(raw_query)
-    moment = at.strftime("%Y%m%dT%H%M%SZ")
-    signed = {"host": host, "x-amz-date": moment}
+    signed = {"host": host, "x-amz-date": moment_of(at)}
     if scope.service == "s3":
         signed["x-amz-content-sha256"] = _NO_BODY
     if keys.session_token:
         signed["x-amz-security-token"] = keys.session_token
-    names = ";".join(sorted(signed))
     # S3 takes the path as it is sent, everybody else encodes it once more.
     canonical_path = path if scope.service == "s3" else quote(path, safe="/~")
-    canonical = "\n".join(
-        (
-            method,
-            canonical_path,
-            query,
-            *(f"{name}:{signed[name]}" for name in sorted(signed)),
-            "",
-            names,
-            _NO_BODY,
-        )
-    )
-    place = f"{moment[:8]}/{scope.region}/{scope.service}/aws4_request"
-    to_sign = "\n".join(
-        (ALGORITHM.decode(), moment, place, hashlib.sha256(canonical.encode()).hexdigest())
-    )
-    key = f"AWS4{keys.secret_access_key}".encode()
-    for part in (moment[:8], scope.region, scope.service, "aws4_request"):
-        key = hmac.digest(key, part.encode(), "sha256")
-    signature = hmac.digest(key, to_sign.encode(), "sha256").hex()
-    credential = f"Credential={keys.access_key_id}/{place}"
-    authorization = (
-        f"{ALGORITHM.decode()} {credential}, SignedHeaders={names}, Signature={signature}"
-    )
+    authorization = authorize(method, canonical_path, query, signed, _NO_BODY, scope, keys)
     headers = {"Host": host, **{_header(name): signed[name] for name in signed if name != "host"}}
     headers["Authorization"] = authorization
     spelled = path + (f"?{query}" if query else "")

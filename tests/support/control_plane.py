@@ -17,6 +17,7 @@ from controlplane.app import ControlPlane
 from controlplane.assembly import Limits
 from controlplane.services.approvals import ApprovalSettings
 from controlplane.settings import (
+    AnchorSettings,
     BundleFilesSettings,
     ControlSettings,
     OidcSettings,
@@ -35,6 +36,9 @@ FROM_THE_API = BundleFilesSettings()
 
 NOBODY_REACHED = ReachingSettings()
 """Channels come when a test adds them."""
+
+KEPT_NOWHERE = AnchorSettings()
+"""Checkpoints stay in the database."""
 
 
 def limits_with(**approvals: Any) -> Limits:
@@ -55,6 +59,7 @@ class _OnServer(ControlPlane):
         redis_url: str | None,
         reaching: ReachingSettings,
         oidc: OidcSettings | None,
+        anchors: AnchorSettings,
     ) -> None:
         settings = ControlSettings(
             data_dir,
@@ -63,6 +68,7 @@ class _OnServer(ControlPlane):
             redis_url=redis_url,
             reaching=reaching,
             oidc=oidc,
+            anchors=anchors,
         )
         super().__init__(settings, limits)
         self._at = (server, name)
@@ -160,9 +166,10 @@ async def running_plane(
     redis_url: str | None = None,
     reaching: ReachingSettings = NOBODY_REACHED,
     oidc: OidcSettings | None = None,
+    anchors: AnchorSettings = KEPT_NOWHERE,
 ) -> AsyncIterator[Client]:
     """A control plane on database `name`, with a client that has its keys."""
-    plane = _OnServer(server, name, data_dir, limits, bundles, redis_url, reaching, oidc)
+    plane = _OnServer(server, name, data_dir, limits, bundles, redis_url, reaching, oidc, anchors)
     await plane.start()
     keys = {role: (data_dir / f"{role}.key").read_text().strip() for role in _ROLES}
     try:

@@ -9,14 +9,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from controlplane.services.anchoring import AnchoringLimits
 from controlplane.services.checkpointing import CheckpointSettings
+from controlplane.services.proving import ProvingLimits
 from gateway.record.checkpoint import Checkpoint, gateway_origin, sign_checkpoint
 from gateway.record.signed_note import Signer, sign
 from tests.support.chains import chain
 from tests.support.control_plane import LIMITS, Answer, Client
 
-SIGNING_SOON = replace(LIMITS, checkpoints=CheckpointSettings(growth_seconds=0, poll_seconds=0.02))
-"""A checkpoint after every growth."""
+SIGNING_SOON = replace(
+    LIMITS,
+    proving=ProvingLimits(
+        CheckpointSettings(growth_seconds=0, poll_seconds=0.02),
+        AnchoringLimits(poll_seconds=0.02, pause_seconds=0.02),
+    ),
+)
+"""A checkpoint after every growth, and kept elsewhere at once."""
 
 _numbers = itertools.count(1)
 

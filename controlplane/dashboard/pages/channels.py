@@ -45,6 +45,7 @@ EVENT_WORDS: Final = {
     "grant.revoked": "a grant ends early",
     "stop.pulled": "something is stopped",
     "stop.lifted": "a stop is lifted",
+    "checkpoint.signed": "a checkpoint of the log is to be kept (webhooks)",
 }
 
 _EXPECTED: Final = (

@@ -1,7 +1,8 @@
 -- Which checkpoints are to be kept elsewhere, and what became of that.
 
 -- name: make
--- $1: the place; $2: the status that it begins with; $3: how often; $4: how often without growth.
+-- $1: the place; $2: the status that it begins with; $3: how often; $4: how often without growth;
+-- $5: the event that webhook channels ask for.
 -- What waits there already goes first: a place that is away collects one checkpoint, not hundreds.
 insert into log_anchors (tenant_id, checkpoint_id, place, status, ended_at)
 select t.tenant_id, c.checkpoint_id, $1, $2,
@@ -16,10 +17,14 @@ left join lateral (
     from log_anchors a join log_checkpoints p using (checkpoint_id)
     where a.tenant_id = t.tenant_id and a.place = $1 order by a.anchor_seq desc limit 1
 ) as last on true
-where last.made_at is null
+where (last.made_at is null
     or (last.status <> 'PENDING' and (
         (c.size > last.size and last.made_at < clock_timestamp() - make_interval(secs => $3))
-        or last.made_at < clock_timestamp() - make_interval(secs => $4)))
+        or last.made_at < clock_timestamp() - make_interval(secs => $4))))
+    and ($1 <> 'webhook' or exists (
+        select from channels w
+        where w.tenant_id = t.tenant_id and w.kind = 'webhook' and w.enabled
+            and w.removed_at is null and $5 = any (w.events)))
 on conflict do nothing
 returning anchor_seq
 

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from controlplane.services.checkpointing import CheckpointSettings
+from controlplane.services.proving import ProvingLimits
 from controlplane.store.embedded import EmbeddedPostgres, Role
 from gateway.record.checkpoint import open_checkpoint
 from gateway.record.leaf import leaf_data
@@ -260,7 +261,7 @@ async def test_what_just_came_is_signed_when_somebody_asks_for_it(
     postgres_server: EmbeddedPostgres, database_name: str, data_dir: Path
 ):
     """An export and a proof cover every record, though no checkpoint was due yet."""
-    seldom = replace(LIMITS, checkpoints=CheckpointSettings(growth_seconds=3_600))
+    seldom = replace(LIMITS, proving=ProvingLimits(CheckpointSettings(growth_seconds=3_600)))
     async with running_plane(postgres_server, database_name, data_dir, seldom) as client:
         gateway = SignedGateway(client)
         for count in (1, 2):
