@@ -136,6 +136,10 @@ class ResponseReader:
             if self._state is not _DONE:
                 self._raise(error)
             self._has_extra = True
+        except httptools.HttpParserUpgrade:
+            # Only behind a whole answer: a 101 that comes first is refused in its callback.
+            assert self._state is _DONE, "a switch of protocols is no answer"
+            self._has_extra = True
         if self._state is _DONE:
             self._end()
         elif self._progress == before:

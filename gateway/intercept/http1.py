@@ -23,7 +23,8 @@ _LINE: Final = re.compile(rb"([A-Z][A-Z-]{0,31}) ([!\x22\x24-\x7e]+) HTTP/([0-9]
 """Methods are upper case, as all that are registered; the target has no fragment (`#`)."""
 
 _HEADER: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]++:[\t\x20-\x7e]*+")
-_LENGTH: Final = re.compile(rb"0|[1-9][0-9]{0,15}")
+_LENGTH: Final = re.compile(rb"0|[1-9][0-9]{0,14}")
+"""Below 2^53, which is the most that a record can say."""
 _TOKENS: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]*")
 
 _LINE_EXTRA_BYTES: Final = 48

@@ -60,6 +60,7 @@ REFUSED = {
     "both framings": (post(b"Content-Length: 1\r\nTransfer-Encoding: chunked\r\n"), 400),
     "a length twice": (post(b"Content-Length: 5\r\nContent-Length: 6\r\n"), 400),
     "a list of lengths": (post(b"Content-Length: 5, 5\r\n"), 400),
+    "a length beyond what a record can say": (post(b"Content-Length: 9999999999999999\r\n"), 400),
     "a hexadecimal length": (post(b"Content-Length: 0x5\r\n"), 400),
     "an underscore in a length": (post(b"Content-Length: 5_0\r\n"), 400),
     "a length with a leading zero": (post(b"Content-Length: 05\r\n"), 400),
