@@ -1,4 +1,4 @@
-"""A tenant whose records are signed and whose database somebody rewrites: what a superuser can reach,
+"""A tenant whose records are signed and whose database somebody rewrites: what a superuser reaches,
 and what an auditor and the signer then say."""
 
 from __future__ import annotations
