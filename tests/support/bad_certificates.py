@@ -82,6 +82,7 @@ class BadServers:
     def __init__(self, name: str, folder: Path | None = None) -> None:
         self._temporary = tempfile.TemporaryDirectory() if folder is None else None
         self._folder = folder or Path(self._temporary.name if self._temporary else "")
+        self._folder.mkdir(exist_ok=True)
         self._name = name
         self._root = issue(_authority("The Root"), None)
         self.ca_file = self._folder / "root.pem"

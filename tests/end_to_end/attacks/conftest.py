@@ -17,8 +17,7 @@ from typing import Any
 import pytest
 
 from tests.end_to_end.attacks.payloads import RECORD_SECONDS_MAX
-from tests.end_to_end.attacks.wicked import GOOD, Wicked, WickedUpstream, write_mapper
-from tests.support.pki import TestAuthority
+from tests.end_to_end.attacks.wicked import Wicked, WickedUpstream, make_contexts, write_mapper
 from tests.support.raw_client import RawClient, Reply
 from tests.support.readings import CannotReadError, differences, read_with_h11
 from tests.support.stack import MAPPERS, Gateway, Stack
@@ -141,14 +140,14 @@ def scene(stack: Stack) -> Scene:
 @pytest.fixture(scope="module")
 def wicked(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wicked]:
     """A gateway whose only upstream lies."""
-    authority = TestAuthority(tmp_path_factory.mktemp("wicked"))
-    upstream = WickedUpstream({GOOD: authority.server_context([GOOD])})
-    mapper = write_mapper(authority.folder)
+    folder = tmp_path_factory.mktemp("wicked")
+    upstream = WickedUpstream(make_contexts(folder))
+    mapper = write_mapper(folder)
     gateway = stack.add_gateway(
         f"wicked-{uuid.uuid4().hex[:6]}",
         {
             "CHECKREIN_CONNECT_TO": f":443:127.0.0.1:{upstream.port}",
-            "CHECKREIN_UPSTREAM_CA": str(authority.ca_file),
+            "CHECKREIN_UPSTREAM_CA": str(folder / "ca.pem"),
             "CHECKREIN_MAPPERS": os.pathsep.join(map(str, (*MAPPERS, mapper))),
             "CHECKREIN_UPSTREAM_FIRST_BYTE_SECONDS_MAX": "2",
         },

@@ -13,10 +13,22 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tests.end_to_end.attacks.payloads import RECORD_SECONDS_MAX
+from tests.support.bad_certificates import BadServers
 from tests.support.raw_client import RawClient, Reply
 from tests.support.stack import Gateway, Stack
 
 GOOD = "good.wicked.test"
+BAD_SERVERS = {
+    "T1 expired": "expired.wicked.test",
+    "T1 self-signed": "self-signed.wicked.test",
+    "T1 an unknown root": "unknown.wicked.test",
+    "T1 a name in the common name only": "common-name.wicked.test",
+    "T1 an incomplete chain": "incomplete.wicked.test",
+    "T2 TLS 1.1": "old.wicked.test",
+    "T2 no encryption": "plain.wicked.test",
+}
+"""Rows of `bad_certificates.MAKERS`, and the name under which each is met."""
+
 MAPPER = """\
 apiVersion: checkrein/v1
 kind: Mapper
@@ -38,11 +50,10 @@ class WickedUpstream:
     """Accepts, shows the certificate of the asked name, reads one head, and writes `answer`."""
 
     def __init__(self, contexts: Mapping[str, ssl.SSLContext]) -> None:
+        """`contexts` by the name that is asked for."""
         self.answer = b""
         self.heads: list[bytes] = []
         self._contexts = contexts
-        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self._context.sni_callback = self._pick
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._thread = threading.Thread(target=self._accept, name="wicked", daemon=True)
         self._thread.start()
@@ -58,9 +69,6 @@ class WickedUpstream:
         self._listener.close()
         self._thread.join(5)
 
-    def _pick(self, sock: ssl.SSLObject, name: str, context: ssl.SSLContext) -> None:
-        sock.context = self._contexts[name]
-
     def _accept(self) -> None:
         while True:
             try:
@@ -74,8 +82,10 @@ class WickedUpstream:
     def _serve(self, plain: socket.socket) -> None:
         plain.settimeout(5)
         with contextlib.suppress(OSError), plain:
-            sock = self._context.wrap_socket(plain, server_side=True)
-            with sock:
+            # The whole context by the asked name: a callback could not change the TLS version.
+            hello = plain.recv(65_536, socket.MSG_PEEK)
+            name = next(name for name in self._contexts if name.encode() in hello)
+            with self._contexts[name].wrap_socket(plain, server_side=True) as sock:
                 while head := _read_head(sock):
                     self.heads.append(head)
                     sock.sendall(self.answer)
@@ -129,3 +139,17 @@ def write_mapper(folder: Path) -> Path:
     path = folder / "wicked.yaml"
     path.write_text(MAPPER)
     return path
+
+
+def make_contexts(folder: Path) -> dict[str, ssl.SSLContext]:
+    """The good server and some bad ones; `ca.pem` in the folder is the root of all."""
+    authorities = []
+    contexts: dict[str, ssl.SSLContext] = {}
+    for row, name in {"": GOOD, **BAD_SERVERS}.items():
+        servers = BadServers(name, folder / name)
+        context = servers.make(row) if row else servers.good()
+        assert context is not None
+        contexts[name] = context
+        authorities.append(servers.ca_file.read_bytes())
+    (folder / "ca.pem").write_bytes(b"".join(authorities))
+    return contexts
