@@ -1,5 +1,5 @@
-"""Rows 18, 19 and 28: whatever befalls the database, no approval is lost, nothing passes that no person
-approved, callers read 503 with `Retry-After` in time, and all of it works again by itself.
+"""Rows 18, 19 and 28: whatever befalls the database, no approval is lost, nothing passes that no
+person approved, callers read 503 with `Retry-After` in time, and all of it works again by itself.
 """
 
 from __future__ import annotations
