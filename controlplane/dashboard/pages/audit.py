@@ -11,6 +11,7 @@ from aiohttp import web
 
 from controlplane.auth import Permission
 from controlplane.dashboard.listing import cursor_number
+from controlplane.dashboard.pages import log
 from controlplane.dashboard.visit import ROOT, NavEntry, Page, Visit, get, redirect
 from controlplane.faults import ControlFault, Fault
 from controlplane.services.audit_filter import (
@@ -47,6 +48,7 @@ async def list_(visit: Visit) -> web.Response:
         )
         newest = max([newest, *(view.record_id for view in found.decisions[:1])])
     words = await visit.services.explorer.words(visit.caller)
+    kept = await visit.services.logs.about(visit.caller)
     return await visit.page(
         "audit.html",
         line=line,
@@ -58,6 +60,8 @@ async def list_(visit: Visit) -> web.Response:
         known=words,
         words=WORDS,
         completions=_completions(words),
+        log=kept,
+        places=log.newest_of_places(kept.anchors),
     )
 
 
@@ -126,5 +130,7 @@ PAGE = Page(
         get("/audit", list_, *READ),
         get("/audit/new", count_new, *READ),
         get("/audit/export", export, *READ),
+        get("/audit/log/checkpoint", log.checkpoint, *READ),
+        get("/audit/log/export", log.export, *READ),
     ),
 )
