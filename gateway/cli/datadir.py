@@ -13,7 +13,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -172,6 +172,13 @@ def load_running(data_dir: DataDir) -> Running | None:
     return Running(**{name: str(state[name]) for name in Running.__slots__})
 
 
+def governing_files(data_dir: DataDir) -> list[Path]:
+    """The files and folders that the running stack's gateway reads its rules from."""
+    state: Mapping[str, object] = _read(data_dir) or {}
+    named = state.get("governing_files")
+    return [Path(str(name)) for name in named] if isinstance(named, list) else []
+
+
 def _read(data_dir: DataDir) -> dict[str, str] | None:
     try:
         state = json.loads(data_dir.state_file.read_text())
@@ -181,9 +188,16 @@ def _read(data_dir: DataDir) -> dict[str, str] | None:
     return state if is_ours else None
 
 
-def write_state(data_dir: DataDir, running: Running, pids: Mapping[str, int]) -> None:
-    """Write checkrein.json in one step; its mode is 0600, for `proxy_url` holds an agent's key."""
-    text = json.dumps({**running.as_json(), "pids": dict(pids)}, indent=1)
+def write_state(
+    data_dir: DataDir,
+    running: Running,
+    pids: Mapping[str, int],
+    governing_files: Sequence[str] = (),
+) -> None:
+    """Write checkrein.json in one step; its mode is 0600, for `proxy_url` holds an agent's key.
+    `governing_files` are those that the gateway reads its rules from."""
+    state = {**running.as_json(), "pids": dict(pids), "governing_files": list(governing_files)}
+    text = json.dumps(state, indent=1)
     write_atomically(data_dir.state_file, text.encode() + b"\n", 0o600)
 
 

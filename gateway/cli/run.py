@@ -104,7 +104,7 @@ def run(
     the data directory, or starts a stack for as long as the program lives. The exit status is the
     program's own; 127 when there is no such program.
     """
-    from gateway.cli.datadir import load_running, open_data_dir
+    from gateway.cli.datadir import governing_files, load_running, open_data_dir
     from gateway.cli.isolation.isolated import fence_around
     from gateway.cli.run_report import report_run
     from gateway.cli.signals import SignalQueue
@@ -136,8 +136,8 @@ def run(
         if json_wanted:
             _announce(agent, run_id, running)
         if isolate:
-            rules_files = (*policies_paths, *mappers_paths, *_named_in(os.environ))
-            fence = fence_around(data_dir.path, data_dir.client, rules_files, isolate_ports)
+            files = governing_files(data_dir)
+            fence = fence_around(data_dir.path, data_dir.client, files, isolate_ports)
             status = _isolated(program, command, environment, fence, signals, stack)
         else:
             status = _foreground(program, command, environment, signals, stack)
@@ -252,12 +252,6 @@ def _isolated(
 
     with isolated(program, command, environment, environment["HTTPS_PROXY"], fence) as child:
         return wait_and_pass_on(child, signals, stack.tend if stack else None, stack)
-
-
-def _named_in(environment: Mapping[str, str]) -> list[Path]:
-    """Files of rules that the gateway of an own stack reads because a variable names them."""
-    texts = (environment.get(f"CHECKREIN_{name}", "") for name in ("POLICIES", "MAPPERS"))
-    return [Path(part) for text in texts for part in text.split(os.pathsep) if part]
 
 
 def wait_and_pass_on(

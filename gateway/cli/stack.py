@@ -35,6 +35,9 @@ from gateway.cli.signals import SignalQueue
 STOP_SECONDS_MAX = 5.0
 """How long each child may take to end properly; both together stay within ten seconds."""
 
+DRAIN_SECONDS_MAX = 2.5
+"""What of that requests in flight may take: who stops the stack on a laptop waits for it."""
+
 HOST = "127.0.0.1"
 """The stack is for one machine; `gateway` and `controlplane` alone listen wherever they're told."""
 
@@ -113,7 +116,7 @@ class Stack:
             tenant_id=str(control["tenant_id"]),
             data_dir=str(plan.data_dir.path),
         )
-        write_state(plan.data_dir, self._running, self.pids())
+        write_state(plan.data_dir, self._running, self.pids(), self._governing_files())
         return self._running
 
     def pids(self) -> dict[str, int]:
@@ -160,6 +163,7 @@ class Stack:
                 "CHECKREIN_PROXY_PORT": str(proxy_port),
                 "CHECKREIN_METRICS_HOST": HOST,
                 "CHECKREIN_METRICS_PORT": str(metrics_port),
+                "CHECKREIN_DRAIN_SECONDS_MAX": str(DRAIN_SECONDS_MAX),
                 "CHECKREIN_METRICS_ALSO": f"{api_url}/metrics",
                 "CHECKREIN_API_URL": api_url,
                 "CHECKREIN_API_KEY_FILE": str(self._plan.data_dir.key_file("gateway")),
@@ -236,7 +240,16 @@ class Stack:
     def _write_state(self) -> None:
         assert self._running is not None
         with contextlib.suppress(OSError):  # a full disk must not end what still works
-            write_state(self._plan.data_dir, self._running, self.pids())
+            files = self._governing_files()
+            write_state(self._plan.data_dir, self._running, self.pids(), files)
+
+    def _governing_files(self) -> list[str]:
+        """What the gateway is told to read its rules and settings from."""
+        told = {**self._plan.inherited, **self._plan.settings}
+        names = ("POLICIES", "MAPPERS", "CONFIG", "UPSTREAM_CA")
+        texts = (told.get(f"CHECKREIN_{name}", "") for name in names)
+        return [str(Path(part).absolute()) for text in texts for part in text.split(os.pathsep)
+                if part]  # fmt: skip
 
     # --- stop -------------------------------------------------------------------------------------
 

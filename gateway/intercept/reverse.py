@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from ipaddress import ip_address
 from typing import Final
 
+from gateway.intercept.http1 import Head
 from gateway.intercept.redirected import is_tls
 from gateway.intercept.request import Credentials, host_authority, read_credentials
 from gateway.intercept.routes import Route, find_route
@@ -67,6 +68,7 @@ class ReverseSession(Session):
             if head.method == "CONNECT":
                 raise AgentProtocolError("request.connect_inside", "CONNECT is for proxies")
             self._check_name(host_authority(head, authority.port).host)
+            _refuse_pages(head)
             self._credentials = _credentials(head.control.get(KEY))
             principal = await self._recognize()
             route, head = find_route(head, self._routes)
@@ -90,6 +92,15 @@ class ReverseSession(Session):
             raise AgentProtocolError(
                 "reverse.foreign_name", "the Host header names neither us nor an address", 421
             )
+
+
+def _refuse_pages(head: Head) -> None:
+    """A page of somebody else's can make a browser here ask us, and the configured agent would act.
+    Browsers say so (Fetch Metadata); SDKs don't send the header at all."""
+    if head.fields.get(b"sec-fetch-site", b"none") not in (b"none", b"same-origin"):
+        raise AgentProtocolError(
+            "reverse.foreign_page", "a browser asks for a page of somebody else's", 403
+        )
 
 
 def _credentials(value: bytes | None) -> Credentials | None:

@@ -61,8 +61,9 @@ class Here:
         """How every attempt of an isolated agent ended."""
         port = str(self.service.getsockname()[1])
         keys = str(self.checkrein.data_dir / "admin.key")
+        rules = str(self.checkrein.data_dir.parent / "own" / "policies" / "proof.yaml")
         done = subprocess.run(
-            self.isolated(uid, *AGENT, "isolated", port, keys, str(self.gateway_pid)),
+            self.isolated(uid, *AGENT, "isolated", port, keys, str(self.gateway_pid), rules),
             env=self.checkrein.environment, capture_output=True, text=True, check=False,
             timeout=SECONDS_MAX,
         )  # fmt: skip
@@ -85,12 +86,14 @@ def here() -> Iterator[Here]:
         sock.listen()
         sock.setblocking(False)
         checkrein = Checkrein(folder, {"HOME": str(folder)})
+        rules = folder / "own" / "policies" / "proof.yaml"
         words = [
             "up", "--json", "--proxy-port", "0", "--api-port", "0", "--metrics-port", "0",
             "--data-dir", str(checkrein.data_dir), "--upstream-ca", str(files.ca),
             "--connect-to", f"api.stripe.com:443:127.0.0.1:{oracle.port}",
-            "--policies", str(POLICIES), "--mappers", str(MAPPERS[1]),
+            "--policies", str(rules), "--mappers", str(MAPPERS[1]),
         ]  # fmt: skip
+        shutil.copytree(POLICIES, rules.parent)
         subprocess.run(["chown", "-R", f"{NOBODY}:{NOBODY}", str(folder)], check=True)
         supervisor = subprocess.Popen(
             as_user(NOBODY, *COMMAND, *words), env=checkrein.environment,
@@ -129,6 +132,10 @@ EXPECTED: dict[str, set[str]] = {
     "raw socket": DENIED,
     "vsock": {"OSError"},
     "keys": {"FileNotFoundError"},
+    "the rules": {"OSError"},
+    "the folder of the rules": {"OSError", "PermissionError"},
+    # Without Landlock's sixth version a user may kill what is theirs, and gets refusals by it.
+    "kill the gateway": {"PermissionError", "None"},
     "the rules' code": {"OSError"},
     "the gateway's environment": DENIED,
     "the gateway's files": DENIED,

@@ -136,6 +136,12 @@ def write(path: str) -> str:
     return "wrote"
 
 
+def rename(path: str) -> str:
+    """Put something else in a folder's place."""
+    os.rename(path, path + ".old")
+    return "renamed"
+
+
 def outcome(attempt: Callable[[], str]) -> str:
     """How it ended, in one word or two."""
     try:
@@ -179,7 +185,7 @@ def redirected_attempts(resolver: str, listener_port: int, gateway_uid: int) -> 
     }
 
 
-def isolated_attempts(host_port: int, keys: str, gateway_pid: int) -> dict[str, object]:
+def isolated_attempts(host_port: int, keys: str, gateway_pid: int, rules: str) -> dict[str, object]:
     """Every way out of `run --isolate`."""
     parent = os.getppid()
     return {
@@ -202,6 +208,9 @@ def isolated_attempts(host_port: int, keys: str, gateway_pid: int) -> dict[str, 
         "raw socket": lambda: str(socket.socket(socket.AF_INET, socket.SOCK_RAW, 17)),
         "vsock": lambda: str(socket.socket(40, socket.SOCK_STREAM)),
         "keys": lambda: read(keys),
+        "the rules": lambda: write(rules),
+        "the folder of the rules": lambda: rename(os.path.dirname(os.path.dirname(rules))),
+        "kill the gateway": lambda: str(os.kill(gateway_pid, 0)),
         "the rules' code": lambda: write(__file__.replace("tests/support", "gateway/cli")),
         "the gateway's environment": lambda: read(f"/proc/{gateway_pid}/environ"),
         "the gateway's files": lambda: read(f"/proc/{gateway_pid}/root{keys}"),

@@ -94,6 +94,7 @@ def _become(plan: Plan, step: _Step) -> NoReturn:
     for number in (signal.SIGPIPE, signal.SIGXFSZ):
         signal.signal(number, signal.SIG_DFL)  # the interpreter ignores them, and exec keeps that
     kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
+    kernel.keep_signals_inside()  # who kills the gateway gets no further, but need not be able to
     kernel.drop_all_capabilities()
     kernel.set_seccomp(program)
     # Last, since a change of rights clears it.

@@ -14,13 +14,14 @@ import os
 import socket
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
-from gateway.cli.failures import CommandError
+from gateway.cli.failures import EXIT_USAGE, CommandError
 from gateway.cli.isolation.capsule import EXIT_FAILED, UNSHARED
 from gateway.cli.isolation.forwarder import Instructions
 from gateway.cli.isolation.plan import Plan, send_plan
@@ -58,17 +59,35 @@ class Fence:
     ports: tuple[int, ...] = PORTS
 
 
+def own_code() -> list[Path]:
+    """Whatever the gateway is made of: who could write it would decide at its next start."""
+    code = Path(__file__).resolve().parents[2]
+    beside = [code.parent / name for name in ("controlplane", "mappers", "policies")]
+    python = [Path(sysconfig.get_path(name)) for name in ("purelib", "platlib", "scripts")]
+    return [code, *beside, *python]
+
+
 def fence_around(
     data_dir: Path, client: Path, rules: Sequence[Path], ports: Sequence[int]
 ) -> Fence:
     """The usual one: keys, records and daemons' sockets are out of sight; the rules, and the code
-    that obeys them, can't be written."""
-    code = Path(__file__).resolve().parents[2]
-    beside = (code.parent / name for name in ("controlplane", "mappers", "policies"))
+    that obeys them, can't be written.
+
+    Raises:
+        CommandError: the program would stand in a folder that it can't see.
+    """
+    hidden = data_dir.resolve()
+    if Path.cwd().is_relative_to(hidden):
+        raise CommandError(
+            f"this folder is inside the data directory `{hidden}`, which an isolated program does "
+            "not see",
+            "start it from another folder",
+            status=EXIT_USAGE,
+        )
     return Fence(
-        hidden=(*RUNTIME_FOLDERS, str(data_dir.resolve())),
+        hidden=(*RUNTIME_FOLDERS, str(hidden)),
         kept=(*KEPT_OF_RUNTIME, str(client.resolve())),
-        read_only=tuple(str(path) for path in (code, *beside, *(r.resolve() for r in rules))),
+        read_only=tuple(dict.fromkeys(str(path.resolve()) for path in (*own_code(), *rules))),
         ports=tuple(sorted({*PORTS, *ports})),
     )
 

@@ -87,6 +87,9 @@ def arrange(
         OSError: the kernel refuses; the program must not run then.
     """
     mount("none", "/", "", MS_REC | MS_PRIVATE)
+    pinned: set[Path] = set()
+    for path in (*hidden, *read_only):
+        _pin(path, pinned)
     open_kept = {path: os.open(path, os.O_PATH | os.O_CLOEXEC) for path in kept if _is_there(path)}
     for path in read_only:
         if _is_there(path):
@@ -118,6 +121,16 @@ def _put_back(path: str, descriptor: int) -> None:
     mount(f"/proc/self/fd/{descriptor}", path, "", MS_BIND)
     os.close(descriptor)
     _remount_read_only(path)
+
+
+def _pin(path: str, pinned: set[Path]) -> None:
+    """Let no folder above a path be renamed, which would put another in its place for those who
+    look from outside: a folder on which something is mounted can't be."""
+    for folder in reversed(Path(path).parents):
+        if folder not in pinned and folder.is_dir() and os.access(folder.parent, os.W_OK):
+            pinned.add(folder)
+            if folder != folder.parent:
+                mount(str(folder), str(folder), "", MS_BIND | MS_REC)
 
 
 def _protect(path: str) -> None:

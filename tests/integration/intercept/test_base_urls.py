@@ -91,6 +91,9 @@ REFUSED = {
     "a wrong key": (b"/stripe/x", b"Checkrein-Key: agent:x\r\n", 401, "agent.unknown"),
     "half a key": (b"/stripe/x", b"Checkrein-Key: agent\r\n", 401, "agent.bad_credentials"),
     "two keys": (b"/stripe/x", KEY + KEY, 400, "request.repeated_header"),
+    "a page of somebody else's": (
+        b"/stripe/x", KEY + b"Sec-Fetch-Site: cross-site\r\n", 403, "reverse.foreign_page",
+    ),
     "a signature over the host": (
         b"/stripe/x", KEY + b"Authorization: AWS4-HMAC-SHA256 Credential=a\r\n",
         400, "reverse.signed_host",
