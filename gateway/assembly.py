@@ -8,7 +8,6 @@ recorded; the stack stops it the other way round.
 from __future__ import annotations
 
 import asyncio
-import signal
 import socket
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
@@ -56,7 +55,7 @@ MakeUpstream = Callable[[DestinationGuard, Clock], Upstream]
 @dataclass(frozen=True, slots=True, eq=False)
 class Assembled:
     """What a way in needs, and what readiness looks at. `own_addresses` may grow: no agent
-    reaches what is in it."""
+    reaches what is in it. `reload` looks for new rules at once, and for a new signing key."""
 
     pipeline: Pipeline
     clock: SystemClock
@@ -70,6 +69,7 @@ class Assembled:
     proofs: RecordProofs
     limits: LocalLimits | SharedLimits
     own_addresses: set[tuple[str, int]]
+    reload: Callable[[], None]
 
 
 async def assemble(
@@ -133,10 +133,9 @@ async def assemble(
     if not takes_bundles:
         report = RulesReport(client, recorder.gateway_id, lambda: keeper.ruleset.bundle.revision)
         await start_part(stack, report.start(), report.stop)
-    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, _reload, source, proofs)
     return Assembled(
         pipeline, clock, new_id, recorder, keeper, source, directory, stops, shipper, proofs,
-        limits, own_addresses,
+        limits, own_addresses, partial(_reload, source, proofs),
     )  # fmt: skip
 
 

@@ -90,6 +90,8 @@ class Pipeline:
             environment=settings.environment,
         )
         self._settings = settings
+        self._ports_allowed = settings.ports_allowed
+        self._passthrough = frozenset(settings.passthrough_hosts)
         self._hold_settings = hold_settings
         self._guard = guard
         self._world = world
@@ -103,10 +105,14 @@ class Pipeline:
             self.judge.is_read,
             world.witness,
         )
-        self._passthrough = frozenset(settings.passthrough_hosts)
         self._tunnels = Tunnels(
             world.upstream, world.records, world.stops, world.clock, world.new_id
         )
+
+    def use_destinations(self, settings: PipelineSettings) -> None:
+        """Take other ports and passthrough hosts, for tunnels that are asked for from now on."""
+        self._ports_allowed = settings.ports_allowed
+        self._passthrough = frozenset(settings.passthrough_hosts)
 
     def stop_holding(self) -> None:
         """Answer all that is parked, now and from now on, as still pending: the gateway stops."""
@@ -134,7 +140,7 @@ class Pipeline:
         return Principal(principal.agent, run, principal.labels)
 
     def admit_tunnel(self, principal: Principal, authority: Authority) -> TunnelVerdict:
-        self._guard.check_authority(authority, self._settings.ports_allowed)
+        self._guard.check_authority(authority, self._ports_allowed)
         if authority.host not in self._passthrough:
             # Stopped or not: inside, the agent's SDK can be told in its provider's own words.
             return TunnelVerdict.INTERCEPT

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
@@ -29,14 +29,19 @@ from gateway.enforce.hold import HoldSettings
 from gateway.enforce.upstream import UpstreamSettings
 from gateway.intercept.entrances import EntranceSettings
 from gateway.intercept.settings import InterceptSettings
+from gateway.life_settings import LifeSettings
 from gateway.log_lines import LOG_LEVELS
 from gateway.model.errors import ConfigurationError, Problem
 from gateway.pipeline_settings import PipelineSettings
+from gateway.record.redaction_key import KEY_FILE, load_redaction_key
 from gateway.record.spool import SpoolSettings
 from gateway.rulesets.settings import RulesetSettings
 from gateway.witness_reader import WitnessSettings
 
 PREFIX = "CHECKREIN_"
+
+WORKERS_FOLDER = "workers"
+"""In the data directory: a folder for each worker but the first, named by its number."""
 
 OTHERS_NAMES = frozenset(
     {
@@ -63,6 +68,18 @@ OTHERS_NAMES = frozenset(
         "OIDC_ISSUER",
         "OIDC_CLIENT_ID",
         "OIDC_CLIENT_SECRET",
+        "LOG_KEY_FILE",
+        "LOG_STATE_DIR",
+        "ANCHOR_FILE",
+        "ANCHOR_SECONDS",
+        "ANCHOR_S3_BUCKET",
+        "ANCHOR_S3_ACCESS_KEY_ID",
+        "ANCHOR_S3_SECRET_ACCESS_KEY",
+        "ANCHOR_S3_SESSION_TOKEN",
+        "ANCHOR_S3_REGION",
+        "ANCHOR_S3_ENDPOINT",
+        "ANCHOR_S3_PREFIX",
+        "ANCHOR_S3_RETAIN_DAYS",
     }
 )
 """Names of the control plane and the command, which often share one environment with the
@@ -72,10 +89,12 @@ gateway."""
 @dataclass(frozen=True, slots=True)
 class FileSettings:
     """Where things lie. `policies` and `mappers` are files or folders, separated as in PATH.
+    `ca_dir` is where `ca.pem` and `ca.key` lie; empty, `ca` in the data directory.
     `redaction_key_file` is the key that several gateways mark secrets by; empty, each has its own.
     """
 
     data_dir: str = ""
+    ca_dir: str = ""
     policies: str = ""
     mappers: str = ""
     redaction_key_file: str = ""
@@ -104,10 +123,37 @@ class GatewaySettings:
     ledger: LedgerBounds
     admin: AdminSettings
     ruleset: RulesetSettings
+    life: LifeSettings
 
     @property
     def data_dir(self) -> Path:
         return Path(self.files.data_dir)
+
+    @property
+    def ca_dir(self) -> Path:
+        """Where the CA that agents trust lies."""
+        return Path(self.files.ca_dir) if self.files.ca_dir else self.data_dir / "ca"
+
+    def of_worker(self, number: int) -> GatewaySettings:
+        """What one of several workers goes by: its own folder but for the first, the same CA and
+        redaction key, and its share of what may be held."""
+        share, hold, files, spool = self.life.workers, self.hold, self.files, self.spool
+        hold = replace(
+            hold,
+            hold_count_max=-(-hold.hold_count_max // share),
+            hold_count_max_per_agent=-(-hold.hold_count_max_per_agent // share),
+        )
+        if number > 1:
+            load_redaction_key(self.data_dir, files.redaction_key_file)  # made for all
+            files = replace(
+                files,
+                data_dir=str(self.data_dir / WORKERS_FOLDER / str(number)),
+                ca_dir=str(self.ca_dir),
+                redaction_key_file=files.redaction_key_file or str(self.data_dir / KEY_FILE),
+            )
+            if spool.gateway_id:
+                spool = replace(spool, gateway_id=f"{spool.gateway_id}-{number}")
+        return replace(self, files=files, hold=hold, spool=spool)
 
     @property
     def policy_paths(self) -> tuple[Path, ...]:

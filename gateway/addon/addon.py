@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import shutil
+import signal
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, Final
@@ -86,6 +87,7 @@ class CheckreinAddon:
             ctx.master.shutdown()
             return
         note(joined.recorder, joined.clock, "started", "behind mitmproxy")
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, joined.reload)
         log.info("checkrein governs what comes through mitmproxy")
 
     async def done(self) -> None:

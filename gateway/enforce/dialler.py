@@ -47,8 +47,17 @@ class Dialler:
         self._limits = limits
         self._guard = guard
         self._clock = clock
-        self._context = make_upstream_context(limits.upstream_ca)
-        self._http2_context = make_upstream_context(limits.upstream_ca, http2=True)
+        self.load_trust()
+
+    def load_trust(self) -> None:
+        """Read the roots again, for connections that are opened from now on.
+
+        Raises:
+            ConfigurationError: they can't be read; those that were there stay.
+        """
+        context = make_upstream_context(self._limits.upstream_ca)
+        http2_context = make_upstream_context(self._limits.upstream_ca, http2=True)
+        self._context, self._http2_context = context, http2_context
 
     async def open(
         self,

@@ -9,6 +9,7 @@ more than its limits, since a burst of handshakes makes all of them fail.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -150,7 +151,13 @@ class ConnectionPool:
 
     def sweep(self) -> None:
         """Close what has been idle for too long."""
-        oldest = self._clock.monotonic() - self._limits.idle_seconds_max
+        self._close_idle_since(self._clock.monotonic() - self._limits.idle_seconds_max)
+
+    def close_idle(self) -> None:
+        """Close all that nobody uses just now."""
+        self._close_idle_since(math.inf)
+
+    def _close_idle_since(self, oldest: float) -> None:
         for origin, lane in list(self._lanes.items()):
             for agent, stack in list(lane.idle.items()):
                 for connection in [item for item in stack if item.idle_since < oldest]:

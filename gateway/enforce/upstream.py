@@ -153,6 +153,16 @@ class UpstreamPool:
     async def open_tunnel(self, permit: Permit, authority: Authority) -> Wire:
         return await self._dialler.dial(authority, Unclaimed())
 
+    def reload_trust(self) -> None:
+        """Read the roots that upstreams are verified by again. Idle connections were verified by
+        the old ones, and end; requests that are on their way don't.
+
+        Raises:
+            ConfigurationError: they can't be read; those that were there stay.
+        """
+        self._dialler.load_trust()
+        self._pool.close_idle()
+
     async def close(self) -> None:
         """Close idle connections and cut those in use, whose outcome is then unknown."""
         if self._watch is not None:

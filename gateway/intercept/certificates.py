@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from gateway.intercept.ca_files import CaPair, load_pair, write_atomically, write_pair
+from gateway.model.errors import ConfigurationError, Problem
 
 CA_DAYS: Final = 3_650
 LEAF_DAYS: Final = 197
@@ -52,14 +53,17 @@ class CertificateAuthority:
 
     def __init__(self, pair: CaPair, now: Callable[[], datetime] = _utc_now) -> None:
         self.ca_pem_file = pair.certificate_file
-        self._ca = pair
         self._now = now
         self._leaf_key = ec.generate_private_key(ec.SECP256R1())
         self._leaf_key_pem = _key_pem(self._leaf_key)
+        self._subject_key = x509.SubjectKeyIdentifier.from_public_key(self._leaf_key.public_key())
+        self._use(pair)
+
+    def _use(self, pair: CaPair) -> None:
+        self._ca = pair
         self._authority_key = x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(
             pair.certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
         )
-        self._subject_key = x509.SubjectKeyIdentifier.from_public_key(self._leaf_key.public_key())
         self._contexts: OrderedDict[str, tuple[ssl.SSLContext, datetime]] = OrderedDict()
 
     @classmethod
@@ -79,6 +83,24 @@ class CertificateAuthority:
             pair = load_pair(directory, now())
             assert pair is not None, "what was just written is there"
         return cls(pair, now)
+
+    def reload(self) -> bool:
+        """Read the CA's files again; whether it is another one now. Leaves are then minted anew;
+        connections that are open live on.
+
+        Raises:
+            ConfigurationError: they can't be used; the CA that was there stays.
+        """
+        pair = load_pair(self.ca_pem_file.parent, self._now())
+        if pair is None:
+            raise ConfigurationError(
+                "ca.missing",
+                [Problem(str(self.ca_pem_file), 0, 0, "is gone", "put it back, with its key")],
+            )
+        if pair.certificate == self._ca.certificate:
+            return False
+        self._use(pair)
+        return True
 
     def context_for(self, host: str, *, http2: bool = False) -> ssl.SSLContext:
         """The server side of TLS as `host`, which is normalised: a name or an address. With

@@ -70,12 +70,14 @@ class Entrances:
         authority: CertificateAuthority,
         clock: Clock,
         new_id: Callable[[str], str],
+        *,
+        shares_ports: bool = False,
     ) -> None:
         self._settings = settings
         self._intercept = intercept
         self._make: Callable[[InterceptSettings, MakeSession], Listener] = (
             lambda limits, make_session: Listener(
-                limits, governor, authority, clock, new_id, make_session
+                limits, governor, authority, clock, new_id, make_session, shares_port=shares_ports
             )
         )
         self.proxy = self._make(intercept, proxy_session)

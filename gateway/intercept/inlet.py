@@ -22,6 +22,11 @@ READ_AHEAD_BYTES_MAX: Final = 262_144
 """What is kept of a body that nobody waits for just now: one read of the wire."""
 
 
+FRESH_SECONDS_MAX: Final = 1.0
+"""How long a connection that has carried nothing yet may take to ask, once the gateway drains:
+its client was told that it is connected, and its request may be on the way."""
+
+
 class Gone(Exception):
     """The agent is; there is nobody to answer."""
 
@@ -44,6 +49,7 @@ class Inlet:
         self._is_late = False
         self._is_full = False
         self._is_idle = True
+        self._has_served = False
         self._is_paused = False
         self._in_flight: Channel | None = None
         self._streams = False
@@ -60,6 +66,12 @@ class Inlet:
     def drain(self) -> None:
         """End after the request in flight; at once when there is none."""
         self.is_draining = True
+        if not self._has_served:
+            self._loop.call_later(FRESH_SECONDS_MAX, self._leave_if_idle)
+        else:
+            self._leave_if_idle()
+
+    def _leave_if_idle(self) -> None:
         if self._is_idle:
             self.leave()
 
@@ -169,7 +181,7 @@ class Inlet:
         due_at = self._loop.time() + (head_seconds_max if began else idle_seconds_max)
         try:
             while (head := reader.read_head()) is None:
-                if self.is_draining and not began:
+                if self.is_draining and not began and self._has_served:
                     raise Gone
                 if not await self._more(due_at):
                     if not began:
@@ -239,7 +251,7 @@ class Inlet:
 
     def begin_exchange(self, channel: Channel, *, streams: bool) -> None:
         """From now until `end_exchange` the channel is told of what happens to the agent."""
-        self._in_flight, self._streams = channel, streams
+        self._in_flight, self._streams, self._has_served = channel, streams, True
         if not streams:
             self._resume()
             self._check_flood()

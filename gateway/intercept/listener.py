@@ -56,10 +56,13 @@ class Listener:
         clock: Clock,
         new_id: Callable[[str], str],
         make_session: MakeSession = proxy_session,
+        *,
+        shares_port: bool = False,
     ) -> None:
         self._settings = settings
         self._surroundings = Surroundings(settings, governor, authority, clock, new_id)
         self._make_session = make_session
+        self._shares_port = shares_port
         self._sock: socket.socket | None = None
         self._address = (settings.proxy_host, settings.proxy_port)
         self._sessions: dict[asyncio.Task[None], Session] = {}
@@ -89,7 +92,8 @@ class Listener:
             family, kind, protocol, _, address = found[0]
             sock = socket.socket(family, kind, protocol)
             try:
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                option = socket.SO_REUSEPORT if self._shares_port else socket.SO_REUSEADDR
+                sock.setsockopt(socket.SOL_SOCKET, option, 1)
                 sock.setblocking(False)
                 sock.bind(address)
                 sock.listen(self._settings.accept_backlog)
@@ -108,7 +112,12 @@ class Listener:
         loop.add_reader(sock.fileno(), self._accept)
 
     async def drain(self, seconds: float) -> None:
-        """Accept no more, let requests in flight finish for so long, then cut the rest off."""
+        """Accept no more, let requests in flight finish for so long, then cut the rest off.
+
+        What the kernel has accepted for us already is served: it would be reset otherwise, although
+        its client was told that it is connected.
+        """
+        self._accept_rest()
         self._stop_accepting()
         for session in self._sessions.values():
             session.drain()
@@ -119,6 +128,12 @@ class Listener:
             task.cancel()
         if rest:
             await asyncio.wait(rest)
+
+    def _accept_rest(self) -> None:
+        before = -1
+        while self._sock is not None and before != len(self._sessions):
+            before = len(self._sessions)
+            self._accept()
 
     def _stop_accepting(self) -> None:
         if self._pause is not None:

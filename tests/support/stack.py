@@ -124,6 +124,7 @@ class Gateway:
             "CHECKREIN_CONNECT_TO": self.upstreams.connect_to,
             "CHECKREIN_UPSTREAM_CA": str(self.upstreams.ca_file),
             "CHECKREIN_HOLD_SECONDS_MAX": "40",
+            "CHECKREIN_DRAIN_SECONDS_MAX": "2.5",
             **settings,
         }
 
