@@ -24,9 +24,6 @@ EXPORT_PATH = "/v1/log/export"
 BLOCK_BYTES = 1 << 18
 HEADER_BYTES_MAX = 16 * 1024 * 1024
 
-_NO_LINES = (b'{"export":', b'{"erased":', b'{"missing":')
-"""How lines of an export begin that are no record lines."""
-
 
 @click.command(
     epilog="""\b
@@ -183,10 +180,11 @@ def _blocks(answer: IO[bytes], only_lines: bool) -> Iterator[bytes]:
         while block := answer.read(BLOCK_BYTES):
             yield block
         return
+    from gateway.record.verifying.line_facts import BESIDE_RECORDS
     from gateway.record.verifying.reading import Lines
 
     for batch in Lines(answer).batches():
-        yield b"".join(line + b"\n" for line in batch if not line.startswith(_NO_LINES))
+        yield b"".join(line + b"\n" for line in batch if not line.startswith(BESIDE_RECORDS))
 
 
 def _say_exported(out: Output, file: Path) -> None:

@@ -22,6 +22,7 @@ from gateway.decide.baseline import NO_CURRENCY, Usual
 from gateway.decide.documents.baseline import AMOUNT_MAX, CURRENCIES_MAX, ROWS_MAX
 from gateway.decide.documents.heading import API_VERSION
 from gateway.model.record import EntryKind
+from gateway.record.verifying.line_facts import BESIDE_RECORDS
 
 NAME_CHARS_MAX: Final = 200
 
@@ -64,7 +65,7 @@ def build_baseline(lines: Iterable[bytes], name: str = "usual") -> Built | None:
     seen: set[str] = set()
     unreadable = 0
     for line in lines:
-        if not line.strip():
+        if not line.strip() or line.startswith(BESIDE_RECORDS):
             continue
         record = _record(line)
         if record is None:

@@ -15,6 +15,7 @@ import orjson
 from gateway.authoring.recordings.traffic import Entry, Recorded, Unread, Written
 from gateway.authoring.requests import LINE_BYTES_MAX, MalformedRequestError, parse_request_line
 from gateway.model.action import UNKNOWN_OPERATION, Kind
+from gateway.record.verifying.line_facts import BESIDE_RECORDS
 
 _RECORD_SIGN: Final = re.compile(rb'"(?:gateway|prev)"\s*:')
 _PORT: Final = re.compile(r":\d{1,5}\Z")
@@ -32,7 +33,7 @@ def read_lines(stream: BinaryIO) -> Iterator[Entry]:
                 line = stream.readline(LINE_BYTES_MAX)
             yield Unread(place, "it is too long")
             continue
-        if not line.strip():
+        if not line.strip() or line.startswith(BESIDE_RECORDS):
             continue
         written = _record(line) if _RECORD_SIGN.search(line) else None
         if written is not None:

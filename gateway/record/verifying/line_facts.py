@@ -24,6 +24,8 @@ LINE_VERSION: Final = 1
 GATEWAY_ID: Final = re.compile(rb"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _HASH: Final = re.compile(r"[0-9a-f]{64}")
 _SEQ_MAX: Final = 2**53 - 1
+BESIDE_RECORDS: Final = (b'{"export":', b'{"erased":', b'{"missing":')
+"""How the lines of an export begin that are no record lines: whoever reads records skips them."""
 _ERASED: Final = b'{"erased":{'
 _MISSING: Final = b'{"missing":{'
 

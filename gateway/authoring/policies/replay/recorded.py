@@ -20,6 +20,7 @@ from gateway.model.action import Canonical
 from gateway.model.decision import Context, ReasonCode
 from gateway.model.effect import Effect, Mode
 from gateway.model.record import EntryKind
+from gateway.record.verifying.line_facts import BESIDE_RECORDS
 
 NOT_BY_POLICY: Final = frozenset(
     {
@@ -74,6 +75,8 @@ def parse_recorded(line: bytes) -> Recorded | None:
         fields = orjson.loads(line)
     except orjson.JSONDecodeError as error:
         raise InputError("the line is not one JSON value") from error
+    if line.startswith(BESIDE_RECORDS):
+        return None
     if not isinstance(fields, dict) or "kind" not in fields:
         raise InputError("the line is no record")
     kind = fields["kind"]
