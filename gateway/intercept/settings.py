@@ -27,7 +27,7 @@ class InterceptSettings:
     `tunnel_idle_seconds_max`: a passthrough tunnel, or a streaming gRPC call's request, without a
     byte; an hour, since such calls listen for events.
     `http2_hosts`: globs of hosts that get HTTP/2 from clients that offer HTTP/1.1 too. Empty,
-    because HTTP/2 costs six times the CPU; who offers nothing else gets it anyway.
+    because HTTP/2 costs two to five times the CPU; who offers nothing else gets it anyway.
     `http2_streams_max`: requests at once on one connection; 100 is what the protocol recommends.
     `http2_resets_per_second_max`: streams that are begun and reset; a client that gives up all of
     its requests at once, each second.
