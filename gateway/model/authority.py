@@ -69,6 +69,8 @@ def _host(text: str) -> str:
     labels = host.split(".")
     if not all(map(_LABEL.fullmatch, labels)):
         _refuse("the host is not a name or an address")
+    if "xn--" in host:
+        _check_punycode(labels)
     # Resolvers read a name whose last label is a number as an IPv4 address (WHATWG URL, 3.5).
     if _NUMBER.fullmatch(labels[-1]):
         return _ipv4(labels)
@@ -86,6 +88,19 @@ def _to_ascii(host: str) -> str:
     except UnicodeError:
         _refuse("the host is not a valid international name")
     return name.decode("ascii").lower()
+
+
+def _check_punycode(labels: list[str]) -> None:
+    """Refuse labels that say that they are international and can't be read: the URL standard fails
+    them, resolvers would ask for them as they stand."""
+    for label in labels:
+        if label.startswith("xn--"):
+            try:
+                text = label[4:].encode("ascii").decode("punycode")
+            except (UnicodeError, OverflowError):
+                text = ""
+            if text.isascii() or unicodedata.normalize("NFKC", text) != text:
+                _refuse("the host is not a valid international name")
 
 
 def _ipv4(parts: list[str]) -> str:

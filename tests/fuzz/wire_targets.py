@@ -30,8 +30,8 @@ PIECE_BYTES = 7
 # --- heads ----------------------------------------------------------------------------------------
 
 
-def _understood(data: bytes, piece_bytes: int) -> tuple[list[HttpRequest], str]:
-    """Every request that is taken, as it would be governed, and why no more are."""
+def understood(data: bytes, piece_bytes: int) -> tuple[list[HttpRequest], str]:
+    """Every request that is taken, as it would be governed, and the code of why no more are."""
     reader = RequestReader(LIMITS)
     authority = Authority(HOST.decode(), 443)
     found = []
@@ -69,9 +69,9 @@ def _take(reader: RequestReader, authority: Authority) -> HttpRequest | None:
 def check_head(data: bytes) -> None:
     """What is written upstream is the same requests to every server, and no others."""
     _open.clear()
-    requests, code = _understood(data, len(data) or 1)
+    requests, code = understood(data, len(data) or 1)
     _open.clear()
-    again, other_code = _understood(data, PIECE_BYTES)
+    again, other_code = understood(data, PIECE_BYTES)
     same([_facts(one) for one in requests], [_facts(one) for one in again], "the same in pieces")
     same(code, other_code, "the same in pieces")
     written, expected = b"", []
