@@ -135,12 +135,14 @@ class CheckpointsAnswer(View):
 
 
 class ProofView(View):
-    """`tlog_proof` (C2SP `tlog-proof`) proves the line's leaf. `line` null: it was erased."""
+    """`tlog_proof` (C2SP `tlog-proof`) proves the line's leaf. `line` null: it was erased, and
+    `hash` (SHA-256, hexadecimal) is what is left of it."""
 
     proof: Literal["checkrein/1"]
     line: str | None
     gateway: str
     seq: int
+    hash: str
     tlog_proof: str
 
 
@@ -305,5 +307,6 @@ def _render_proof(proof: RecordProof) -> dict[str, JsonValue]:
         "line": proof.line,
         "gateway": proof.gateway_id,
         "seq": proof.seq,
+        "hash": proof.line_hash,
         "tlog_proof": proof.tlog_proof,
     }

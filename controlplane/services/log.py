@@ -43,10 +43,11 @@ class LogView:
 
 @dataclass(frozen=True, slots=True)
 class RecordProof:
-    """That a record is in the log; `line` None where it was erased."""
+    """That a record is in the log; `line` None where it was erased, which leaves its hash."""
 
     gateway_id: str
     seq: int
+    line_hash: str
     line: str | None
     tlog_proof: str
 
@@ -218,7 +219,7 @@ class LogService:
             )
         path = await self._proofs.inclusion(caller.tenant_id, placed.index, newest.size)
         proof = tlog_proof(placed.index, path, newest.note)
-        return RecordProof(placed.gateway_id, placed.seq, placed.line, proof)
+        return RecordProof(placed.gateway_id, placed.seq, placed.line_hash, placed.line, proof)
 
 
 def tlog_proof(index: int, path: Sequence[bytes], note: str) -> str:

@@ -94,6 +94,7 @@ class PlacedLine:
     index: int
     gateway_id: str
     seq: int
+    line_hash: str
     line: str | None
 
 
@@ -218,7 +219,7 @@ class LogStore:
         self, tenant_id: uuid.UUID, gateway_id: str, seq: int
     ) -> PlacedLine | None:
         row = await self._database.row(_SQL["leaf_of_record"], tenant_id, gateway_id, seq)
-        return None if row is None else PlacedLine(*row.values())
+        return None if row is None else _placed(row)
 
     async def leaves_of_decision(
         self, tenant_id: uuid.UUID, decision_id: str, count_max: int
@@ -226,7 +227,7 @@ class LogStore:
         rows = await self._database.rows(
             _SQL["leaves_of_decision"], tenant_id, decision_id, count_max
         )
-        return [PlacedLine(*row.values()) for row in rows]
+        return [_placed(row) for row in rows]
 
     async def insert_checkpoint(
         self, tenant_id: uuid.UUID, size: int, root: bytes, note: str
@@ -268,6 +269,10 @@ class LogStore:
         """Gateways with a leaf below this size, and the number of the last line of each."""
         rows = await self._database.rows(_SQL["gateways_in"], tenant_id, size, count_max)
         return [(row[0], row[1]) for row in rows if row[1] is not None]
+
+
+def _placed(row: Row) -> PlacedLine:
+    return PlacedLine(row[0], row[1], row[2], row[3].hex(), row[4])
 
 
 def _head(row: Row) -> LogHead:

@@ -67,13 +67,13 @@ order by l.leaf_index
 select hash from records where tenant_id = $1 and gateway_id = $2 and seq = $3
 
 -- name: leaf_of_record
-select l.leaf_index, l.gateway_id, l.seq, r.line
+select l.leaf_index, l.gateway_id, l.seq, l.line_hash, r.line
 from log_leaves l
 left join records r on r.tenant_id = l.tenant_id and r.record_id = l.record_id
 where l.tenant_id = $1 and l.gateway_id = $2 and l.seq = $3
 
 -- name: leaves_of_decision
-select l.leaf_index, l.gateway_id, l.seq, r.line
+select l.leaf_index, l.gateway_id, l.seq, l.line_hash, r.line
 from records r
 join log_leaves l
     on l.tenant_id = r.tenant_id and l.gateway_id = r.gateway_id and l.seq = r.seq
