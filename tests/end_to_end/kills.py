@@ -30,6 +30,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from tests.support.command import Checkrein
 from tests.support.effects import Effect, EffectLog
 from tests.support.kill_load import KillLoad
 from tests.support.kill_verdict import Evidence, Verdict, judge
@@ -155,7 +156,7 @@ async def kill_under_load(
                     await _kill_on(running, load, moments, kills, run, progress)
                     await load.end(END_SECONDS_MAX)
                     await running.whole_again()
-                    await _look(running, load, effects, run)
+                    await _look(running, load, effects, folder, run)
     finally:
         effects.close()
         run.seconds = time.monotonic() - began
@@ -259,8 +260,10 @@ def _spring(trap: Trap, moments: Moments, data_dir: Path) -> Moment:
 # --- looking --------------------------------------------------------------------------------------
 
 
-async def _look(running: Installation, load: KillLoad, effects: EffectLog, run: Run) -> None:
-    """Wait until all records are stored, verify the chains, and judge."""
+async def _look(
+    running: Installation, load: KillLoad, effects: EffectLog, folder: Path, run: Run
+) -> None:
+    """Wait until all records are stored, verify the chains and the log, and judge."""
     for tag in await load.pass_once_more():
         await asyncio.to_thread(running.api.wait_record, {"kind": "intent"}, tag, END_SECONDS_MAX)
     stored = await asyncio.to_thread(running.api.records)
@@ -288,7 +291,32 @@ async def _look(running: Installation, load: KillLoad, effects: EffectLog, run: 
     run.verdict = await asyncio.to_thread(judge, evidence)
     run.verdict.counted["chains that verify"] = len(running.gateways) - len(broken)
     run.verdict.breaches["chain that does not verify"] = broken
+    unproved = await asyncio.to_thread(_verify_log, running, folder, len(stored))
+    run.verdict.counted["records in the log that verifies"] = 0 if unproved else len(stored)
+    run.verdict.breaches["log that does not verify"] = unproved
     run.verdict.breaches["answer that may never be"] = load.told.faults
+
+
+def _verify_log(running: Installation, folder: Path, count: int) -> list[str]:
+    """Export the log once a signed checkpoint covers it, and verify it as an auditor would, with
+    the key that the gateways pinned when they first saw it. What is wrong, if anything."""
+    deadline = time.monotonic() + END_SECONDS_MAX
+    while (running.api.call("GET", "/v1/log")["checkpointSize"] or 0) < count:
+        if time.monotonic() > deadline:
+            return [f"no checkpoint covers {count} records"]
+        time.sleep(0.5)
+    pinned = {(each.data_dir / "log" / "key").read_text().strip() for each in running.gateways}
+    if len(pinned) != 1:
+        return [f"gateways pinned {len(pinned)} keys of the log"]
+    replica = running.replicas[0]
+    key = {"CHECKREIN_API_URL": replica.url, "CHECKREIN_API_KEY": replica.key("admin")}
+    command = Checkrein(folder / "auditor", key)
+    file = str(folder / "log.jsonl")
+    exported = command.run("audit", "export", "-o", file)
+    if exported.returncode:
+        return [f"the export failed: {exported.stderr}"]
+    verified = command.run("audit", "verify", file, "--key", pinned.pop(), "--json")
+    return [] if verified.returncode == 0 else [verified.stdout + verified.stderr]
 
 
 def _pages(

@@ -183,6 +183,9 @@ class KillLoad:
                 await answered.read()
                 reason = answered.headers.get("Checkrein-Reason", "")
                 told = f"{answered.status} {reason}".strip()
+        except aiohttp.ClientHttpProxyError as error:
+            told = f"no tunnel: {error.status}"
+            await self._pause(*BROKEN_SECONDS)
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             told = f"broken: {type(error).__name__}"
             await self._pause(*BROKEN_SECONDS)

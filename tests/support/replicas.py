@@ -22,6 +22,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
 from controlplane.auth import mint_key
 from controlplane.store.embedded import EmbeddedPostgres, PostgresSettings, Role
 from tests.support.balancer import Balancer
@@ -158,6 +161,7 @@ async def installation(
         shared = {
             "CHECKREIN_DATABASE_URL": url_of(server, Role.SUPERUSER, "postgres"),
             "CHECKREIN_SECRETS_KEY_FILE": str(secrets_file),
+            "CHECKREIN_LOG_KEY_FILE": str(_write_log_key(folder)),
         }
         redis = _redis(folder) if has_redis else None
         if redis is not None:
@@ -181,6 +185,19 @@ async def installation(
             made.gateways.append(each)
         await asyncio.gather(*(asyncio.to_thread(each.start) for each in made.gateways))
         yield made
+
+
+def _write_log_key(folder: Path) -> Path:
+    """The key of the log, which replicas share."""
+    file = folder / "log-key.pem"
+    pem = Ed25519PrivateKey.generate().private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    file.write_bytes(pem)
+    file.chmod(0o600)
+    return file
 
 
 def _redis(folder: Path) -> RedisServer:
