@@ -92,9 +92,10 @@ def _run(folder: Path, ca_file: Path, port: int) -> dict[str, str]:
         str(ca_file), "--policies", str(POLICIES), "--mappers", str(MAPPERS[1]), *places,
         "--", "node", "agent.mjs",
     ]  # fmt: skip
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "CHECKREIN_HOLD_SECONDS_MAX": "1"}
     done = subprocess.run(
-        command, cwd=folder, env={**os.environ, "PYTHONPATH": str(ROOT), "CHECKREIN_HOLD_SECONDS_MAX": "1"}, text=True, check=False,
-        stdout=subprocess.PIPE, timeout=SECONDS_MAX,
+        command, cwd=folder, env=environment, text=True, check=False, stdout=subprocess.PIPE,
+        timeout=SECONDS_MAX,
     )  # fmt: skip
     ended: dict[str, str] = json.loads(done.stdout or "{}")
     return ended
