@@ -7,12 +7,16 @@ from pathlib import Path
 import pytest
 
 from controlplane.settings import (
+    AnchorS3Settings,
+    AnchorSettings,
     BundleFilesSettings,
     ControlSettings,
+    LogSettings,
     ReachingSettings,
     TlsSettings,
     load_settings,
 )
+from gateway.model.aws_signature import AwsKeys
 from gateway.model.errors import ConfigurationError
 
 DATA = {"CHECKREIN_DATA_DIR": "/d"}
@@ -68,6 +72,37 @@ GOOD = {
             database_connections_max=30,
         ),
     ),
+    "what signs logs, and where checkpoints are kept": (
+        {
+            **DATA,
+            "CHECKREIN_LOG_KEY_FILE": "/run/log.pem",
+            "CHECKREIN_LOG_STATE_DIR": "/var/signed",
+            "CHECKREIN_ANCHOR_FILE": "/mnt/kept",
+            "CHECKREIN_ANCHOR_SECONDS": "60",
+            "CHECKREIN_ANCHOR_S3_BUCKET": "audit-logs",
+            "CHECKREIN_ANCHOR_S3_ACCESS_KEY_ID": "AKIA",
+            "CHECKREIN_ANCHOR_S3_SECRET_ACCESS_KEY": "s",
+            "CHECKREIN_ANCHOR_S3_ENDPOINT": "http://minio:9000/",
+            "CHECKREIN_ANCHOR_S3_PREFIX": "a/b/",
+            "CHECKREIN_ANCHOR_S3_RETAIN_DAYS": "3650",
+        },
+        ControlSettings(
+            Path("/d"),
+            log=LogSettings(Path("/run/log.pem"), Path("/var/signed")),
+            anchors=AnchorSettings(
+                Path("/mnt/kept"),
+                AnchorS3Settings(
+                    "audit-logs",
+                    AwsKeys("AKIA", "s"),
+                    "us-east-1",
+                    "http://minio:9000",
+                    "a/b/",
+                    3650,
+                ),
+                60.0,
+            ),
+        ),
+    ),
     "how people are reached": (
         {
             **DATA,
@@ -101,6 +136,20 @@ def test_good_settings_are_read(name: str):
 BAD = {
     "nowhere to keep data": ({}, ["DATA_DIR", "DATA_DIR"]),
     "a database but nowhere for keys": ({"CHECKREIN_DATABASE_URL": "postgres://h/d"}, ["DATA_DIR"]),
+    "a log's key, and nowhere to remember what it signed": (
+        {
+            "CHECKREIN_DATABASE_URL": "postgres://h/d",
+            "CHECKREIN_LOG_KEY_FILE": "/k",
+            "CHECKREIN_BOOTSTRAP_ADMIN_KEY": "a" * 24,
+            "CHECKREIN_BOOTSTRAP_GATEWAY_KEY": "g" * 24,
+        },
+        ["LOG_STATE_DIR"],
+    ),
+    "a bucket without keys": ({**DATA, "CHECKREIN_ANCHOR_S3_BUCKET": "b-1"}, ["ANCHOR_S3_BUCKET"]),
+    "a bucket that is a path": (
+        {**DATA, "CHECKREIN_ANCHOR_S3_BUCKET": "b/../c", "CHECKREIN_ANCHOR_S3_PREFIX": "../"},
+        ["ANCHOR_S3_BUCKET"],
+    ),
     "a port that is a word": ({**DATA, "CHECKREIN_API_PORT": "http"}, ["API_PORT"]),
     "a port beyond the last": ({**DATA, "CHECKREIN_API_PORT": "65536"}, ["API_PORT"]),
     "a negative port": ({**DATA, "CHECKREIN_API_PORT": "-1"}, ["API_PORT"]),
