@@ -35,6 +35,7 @@ from controlplane.store.postgres_channel import PostgresChannel
 from controlplane.store.roles import DATABASE, open_embedded, open_external
 from controlplane.telemetry import LOG_FIELDS, Metrics
 from controlplane.tls import Certificate
+from gateway import service_manager
 from gateway.log_lines import configure_logging
 from gateway.tasks import end_tasks
 
@@ -260,6 +261,7 @@ async def _run(settings: ControlSettings, ready_fd: int | None) -> None:
     loop.add_signal_handler(signal.SIGHUP, control_plane.reload_certificate)
     starting = asyncio.create_task(control_plane.start(), name="start")
     ending = asyncio.create_task(ended.wait(), name="ended")
+    watchdog: asyncio.Task[None] | None = None
     await asyncio.wait({starting, ending}, return_when=asyncio.FIRST_COMPLETED)
     if not starting.done():
         # Told to end while starting: `start` cleans up after itself.
@@ -269,10 +271,15 @@ async def _run(settings: ControlSettings, ready_fd: int | None) -> None:
         starting.result()
         _tell_ready(ready_fd, control_plane.ready_line())
         log.info("ready", extra={"detail": control_plane.api_url})
+        service_manager.tell(service_manager.READY)
+        seconds = service_manager.watchdog_seconds()
+        if seconds is not None:
+            watchdog = asyncio.create_task(service_manager.keep_watchdog(seconds), name="watchdog")
         await ending
+        service_manager.tell(service_manager.STOPPING)
         log.info("stopping")
     finally:
-        await end_tasks([ending])
+        await end_tasks([ending, watchdog])
         await control_plane.stop()
 
 
