@@ -217,7 +217,13 @@ class RequestReader:
         # Clients repeat their headers to the byte from request to request.
         found = self._last if block == self._last_block else None
         if found is None:
-            found = self._last = self._parse_block(block)
+            try:
+                found = self._last = self._parse_block(block)
+            except AgentProtocolError:
+                # Where the head comes in pieces this is seen before any of its lines is read.
+                if block.count(b"\n") != block.count(b"\r\n"):
+                    _refuse("request.malformed", "a line of the head does not end in CRLF")
+                raise
             self._last_block = block if len(block) <= _BLOCK_BYTES_MAX else b""
         headers, fields, repeated, control, keeps_alive = found
         return Head(
@@ -236,8 +242,6 @@ class RequestReader:
         """The header lines of a head, the empty one included."""
         lines = block[:-4].split(b"\r\n") if len(block) > 2 else []
         if len(lines) > self._limits.headers_max:
-            if block.count(b"\n") != block.count(b"\r\n"):  # known first where it comes in pieces
-                _refuse("request.malformed", "a line of the head does not end in CRLF")
             _refuse("request.too_many_headers", "the request has too many headers", 431)
         headers, fields, repeated, control = _sort(lines)
         keeps_alive = True

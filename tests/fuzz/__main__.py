@@ -5,7 +5,7 @@
     python -m tests.fuzz --target head --input FILE      one input again
     python -m tests.fuzz --target head --atheris         coverage-guided, where atheris is installed
 
-`--seconds` counts CPU time. Findings are made small, kept in the corpus and printed with their
+`--seconds` counts CPU time; Ctrl-C ends it early, with the table so far. Findings are made small, kept in the corpus and printed with their
 seed; the exit status is then 1. atheris is no dependency: `pip install atheris` into the same
 environment. Asserts nothing about time but that no single input takes seconds.
 """
@@ -13,17 +13,18 @@ environment. Asserts nothing about time but that no single input takes seconds.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
+import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
 from tests.fuzz import corpus, engine
 from tests.fuzz.target import CASE_BYTES_MAX, Target
-from tests.fuzz.targets import TARGETS
 
 ROUND_SECONDS = 20.0
 """Targets take turns, so that a run that is cut short has tried all of them."""
@@ -37,14 +38,16 @@ def main() -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--seconds", type=float, default=10.0, help="CPU time of each target")
-    parser.add_argument(
-        "--target", action="append", choices=sorted(TARGETS), help="all if left out"
-    )
+    parser.add_argument("--target", action="append", help="a name; all if left out")
     parser.add_argument("--seed", type=int, default=None, help="of the mutations; printed")
     parser.add_argument("--input", type=Path, help="try this file and nothing else")
     parser.add_argument("--atheris", action="store_true", help="guided by coverage; one target")
     options = parser.parse_args()
-    chosen = [TARGETS[name] for name in options.target or sorted(TARGETS)]
+    targets = _instrumented() if options.atheris else _plain()
+    unknown = set(options.target or ()) - targets.keys()
+    if unknown:
+        parser.error(f"no target {', '.join(unknown)}; there are: {', '.join(sorted(targets))}")
+    chosen = [targets[name] for name in options.target or sorted(targets)]
     if options.input is not None:
         return _try_file(chosen, options.input)
     if options.atheris:
@@ -53,8 +56,33 @@ def main() -> int:
     return _run(chosen, options.seconds, seed)
 
 
+def _plain() -> Mapping[str, Target]:
+    from tests.fuzz.targets import TARGETS
+
+    return TARGETS
+
+
+def _instrumented() -> Mapping[str, Target]:
+    """The targets, with our readers reporting which branches an input takes."""
+    try:
+        import atheris
+    except ImportError:
+        sys.exit("atheris is not installed: `pip install atheris`, or leave `--atheris` out")
+    with atheris.instrument_imports(include=["gateway.canonicalize", "gateway.intercept"]):
+        return _plain()
+
+
 def _run(chosen: list[Target], seconds: float, seed: int) -> int:
     tallies = {target.name: engine.Tally(0, 0.0, {}) for target in chosen}
+    with contextlib.suppress(KeyboardInterrupt):
+        _take_turns(chosen, seconds, seed, tallies)
+    _print(chosen, tallies, seed)
+    return int(any(tally.findings for tally in tallies.values()))
+
+
+def _take_turns(
+    chosen: list[Target], seconds: float, seed: int, tallies: dict[str, engine.Tally]
+) -> None:
     round_seconds = min(ROUND_SECONDS, seconds)
     number = 0
     while any(tally.cpu_seconds < seconds for tally in tallies.values()):
@@ -70,8 +98,6 @@ def _run(chosen: list[Target], seconds: float, seed: int) -> int:
                     print(f"{target.name}: {where} (seed {seed + number}, kept as {path})\n"
                           f"  {finding.data!r}\n  {finding.text}", flush=True)  # fmt: skip
         number += 1
-    _print(chosen, tallies, seed)
-    return int(any(tally.findings for tally in tallies.values()))
 
 
 def _print(chosen: list[Target], tallies: dict[str, engine.Tally], seed: int) -> None:
@@ -101,29 +127,24 @@ def _try_file(chosen: list[Target], path: Path) -> int:
 
 
 def _run_atheris(chosen: list[Target], seconds: float) -> int:
-    """Hand over to libFuzzer, which ends the process itself; crashes are files of its own."""
-    try:
-        import atheris
-    except ImportError:
-        print("atheris is not installed; `pip install atheris`, or leave `--atheris` out")
-        return 2
+    """Hand over to libFuzzer, which ends the process itself. What it finds new ways with stays in
+    a temporary folder; what breaks a promise is kept."""
+    import atheris
+
     if len(chosen) != 1:
-        print("name one `--target` for `--atheris`")
-        return 2
+        sys.exit("name one `--target` for `--atheris`")
     (target,) = chosen
-    folder = corpus.CORPUS / target.name
-    folder.mkdir(parents=True, exist_ok=True)
-    fuzzer: Any = atheris
-    for data in target.seeds:
-        corpus.keep(target, data)
-    check = fuzzer.instrument_func(target.check)
+    kept = corpus.CORPUS / target.name
+    kept.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix=f"fuzz-{target.name}-"))
+    for number, data in enumerate(target.seeds):
+        (folder / f"seed-{number}").write_bytes(data)
     arguments = [
         sys.argv[0], f"-max_total_time={int(seconds)}", f"-max_len={CASE_BYTES_MAX}",
-        "-timeout=10", f"-artifact_prefix={folder}/crash-", str(folder),
+        "-timeout=10", f"-artifact_prefix={kept}/", str(folder), str(kept),
     ]  # fmt: skip
-    fuzzer.instrument_all()
-    fuzzer.Setup(arguments, check)
-    fuzzer.Fuzz()
+    atheris.Setup(arguments, target.check)
+    atheris.Fuzz()
     return 0
 
 

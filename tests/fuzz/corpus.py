@@ -15,7 +15,9 @@ CORPUS = Path(__file__).with_name("corpus")
 
 def kept(target: Target) -> list[bytes]:
     """The inputs of a target, in a fixed order."""
-    return [path.read_bytes() for path in sorted((CORPUS / target.name).glob("*.bin"))]
+    return [
+        path.read_bytes() for path in sorted((CORPUS / target.name).glob("*")) if path.is_file()
+    ]
 
 
 def keep(target: Target, data: bytes) -> Path:
