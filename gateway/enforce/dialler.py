@@ -6,6 +6,7 @@ upstream speaks is agreed in TLS, and HTTP/2 is offered only where the agent spe
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -15,7 +16,7 @@ from gateway.enforce.destination import DestinationGuard
 from gateway.enforce.http1_response import ResponseLimits
 from gateway.enforce.pool import Origin
 from gateway.enforce.trust import make_upstream_context
-from gateway.model.errors import UpstreamError
+from gateway.model.errors import ConfigurationError, UpstreamError
 from gateway.model.exchange import Authority
 from gateway.ports import Clock, Wire, WireReceiver
 from gateway.wire.socket_wire import SocketWire, connect
@@ -55,9 +56,8 @@ class Dialler:
         Raises:
             ConfigurationError: they can't be read; those that were there stay.
         """
-        context = make_upstream_context(self._limits.upstream_ca)
-        http2_context = make_upstream_context(self._limits.upstream_ca, http2=True)
-        self._context, self._http2_context = context, http2_context
+        self._context = make_upstream_context(self._limits.upstream_ca)
+        self._http2_context: ssl.SSLContext | None = None
 
     async def open(
         self,
@@ -78,7 +78,7 @@ class Dialler:
         wire = plain = await self.dial(Authority(origin.host, origin.port), unclaimed)
         if origin.scheme != "http":
             is_offered = origin.scheme == HTTP2_SCHEME
-            context = self._http2_context if is_offered else self._context
+            context = self._offering_http2() if is_offered else self._context
             wire = tls = await start_tls_client(
                 plain, context, origin.host, unclaimed, limits.tls_seconds_max
             )
@@ -91,6 +91,17 @@ class Dialler:
         wire.receiver = connection
         connection.attach(wire)
         return connection
+
+    def _offering_http2(self) -> ssl.SSLContext:
+        """Made late: reading the roots takes 30 ms, and few agents need it."""
+        if self._http2_context is None:
+            try:
+                self._http2_context = make_upstream_context(self._limits.upstream_ca, http2=True)
+            except ConfigurationError as error:
+                raise UpstreamError(
+                    "upstream.ca_unreadable", "the extra CA file can't be read", sent=False
+                ) from error
+        return self._http2_context
 
     async def dial(self, authority: Authority, receiver: WireReceiver) -> SocketWire:
         """Connect to the first checked address that answers, within one deadline for all.
