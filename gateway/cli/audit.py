@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from gateway.cli.audit_anchors import anchors
 from gateway.cli.audit_prove import consistency, prove
 from gateway.cli.audit_verify import export, verify
 from gateway.cli.options import data_dir_option, json_option
@@ -41,7 +42,7 @@ def audit() -> None:
     """
 
 
-for _command in (export, verify, prove, consistency):
+for _command in (export, verify, prove, consistency, anchors):
     audit.add_command(_command)
 
 

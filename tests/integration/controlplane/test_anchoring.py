@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
 from standardwebhooks import Webhook
 
 from controlplane.services.anchoring import AnchoringLimits
@@ -19,6 +20,7 @@ from controlplane.settings import AnchorS3Settings, AnchorSettings
 from controlplane.store.embedded import EmbeddedPostgres
 from gateway.record.checkpoint import open_checkpoint
 from gateway.record.signed_note import VerifierKey
+from tests.integration.controlplane.test_key_commands import run
 from tests.support.control_plane import Client, running_plane
 from tests.support.database import make_database
 from tests.support.object_lock import KEYS, REGION, serving_storage
@@ -48,7 +50,11 @@ def is_kept(place: str, size: int) -> Callable[[list[dict[str, Any]]], bool]:
 
 
 async def test_checkpoints_are_kept_in_a_file_a_storage_and_a_webhook(
-    postgres_server: EmbeddedPostgres, tmp_path: Path, receiver: Receiver
+    postgres_server: EmbeddedPostgres,
+    tmp_path: Path,
+    receiver: Receiver,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ):
     """All three get the very note that was signed; the storage only under a lock, and at its second
     attempt, whose first one is shown meanwhile."""
@@ -83,6 +89,9 @@ async def test_checkpoints_are_kept_in_a_file_a_storage_and_a_webhook(
             assert said["data"]["checkpoint"]["checkpoint"] == note
             shown = (await client.call("GET", "/v1/log")).body["anchors"]
             assert {one["place"] for one in shown} == {"file", "s3", "webhook"}
+            status = await run(client, monkeypatch, client.keys["admin"], "audit", "anchors")
+            said = json.loads(capsys.readouterr().out)
+            assert (status, said["key"], len(said["anchors"]) >= 3) == (0, view["key"], True)
 
 
 async def test_a_file_gets_a_line_for_each_checkpoint(
