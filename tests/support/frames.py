@@ -122,6 +122,11 @@ class Heard:
         """Error codes of streams that were reset."""
         return {f.stream_id: f.error_code for f in self.frames if isinstance(f, RstStreamFrame)}
 
+    def opened(self, stream_id: int) -> int:
+        """How much window a stream was given beyond its first."""
+        updates = [f for f in self.frames if isinstance(f, WindowUpdateFrame)]
+        return sum(f.window_increment for f in updates if f.stream_id == stream_id)
+
     @property
     def goodbye(self) -> int | None:
         """The error code of the GOAWAY that came, if one did."""

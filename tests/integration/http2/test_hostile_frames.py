@@ -368,3 +368,30 @@ async def test_name_that_tls_and_connect_disagree_on(tmp_path: Path) -> None:
                 await asyncio.sleep(0.01)
         assert [error.code for error in proxy.governor.refusals] == ["authority.mismatch"]
         assert proxy.governor.exchanges == []
+
+
+async def test_upload_that_nobody_takes_is_not_buffered(tmp_path: Path) -> None:
+    """The agent gets no more window than the upstream takes; then it gets as much again."""
+    go_on = asyncio.Event()
+
+    async def govern(_exchange: Exchange, channel: AgentChannel) -> None:
+        await go_on.wait()
+        size = 0
+        async for piece in channel.body_rest():
+            size += len(piece)
+        channel.respond(Response(200, (), b"%d" % size))
+
+    half, whole = 131_072, 262_144
+    length = (b"content-length", b"%d" % (11 * 1024 * 1024))
+    async with running_proxy(tmp_path) as proxy:
+        proxy.governor.govern_with = govern
+        agent = await raw_agent(proxy)
+        agent.send(START, headers(1, with_header(length), ends=False))
+        await proxy.governor.until(lambda: len(proxy.governor.channels) == 1)
+        agent.send(*[data(1, b"x" * 16_384) for _ in range(whole // 16_384)])
+        agent.send(raw(6, 0, 0, b"12345678"))  # answered once all of that was read
+        heard = await agent.until(lambda heard: any(f.type == 6 for f in heard.frames))
+        assert heard.opened(1) == 0
+        go_on.set()
+        await agent.until(lambda heard: heard.opened(1) >= half)
+        agent.close()
