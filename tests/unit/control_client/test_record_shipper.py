@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -15,9 +16,11 @@ from gateway import telemetry
 from gateway.control_client.client import ControlPlaneClient
 from gateway.control_client.record_shipper import Alarm, RecordShipper
 from gateway.control_client.settings import ControlSettings
-from gateway.record.chain import verify_chain
+from gateway.record.chain import line_hash, verify_chain
+from gateway.record.checkpoint import open_checkpoint
 from gateway.record.recorder import Recorder
 from gateway.record.signed_heads import SignedHeads
+from gateway.record.signed_note import VerifierKey
 from gateway.record.spool import SpoolSettings
 from tests.support.entries import an_outcome
 from tests.support.fake_control_plane import (
@@ -100,6 +103,26 @@ async def test_everything_arrives_in_order(plane: FakeControlPlane, tmp_path: Pa
         assert recorder.spool.acknowledged_seq == 55
         assert recorder.spool.first_seq > 1
         await until(plane, lambda: telemetry.SPOOL_BACKLOG._value.get() == 0)
+
+
+async def test_every_batch_comes_with_the_signed_head_of_its_last_record(
+    plane: FakeControlPlane, tmp_path: Path
+) -> None:
+    """Also where a batch ends in the middle of what is there, and after a gap was sent again."""
+    async with recording(tmp_path) as recorder, shipping(plane, recorder, 4) as shipper:
+        await record(recorder, 10)
+        assert await shipper.drain(10)
+        del plane.lines[2:]
+        await record(recorder, 1)
+        assert await shipper.drain(10)
+        key = VerifierKey.parse(SignedHeads.open(recorder, FakeClock()).keys.verifier_key)
+    batches = [call.body for call in plane.calls if call.path == "/v1/records"]
+    assert len(batches) > 5
+    for batch in batches:
+        head = open_checkpoint(batch["head"], [key])
+        last = batch["records"][-1].encode()
+        assert head.origin == f"checkrein/gateway/{batch['gatewayId']}"
+        assert (head.size, head.root.hex()) == (json.loads(last)["seq"], line_hash(last))
 
 
 async def test_a_restart_ships_on(plane: FakeControlPlane, tmp_path: Path) -> None:
