@@ -74,12 +74,16 @@ Provider = Callable[[Understood], Answer]
 class Oracle:
     """The upstream. `requests` grows in order of arrival; `since` reads what a test caused."""
 
-    def __init__(self, certificate: Path, key: Path, provider: Provider) -> None:
+    def __init__(
+        self, certificate: Path, key: Path, provider: Provider, *, keeps_bodies: bool = True
+    ) -> None:
+        """`keeps_bodies` is false where bodies are larger than memory."""
         self.requests: list[Understood] = []
         self.faults: list[str] = []
         self.connections = 0
         self.received: dict[int, bytearray] = {}
         self._provider = provider
+        self._keeps_bodies = keeps_bodies
         self._held: dict[str, threading.Event] = {}
         self._changed = threading.Condition()
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -180,7 +184,7 @@ class Oracle:
         protocol = h11.Connection(h11.SERVER, max_incomplete_event_size=HEAD_BYTES_MAX)
         kept = self.received[number] = bytearray()
         while True:
-            request = _read_request(connection, protocol, number, kept)
+            request = _read_request(connection, protocol, number, kept, self._keeps_bodies)
             if request is None:
                 return
             with self._changed:
@@ -197,7 +201,11 @@ class Oracle:
 
 
 def _read_request(
-    connection: ssl.SSLSocket, protocol: h11.Connection, number: int, kept: bytearray
+    connection: ssl.SSLSocket,
+    protocol: h11.Connection,
+    number: int,
+    kept: bytearray,
+    keeps_bodies: bool,
 ) -> Understood | None:
     """The next request, whole; None when the peer closed between requests."""
     head: h11.Request | None = None
@@ -214,7 +222,8 @@ def _read_request(
         elif isinstance(event, h11.Request):
             head = event
         elif isinstance(event, h11.Data):
-            body.append(bytes(event.data))
+            if keeps_bodies:
+                body.append(bytes(event.data))
         elif isinstance(event, h11.EndOfMessage):
             assert head is not None
             return _understood(head, b"".join(body), number)

@@ -55,7 +55,7 @@ def tight(stack: Stack) -> Iterator[Scene]:
 
 
 @pytest.mark.parametrize("row", BAD_SERVERS)
-def test_bad_server_is_a_502(wicked: Wicked, row: str) -> None:
+def test_t1_t2_bad_server_is_a_502(wicked: Wicked, row: str) -> None:
     """T1, T2: told to the agent, recorded as not sent, and no request arrives. All the others of
     their kind: tests/integration/enforce/test_bad_certificates.py."""
     before = len(wicked.upstream.heads)
