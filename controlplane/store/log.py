@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+import asyncpg
+
+from controlplane.faults import ControlFault, Fault
 from controlplane.store.database import Database, Row
 from controlplane.store.queries import load_queries
 from controlplane.store.tenant_series import Series, series_transaction
@@ -147,7 +150,27 @@ class LogStore:
         nodes: Sequence[NewNode],
         head: LogHead,
     ) -> None:
-        """Store leaves that follow the head, and what the head is after them."""
+        """Store leaves that follow the head, and what the head is after them.
+
+        Raises:
+            ControlFault: UNAVAILABLE where the head does not fit what is there, as after a hand
+                rewound it: nothing is taken, and those who ship keep what they have.
+        """
+        try:
+            await self._append(connection, tenant_id, leaves, nodes)
+        except asyncpg.IntegrityConstraintViolationError as error:
+            raise ControlFault(
+                Fault.UNAVAILABLE, "the log can't grow: its head does not fit its leaves"
+            ) from error
+        await self.pass_over(connection, tenant_id, head)
+
+    async def _append(
+        self,
+        connection: Any,
+        tenant_id: uuid.UUID,
+        leaves: Sequence[NewLeaf],
+        nodes: Sequence[NewNode],
+    ) -> None:
         await connection.execute(
             _SQL["append_leaves"],
             tenant_id,
@@ -166,7 +189,6 @@ class LogStore:
                 [node.index for node in nodes],
                 [node.hash for node in nodes],
             )
-        await self.pass_over(connection, tenant_id, head)
 
     async def pass_over(self, connection: Any, tenant_id: uuid.UUID, head: LogHead) -> None:
         """Say how far the log goes, where no leaf says it."""

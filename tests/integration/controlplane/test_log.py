@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import io
 import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -24,6 +25,8 @@ from gateway.record.merkle import (
     verify_inclusion,
 )
 from gateway.record.signed_note import VerifierKey, sign
+from gateway.record.verifying.files import verify_stream
+from gateway.record.verifying.trust import Trust
 from tests.support.control_plane import LIMITS, Client, running_plane
 from tests.support.database import connect_as, make_database
 from tests.support.signed_gateway import SIGNING_SOON, SignedGateway, exported, signed_log
@@ -151,6 +154,54 @@ async def test_what_was_stored_before_there_was_a_log_is_taken_into_it(
         await gateway.ship([{}])
         await signed_log(after, 301)
         assert (await exported(after)).splitlines()[1:] == gateway.lines
+
+
+async def test_a_line_that_is_erased_leaves_its_place(
+    client: Client, postgres_server: EmbeddedPostgres, database_name: str
+):
+    """What is kept of it is enough for all others to verify, and no proof of it has its words."""
+    gateway = SignedGateway(client)
+    assert (await gateway.enrol()).status == 200
+    await gateway.ship([{"detail": "a name"}, {"detail": "another"}, {}])
+    connection = await connect_as(postgres_server, Role.SUPERUSER, database_name)
+    await connection.execute("set session_replication_role = replica")
+    await connection.execute("alter table records alter column line drop not null")
+    await connection.execute(
+        "update records set line = null where gateway_id = $1 and seq < 3", gateway.id
+    )
+    await connection.close()
+    log = await exported(client)
+    key = VerifierKey.parse((await client.call("GET", "/v1/log")).body["key"])
+    report = verify_stream(io.BytesIO(log.encode()), Trust((key,)))
+    assert report.breaks == []
+    assert sum(part.erased_count for part in report.gateways) == 2
+    erased = [json.loads(line)["erased"] for line in log.splitlines() if '"erased"' in line]
+    hashes = [gateway.hash_of(line) for line in gateway.lines]
+    assert [(one["hash"], one["prev"], one["seq"]) for one in erased] == [
+        (hashes[0], "0" * 64, 1),
+        (hashes[1], hashes[0], 2),
+    ]
+    answer = await client.call("GET", f"/v1/log/proof?gateway={gateway.id}&seq=1")
+    assert answer.body["proofs"][0]["line"] is None
+
+
+async def test_a_log_whose_head_was_rewound_takes_nothing(
+    client: Client, postgres_server: EmbeddedPostgres, database_name: str
+):
+    """Gateways are told to come back, and lose nothing; once it is put right, it goes on."""
+    gateway = SignedGateway(client)
+    await gateway.ship([{}] * 2)
+    connection = await connect_as(postgres_server, Role.SUPERUSER, database_name)
+    await connection.execute("set session_replication_role = replica")
+    before = await connection.fetchrow("select * from log_heads")
+    rewind = "update log_heads set size = $1, frontier = $2"
+    await connection.execute(rewind, 0, b"")
+    assert (await gateway.ship([{}])).status == 503
+    await connection.execute(rewind, before["size"], before["frontier"])
+    await connection.close()
+    body = {"gatewayId": gateway.id, "records": gateway.lines}
+    answer = await client.call("POST", "/v1/records", body, "gateway")
+    assert answer.body == {"acceptedThrough": 3}
 
 
 async def test_an_enrolled_gateway_ships_nothing_that_it_did_not_sign(client: Client):
