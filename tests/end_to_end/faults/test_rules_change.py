@@ -24,7 +24,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
 URLLIB = next(client for client in CLIENTS if client.name == "urllib")
 READS = "https://api.stripe.com/v1/charges/ch_1"
-RELOADS = 50
+RELOADS = int(os.environ.get("CHECKREIN_TEST_RELOADS", "50"))
+"""Raise it, and pytest's --timeout, for a long run."""
 SECONDS_MAX = 20.0
 STALE_SECONDS = 3
 
