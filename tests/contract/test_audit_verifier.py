@@ -156,6 +156,9 @@ TAMPERED: dict[str, Case] = {
         LOG.export(erased={A8}).replace(sha(LOG.lines[A8].encode()).hex().encode(), b"1" * 64, 1),
         A8, A, 8, "was changed",
     ),
+    "an erased record has more beside it": (
+        LOG.export(erased={A8}).replace(b"}}\n", b'},"more":1}\n'), A8, A, 8, "lacks its place",
+    ),
     "a record is gone from the database": (
         EXPORT.replace(
             LOG.lines[A8].encode(),

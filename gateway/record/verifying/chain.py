@@ -62,7 +62,6 @@ class GatewayChain:
     is_sound: bool = True
     watch_seq: int = 0
     leaf_prefix: bytes = b""
-    open: dict[bytes, tuple[int, int]] = field(default_factory=dict)
     found: Break | None = None
     signed_seq: int = 0
     announced: list[Announced] = field(default_factory=list)
@@ -153,7 +152,7 @@ class GatewayChain:
         """Whether the next line must be taken the slow way."""
         return not self.is_sound or self._suspect is not None or self._denied is not None
 
-    def announce(self, line: bytes, index: int) -> None:
+    def announce(self, line: bytes, index: int, seq: int) -> None:
         """Keep the key that a line names."""
         try:
             value = parse_object(line)
@@ -162,7 +161,7 @@ class GatewayChain:
         if value.get("event") != SIGNING_KEY_EVENT or len(self.announced) >= KEYS_MAX:
             return
         key, proof = value.get("detail"), value.get("key_proof")
-        self.announced.append(Announced(index, value["seq"], str(key), str(proof)))
+        self.announced.append(Announced(index, seq, str(key), str(proof)))
 
     def break_at(self, index: int | None, seq: int, what: str) -> None:
         """The chain stops being believable. What comes after it in this chain is not judged."""

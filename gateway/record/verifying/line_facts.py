@@ -66,7 +66,8 @@ def read_facts(line: bytes) -> LineFacts:
 
 def _erased(line: bytes, value: Mapping[str, Any]) -> LineFacts:
     inner = value["erased"]
-    if not isinstance(inner, dict) or set(inner) != {"gateway", "hash", "prev", "seq"}:
+    names = {"gateway", "hash", "prev", "seq"}
+    if len(value) != 1 or not isinstance(inner, dict) or set(inner) != names:
         raise BadLineError("stands for an erased record, but lacks its place")
     if _canonical(value) != line:
         raise BadLineError("is not in canonical form")

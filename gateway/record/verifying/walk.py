@@ -22,10 +22,10 @@ from gateway.record.verifying.line_facts import (
 )
 from gateway.record.verifying.report import BREAKS_MAX, OPEN_SHOWN_MAX, Break, OpenIntent, Report
 
-GATEWAYS_MAX: Final = 100_000
-"""Gateways in one file: what they cost in memory stays below 100 MB."""
-OPEN_MAX: Final = 200_000
-"""Intents of one gateway that may wait for an outcome at once; more are not followed."""
+GATEWAYS_MAX: Final = 10_000
+"""Gateways in one file: what they cost in memory stays below some tens of MB."""
+OPEN_MAX: Final = 100_000
+"""Intents that may wait for an outcome at once, some tens of MB; more are not followed."""
 
 _FOLLOWED: Final = frozenset(b"io")
 _OUTCOME: Final = ord("o")
@@ -58,6 +58,7 @@ class Walk:
         self._must_end_signed = must_end_signed
         self._is_strict = is_strict
         self._add_leaf = add_leaf
+        self._opened: dict[tuple[bytes, bytes], tuple[int, int]] = {}
         self._unfollowed = 0
         self._waiting: dict[bytes, GatewayChain] = {}
         for name, claim in (claims or {}).items():
@@ -72,7 +73,7 @@ class Walk:
 
     def take(self, lines: Sequence[bytes]) -> None:
         """Take the next lines, each without its newline."""
-        chains, add_leaf, index = self.chains, self._add_leaf, self.index
+        chains, opened, add_leaf, index = self.chains, self._opened, self._add_leaf, self.index
         if self._is_strict:
             self._check_strictly(lines)
         for line in lines:
@@ -102,15 +103,13 @@ class Walk:
             kind = line[kind_at + 8]
             if kind in _FOLLOWED:
                 id_at = line.rfind(b'"decision_id":"', 0, gateway_at) + 15
-                decision_id = line[id_at : line.find(b'"', id_at)]
+                decision = gateway, line[id_at : line.find(b'"', id_at)]
                 if kind == _OUTCOME:
-                    chain.open.pop(decision_id, None)
-                elif len(chain.open) < OPEN_MAX:
-                    chain.open[decision_id] = (index, chain.next_seq)
+                    opened.pop(decision, None)
                 else:
-                    self._unfollowed += 1
+                    self._open(decision, index, chain.next_seq)
             elif kind == _GATEWAY and b'"event":"signing_key"' in line:
-                chain.announce(line, index)
+                chain.announce(line, index, chain.next_seq)
             seq = chain.next_seq
             chain.next_seq = seq + 1
             chain.next_text = b"%d," % (seq + 1)
@@ -122,14 +121,19 @@ class Walk:
             index += 1
         self.index = index
 
+    def _open(self, decision: tuple[bytes, bytes], index: int, seq: int) -> None:
+        if len(self._opened) < OPEN_MAX:
+            self._opened[decision] = index, seq
+        else:
+            self._unfollowed += 1
+
     def finish_into(self, report: Report) -> None:
         """Add what the lines say, apart from keys and signatures."""
         report.record_count = self.index
         report.found(*self.breaks)
         intents = sorted(
-            (index, chain.gateway.decode(), seq, decision_id.decode("utf-8", "replace"))
-            for chain in self.chains.values()
-            for decision_id, (index, seq) in chain.open.items()
+            (index, gateway.decode(), seq, decision_id.decode("utf-8", "replace"))
+            for (gateway, decision_id), (index, seq) in self._opened.items()
         )
         report.open_count = len(intents) + self._unfollowed
         report.open_intents = [OpenIntent(*each) for each in intents[:OPEN_SHOWN_MAX]]
@@ -173,13 +177,13 @@ class Walk:
     def _note_kind(self, chain: GatewayChain, line: bytes, facts: LineFacts, index: int) -> None:
         kind_at = line.rfind(b'"kind":"', 0, line.rfind(b',"prev":"')) + 8
         id_at = line.rfind(b'"decision_id":"', 0, line.rfind(b'"gateway":"')) + 15
-        decision_id = line[id_at : line.find(b'"', id_at)]
+        decision = facts.gateway, line[id_at : line.find(b'"', id_at)]
         if line.startswith(b"intent", kind_at):
-            chain.open[decision_id] = (index, facts.seq)
+            self._open(decision, index, facts.seq)
         elif line.startswith(b"outcome", kind_at):
-            chain.open.pop(decision_id, None)
+            self._opened.pop(decision, None)
         elif line.startswith(b"gateway", kind_at):
-            chain.announce(line, index)
+            chain.announce(line, index, facts.seq)
 
     def _bad_line(self, line: bytes, index: int, what: str) -> None:
         """A line that is none breaks the chain of the gateway that it names, as far as it does."""

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import io
 from pathlib import Path
 
 from gateway.control_client.agents import Directory
 from gateway.control_client.client import ControlPlaneClient
 from gateway.control_client.record_shipper import Alarm, RecordShipper
 from gateway.control_client.settings import ControlSettings
-from gateway.record.audit import verify_lines
 from gateway.record.recorder import Recorder
 from gateway.record.signed_heads import SignedHeads
 from gateway.record.spool import SpoolSettings
+from gateway.record.verifying.files import verify_stream
+from gateway.record.verifying.report import Report
+from gateway.record.verifying.trust import Trust
 from gateway.system import SystemClock
 from tests.support.control_plane import Client
 from tests.support.entries import an_action, an_intent, an_outcome
@@ -26,6 +29,12 @@ ODD = {
 async def stored(plane: Client, gateway_id: str) -> list[bytes]:
     answer = await plane.call("GET", f"/v1/records?limit=1000&gatewayId={gateway_id}")
     return [record["line"].encode() for record in answer.body["records"]]
+
+
+def verdict(lines: list[bytes]) -> Report:
+    """What the offline verifier says of these lines."""
+    data = b"".join(line + b"\n" for line in lines)
+    return verify_stream(io.BytesIO(data), Trust())
 
 
 async def test_records_arrive_byte_for_byte(
@@ -45,9 +54,9 @@ async def test_records_arrive_byte_for_byte(
     await shipper.stop()
     lines = await stored(plane, recorder.gateway_id)
     assert lines == recorder.spool.read(0, 1_000, 10**9)
-    report = verify_lines(lines)
-    assert report.is_intact
-    assert [chain.count for chain in report.chains] == [703]
+    report = verdict(lines)
+    assert report.breaks == []
+    assert [chain.count for chain in report.gateways] == [703]
     assert [intent.decision_id for intent in report.open_intents] == ["dec_2"]
     assert shipper.alarm is None
     await recorder.close()
@@ -67,7 +76,7 @@ async def test_a_batch_sent_twice_is_stored_once(
         assert await shipper.drain(30)
         await shipper.stop()
         await recorder.close()
-    assert verify_lines(await stored(plane, recorder.gateway_id)).chains[0].count == 3
+    assert verdict(await stored(plane, recorder.gateway_id)).gateways[0].count == 3
 
 
 async def test_a_spool_that_began_anew_is_a_conflict(
