@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+ROOT = Path(__file__).resolve().parents[2]
 SECONDS_MAX = 20.0
 NOBODY = 65_534
 WORLD_V4, POD_V4 = "10.213.0.1", "10.213.0.2"
@@ -106,18 +107,22 @@ def as_user(uid: int, *command: str) -> list[str]:
     """The command that runs a command as another user, without any right beyond those.
 
     Where our interpreter lies below a folder that is closed to others, that folder looks open to
-    it, and holds nothing but the interpreter.
+    it, and holds nothing but what the product runs from.
     """
     user = f"--reuid={uid} --regid={uid} --clear-groups --no-new-privs"
-    closed = _closed_folder(Path(sys.base_prefix).resolve())
+    base = Path(sys.base_prefix).resolve()
+    closed = _closed_folder(base)
     if closed is None:
         return ["setpriv", *user.split(), "--", *command]
-    base = Path(sys.base_prefix).resolve()
-    script = (
-        f"set -e; seen=$(mktemp -d); mount --bind {base} $seen; "
-        f"mount -t tmpfs -o mode=755 none {closed}; mkdir -p {base}; mount --move $seen {base}; "
-        f'rmdir $seen; exec setpriv {user} -- "$@"'
-    )
+    needed = {base, Path(sys.prefix).resolve(), ROOT}
+    shown = sorted(str(path) for path in needed if path.is_relative_to(closed))
+    lines = ["set -e", "aside=$(mktemp -d)", f"mount --bind {closed} $aside"]
+    lines.append(f"mount -t tmpfs -o mode=755 none {closed}")
+    for path in shown:
+        lines.append(f"mkdir -p {path}")
+        lines.append(f"mount --bind $aside/{Path(path).relative_to(closed)} {path}")
+    lines += ["umount -l $aside", "rmdir $aside", f'exec setpriv {user} -- "$@"']
+    script = "; ".join(lines)
     return ["unshare", "-m", "--propagation", "private", "--", "sh", "-c", script, "sh", *command]
 
 
