@@ -118,6 +118,18 @@ async def test_a_copy_that_is_too_old_lets_nobody_in(
         assert await directory.authenticate("agent", "key-1") is None
 
 
+async def test_a_key_that_was_let_in_is_out_with_the_next_directory(
+    plane: FakeControlPlane, tmp_path: Path
+) -> None:
+    """Whoever was let in is remembered by the directory that let him in, and by no other."""
+    async with directory_of(plane.url, tmp_path / "agents.json", FakeClock()) as directory:
+        for _ in range(2):
+            assert await directory.authenticate("agent", "key-1") is not None
+        plane.agents = [an_agent("agent", "key-9")]
+        assert await directory.authenticate("agent", "key-9") is not None
+        assert await directory.authenticate("agent", "key-1") is None
+
+
 DAMAGED = ("", "{", "[]", '{"fetched_at":1}', '{"fetched_at":1,"directory":{"agents":3}}')
 
 
