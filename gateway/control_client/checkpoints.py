@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from gateway import telemetry
 from gateway.background import in_background
-from gateway.control_client.client import ControlPlaneClient
+from gateway.control_client.client import ControlPlaneClient, Rejected
 from gateway.control_client.kept_file import load_kept, store_kept
 from gateway.model.errors import CheckreinError, ControlPlaneError
 from gateway.ports import Clock
@@ -36,6 +36,9 @@ SILENT_SECONDS_MAX: Final = 1_800.0
 
 EVIDENCE_FILES_MAX: Final = 16
 """The first contradiction convicts; a log that goes on lying can't fill the disk."""
+
+_CAN_NOT_PROVE: Final = 422
+"""The answer to who has seen more of the log than there is."""
 
 REFUSED_EVENT: Final = "checkpoint_refused"
 
@@ -132,7 +135,7 @@ class LogFollower:
             self._key = await self._pin()
             if self._key is None:
                 return
-        answer = await self._client.fetch_checkpoint(0 if self._seen is None else self._size)
+        answer = await self._show(self._key)
         note, proof = answer.get("checkpoint"), answer.get("consistency")
         if note is None and self._seen is None:
             return
@@ -147,9 +150,23 @@ class LogFollower:
         self._seen, self._refused = seen, None
         telemetry.LOG_SIZE.set(seen.checkpoint.size)
 
-    @property
-    def _size(self) -> int:
-        return 0 if self._seen is None else self._seen.checkpoint.size
+    async def _show(self, key: VerifierKey) -> Mapping[str, Any]:
+        """The newest checkpoint with the proof that it goes on from the one seen. A log that has
+        shrunk has no such proof; then what it does show is asked for, since that convicts it."""
+        if self._seen is None:
+            return await self._client.fetch_checkpoint(0)
+        size = self._seen.checkpoint.size
+        try:
+            return await self._client.fetch_checkpoint(size)
+        except Rejected as error:
+            if error.status != _CAN_NOT_PROVE:
+                raise
+            refused = error
+        answer = await self._client.fetch_checkpoint(0)
+        shown = accept(None, _text(answer.get("checkpoint")), (), key)
+        if shown.checkpoint.size >= size:
+            raise refused  # it has grown past it meanwhile: the next question has its proof
+        return answer
 
     async def _pin(self) -> VerifierKey | None:
         """Trust the first key that is shown, for good."""

@@ -14,7 +14,13 @@ from gateway.control_client.client import ControlPlaneClient
 from gateway.control_client.settings import ControlSettings
 from gateway.record.checkpoint import open_checkpoint
 from gateway.record.signed_note import VerifierKey
-from tests.support.fake_control_plane import KEY, FakeControlPlane, Scripted, fake_control_plane
+from tests.support.fake_control_plane import (
+    KEY,
+    FakeControlPlane,
+    Scripted,
+    envelope,
+    fake_control_plane,
+)
 from tests.support.fakes import FakeClock
 from tests.support.log_server import LogServer
 
@@ -155,6 +161,24 @@ async def test_what_contradicts_what_was_seen_is_refused(
     assert evidence["kept"] == (watch.folder / "checkpoint").read_text()
     await watch.show(honest().grow(1).answer(5))
     assert (watch.size, watch.follower.describe()) == (6, None)
+
+
+async def test_a_log_that_can_not_prove_what_was_seen_is_asked_for_what_it_has(
+    watch: Watch,
+) -> None:
+    """After a backup was restored: the real control plane proves nothing to who has seen more."""
+    unprovable = envelope(422, "INVALID_ARGUMENT")
+    watch.plane.script.append(unprovable)
+    await watch.show(LogServer().grow(3).answer(0))
+    assert [call.query["since"] for call in watch.plane.calls[-2:]] == ["5", "0"]
+    assert (watch.size, watch.evidence[0]["code"]) == (5, "log.shrunk")
+    again = Watch(watch.plane, watch.folder.with_name("other"))
+    assert await again.follower.load()
+    await again.show(honest().answer(0))
+    again.plane.script.append(unprovable)
+    await again.show(honest().grow(3).answer(0))
+    assert (again.size, again.evidence) == (5, [])
+    await again.client.close()
 
 
 FAULTS: dict[str, Scripted] = {
