@@ -1,8 +1,9 @@
 """Who may send traffic: a copy of the control plane's directory, kept fresh (`AgentDirectory`).
 
 A long poll brings changes; the newest copy lies on disk, so that a restart without a control
-plane still knows its agents. Only hashes of keys are ever here. What is not in the copy, or in a
-copy older than `directory_stale_seconds_max`, does not get in.
+plane still knows its agents. Of keys it has only hashes; one that was let in is remembered in
+memory until the next copy. What is not in the copy, or in a copy older than
+`directory_stale_seconds_max`, does not get in.
 """
 
 from __future__ import annotations

@@ -55,6 +55,7 @@ class RecordShipper:
         self._task: asyncio.Task[None] | None = None
         self._position = self._spool.acknowledged_seq
         self._caught_up = asyncio.Event()
+        self._hurries = False
         self.alarm: Alarm | None = None
         """What is wrong between both copies; None while they agree."""
 
@@ -63,7 +64,9 @@ class RecordShipper:
         self._task = asyncio.create_task(self._run(), name="record-shipper")
 
     async def drain(self, seconds_max: float) -> bool:
-        """Wait until everything durable is shipped, at most `seconds_max`; whether it is."""
+        """Wait until everything durable is shipped, at most `seconds_max`; whether it is. From now
+        on nothing is gathered first."""
+        self._hurries = True
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds_max):
                 while self._position < self._spool.last_seq and not self._has_stopped:
@@ -76,6 +79,11 @@ class RecordShipper:
         if self._task is not None:
             await self.drain(self._settings.ship_drain_seconds_max)
             await end_tasks([self._task])
+
+    @property
+    def _backlog(self) -> int:
+        """Durable records that the control plane has not."""
+        return max(0, self._spool.last_seq - self._position)
 
     @property
     def _has_stopped(self) -> bool:
@@ -91,12 +99,15 @@ class RecordShipper:
         failures = 0
         while not self._has_stopped:
             self._recorder.grown.clear()
-            telemetry.SPOOL_BACKLOG.set(self._spool.last_seq - self._position)
-            if self._position >= self._spool.last_seq:
+            telemetry.SPOOL_BACKLOG.set(self._backlog)
+            if not self._backlog:
                 self._caught_up.set()
                 await self._recorder.grown.wait()
+            if not self._hurries and self._backlog < settings.ship_records_max:
+                # A batch costs a signature, a request and a sync, however small it is.
                 await asyncio.sleep(settings.ship_gather_seconds)
-                continue
+                if not self._backlog:
+                    continue
             try:
                 await self._ship_batch()
             except (ControlPlaneError, OSError) as error:
