@@ -27,8 +27,8 @@ def read(data: bytes, method: str = "GET", *, eof: bool = False) -> ResponseLog:
 
 COMPLETE = {
     "a switch of protocols behind the answer": (
-        b"HTTP/1.1 204 No Content\r\n\r\n"
-        b"HTTP/1.1 101 S\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n", b"", False,
+        b"HTTP/1.1 204 A\r\n\r\nHTTP/1.1 101 B\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n",
+        b"", False,
     ),
     "a length": (OK + b"Content-Length: 2\r\n\r\nhi", b"hi", True),
     "an empty body": (OK + b"Content-Length: 0\r\n\r\n", b"", True),
