@@ -11,6 +11,7 @@ until the control plane took it, heads carry the signatures of both.
 
 from __future__ import annotations
 
+import logging
 import os
 import stat
 from contextlib import suppress
@@ -22,6 +23,8 @@ from gateway.model.errors import RecordError
 from gateway.record.checkpoint import Checkpoint, gateway_origin, open_checkpoint
 from gateway.record.segments import FILE_MODE
 from gateway.record.signed_note import NoteError, Signer, VerifierKey, sign
+
+log = logging.getLogger(__name__)
 
 SIGNING_KEY_EVENT: Final = "signing_key"
 """The entry by which a chain names the key that signs it."""
@@ -72,8 +75,7 @@ class KeyFolder:
         """The keys; one is made on first use.
 
         Raises:
-            RecordError: `record.key_unreadable`, a file is there and is no key, or others may read
-                it; `record.unwritable`.
+            RecordError: `record.key_unreadable`, a file is there and is no key; `record.unwritable`.
         """
         try:
             if not self._path(_KEY).exists():
@@ -150,7 +152,9 @@ class KeyFolder:
         if len(seed) != SEED_BYTES:
             raise _unreadable(name, f"it must hold {SEED_BYTES} bytes")
         if stat.S_IMODE(mode) & 0o077:
-            raise _unreadable(name, "others may read it; give it mode 0600, or rotate it")
+            # Volumes of clusters open files to a group at every mount, which must stop nobody.
+            path.chmod(FILE_MODE)
+            log.warning("others could read the signing key; rotate it if they may have done so")
         return Signer.from_private_bytes(gateway_origin(self._gateway_id), seed)
 
     def _write(self, name: str, data: bytes, *, must_sync: bool = True) -> None:

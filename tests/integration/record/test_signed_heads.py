@@ -161,7 +161,6 @@ async def test_a_spool_that_is_not_what_was_signed_is_not_gone_on_with(
 UNUSABLE: dict[str, Callable[[Path], object]] = {
     "it is cut short": lambda key: key.write_bytes(b"\0" * 31),
     "it is too long": lambda key: key.write_bytes(b"\0" * 33),
-    "others may read it": lambda key: key.chmod(0o644),
 }
 
 
@@ -176,6 +175,16 @@ async def test_a_key_that_can_not_be_used_stops_the_start(
     with pytest.raises(RecordError, match="no usable key"):
         async with signing(tmp_path):
             pass
+
+
+async def test_a_key_that_others_could_read_is_made_private_again(tmp_path: Path) -> None:
+    """As volumes of a cluster open files to a group whenever they are mounted."""
+    async with signing(tmp_path) as (_, heads):
+        before = heads.keys.verifier_key
+    (tmp_path / "signing_key").chmod(0o664)
+    async with signing(tmp_path) as (_, heads):
+        assert heads.keys.verifier_key == before
+    assert (tmp_path / "signing_key").stat().st_mode & 0o777 == 0o600
 
 
 async def test_a_head_that_is_no_head_of_ours_is_only_replaced(tmp_path: Path) -> None:
