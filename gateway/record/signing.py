@@ -75,7 +75,8 @@ class KeyFolder:
         """The keys; one is made on first use.
 
         Raises:
-            RecordError: `record.key_unreadable`, a file is there and is no key; `record.unwritable`.
+            RecordError: `record.key_unreadable`, a file is there and is no key;
+                `record.unwritable`.
         """
         try:
             if not self._path(_KEY).exists():
