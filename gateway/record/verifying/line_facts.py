@@ -27,6 +27,11 @@ _SEQ_MAX: Final = 2**53 - 1
 BESIDE_RECORDS: Final = (b'{"export":', b'{"erased":', b'{"missing":')
 """How the lines of an export begin that are no record lines: whoever reads records skips them."""
 _ERASED: Final = b'{"erased":{'
+_ERASED_LINE: Final = re.compile(
+    rb'\{"erased":\{"gateway":"([A-Za-z0-9][A-Za-z0-9_.-]{0,63})","hash":"([0-9a-f]{64})",'
+    rb'"prev":"([0-9a-f]{64})","seq":([1-9][0-9]{0,14})\}\}'
+)
+"""There is one way to write it, so a pattern reads it faster than a parser."""
 _MISSING: Final = b'{"missing":{'
 
 
@@ -54,38 +59,34 @@ def read_facts(line: bytes) -> LineFacts:
     Raises:
         BadLineError: it is neither a record nor what stands for an erased one.
     """
-    value = parse_object(line)
     if line.startswith(_ERASED):
-        return _erased(line, value)
+        return _erased(line)
+    value = parse_object(line)
     if line.startswith(_MISSING):
         return _missing(value)
     if value.get("v") != LINE_VERSION:
         raise BadLineError("is of an unknown version")
-    return _facts(value, sha256(line).hexdigest(), is_erased=False)
+    return _facts(value, sha256(line).hexdigest())
 
 
-def _erased(line: bytes, value: Mapping[str, Any]) -> LineFacts:
-    inner = value["erased"]
-    names = {"gateway", "hash", "prev", "seq"}
-    if len(value) != 1 or not isinstance(inner, dict) or set(inner) != names:
+def _erased(line: bytes) -> LineFacts:
+    found = _ERASED_LINE.fullmatch(line)
+    if found is None:
         raise BadLineError("stands for an erased record, but lacks its place")
-    if _canonical(value) != line:
-        raise BadLineError("is not in canonical form")
-    digest = inner["hash"]
-    if not isinstance(digest, str) or not _HASH.fullmatch(digest):
-        raise BadLineError("has no valid `hash`")
-    return _facts(inner, digest, is_erased=True)
+    gateway, line_hash, prev, seq = found.groups()
+    return LineFacts(gateway, int(seq), prev, line_hash, is_erased=True)
 
 
 def _missing(value: Mapping[str, Any]) -> LineFacts:
-    inner = value["missing"]
+    inner = value["missing"] if isinstance(value["missing"], dict) else {}
     gateway, seq = inner.get("gateway"), inner.get("seq")
     named = gateway.encode("utf-8", "replace") if isinstance(gateway, str) else b""
-    is_named = GATEWAY_ID.fullmatch(named) is not None and type(seq) is int and seq > 0
-    return LineFacts(named if is_named else b"", seq if is_named else 0, b"", b"", is_missing=True)
+    if GATEWAY_ID.fullmatch(named) is None or type(seq) is not int or seq < 1:
+        return LineFacts(b"", 0, b"", b"", is_missing=True)
+    return LineFacts(named, seq, b"", b"", is_missing=True)
 
 
-def _facts(value: Mapping[str, Any], digest: str, *, is_erased: bool) -> LineFacts:
+def _facts(value: Mapping[str, Any], digest: str) -> LineFacts:
     gateway, seq, prev = value.get("gateway"), value.get("seq"), value.get("prev")
     if not isinstance(gateway, str) or not GATEWAY_ID.fullmatch(gateway.encode("utf-8", "replace")):
         raise BadLineError("has no valid `gateway`")
@@ -93,7 +94,7 @@ def _facts(value: Mapping[str, Any], digest: str, *, is_erased: bool) -> LineFac
         raise BadLineError("has no valid `seq`")
     if not isinstance(prev, str) or not _HASH.fullmatch(prev):
         raise BadLineError("has no valid `prev`")
-    return LineFacts(gateway.encode(), seq, prev.encode(), digest.encode(), is_erased)
+    return LineFacts(gateway.encode(), seq, prev.encode(), digest.encode())
 
 
 def check_canonical(line: bytes) -> None:
