@@ -117,7 +117,8 @@ class Entrances:
             raise ConfigurationError("intercept.no_agent", [problem])
         if self._shares_ports and 0 in (settings.transparent_port, settings.reverse_port):
             problem = Problem(
-                "CHECKREIN_WORKERS", 0, 0, "several workers can't share a port that is any free one",
+                "CHECKREIN_WORKERS", 0, 0,
+                "several workers can't share a port that is any free one",
                 "name CHECKREIN_TRANSPARENT_PORT and CHECKREIN_REVERSE_PORT by number",
             )  # fmt: skip
             raise ConfigurationError("intercept.cannot_listen", [problem])

@@ -61,9 +61,10 @@ class Here:
         """How every attempt of an isolated agent ended."""
         port = str(self.service.getsockname()[1])
         keys = str(self.checkrein.data_dir / "admin.key")
-        rules = str(self.checkrein.data_dir.parent / "own" / "policies" / "proof.yaml")
+        folder = self.checkrein.data_dir.parent
+        paths = (str(folder / "own/policies/proof.yaml"), str(folder / "daemon.sock"))
         done = subprocess.run(
-            self.isolated(uid, *AGENT, "isolated", port, keys, str(self.gateway_pid), rules),
+            self.isolated(uid, *AGENT, "isolated", port, keys, str(self.gateway_pid), *paths),
             env=self.checkrein.environment, capture_output=True, text=True, check=False,
             timeout=SECONDS_MAX,
         )  # fmt: skip
@@ -81,7 +82,13 @@ def here() -> Iterator[Here]:
     """All of it, running as nobody."""
     folder = make_folder("isolated")
     files = make_upstream_files(folder)
-    with Oracle(files.certificate, files.key, providers.answer) as oracle, socket.socket() as sock:
+    with (
+        Oracle(files.certificate, files.key, providers.answer) as oracle,
+        socket.socket() as sock,
+        socket.socket(socket.AF_UNIX) as daemon,
+    ):
+        daemon.bind(str(folder / "daemon.sock"))
+        daemon.listen()
         sock.bind(("127.0.0.1", 0))
         sock.listen()
         sock.setblocking(False)
@@ -126,6 +133,7 @@ EXPECTED: dict[str, set[str]] = {
     "another port": REFUSED,
     "DNS over TLS": REFUSED,
     "this machine's services": REFUSED,
+    "a daemon's socket": REFUSED,
     "QUIC": REFUSED,
     "QUIC over IPv6": REFUSED,
     "any datagram": REFUSED,

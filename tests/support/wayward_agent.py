@@ -142,6 +142,13 @@ def rename(path: str) -> str:
     return "renamed"
 
 
+def dial_daemon(path: str) -> str:
+    """Ask a daemon of this machine to act for us."""
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.connect(path)
+        return "connected"
+
+
 def outcome(attempt: Callable[[], str]) -> str:
     """How it ended, in one word or two."""
     try:
@@ -185,7 +192,9 @@ def redirected_attempts(resolver: str, listener_port: int, gateway_uid: int) -> 
     }
 
 
-def isolated_attempts(host_port: int, keys: str, gateway_pid: int, rules: str) -> dict[str, object]:
+def isolated_attempts(
+    host_port: int, keys: str, gateway_pid: int, rules: str, daemon: str
+) -> dict[str, object]:
     """Every way out of `run --isolate`."""
     parent = os.getppid()
     return {
@@ -202,6 +211,7 @@ def isolated_attempts(host_port: int, keys: str, gateway_pid: int, rules: str) -
         "another port": lambda: knock(V4, 22),
         "DNS over TLS": lambda: knock(V4, 853),
         "this machine's services": lambda: knock("127.0.0.1", host_port),
+        "a daemon's socket": lambda: dial_daemon(daemon),
         "QUIC": lambda: datagram(V4, 443),
         "QUIC over IPv6": lambda: datagram(V6, 443),
         "any datagram": lambda: datagram(V4, 4_242),
