@@ -6,8 +6,8 @@ with a request is answered on its stream; what is wrong with the connection ends
 Only agents that need HTTP/2 get here, because it is dear: framing and header compression are pure
 Python, and beside each other (`python -m tests.benchmarks.http2`) a governed read takes 3.7 times
 the CPU that it takes over HTTP/1.1 on both legs (5.1 times with HTTP/2 on both), and a write, whose
-intent is synced to disk, 1.7 times (2.2). A client that offers both protocols gets HTTP/1.1, unless its host is
-named in `http2_hosts`; one that offers HTTP/2 alone, as clients of gRPC do, gets that.
+intent is synced to disk, 1.7 times (2.2). A client that offers both protocols gets HTTP/1.1, unless
+its host is named in `http2_hosts`; one that offers HTTP/2 alone, as clients of gRPC do, gets that.
 """
 
 from __future__ import annotations
