@@ -56,9 +56,9 @@ def verify(
 ) -> int:
     """Verify exports, proofs, a gateway's spool, or record lines. Names the first bad record.
 
-    Files are verified on this machine; no server is asked, and nothing that a file says of itself
-    is believed. Say with `--key` whose log it is to be. `python -m gateway.record.verify` does the
-    same where only Python and `cryptography` are installed.
+    Files are verified on this machine, and no server is asked. Say with `--key` whose log it is to
+    be: without it the key that stands in the file is taken, and the verdict says so.
+    `python -m gateway.record.verify` does the same where only Python and `cryptography` are.
     """
     from gateway.cli.output import Output
     from gateway.record.verify import worst
