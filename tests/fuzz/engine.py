@@ -65,11 +65,16 @@ def _deadline(seconds: float) -> Iterator[None]:
         signal.signal(signal.SIGVTALRM, before)
 
 
-def mutants(target: Target, corpus: Sequence[bytes], dice: random.Random) -> Iterator[bytes]:
+def mutants(
+    target: Target,
+    corpus: Sequence[bytes],
+    dice: random.Random,
+    changes_max: int = MUTATIONS_MAX,
+) -> Iterator[bytes]:
     """Endless inputs: each a seed with a few changes."""
     while True:
         data = bytearray(dice.choice(corpus))
-        for _ in range(dice.randint(1, MUTATIONS_MAX)):
+        for _ in range(dice.randint(1, changes_max)):
             _mutate(data, target.words, corpus, dice)
         yield bytes(data[:CASE_BYTES_MAX])
 

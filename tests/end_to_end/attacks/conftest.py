@@ -26,6 +26,8 @@ ANSWER_SECONDS_MAX = 10.0
 AFTER_SECONDS = 0.03
 """A refusal is one answer; what would come behind it, comes with it."""
 
+PAGE = 1_000
+
 HOST = "warehouse.example.test"
 
 
@@ -95,13 +97,21 @@ class Scene:
         would have read the same requests from the same bytes."""
         oracle = self.stack.oracle
         arrived = Counter(
-            (one.method, one.path, hashlib.sha256(one.body).hexdigest())
+            (one.method, _host(one.host), one.path, hashlib.sha256(one.body).hexdigest())
             for one in oracle.since(self.first_request)
         )
         deadline = time.monotonic() + RECORD_SECONDS_MAX
         while True:
             intents = [one for one in self._records() if one["kind"] == "intent"]
-            recorded = Counter((one["method"], one["path"], one["body_digest"]) for one in intents)
+            recorded = Counter(
+                (
+                    one["method"],
+                    one["authority"].removesuffix(":443"),
+                    one["path"].partition("?")[0],
+                    one["body_digest"],
+                )
+                for one in intents
+            )
             if not arrived - recorded:
                 break
             assert time.monotonic() < deadline, arrived - recorded
@@ -111,24 +121,33 @@ class Scene:
                 assert differences(data, read_with_h11(data)) == []
 
     def _records(self) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = []
-        after = self.cursor
-        while True:
-            page = self.stack.api.call(
-                "GET", "/v1/records", after=after, limit=1_000, gatewayId=self.gateway.gateway_id
-            )
-            found += [json.loads(record["line"]) for record in page["records"]]
-            after = page["nextCursor"]
-            if len(page["records"]) < 1_000:
-                return found
+        lines, _ = _records_after(self.stack, self.gateway, self.cursor)
+        return [json.loads(line) for line in lines]
+
+
+def _records_after(stack: Stack, gateway: Gateway, cursor: str) -> tuple[list[str], str]:
+    found: list[str] = []
+    while True:
+        page = stack.api.call(
+            "GET", "/v1/records", after=cursor, limit=PAGE, gatewayId=gateway.gateway_id
+        )
+        found += [record["line"] for record in page["records"]]
+        cursor = page["nextCursor"]
+        if len(page["records"]) < PAGE:
+            return found, cursor
+
+
+def _host(header: str) -> str:
+    """The host that a Host header names, in the one spelling of records."""
+    return header.lower().removesuffix(":443").rstrip(".")
 
 
 def make_scene(stack: Stack, gateway: Gateway) -> Scene:
     """A scene on a running gateway."""
     oracle = stack.oracle
-    newest = stack.api.call("GET", "/v1/records", after="0", limit=1, gatewayId=gateway.gateway_id)
+    _, newest = _records_after(stack, gateway, "0")
     raw = RawClient(gateway.port, stack.control.key("agent"), gateway.ca_file)
-    return Scene(stack, gateway, raw, oracle.mark(), oracle.connections, newest["nextCursor"])
+    return Scene(stack, gateway, raw, oracle.mark(), oracle.connections, newest)
 
 
 @pytest.fixture(scope="module")
