@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -175,6 +176,21 @@ async def test_a_key_that_can_not_be_used_stops_the_start(
     with pytest.raises(RecordError, match="no usable key"):
         async with signing(tmp_path):
             pass
+
+
+async def test_what_a_kill_left_unsigned_is_signed_by_the_next_start(tmp_path: Path) -> None:
+    """The kept head lags; what was durable behind it is verified at start, and then covered."""
+    async with signing(tmp_path / "killed") as (recorder, heads):
+        await recorder.append_durably(an_outcome("dec_1"))
+        heads.keep_newest()
+        await recorder.append_durably(an_outcome("dec_2"))
+        shutil.copytree(tmp_path / "killed", tmp_path / "left")  # as a kill leaves it
+        key = heads.keys.verifier_key
+    assert kept_head(tmp_path / "left", key).size == 2
+    async with signing(tmp_path / "left"):
+        pass
+    head = kept_head(tmp_path / "left", key)
+    assert head.size == len(lines_of(tmp_path / "left")) == 3
 
 
 async def test_a_key_that_others_could_read_is_made_private_again(tmp_path: Path) -> None:
