@@ -298,9 +298,14 @@ def _second_text(seconds: int) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.")
 
 
-@lru_cache(maxsize=1_024)
 def _authority(authority: Authority) -> str:
-    return _known(str(authority))
+    # By its two fields, whose hashes are at hand: that of an authority is made anew each time.
+    return _authority_of(authority.host, authority.port)
+
+
+@lru_cache(maxsize=1_024)
+def _authority_of(host: str, port: int) -> str:
+    return _known(str(Authority(host, port)))
 
 
 def _known(text: str) -> str:
