@@ -97,6 +97,7 @@ def pod() -> Iterator[Pod]:
                 gateway.kill()
             canary.kill()
             canary.communicate()
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _settings(data_dir: Path, authority: TestAuthority) -> dict[str, str]:
