@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from gateway.enforce import gate, responses
 from gateway.judge import Judgement
 from gateway.model.action import Canonical
 from gateway.model.approval import Approval, Witness
@@ -40,6 +41,26 @@ class Case:
         """Whether it is a call of gRPC, which is answered in gRPC's own way."""
         request = self.exchange.request
         return request.is_http2 and is_grpc_call(request.fields)
+
+    def tell_refused(self, refuse: gate.Refuse, public_url: str = "") -> None:
+        """Answer the agent that it is not sent."""
+        self.channel.respond(
+            responses.refusal(
+                self.canonical,
+                self.decision,
+                self.decision_id,
+                refuse,
+                public_url,
+                is_grpc=self.is_grpc,
+            )
+        )
+
+    def tell_failed(self, sent: Sent) -> None:
+        """Answer the agent that its upstream gave no answer."""
+        is_grpc = self.is_grpc
+        self.channel.respond(
+            responses.upstream_failed(self.canonical, sent, self.decision_id, is_grpc=is_grpc)
+        )
 
     @property
     def stake(self) -> Stake:

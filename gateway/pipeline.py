@@ -17,7 +17,7 @@ from typing import Final
 
 from gateway import telemetry
 from gateway.case import Case, CaseRecords
-from gateway.enforce import gate, hold, responses
+from gateway.enforce import gate, hold
 from gateway.enforce.destination import DestinationGuard
 from gateway.enforce.witness import is_unchanged
 from gateway.enforce.witness_state import WitnessError
@@ -198,11 +198,7 @@ class Pipeline:
             permit, case.exchange, case.channel, lambda: self._stop_of(case)
         )
         if not sent.began:
-            case.channel.respond(
-                responses.upstream_failed(
-                    case.canonical, sent, case.decision_id, is_grpc=case.is_grpc
-                )
-            )
+            case.tell_failed(sent)
         duration_us = int((self._world.clock.monotonic() - started) * 1_000_000)
         self._records.sent(case, sent, duration_us, approval)
         if case.stake.token:
@@ -389,18 +385,10 @@ class Pipeline:
         approval: Approval | None = None,
         found: Witness | None = None,
     ) -> None:
-        self._tell(case, refuse)
+        case.tell_refused(refuse, self._settings.public_url)
         self._records.concluded(case, Outcome.REFUSED, refuse.code, approval, found)
 
     def _refuse_unrecorded(self, case: Case, error: RecordError) -> None:
         """The record can't be written, so nothing is sent and nothing more can be recorded."""
         log.error("record unavailable", extra={"code": error.code})
-        self._tell(case, gate.Refuse(ReasonCode.RECORD_UNAVAILABLE, error.message))
-
-    def _tell(self, case: Case, refuse: gate.Refuse) -> None:
-        url = self._settings.public_url
-        case.channel.respond(
-            responses.refusal(
-                case.canonical, case.decision, case.decision_id, refuse, url, is_grpc=case.is_grpc
-            )
-        )
+        case.tell_refused(gate.Refuse(ReasonCode.RECORD_UNAVAILABLE, error.message))
