@@ -65,7 +65,7 @@ def _known_texts(canonical: Canonical) -> frozenset[str]:
     while left and len(found) < KNOWN_TEXTS_MAX:
         match left.pop():
             case str() as text:
-                found.add(text)
+                found.add(text.casefold())
             case int() as number:
                 found.add(str(number))
             case list() | tuple() as items:

@@ -198,7 +198,7 @@ def redact_undeclared(
     known: frozenset[str] = _NOTHING_KNOWN,
 ) -> dict[str, JsonValue]:
     """Fields that nobody declared: their names, and a mark for each value, but truth values, small
-    numbers, and texts that are `known` from elsewhere in the same request."""
+    numbers, and texts that are `known` from elsewhere in the same request, casefolded there."""
     return _Walk(limits, known).mapping(params, 1, is_free=True)
 
 
@@ -289,7 +289,11 @@ class _Walk:
                 return value
             case str():
                 self._leaves_left -= 1
-                if is_free and value not in self._known and not _INNOCUOUS.fullmatch(value):
+                if (
+                    is_free
+                    and value.casefold() not in self._known
+                    and not _INNOCUOUS.fullmatch(value)
+                ):
                     return mark(value)
                 return redact_text(value, self._limits.text_chars_max)
             case int():

@@ -20,6 +20,14 @@ BODIES = {
         b"charge=ch_1&reverse_transfer=true&metadata[note]=hi",
         {"charge": "ch_1", "reverse_transfer": "true", "metadata[note]": "[redacted]"},
     ),
+    "what a mapper reads, in other letters": (
+        JSON,
+        b'{"c":"USD","x":"EUR"}',
+        {
+            "c": "USD",
+            "x": "[redacted]",
+        },
+    ),
     "a field twice": (FORM, b"a=1&a=2", {"a": ["1", "2"]}),
     "nested": (JSON, b'{"a":{"b":[1,{"c":null}]}}', {"a": {"b": [1, {"c": None}]}}),
     "a list": (JSON, b"[1,2]", [1, 2]),
