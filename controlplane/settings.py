@@ -247,6 +247,11 @@ def _anchor_s3(reader: _Reader) -> AnchorS3Settings | None:
     bucket = reader.read("ANCHOR_S3_BUCKET", _bucket, None)
     key_id = reader.read("ANCHOR_S3_ACCESS_KEY_ID", str, None)
     secret = reader.read("ANCHOR_S3_SECRET_ACCESS_KEY", str, None)
+    token = reader.read("ANCHOR_S3_SESSION_TOKEN", str, "")
+    region = reader.read("ANCHOR_S3_REGION", _region, "us-east-1")
+    endpoint = reader.read("ANCHOR_S3_ENDPOINT", _base_url, None)
+    prefix = reader.read("ANCHOR_S3_PREFIX", _prefix, "")
+    retain_days = reader.read("ANCHOR_S3_RETAIN_DAYS", _days, 365)
     if bucket is None or key_id is None or secret is None:
         if (bucket, key_id, secret) != (None, None, None):
             reader.note(
@@ -256,14 +261,8 @@ def _anchor_s3(reader: _Reader) -> AnchorS3Settings | None:
                 "set all three, or none",
             )
         return None
-    return AnchorS3Settings(
-        bucket,
-        AwsKeys(key_id, secret, reader.read("ANCHOR_S3_SESSION_TOKEN", str, "")),
-        reader.read("ANCHOR_S3_REGION", _region, "us-east-1"),
-        reader.read("ANCHOR_S3_ENDPOINT", _base_url, None),
-        reader.read("ANCHOR_S3_PREFIX", _prefix, ""),
-        reader.read("ANCHOR_S3_RETAIN_DAYS", _days, 365),
-    )
+    keys = AwsKeys(key_id, secret, token)
+    return AnchorS3Settings(bucket, keys, region, endpoint, prefix, retain_days)
 
 
 def _bucket(text: str) -> str | None:
