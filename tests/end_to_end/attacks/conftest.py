@@ -16,13 +16,12 @@ from typing import Any
 
 import pytest
 
-from tests.end_to_end.attacks.payloads import RECORD_SECONDS_MAX
+from tests.end_to_end.attacks.payloads import ANSWER_SECONDS_MAX, RECORD_SECONDS_MAX
 from tests.end_to_end.attacks.wicked import Wicked, WickedUpstream, make_contexts, write_mapper
-from tests.support.raw_client import RawClient, Reply
+from tests.support.raw_client import AFTER_ANSWER_SECONDS, RawClient, Reply
 from tests.support.readings import CannotReadError, differences, read_with_h11
 from tests.support.stack import MAPPERS, Gateway, Stack
 
-ANSWER_SECONDS_MAX = 10.0
 AFTER_SECONDS = 0.03
 """A refusal is one answer; what would come behind it, comes with it."""
 
@@ -51,6 +50,12 @@ class Scene:
         yield
         assert self.stack.oracle.since(mark) == []
         assert self.stack.oracle.faults[faults:] == []
+
+    def ask(self, payload: bytes, after_seconds: float = AFTER_ANSWER_SECONDS) -> Reply:
+        """Send bytes inside a tunnel that will be answered, sooner or later."""
+        return self.raw.inside(
+            HOST, payload, quiet_seconds=ANSWER_SECONDS_MAX, after_seconds=after_seconds
+        )
 
     def refuse(self, payload: bytes, statuses: frozenset[int], host: str = HOST) -> Reply:
         """Send bytes inside a tunnel that must be refused with one of these, and go no further."""

@@ -19,3 +19,6 @@ Row = tuple[bytes, frozenset[int]]
 
 RECORD_SECONDS_MAX = 15.0
 """How long a record may take to reach the control plane on a busy machine."""
+
+ANSWER_SECONDS_MAX = 10.0
+"""How long an answer may take there."""

@@ -282,7 +282,7 @@ SPELLINGS = {
 def test_spellings_of_a_host_are_one_host(scene: Scene, tag: str, row: str) -> None:
     """The decision is the same for all, and upstream is asked for the one name."""
     payload = request("GET", f"/v1/orders/{tag}").replace(HOST.encode(), SPELLINGS[row].encode())
-    reply = scene.raw.inside(HOST, payload)
+    reply = scene.ask(payload)
 
     assert reply.status == 200
     (seen,) = scene.stack.oracle.about(tag)

@@ -127,7 +127,7 @@ def test_t4_dns_over_https_is_an_ordinary_host(wicked: Wicked) -> None:
     """T4: a known resolver has no mapper and no rule, so it is blocked as any other host."""
     line = b"GET /dns-query?dns=AAABAAABAAAAAAAAA3d3dwdleGFtcGxlA2NvbQAAAQAB HTTP/1.1\r\n"
     before = len(wicked.upstream.heads)
-    reply = wicked.raw.inside("dns.google", line + b"Host: dns.google\r\n\r\n")
+    reply = wicked.raw.inside("dns.google", line + b"Host: dns.google\r\n\r\n", quiet_seconds=10)
 
     assert reply.status == 403
     assert len(wicked.upstream.heads) == before
@@ -149,7 +149,7 @@ UPGRADES = {
 @pytest.mark.parametrize("row", UPGRADES)
 def test_upgrades_end_at_the_gateway(scene: Scene, tag: str, row: str) -> None:
     """An upgrade is refused or stripped; upstream never sees one, and nobody is told 101."""
-    reply = scene.note(scene.raw.inside(HOST, request("GET", f"/v1/orders/{tag}", UPGRADES[row])))
+    reply = scene.note(scene.ask(request("GET", f"/v1/orders/{tag}", UPGRADES[row])))
 
     assert 101 not in reply.statuses
     for seen in scene.stack.oracle.about(tag):
@@ -326,7 +326,7 @@ def test_t10_identity_is_not_taken_from_inside(scene: Scene, tag: str) -> None:
         "Checkrein-Approval": "apr_1",
         "Proxy-Authorization": "Basic YWRtaW46eA==",
     }
-    assert scene.raw.inside(HOST, request("GET", f"/v1/orders/{tag}", headers)).status == 200
+    assert scene.ask(request("GET", f"/v1/orders/{tag}", headers)).status == 200
     intent = scene.stack.api.wait_record({"kind": "intent"}, tag)
     assert (intent["agent"], intent["approval"]) == ("agent", None)
     (seen,) = scene.stack.oracle.about(tag)

@@ -9,10 +9,11 @@ import contextlib
 import socket
 import ssl
 import threading
+import uuid
 from collections.abc import Mapping
 from pathlib import Path
 
-from tests.end_to_end.attacks.payloads import RECORD_SECONDS_MAX
+from tests.end_to_end.attacks.payloads import ANSWER_SECONDS_MAX, RECORD_SECONDS_MAX
 from tests.support.bad_certificates import BadServers
 from tests.support.raw_client import RawClient, Reply
 from tests.support.stack import Gateway, Stack
@@ -108,16 +109,14 @@ class Wicked:
         self.upstream = upstream
         self.gateway = gateway
         self._stack = stack
-        self._asked = 0
         self._thing = ""
 
     def ask(self, about: str, answer: bytes, host: str = GOOD) -> Reply:
         """One GET, answered so."""
-        self._asked += 1
-        self._thing = f"t{self._asked}"
+        self._thing = f"t{uuid.uuid4().hex[:10]}"
         self.upstream.answer = answer
         line = f"GET /v1/things/{self._thing} HTTP/1.1\r\nHost: {host}\r\n\r\n"
-        return self.raw.inside(host, line.encode())
+        return self.raw.inside(host, line.encode(), quiet_seconds=ANSWER_SECONDS_MAX)
 
     @property
     def raw(self) -> RawClient:
