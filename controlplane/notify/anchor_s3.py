@@ -55,7 +55,8 @@ def signed_headers(place: S3Place, path: str, body: bytes, now: datetime) -> dic
         "host": urlsplit(place.endpoint).netloc,
         "content-type": "text/plain; charset=utf-8",
         "x-amz-content-sha256": digest.hexdigest(),
-        # A lock is taken only with a checksum of what is locked.
+        # A lock is taken only with a checksum of what is locked, which has to be announced.
+        "x-amz-sdk-checksum-algorithm": "SHA256",
         "x-amz-checksum-sha256": base64.b64encode(digest.digest()).decode(),
         "x-amz-date": moment_of(now),
         "x-amz-object-lock-mode": "COMPLIANCE",

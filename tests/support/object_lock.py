@@ -40,6 +40,7 @@ class ObjectLock:
             request.headers["x-amz-content-sha256"] != digest.hexdigest()
             or request.headers["x-amz-checksum-sha256"]
             != base64.b64encode(digest.digest()).decode()
+            or request.headers["x-amz-sdk-checksum-algorithm"] != "SHA256"
             or request.headers["x-amz-object-lock-mode"] != "COMPLIANCE"
             or (until - datetime.now(UTC)).days < 364
         ):
