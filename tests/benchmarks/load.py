@@ -27,6 +27,9 @@ from typing import cast
 import uvloop
 
 CONNECT_SECONDS_MAX = 10.0
+NUMBER = b"000000000000"
+"""Each request has another one here, as SDKs do: no two heads are the same."""
+
 WARM_SECONDS = 0.5
 """Opens the connections upstream and fills every cache before anything is counted."""
 
@@ -67,7 +70,8 @@ class Caller(asyncio.Protocol):
     """One connection: in a phase it sends, reads the whole answer, and sends again."""
 
     def __init__(self, request: bytes, answer_bytes: int) -> None:
-        self._request = request
+        self._begin, _, self._end = request.partition(NUMBER)
+        self._number = 0
         self._answer_bytes = answer_bytes
         self._data = b""
         self._sent_at = 0.0
@@ -114,8 +118,9 @@ class Caller(asyncio.Protocol):
             self._idle.set_result(None)
 
     def _send(self) -> None:
+        self._number += 1
         self._sent_at = time.perf_counter()
-        self._transport.write(self._request)
+        self._transport.write(b"%b%012d%b" % (self._begin, self._number, self._end))
 
 
 def request_bytes(load: Load) -> bytes:
@@ -132,7 +137,7 @@ def request_bytes(load: Load) -> bytes:
         "Accept-Encoding: identity",
         "Accept-Language: en",
         "Authorization: Bearer sk_test_0123456789abcdef0123456789abcdef",
-        "X-Client-Version: 2026-01-01",
+        f"X-Request-Id: {NUMBER.decode()}",
         "X-Request-Source: benchmark",
         "Connection: keep-alive",
     ]
