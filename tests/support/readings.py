@@ -14,9 +14,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler
 from typing import Any
+from unittest import mock
 
 import h11
 import httptools
+from aiohttp.base_protocol import BaseProtocol
+from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.http_parser import HttpRequestParser
 
 BODY_READ_MAX = 1 << 20
 _LENGTH = re.compile(rb"[+ ]*([0-9]+)")
@@ -114,6 +118,25 @@ def read_with_llhttp(data: bytes) -> list[Reading]:
     if witness.is_open:
         raise CannotReadError("the stream ends inside a request")
     return witness.found
+
+
+def read_with_aiohttp(data: bytes) -> list[Reading]:
+    """Another server of Python's, with limits and a parser of its own around llhttp."""
+    loop = mock.Mock()
+    parser = HttpRequestParser(BaseProtocol(loop), loop, BODY_READ_MAX)
+    try:
+        messages, _, _ = parser.feed_data(data)
+    except HttpProcessingError as error:
+        raise CannotReadError(str(error)) from error
+    found = []
+    for message, payload in messages:
+        if not payload.is_eof():
+            raise CannotReadError("the stream ends inside a request")
+        headers = tuple((name.lower(), value.strip(b" \t")) for name, value in message.raw_headers)
+        body = b"".join(getattr(payload, "_buffer", ()))
+        target = message.path.encode("utf-8", "surrogateescape")
+        found.append(Reading(message.method.encode(), target, headers, body))
+    return found
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -226,6 +249,7 @@ def _lenient_chunks(data: bytes, at: int) -> tuple[bytes, int]:
 READERS: Mapping[str, Reader] = {
     "h11": read_with_h11,
     "llhttp": read_with_llhttp,
+    "aiohttp": read_with_aiohttp,
     "http.server": read_with_http_server,
     "lenient, by the coding": lambda data: read_leniently(data, prefers_length=False),
     "lenient, by the length": lambda data: read_leniently(data, prefers_length=True),
@@ -253,11 +277,12 @@ def differences(data: bytes, expected: list[Reading]) -> list[str]:
 
 
 def _is_excused(name: str, error: str, expected: list[Reading]) -> bool:
-    """Servers that lack a feature of HTTP, and llhttp's closed list of methods."""
+    """Servers that lack a feature of HTTP, and the closed list of methods of
+    llhttp, which aiohttp is built on."""
     if name == "http.server" and "chunks" in error:
         return True
     return (
-        name == "llhttp"
+        name in ("llhttp", "aiohttp")
         and "method" in error.lower()
         and any(reading.method not in _LLHTTP_METHODS for reading in expected)
     )
