@@ -138,7 +138,12 @@ def _connections(
     for sock in opened:
         sock.close()
     watch.look()
-    return str(before), str(watch.most), str(watch.look()), f"{tried:,} tried, {refused:,} told 503"
+    return (
+        str(before),
+        str(watch.most),
+        str(watch.look()),
+        f"{tried:,} tried, {refused:,} told 503, others by deadline",
+    )
 
 
 def _note(size: int) -> bytes:
