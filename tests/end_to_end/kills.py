@@ -36,6 +36,7 @@ from tests.support.kill_load import KillLoad
 from tests.support.kill_verdict import Evidence, Verdict, judge
 from tests.support.moments import Moment, Moments, Trap, watch_intents
 from tests.support.oracle import Oracle
+from tests.support.processes import NotReady
 from tests.support.replicas import Installation, Kind, Replica, installation
 from tests.support.stack import SUPPORT, Gateway, Upstreams, make_folder
 from tests.support.traffic import verify_chain
@@ -85,6 +86,8 @@ TOGETHER_OF = 10
 """In one of so many cases two things die at the same time."""
 
 END_SECONDS_MAX = 180.0
+STARTS_MAX = 5
+"""Tries to have again what was killed."""
 
 
 @dataclass
@@ -95,6 +98,7 @@ class Run:
     seconds: float = 0.0
     kills: Counter[tuple[str, str]] = field(default_factory=Counter)
     told: Counter[str] = field(default_factory=Counter)
+    slow_starts: int = 0
     verdict: Verdict = field(default_factory=Verdict)
 
     @property
@@ -234,9 +238,23 @@ async def _kill(running: Installation, moments: Moments, kind: Kind, run: Run) -
     run.kills[(kind.value, fell_at.value)] += 1
     if victim is not None:
         await asyncio.to_thread(victim.process.wait, END_SECONDS_MAX)
-        await asyncio.to_thread(victim.start)
+        await asyncio.to_thread(_start_again, victim, run)
     else:
         await running.wait_postgres_after(pid)
+
+
+def _start_again(victim: Gateway | Replica, run: Run) -> None:
+    """Start it; on a machine that is busy with something else it may need another try."""
+    for _ in range(STARTS_MAX - 1):
+        try:
+            victim.start()
+        except NotReady as error:
+            if error.status is not None:  # it ended by itself: no slowness
+                raise
+            run.slow_starts += 1
+        else:
+            return
+    victim.start()
 
 
 def _spring(trap: Trap, moments: Moments, data_dir: Path) -> Moment:
@@ -346,6 +364,7 @@ def as_json(run: Run) -> dict[str, object]:
         "kills": run.count,
         "killed": kills,
         "told": dict(run.told.most_common()),
+        "slow_starts": run.slow_starts,
         **asdict(run.verdict),
     }
 

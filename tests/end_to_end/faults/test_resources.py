@@ -51,7 +51,7 @@ def test_row_10_sigterm_with_200_requests_in_flight(stack: Stack, tag: str) -> N
     """Who comes now is refused, all that is in flight is answered, it ends with status 0 and every
     outcome is recorded."""
     release = stack.oracle.hold(tag)
-    with running(stack, "ending") as gateway:
+    with running(stack, "ending", CHECKREIN_DRAIN_SECONDS_MAX="20") as gateway:
         agent = FaultAgent(gateway)
         calls = [agent.start("note", f"{tag}n{number}n") for number in range(IN_FLIGHT)]
         wait(lambda: len(stack.oracle.about(tag)) == IN_FLIGHT, "all are at the upstream")
