@@ -202,6 +202,8 @@ async def _receive(request: web.Request, bytes_max: int) -> bytes:
         raise ControlFault(Fault.BODY_TOO_SLOW, "the body did not arrive in time") from None
     except web.RequestPayloadError:
         raise ControlFault(Fault.BAD_REQUEST, "the body is not what its headers say") from None
+    except ConnectionResetError:
+        raise ControlFault(Fault.BAD_REQUEST, "the caller left before its body ended") from None
     return b"".join(parts)
 
 

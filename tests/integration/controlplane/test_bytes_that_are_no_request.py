@@ -39,3 +39,21 @@ async def test_unreadable_bytes_are_answered_in_the_envelope(
     assert error["request_id"]
     assert SECRET not in answer
     assert SECRET.decode() not in caplog.text
+
+
+async def test_a_caller_that_leaves_within_its_body_is_no_bug(
+    client: Client, caplog: pytest.LogCaptureFixture
+):
+    """A gateway that is killed while it ships its records is no fault of ours."""
+    parts = urlsplit(client.url)
+    head = "POST /v1/records HTTP/1.1\r\nhost: localhost\r\ncontent-length: 9000\r\n"
+    for number in range(3):
+        _, writer = await asyncio.open_connection(parts.hostname, parts.port)
+        writer.write(f"{head}x-api-key: {client.keys['gateway']}\r\n\r\n{{".encode())
+        await writer.drain()
+        answer = await client.call("GET", f"/v1/approvals?limit={number + 1}")
+        assert answer.status == 200  # so that the half request is being read
+        writer.transport.abort()
+    await client.call("GET", "/v1/approvals")
+    assert client.plane.metrics.bugs._value.get() == 0
+    assert "unhandled" not in caplog.text
