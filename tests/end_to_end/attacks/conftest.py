@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import json
 import os
@@ -16,8 +17,11 @@ from typing import Any
 
 import pytest
 
+from gateway.authoring.requests import build_request
+from gateway.canonicalize.canonicalizer import Canonicalizer
 from tests.end_to_end.attacks.payloads import ANSWER_SECONDS_MAX, RECORD_SECONDS_MAX
 from tests.end_to_end.attacks.wicked import Wicked, WickedUpstream, make_contexts, write_mapper
+from tests.support.oracle import Understood
 from tests.support.raw_client import AFTER_ANSWER_SECONDS, RawClient, Reply
 from tests.support.readings import CannotReadError, differences, read_with_h11
 from tests.support.stack import MAPPERS, Gateway, Stack
@@ -102,7 +106,13 @@ class Scene:
         would have read the same requests from the same bytes."""
         oracle = self.stack.oracle
         arrived = Counter(
-            (one.method, _host(one.host), one.path, hashlib.sha256(one.body).hexdigest())
+            (
+                one.method,
+                _host(one.host),
+                one.path,
+                hashlib.sha256(one.body).hexdigest(),
+                _operations(one),
+            )
             for one in oracle.since(self.first_request)
         )
         deadline = time.monotonic() + RECORD_SECONDS_MAX
@@ -114,6 +124,7 @@ class Scene:
                     one["authority"].removesuffix(":443"),
                     one["path"].partition("?")[0],
                     one["body_digest"],
+                    tuple(action["operation"] for action in one["actions"]),
                 )
                 for one in intents
             )
@@ -140,6 +151,18 @@ def _records_after(stack: Stack, gateway: Gateway, cursor: str) -> tuple[list[st
         cursor = page["nextCursor"]
         if len(page["records"]) < PAGE:
             return found, cursor
+
+
+@functools.cache
+def _canonicalizer() -> Canonicalizer:
+    return Canonicalizer.load(MAPPERS)
+
+
+def _operations(arrived: Understood) -> tuple[str, ...]:
+    """What the upstream's reading of a request means to the mappers."""
+    url = f"https://{_host(arrived.host)}{arrived.target}"
+    request = build_request(arrived.method, url, arrived.headers, arrived.body)
+    return tuple(action.operation for action in _canonicalizer().canonicalize(request).actions)
 
 
 def _host(header: str) -> str:
