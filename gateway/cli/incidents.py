@@ -175,7 +175,7 @@ def list_outcomes(
     status: str | None, limit: int, data_dir_path: Path | None, json_wanted: bool
 ) -> None:
     """List acts whose end nobody saw, newest first."""
-    from gateway.cli.audit_table import target_text
+    from gateway.cli.audit.table import target_text
     from gateway.cli.moments import clock_time
     from gateway.cli.output import Column
 

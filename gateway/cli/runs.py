@@ -171,7 +171,7 @@ def _show_head(out: Output, run: dict[str, Any]) -> None:
 
 
 def _show_timeline(out: Output, steps: list[dict[str, Any]]) -> None:
-    from gateway.cli.audit_table import target_text
+    from gateway.cli.audit.table import target_text
     from gateway.cli.moments import clock_time
     from gateway.cli.output import EFFECT_STYLES, OUTCOME_STYLES, Column
 

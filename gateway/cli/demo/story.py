@@ -15,8 +15,9 @@ from typing import Any
 
 from gateway.cli.approval_answer import resolve
 from gateway.cli.approval_card import show_card
-from gateway.cli.audit_table import show_decisions
-from gateway.cli.audit_verify import EXPORT_PATH, show_report
+from gateway.cli.audit.export import EXPORT_PATH
+from gateway.cli.audit.table import show_decisions
+from gateway.cli.audit.verify import show_report
 from gateway.cli.demo.stage import Stage, agent_process, set_up
 from gateway.cli.failures import CommandError, Interrupted
 from gateway.cli.output import EFFECT_STYLES, Output

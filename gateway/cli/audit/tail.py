@@ -1,4 +1,4 @@
-"""`checkrein audit`: follow what was decided and what became of it; export it; prove it."""
+"""`checkrein audit tail`: what was decided and what became of it, as it comes."""
 
 from __future__ import annotations
 
@@ -9,9 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gateway.cli.audit_anchors import anchors
-from gateway.cli.audit_prove import consistency, prove
-from gateway.cli.audit_verify import export, verify
 from gateway.cli.options import data_dir_option, json_option
 from gateway.cli.session import open_session
 
@@ -24,29 +21,7 @@ FOLLOW_SECONDS = 2.0
 """How long one question for new records waits: so long a Ctrl-C may go unheard."""
 
 
-@click.group(
-    epilog="""\b
-Examples:
-  checkrein audit tail -f
-  checkrein audit export -o log.jsonl
-  checkrein audit verify log.jsonl
-  checkrein audit prove dec_01K... -o proof.json
-"""
-)
-def audit() -> None:
-    """Follow the record, export it, verify it, prove parts of it.
-
-    Every decision is recorded, and the intent of every change before it is sent. Each gateway
-    chains and signs its records; all of them stand in one log whose checkpoints are signed by a
-    key outside of the database. So a changed, removed or inserted record shows, to anybody.
-    """
-
-
-for _command in (export, verify, prove, consistency, anchors):
-    audit.add_command(_command)
-
-
-@audit.command(epilog="Example: checkrein audit tail -f -n 50")
+@click.command(epilog="Example: checkrein audit tail -f -n 50")
 @click.option(
     "-n",
     "--lines",
@@ -66,7 +41,7 @@ def tail(
 
     As JSON it writes the record lines themselves, one a line.
     """
-    from gateway.cli.audit_table import show_decisions, show_record_line
+    from gateway.cli.audit.table import show_decisions, show_record_line
     from gateway.cli.signals import SignalQueue
 
     api, out = open_session(data_dir_path, json_wanted)

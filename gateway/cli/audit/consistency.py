@@ -1,18 +1,21 @@
-"""`checkrein audit prove` and `audit consistency`: proofs to hand on, of a server or an export."""
+"""`checkrein audit consistency`: that the log only grew from one checkpoint to another."""
 
 from __future__ import annotations
 
-import io
-import json
-import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from gateway.cli.audit_trust import key_option, load, take_pinned
-from gateway.cli.audit_verify import show_report
+from gateway.cli.audit.proof_files import (
+    from_option,
+    hand_out,
+    output_option,
+    proof_line,
+    unusable,
+)
+from gateway.cli.audit.trust import key_option, load
 from gateway.cli.failures import EXIT_FAILED, EXIT_USAGE, CommandError
 from gateway.cli.options import data_dir_option, json_option
 from gateway.cli.session import open_session
@@ -21,97 +24,8 @@ if TYPE_CHECKING:
     from gateway.cli.api import Api
     from gateway.record.verifying.trust import Trust
 
-Json = dict[str, Any]
-
 CHECKPOINT_BYTES_MAX = 256 * 1024
 PAGE = 500
-
-_PLACE = re.compile(r"(?P<gateway>[A-Za-z0-9][A-Za-z0-9_.-]{0,63}):(?P<seq>[1-9][0-9]{0,15})")
-
-from_option = click.option(
-    "--from",
-    "export_file",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Make it out of this export, without any server.",
-)
-output_option = click.option(
-    "-o",
-    "--output",
-    "output_file",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Write the proof here. [default: standard output]",
-)
-
-
-@click.command(
-    epilog="""\b
-Examples:
-  checkrein audit prove dec_01K... -o proof.json      every record of a decision
-  checkrein audit prove gw_dcf98e86cc6254f5:120       one record by its gateway and number
-  checkrein audit prove dec_01K... --from log.jsonl   out of an export, without any server
-  checkrein audit verify proof.json --key log.key     what the receiver does
-"""
-)
-@click.argument("record", metavar="DECISION_ID|GATEWAY:SEQ")
-@output_option
-@from_option
-@key_option
-@data_dir_option
-@json_option
-def prove(
-    record: str,
-    output_file: Path | None,
-    export_file: Path | None,
-    keys: tuple[str, ...],
-    data_dir_path: Path | None,
-    json_wanted: bool,
-) -> int:
-    """Prove that a record is in the log, without showing any other record.
-
-    Writes one line for each record: the record, and hashes that lead from it to a checkpoint that
-    the log's key signed (C2SP `tlog-proof`). It is verified before it is written.
-    """
-    trust = load(keys)
-    proofs = (
-        _prove_from(export_file, record, trust)
-        if export_file is not None
-        else _prove_online(record, data_dir_path, json_wanted)
-    )
-    data = "".join(_line(proof) for proof in proofs)
-    return _hand_out(data, output_file, trust, data_dir_path, json_wanted)
-
-
-def _prove_online(record: str, data_dir_path: Path | None, json_wanted: bool) -> list[Json]:
-    api, _ = open_session(data_dir_path, json_wanted)
-    place = _PLACE.fullmatch(record)
-    query = {"decisionId": record} if place is None else place.groupdict()
-    proofs: list[Json] = api.get("/v1/log/proof", query)["proofs"]
-    key = api.get("/v1/log")["key"]
-    return [{**proof, "log_key": key} for proof in proofs]
-
-
-def _prove_from(export_file: Path, record: str, trust: Trust) -> list[Json]:
-    from gateway.record.signed_note import NoteError
-    from gateway.record.verifying.from_export import (
-        NotInExportError,
-        Wanted,
-        prove_records,
-        read_export,
-    )
-
-    place = _PLACE.fullmatch(record)
-    wanted = (
-        Wanted(decision_id=record)
-        if place is None
-        else Wanted(gateway=place["gateway"], seq=int(place["seq"]))
-    )
-    try:
-        with export_file.open("rb") as stream:
-            read = read_export(stream, wanted, trust)
-            proofs = prove_records(read)
-    except (NoteError, NotInExportError, OSError) as error:
-        raise _unusable(export_file, error) from None
-    return [{**proof, "log_key": str(read.header.key.keys[0])} for proof in proofs]
 
 
 @click.command(
@@ -161,8 +75,8 @@ def consistency(
         )
     path = source.path(*sizes)
     proof = {"consistency": "checkrein/1", "old": before, "new": after, "path": path}
-    data = _line({**proof, "log_key": source.key()})
-    return _hand_out(data, output_file, trust, data_dir_path, json_wanted)
+    data = proof_line({**proof, "log_key": source.key()})
+    return hand_out(data, output_file, trust, data_dir_path, json_wanted)
 
 
 class _Source:
@@ -236,7 +150,7 @@ class _ExportSource(_Source):
             with file.open("rb") as stream:
                 self._read = read_export(stream, None, trust)
         except (NoteError, NotInExportError, OSError) as error:
-            raise _unusable(file, error) from None
+            raise unusable(file, error) from None
 
     def of_size(self, size: int) -> str:
         if size == self._read.header.checkpoint.size:
@@ -254,39 +168,10 @@ class _ExportSource(_Source):
         try:
             return consistency_path(self._read, old, new)
         except NotInExportError as error:
-            raise _unusable(self._file, error) from None
+            raise unusable(self._file, error) from None
 
     def key(self) -> str:
         return str(self._read.header.key.keys[0])
-
-
-def _hand_out(
-    data: str,
-    output_file: Path | None,
-    trust: Trust,
-    data_dir_path: Path | None,
-    json_wanted: bool,
-) -> int:
-    """Verify a proof, and write it where it is wanted. What does not verify is not written."""
-    from gateway.cli.output import Output
-    from gateway.record.verifying.files import verify_stream
-
-    stream: IO[bytes] = io.BytesIO(data.encode("utf-8", "replace"))
-    report = verify_stream(stream, trust)
-    take_pinned(report, data_dir_path)
-    out = Output(json_wanted=json_wanted)
-    if report.breaks:
-        show_report(out, report)
-    elif output_file is None:
-        out.stream.write(data)
-        out.stream.flush()
-    else:
-        try:
-            output_file.write_text(data, "utf-8")
-        except OSError as error:
-            raise CommandError(f"`{output_file}` can't be written: {error.strerror}") from error
-        show_report(out, report, str(output_file))
-    return report.status
 
 
 def _size(note: str) -> int:
@@ -299,16 +184,3 @@ def _size(note: str) -> int:
         raise CommandError(
             f"this is not a checkpoint: {error.message}", status=EXIT_USAGE
         ) from None
-
-
-def _unusable(file: Path, error: Exception) -> CommandError:
-    from gateway.record.verify import describe
-
-    return CommandError(
-        f"`{file}`: {describe(error)}",
-        f"`checkrein audit verify {file}` says what is wrong with it",
-    )
-
-
-def _line(value: Json) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")) + "\n"

@@ -1,0 +1,1 @@
+"""`checkrein audit`: one file for each command; what a verdict goes by is `gateway.record`."""

@@ -1,0 +1,109 @@
+"""`checkrein audit export`: the log as a file that proves itself."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+import click
+
+from gateway.cli.failures import CommandError
+from gateway.cli.options import data_dir_option, json_option
+from gateway.cli.session import open_session
+
+if TYPE_CHECKING:
+    from gateway.cli.output import Output
+
+EXPORT_PATH = "/v1/log/export"
+BLOCK_BYTES = 1 << 18
+HEADER_BYTES_MAX = 16 * 1024 * 1024
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  checkrein audit export -o log.jsonl
+  checkrein audit export --first 120000 --count 5000 -o part.jsonl
+  checkrein audit export --lines | checkrein policies baseline -
+"""
+)
+@click.option(
+    "-o",
+    "--output",
+    "output_file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write here. [default: standard output]",
+)
+@click.option(
+    "--first", type=click.IntRange(0), help="Begin with this record, counted from 0. [default: 0]"
+)
+@click.option("--count", type=click.IntRange(0), help="So many records. [default: all]")
+@click.option(
+    "--lines", "only_lines", is_flag=True, help="Only the record lines, without what proves them."
+)
+@data_dir_option
+@json_option
+def export(
+    output_file: Path | None,
+    first: int | None,
+    count: int | None,
+    only_lines: bool,
+    data_dir_path: Path | None,
+    json_wanted: bool,
+) -> None:
+    """Write the log to a file that proves itself.
+
+    It holds every record line exactly as its gateway sealed it, and before them what proves them:
+    the checkpoint that the log's key signed, and what each gateway signed. `audit verify FILE`
+    checks it anywhere, without the server. Records that were just made are in it.
+    """
+    api, out = open_session(data_dir_path, json_wanted)
+    query = {"first": first, "count": count}
+    if output_file is None:
+        with api.stream(EXPORT_PATH, query) as answer:
+            stdout = sys.stdout.buffer
+            for block in _blocks(answer, only_lines):
+                stdout.write(block)
+            stdout.flush()
+        return
+    part = output_file.with_name(output_file.name + ".part")
+    try:
+        with api.stream(EXPORT_PATH, query) as answer, part.open("wb") as file:
+            for block in _blocks(answer, only_lines):
+                file.write(block)
+        part.replace(output_file)
+    except OSError as error:
+        raise CommandError(f"`{output_file}` can't be written: {error.strerror}") from error
+    finally:
+        part.unlink(missing_ok=True)
+    if not only_lines:
+        _say_exported(out, output_file)
+
+
+def _blocks(answer: IO[bytes], only_lines: bool) -> Iterator[bytes]:
+    """The answer's bytes in pieces; only its record lines, where they are wanted."""
+    if not only_lines:
+        while block := answer.read(BLOCK_BYTES):
+            yield block
+        return
+    from gateway.record.verifying.line_facts import BESIDE_RECORDS
+    from gateway.record.verifying.reading import Lines
+
+    for batch in Lines(answer).batches():
+        yield b"".join(line + b"\n" for line in batch if not line.startswith(BESIDE_RECORDS))
+
+
+def _say_exported(out: Output, file: Path) -> None:
+    with file.open("rb") as stream:
+        header = json.loads(stream.readline(HEADER_BYTES_MAX))
+    said = {"file": str(file), "records": header["count"], "first": header["first"]}
+    if out.as_json:
+        out.emit({**said, "size": header["size"], "key": header["log_key"]})
+        return
+    out.say(f"{header['count']} records of a log of {header['size']} in {file}")
+    out.say(
+        f"verify it anywhere:  checkrein audit verify {file} --key '{header['log_key']}'", "dim"
+    )
