@@ -5,7 +5,7 @@
     python -m tests.fuzz --target head --input FILE      one input again
     python -m tests.fuzz --target head --atheris         coverage-guided, where atheris is installed
 
-`--seconds` counts CPU time; Ctrl-C ends it early, with the table so far. Findings are made small,
+`--seconds` counts CPU time; Ctrl-C or SIGTERM end it with the table so far. Findings are made small,
 kept in the corpus and printed with their seed; the exit status is then 1. atheris is no dependency:
 `pip install atheris` into the same environment. Asserts nothing about time but that no single input
 takes seconds.
@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import signal
 import sys
 import tempfile
 import time
@@ -75,6 +76,7 @@ def _instrumented() -> Mapping[str, Target]:
 
 def _run(chosen: list[Target], seconds: float, seed: int) -> int:
     tallies = {target.name: engine.Tally(0, 0.0, {}) for target in chosen}
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with contextlib.suppress(KeyboardInterrupt):
         _take_turns(chosen, seconds, seed, tallies)
     _print(chosen, tallies, seed)
