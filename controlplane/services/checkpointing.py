@@ -25,8 +25,8 @@ from controlplane.store.incidents import IncidentStore
 from controlplane.store.log import CheckpointRow, LeafRow, LogHead, LogStore, ToSign
 from controlplane.store.tenancy import acting_for, acting_for_everybody
 from controlplane.telemetry import Metrics
-from gateway.record.leaf import leaf_data
-from gateway.record.merkle import Frontier, leaf_hash
+from gateway.record.log.leaf import leaf_data
+from gateway.record.log.merkle import Frontier, leaf_hash
 
 log = logging.getLogger(__name__)
 

@@ -15,8 +15,8 @@ from controlplane.faults import ControlFault, Fault
 from controlplane.services.incidents import IncidentService
 from controlplane.store.gateway_keys import GatewayKeyRow, GatewayKeyStore
 from controlplane.store.records import NewRecord
-from gateway.record.checkpoint import gateway_origin, open_checkpoint
-from gateway.record.signed_note import NoteError, VerifierKey, open_note
+from gateway.record.log.checkpoint import gateway_origin, open_checkpoint
+from gateway.record.log.signed_note import NoteError, VerifierKey, open_note
 
 GATEWAYS_MAX: Final = 5_000
 """With keys, of one tenant: their ids are a caller's words."""

@@ -19,7 +19,7 @@ from controlplane.services.log_signer import LogSigner
 from controlplane.store.gateway_keys import GatewayKeyStore
 from controlplane.store.log import CheckpointRow, LogStore, PlacedLine
 from controlplane.store.log_anchors import AnchorRow, AnchorStore
-from gateway.record.checkpoint import log_origin
+from gateway.record.log.checkpoint import log_origin
 
 PROOFS_MAX: Final = 100
 """Of one decision: its records are few."""

@@ -23,7 +23,7 @@ from controlplane.store.log import CheckpointRow, LineRow, LogStore
 from controlplane.store.tenancy import acting_for
 from gateway.model.codec import JsonValue
 from gateway.record.chain import FIRST_SEQ, ZERO_HASH
-from gateway.record.checkpoint import log_origin
+from gateway.record.log.checkpoint import log_origin
 
 VERSION: Final = "checkrein/1"
 

@@ -17,8 +17,8 @@ from controlplane.services.sweeping import sweep_forever
 from controlplane.store.log import LogHead, LogStore, NewLeaf, NewNode, PendingRecord
 from controlplane.store.tenancy import acting_for, acting_for_everybody
 from controlplane.telemetry import Metrics
-from gateway.record.leaf import leaf_data
-from gateway.record.merkle import leaf_hash, node_hash
+from gateway.record.log.leaf import leaf_data
+from gateway.record.log.merkle import leaf_hash, node_hash
 
 log = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ from typing import Final
 from controlplane.faults import ControlFault, Fault
 from controlplane.services.log_growth import LEVEL_BITS
 from controlplane.store.log import LogStore, NodeRange
-from gateway.record.merkle import (
+from gateway.record.log.merkle import (
     Range,
     consistency_ranges,
     inclusion_ranges,

@@ -20,9 +20,9 @@ from typing import Final
 from controlplane.services.signing import SigningKey
 from gateway.model.errors import CheckreinError
 from gateway.model.moment import rfc3339
-from gateway.record.checkpoint import Checkpoint, log_origin, open_checkpoint, sign_checkpoint
-from gateway.record.merkle import Frontier
-from gateway.record.signed_note import NoteError, Signer, VerifierKey
+from gateway.record.log.checkpoint import Checkpoint, log_origin, open_checkpoint, sign_checkpoint
+from gateway.record.log.merkle import Frontier
+from gateway.record.log.signed_note import NoteError, Signer, VerifierKey
 
 STATE_FOLDER: Final = "log-signer"
 STATE_BYTES_MAX: Final = 16 * 1024

@@ -20,9 +20,9 @@ from pathlib import Path
 from typing import Final
 
 from gateway.model.errors import RecordError
-from gateway.record.checkpoint import Checkpoint, gateway_origin, open_checkpoint
+from gateway.record.log.checkpoint import Checkpoint, gateway_origin, open_checkpoint
+from gateway.record.log.signed_note import NoteError, Signer, VerifierKey, sign
 from gateway.record.segments import FILE_MODE
-from gateway.record.signed_note import NoteError, Signer, VerifierKey, sign
 
 log = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
-from gateway.record.signed_note import NoteError, VerifierKey
+from gateway.record.log.signed_note import NoteError, VerifierKey
 from gateway.record.verifying.files import NotRecordError, verify_path, verify_stream
 from gateway.record.verifying.proof import parse_keys
 from gateway.record.verifying.report import Report, Status

@@ -21,7 +21,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from gateway.record.merkle import Frontier, leaf_hash
+from gateway.record.log.merkle import Frontier, leaf_hash
 from tests.support.audit_files import (
     AT,
     ORIGIN,

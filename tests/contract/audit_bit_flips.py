@@ -11,7 +11,7 @@ import io
 import random
 from collections import Counter
 
-from gateway.record.signed_note import VerifierKey
+from gateway.record.log.signed_note import VerifierKey
 from gateway.record.verifying.files import verify_stream
 from gateway.record.verifying.report import Status
 from gateway.record.verifying.trust import Trust

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from gateway.record.signed_note import VerifierKey
+from gateway.record.log.signed_note import VerifierKey
 from gateway.record.verifying.files import verify_stream
 from gateway.record.verifying.report import Report, Status
 from gateway.record.verifying.trust import Trust

@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
-from gateway.record.checkpoint import open_checkpoint
-from gateway.record.leaf import leaf_data
-from gateway.record.merkle import leaf_hash, verify_inclusion
-from gateway.record.signed_note import VerifierKey
+from gateway.record.log.checkpoint import open_checkpoint
+from gateway.record.log.leaf import leaf_data
+from gateway.record.log.merkle import leaf_hash, verify_inclusion
+from gateway.record.log.signed_note import VerifierKey
 from gateway.record.verifying.files import verify_stream
 from gateway.record.verifying.report import Report, Status
 from gateway.record.verifying.trust import Trust

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from gateway.record.merkle import Frontier, leaf_hash, verify_consistency, verify_inclusion
-from gateway.record.signed_note import Signer, VerifierKey, open_note, sign
+from gateway.record.log.merkle import Frontier, leaf_hash, verify_consistency, verify_inclusion
+from gateway.record.log.signed_note import Signer, VerifierKey, open_note, sign
 
 VECTORS = Path(__file__).parent / "vectors" / "audit"
 

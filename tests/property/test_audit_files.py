@@ -10,7 +10,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.record.signed_note import NoteError, VerifierKey
+from gateway.record.log.signed_note import NoteError, VerifierKey
 from gateway.record.verifying.files import verify_stream
 from gateway.record.verifying.from_export import (
     NotInExportError,

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from controlplane.services.log_growth import add_leaves
 from controlplane.services.log_proofs import LogProofs
 from controlplane.store.log import LEAVES, NodeRange
-from gateway.record.merkle import Frontier, RangeVerifier, verify_consistency, verify_inclusion
+from gateway.record.log.merkle import Frontier, RangeVerifier, verify_consistency, verify_inclusion
 
 SIZE_MAX = 66_000
 """Beyond 256 * 256, so that a third level takes part."""

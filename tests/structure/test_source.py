@@ -28,10 +28,7 @@ PURE = (
     "gateway/enforce/responses.py",
     "gateway/record/chain.py",
     "gateway/record/redact.py",
-    "gateway/record/signed_note.py",
-    "gateway/record/checkpoint.py",
-    "gateway/record/merkle.py",
-    "gateway/record/leaf.py",
+    "gateway/record/log/",
 )
 
 PERMIT_MAKER = "gateway/enforce/gate.py"

@@ -5,9 +5,9 @@ from __future__ import annotations
 import base64
 from collections.abc import Sequence
 
-from gateway.record.checkpoint import Checkpoint, log_origin, sign_checkpoint
-from gateway.record.merkle import Frontier, consistency_ranges, leaf_hash
-from gateway.record.signed_note import Signer
+from gateway.record.log.checkpoint import Checkpoint, log_origin, sign_checkpoint
+from gateway.record.log.merkle import Frontier, consistency_ranges, leaf_hash
+from gateway.record.log.signed_note import Signer
 
 
 class LogServer:

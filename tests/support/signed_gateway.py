@@ -12,8 +12,8 @@ from typing import Any
 from controlplane.services.anchoring import AnchoringLimits
 from controlplane.services.checkpointing import CheckpointSettings
 from controlplane.services.proving import ProvingLimits
-from gateway.record.checkpoint import Checkpoint, gateway_origin, sign_checkpoint
-from gateway.record.signed_note import Signer, sign
+from gateway.record.log.checkpoint import Checkpoint, gateway_origin, sign_checkpoint
+from gateway.record.log.signed_note import Signer, sign
 from tests.support.chains import chain
 from tests.support.control_plane import LIMITS, Answer, Client
 

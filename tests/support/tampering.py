@@ -22,10 +22,10 @@ from controlplane.store.embedded import EmbeddedPostgres
 from controlplane.store.incidents import IncidentStore
 from controlplane.store.log import LogStore
 from controlplane.telemetry import Metrics
-from gateway.record.checkpoint import log_origin
-from gateway.record.leaf import leaf_data
-from gateway.record.merkle import Frontier, leaf_hash
-from gateway.record.signed_note import Signer, VerifierKey
+from gateway.record.log.checkpoint import log_origin
+from gateway.record.log.leaf import leaf_data
+from gateway.record.log.merkle import Frontier, leaf_hash
+from gateway.record.log.signed_note import Signer, VerifierKey
 from gateway.record.verifying.files import verify_stream
 from gateway.record.verifying.report import Report
 from gateway.record.verifying.trust import Trust

@@ -142,7 +142,7 @@ class _ServerSource(_Source):
 
 class _ExportSource(_Source):
     def __init__(self, file: Path, trust: Trust) -> None:
-        from gateway.record.signed_note import NoteError
+        from gateway.record.log.signed_note import NoteError
         from gateway.record.verifying.from_export import NotInExportError, read_export
 
         self._file = file
@@ -175,8 +175,8 @@ class _ExportSource(_Source):
 
 
 def _size(note: str) -> int:
-    from gateway.record.checkpoint import parse_checkpoint
-    from gateway.record.signed_note import NoteError, split_note
+    from gateway.record.log.checkpoint import parse_checkpoint
+    from gateway.record.log.signed_note import NoteError, split_note
 
     try:
         return parse_checkpoint(split_note(note)[0]).size

@@ -74,7 +74,7 @@ def _prove_online(record: str, data_dir_path: Path | None, json_wanted: bool) ->
 
 
 def _prove_from(export_file: Path, record: str, trust: Trust) -> list[Json]:
-    from gateway.record.signed_note import NoteError
+    from gateway.record.log.signed_note import NoteError
     from gateway.record.verifying.from_export import (
         NotInExportError,
         Wanted,

@@ -13,7 +13,7 @@ import click
 from gateway.cli.failures import EXIT_USAGE, CommandError
 
 if TYPE_CHECKING:
-    from gateway.record.signed_note import VerifierKey
+    from gateway.record.log.signed_note import VerifierKey
     from gateway.record.verifying.report import Report
     from gateway.record.verifying.trust import Trust
 
@@ -67,7 +67,7 @@ def load(
     Raises:
         CommandError: a key is none, or a file can't be read.
     """
-    from gateway.record.signed_note import NoteError
+    from gateway.record.log.signed_note import NoteError
     from gateway.record.verify import describe, load_trust
 
     named = os.environ.get(LOG_KEY_VARIABLE)
@@ -86,7 +86,7 @@ def load(
 def take_pinned(report: Report, data_dir_path: Path | None) -> None:
     """Where nobody gave a key, take the one that this installation's gateway pinned: if it is the
     log's, the log is vouched for; another key under the log's name is tampering."""
-    from gateway.record.signed_note import VerifierKey
+    from gateway.record.log.signed_note import VerifierKey
     from gateway.record.verifying.report import Break
     from gateway.record.verifying.trust import UNPINNED_LOG
 
@@ -105,7 +105,7 @@ def take_pinned(report: Report, data_dir_path: Path | None) -> None:
 
 def _pinned_key(data_dir_path: Path | None) -> VerifierKey | None:
     from gateway.cli.datadir import open_data_dir
-    from gateway.record.signed_note import NoteError
+    from gateway.record.log.signed_note import NoteError
     from gateway.record.verifying.proof import parse_keys
 
     try:

@@ -10,9 +10,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from gateway.record.checkpoint import Checkpoint, gateway_origin, parse_checkpoint
-from gateway.record.leaf import LEAF_PREFIX
-from gateway.record.signed_note import NoteError, VerifierKey, open_note, split_note
+from gateway.record.log.checkpoint import Checkpoint, gateway_origin, parse_checkpoint
+from gateway.record.log.leaf import LEAF_PREFIX
+from gateway.record.log.signed_note import NoteError, VerifierKey, open_note, split_note
 from gateway.record.verifying.line_facts import ZERO_HASH, BadLineError, LineFacts, parse_object
 from gateway.record.verifying.report import Break, GatewayPart
 

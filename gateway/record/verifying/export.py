@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from gateway.record.checkpoint import Checkpoint, log_origin
-from gateway.record.merkle import RangeVerifier, root_of
-from gateway.record.signed_note import NoteError
+from gateway.record.log.checkpoint import Checkpoint, log_origin
+from gateway.record.log.merkle import RangeVerifier, root_of
+from gateway.record.log.signed_note import NoteError
 from gateway.record.verifying.chain import GatewayClaims
 from gateway.record.verifying.line_facts import GATEWAY_ID, BadLineError, parse_object
 from gateway.record.verifying.reading import Lines, TooLongError

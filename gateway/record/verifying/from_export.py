@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from gateway.record.leaf import leaf_data
-from gateway.record.merkle import (
+from gateway.record.log.leaf import leaf_data
+from gateway.record.log.merkle import (
     Range,
     consistency_ranges,
     inclusion_ranges,

@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 from typing import Final
 
-from gateway.record.signed_note import NoteError
+from gateway.record.log.signed_note import NoteError
 from gateway.record.verifying.chain import GatewayClaims
 from gateway.record.verifying.export import settle_chains
 from gateway.record.verifying.line_facts import GATEWAY_ID

@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from gateway.record.leaf import leaf_data
-from gateway.record.merkle import leaf_hash, verify_consistency, verify_inclusion
-from gateway.record.signed_note import NoteError, VerifierKey, decode_base64
+from gateway.record.log.leaf import leaf_data
+from gateway.record.log.merkle import leaf_hash, verify_consistency, verify_inclusion
+from gateway.record.log.signed_note import NoteError, VerifierKey, decode_base64
 from gateway.record.verifying.line_facts import (
     BadLineError,
     LineFacts,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gateway.record.checkpoint import LOG_ORIGIN, Checkpoint, open_checkpoint
-from gateway.record.signed_note import NoteError, VerifierKey
+from gateway.record.log.checkpoint import LOG_ORIGIN, Checkpoint, open_checkpoint
+from gateway.record.log.signed_note import NoteError, VerifierKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ def decode_hashes(values: object, what: str) -> Sequence[bytes]:
     Raises:
         NoteError: it is none.
     """
-    from gateway.record.signed_note import decode_base64
+    from gateway.record.log.signed_note import decode_base64
 
     if not isinstance(values, list) or not all(isinstance(each, str) for each in values):
         raise NoteError.malformed(f"`{what}` is not a list of hashes")

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from hashlib import sha256
 from typing import Final
 
-from gateway.record.leaf import leaf_data
-from gateway.record.merkle import leaf_hash
+from gateway.record.log.leaf import leaf_data
+from gateway.record.log.merkle import leaf_hash
 from gateway.record.verifying.chain import GatewayChain, GatewayClaims
 from gateway.record.verifying.line_facts import (
     BadLineError,

@@ -18,8 +18,8 @@ from controlplane.services.notifications import NotificationSettings
 from controlplane.services.proving import ProvingLimits
 from controlplane.settings import AnchorS3Settings, AnchorSettings
 from controlplane.store.embedded import EmbeddedPostgres
-from gateway.record.checkpoint import open_checkpoint
-from gateway.record.signed_note import VerifierKey
+from gateway.record.log.checkpoint import open_checkpoint
+from gateway.record.log.signed_note import VerifierKey
 from tests.integration.controlplane.test_key_commands import run
 from tests.support.control_plane import Client, running_plane
 from tests.support.database import make_database

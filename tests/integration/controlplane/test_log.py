@@ -16,15 +16,15 @@ import pytest
 from controlplane.services.checkpointing import CheckpointSettings
 from controlplane.services.proving import ProvingLimits
 from controlplane.store.embedded import EmbeddedPostgres, Role
-from gateway.record.checkpoint import open_checkpoint
-from gateway.record.leaf import leaf_data
-from gateway.record.merkle import (
+from gateway.record.log.checkpoint import open_checkpoint
+from gateway.record.log.leaf import leaf_data
+from gateway.record.log.merkle import (
     RangeVerifier,
     leaf_hash,
     verify_consistency,
     verify_inclusion,
 )
-from gateway.record.signed_note import VerifierKey, sign
+from gateway.record.log.signed_note import VerifierKey, sign
 from gateway.record.verifying.files import verify_stream
 from gateway.record.verifying.trust import Trust
 from tests.support.control_plane import LIMITS, Client, running_plane

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from controlplane.store.embedded import EmbeddedPostgres, Role
-from gateway.record.checkpoint import Checkpoint, log_origin, sign_checkpoint
+from gateway.record.log.checkpoint import Checkpoint, log_origin, sign_checkpoint
 from gateway.record.verifying.report import Report, Status
 from tests.support.chains import chain
 from tests.support.control_plane import Client

@@ -6,7 +6,7 @@ import io
 
 import pytest
 
-from gateway.record.signed_note import VerifierKey
+from gateway.record.log.signed_note import VerifierKey
 from gateway.record.verifying.files import verify_stream
 from gateway.record.verifying.trust import Trust
 from tests.support.control_plane import Client

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from gateway.model.errors import RecordError
-from gateway.record.checkpoint import Checkpoint, open_checkpoint
+from gateway.record.log.checkpoint import Checkpoint, open_checkpoint
+from gateway.record.log.signed_note import NoteError, VerifierKey, open_note, split_note
 from gateway.record.recorder import Recorder
 from gateway.record.signed_heads import SignedHeads
-from gateway.record.signed_note import NoteError, VerifierKey, open_note, split_note
 from gateway.record.spool import SpoolSettings
 from tests.support.entries import an_outcome
 from tests.support.fakes import FakeClock

@@ -12,8 +12,8 @@ import pytest
 from gateway.control_client.checkpoints import EVIDENCE_FILES_MAX, SILENT_SECONDS_MAX, LogFollower
 from gateway.control_client.client import ControlPlaneClient
 from gateway.control_client.settings import ControlSettings
-from gateway.record.checkpoint import open_checkpoint
-from gateway.record.signed_note import VerifierKey
+from gateway.record.log.checkpoint import open_checkpoint
+from gateway.record.log.signed_note import VerifierKey
 from tests.support.fake_control_plane import (
     KEY,
     FakeControlPlane,

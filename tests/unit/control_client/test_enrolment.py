@@ -11,9 +11,9 @@ import pytest
 from gateway.control_client.client import ControlPlaneClient
 from gateway.control_client.enrolment import KeyEnrolment
 from gateway.control_client.settings import ControlSettings
+from gateway.record.log.signed_note import VerifierKey, open_note
 from gateway.record.recorder import Recorder
 from gateway.record.signed_heads import SignedHeads
-from gateway.record.signed_note import VerifierKey, open_note
 from gateway.record.spool import SpoolSettings
 from tests.support.entries import an_outcome
 from tests.support.fake_control_plane import KEY, FakeControlPlane, envelope, fake_control_plane

@@ -17,10 +17,10 @@ from gateway.control_client.client import ControlPlaneClient
 from gateway.control_client.record_shipper import Alarm, RecordShipper
 from gateway.control_client.settings import ControlSettings
 from gateway.record.chain import line_hash, verify_chain
-from gateway.record.checkpoint import open_checkpoint
+from gateway.record.log.checkpoint import open_checkpoint
+from gateway.record.log.signed_note import VerifierKey
 from gateway.record.recorder import Recorder
 from gateway.record.signed_heads import SignedHeads
-from gateway.record.signed_note import VerifierKey
 from gateway.record.spool import SpoolSettings
 from tests.support.entries import an_outcome
 from tests.support.fake_control_plane import (

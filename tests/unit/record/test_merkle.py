@@ -7,8 +7,8 @@ import hashlib
 
 import pytest
 
-from gateway.record.leaf import leaf_data
-from gateway.record.merkle import (
+from gateway.record.log.leaf import leaf_data
+from gateway.record.log.merkle import (
     EMPTY_ROOT,
     Frontier,
     RangeVerifier,

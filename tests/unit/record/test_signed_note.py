@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.record.checkpoint import (
+from gateway.record.log.checkpoint import (
     Checkpoint,
     gateway_origin,
     log_origin,
@@ -12,7 +12,7 @@ from gateway.record.checkpoint import (
     parse_checkpoint,
     sign_checkpoint,
 )
-from gateway.record.signed_note import NoteError, Signer, VerifierKey, open_note, sign
+from gateway.record.log.signed_note import NoteError, Signer, VerifierKey, open_note, sign
 
 TEXT = "first line\n\nthird line, è subito sera\n"
 OLD = Signer.from_private_bytes("example.com/log", b"\x01" * 32)

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from gateway.model.errors import CheckreinError
-from gateway.record.checkpoint import LOG_ORIGIN, Checkpoint, open_checkpoint
-from gateway.record.merkle import verify_consistency
-from gateway.record.signed_note import NoteError, VerifierKey, decode_base64
+from gateway.record.log.checkpoint import LOG_ORIGIN, Checkpoint, open_checkpoint
+from gateway.record.log.merkle import verify_consistency
+from gateway.record.log.signed_note import NoteError, VerifierKey, decode_base64
 
 PROOF_HASHES_MAX: Final = 128
 """A proof between two sizes below 2^63 has fewer hashes."""

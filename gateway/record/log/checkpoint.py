@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from gateway.record.signed_note import (
+from gateway.record.log.signed_note import (
     NoteError,
     Signer,
     VerifierKey,
