@@ -5,7 +5,7 @@
     python -m tests.fuzz --target head --input FILE      one input again
     python -m tests.fuzz --target head --atheris         coverage-guided, where atheris is installed
 
-`--seconds` counts CPU time; Ctrl-C or SIGTERM end it with the table so far. Findings are made small,
+`--seconds` counts CPU time; Ctrl-C and SIGTERM end it with a table. What is found is made small,
 kept in the corpus and printed with their seed; the exit status is then 1. atheris is no dependency:
 `pip install atheris` into the same environment. Asserts nothing about time but that no single input
 takes seconds.
