@@ -18,7 +18,7 @@ from tests.support.stack import Gateway, Stack
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 
 START_SECONDS_MAX = 20.0
-AGENTS = [client for client in CLIENTS if client.name in {"urllib", "requests", "stripe", "curl"}]
+AGENTS = [client for client in CLIENTS if client.name in {"urllib", "curl"}]
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ from tests.support.traffic import Traffic, assert_every_effect_is_recorded_once,
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
-KILLS = int(os.environ.get("CHECKREIN_TEST_KILLS", "6"))
+KILLS = int(os.environ.get("CHECKREIN_TEST_KILLS", "3"))
 """Raise it, and pytest's --timeout, for a campaign of kills of the gateway in traffic."""
 URLLIB = next(client for client in CLIENTS if client.name == "urllib")
 SETTLE_SECONDS_MAX = 30.0

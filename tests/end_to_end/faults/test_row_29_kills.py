@@ -12,7 +12,7 @@ from tests.support.replicas import Kind
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
-KILLS = 8
+KILLS = 6
 SEED = 29
 
 
