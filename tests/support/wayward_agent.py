@@ -14,6 +14,8 @@ import ssl
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
+from glob import glob
 
 V4, V6 = "93.184.216.34", "2606:4700::1111"
 METADATA = "169.254.169.254"
@@ -136,6 +138,17 @@ def write(path: str) -> str:
     return "wrote"
 
 
+def make_folders(*paths: str) -> str:
+    """Make folders where only the kernel has any; where that went, if it did anywhere."""
+    made = []
+    for path in paths:
+        with suppress(OSError):
+            os.mkdir(path)
+            made.append(path)
+            os.rmdir(path)
+    return " ".join(made) or "nowhere"
+
+
 def rename(path: str) -> str:
     """Put something else in a folder's place."""
     os.rename(path, path + ".old")
@@ -228,6 +241,9 @@ def isolated_attempts(
         "the parent's network": lambda: said_by("nsenter", f"--net=/proc/{parent}/ns/net", "true"),
         "uncover the keys": lambda: said_by(
             "unshare", "-Urm", "sh", "-c", f"umount {os.path.dirname(keys)} && echo out"
+        ),
+        "other programs' groups": lambda: make_folders(
+            *(f"{place}/wayward" for place in ("/sys/fs/cgroup", *glob("/sys/fs/cgroup/*/")))
         ),
         "a network of one's own": lambda: said_by(
             "unshare", "-Urn", sys.executable, "-c",

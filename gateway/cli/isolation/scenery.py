@@ -8,6 +8,7 @@ its user may: isolation is of the network.
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import stat
@@ -51,6 +52,8 @@ _DEVICE_LINKS: Final = {
 }  # fmt: skip
 
 _SMALL: Final = "size=16m,mode=755"
+_NO_MOUNT_THERE: Final = (errno.EINVAL, errno.ENOENT, errno.ENOTDIR)
+"""Of a place that something else was mounted over: nobody gets there."""
 _LOCKED: Final = {os.ST_NOSUID: MS_NOSUID, os.ST_NODEV: MS_NODEV, os.ST_NOEXEC: MS_NOEXEC}
 
 
@@ -134,8 +137,24 @@ def _pin(path: str, pinned: set[Path]) -> None:
 
 
 def _protect(path: str) -> None:
+    """Take write access to a folder or file, and to all that is mounted below it: the flag is of
+    one mount, and the groups of processes below `/sys` are mounts of their own."""
     mount(path, path, "", MS_BIND | MS_REC)
     _remount_read_only(path)
+    table = Path("/proc/self/mountinfo").read_text("utf-8", "surrogateescape")
+    for below in mounts_below(table, path):
+        try:
+            _remount_read_only(below)
+        except OSError as error:
+            if error.errno not in _NO_MOUNT_THERE:
+                raise
+
+
+def mounts_below(table: str, path: str) -> list[str]:
+    """Where something is mounted below a path, by `/proc/self/mountinfo`; each place once."""
+    places = (line.split(" ")[4] for line in table.splitlines())
+    names = (re.sub(r"\\([0-7]{3})", lambda found: chr(int(found[1], 8)), each) for each in places)
+    return list(dict.fromkeys(name for name in names if name.startswith(path + "/")))
 
 
 def _remount_read_only(path: str) -> None:

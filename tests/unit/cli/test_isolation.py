@@ -10,7 +10,12 @@ import pytest
 from gateway.cli.base_urls import base_url_variables
 from gateway.cli.isolation import resolver
 from gateway.cli.isolation.ruleset import nftables_rules
-from gateway.cli.isolation.scenery import SOCKETS_MAX, TooManySockets, socket_paths
+from gateway.cli.isolation.scenery import (
+    SOCKETS_MAX,
+    TooManySockets,
+    mounts_below,
+    socket_paths,
+)
 from gateway.cli.isolation.system_calls import MACHINES, refused_calls
 
 NAME = b"\x03api\x06stripe\x03com\x00"
@@ -139,6 +144,14 @@ def test_sockets_with_a_path_are_found_once() -> None:
     line = "0000000000000000: 00000002 00000000 00010000 0001 01 1234 /run/{}\n"
     with pytest.raises(TooManySockets):
         socket_paths("".join(line.format(number) for number in range(SOCKETS_MAX + 1)))
+
+
+def test_what_is_mounted_below_a_folder_is_found_once() -> None:
+    """By the kernel's own table, in which spaces are octal."""
+    row = "36 35 98:0 / {} rw,noatime - ext3 /dev/root rw"
+    places = ("/", "/sys", "/sys/fs/a\\040b", "/sys/fs/c", "/sys/fs/c", "/system", "/proc/sys")
+    table = "\n".join(row.format(place) for place in places)
+    assert mounts_below(table, "/sys") == ["/sys/fs/a b", "/sys/fs/c"]
 
 
 def test_rules_name_the_resolvers_and_nobody_else() -> None:
