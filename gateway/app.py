@@ -24,13 +24,13 @@ from gateway.enforce.destination import DestinationGuard
 from gateway.enforce.upstream import UpstreamPool
 from gateway.intercept.certificates import CertificateAuthority
 from gateway.intercept.entrances import Entrances
-from gateway.leftovers import Leftovers
 from gateway.log_lines import configure_logging
 from gateway.ports import Clock
 from gateway.readiness import readiness_checks, readiness_notes
 from gateway.reloading import Reloader
 from gateway.settings import GatewaySettings
 from gateway.tasks import end_tasks
+from gateway.workers.leftovers import Leftovers
 
 log = logging.getLogger(__name__)
 
