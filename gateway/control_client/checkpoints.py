@@ -163,8 +163,11 @@ class LogFollower:
                 raise
             refused = error
         answer = await self._client.fetch_checkpoint(0)
-        shown = accept(None, _text(answer.get("checkpoint")), (), key)
-        if shown.checkpoint.size >= size:
+        try:
+            shown = accept(None, _text(answer.get("checkpoint")), (), key)
+        except CheckpointRefused:
+            return answer  # it is refused, and kept as evidence, like any other
+        if shown.checkpoint.size > size:
             raise refused  # it has grown past it meanwhile: the next question has its proof
         return answer
 

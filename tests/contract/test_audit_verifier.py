@@ -180,6 +180,11 @@ TAMPERED: dict[str, Case] = {
     ),
     "the file is cut in a record": (EXPORT[:-10], 59, "", 0, "the last line is cut off"),
     "the file has no last newline": (EXPORT[:-1], 59, "", 0, "the last line is cut off"),
+    "a proof of a record that is said to be gone": (
+        LOG.proof(17).replace(
+            json.dumps(LOG.lines[17]).encode(), json.dumps('{"missing":{"index":17}}').encode()
+        ), None, "", 0, "missing",
+    ),
     "a line stands behind": (EXPORT + LOG.lines[0].encode() + b"\n", 60, "", 0, "stands behind"),
     "an empty line stands behind": (EXPORT + b"\n", 60, "", 0, "stands behind"),
     "records are deleted and the log signed by another key": (

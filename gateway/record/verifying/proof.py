@@ -128,6 +128,8 @@ def _facts_of(value: Mapping[str, Any], trust: Trust) -> LineFacts:
     if trust.is_strict:
         check_canonical(line)
     facts = read_facts(line)
+    if facts.is_missing:
+        raise NoteError.malformed("there is no record, only the word that one is missing")
     if value.get("hash", facts.hash.decode()) != facts.hash.decode():
         raise NoteError.malformed("the proof names another hash than its line has")
     return facts

@@ -181,6 +181,18 @@ async def test_a_log_that_can_not_prove_what_was_seen_is_asked_for_what_it_has(
     await again.client.close()
 
 
+@pytest.mark.parametrize("lie", ["another root of the same size", "another key of the same name"])
+async def test_who_claims_that_nothing_can_be_proven_is_refused_for_what_it_shows(
+    watch: Watch, lie: str
+) -> None:
+    """Or a fork would be hidden by one more lie."""
+    made, code = LIES[lie]
+    watch.plane.script.append(envelope(422, "INVALID_ARGUMENT"))
+    await watch.show(made())
+    assert (watch.size, [each["code"] for each in watch.evidence]) == (5, [code])
+    assert "refused" in (watch.follower.describe() or "")
+
+
 FAULTS: dict[str, Scripted] = {
     "gone": 503, "of no log": 404, "silent": "hang", "cut off": "cut", "garbage": "garbage",
     "a page": "html", "a list": "list", "a redirect": "redirect",
