@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
 import yaml
-from pydantic import TypeAdapter, ValidationError
 
 from gateway.admin import AdminSettings
 from gateway.canonicalize.library import load_paths_over_shipped
@@ -36,6 +35,7 @@ from gateway.pipeline_settings import PipelineSettings
 from gateway.record.redaction_key import KEY_FILE, load_redaction_key
 from gateway.record.spool import SpoolSettings
 from gateway.rulesets.settings import RulesetSettings
+from gateway.setting_values import convert
 from gateway.witness_reader import WitnessSettings
 
 PREFIX = "CHECKREIN_"
@@ -80,6 +80,7 @@ OTHERS_NAMES = frozenset(
         "ANCHOR_S3_ENDPOINT",
         "ANCHOR_S3_PREFIX",
         "ANCHOR_S3_RETAIN_DAYS",
+        "RETENTION_DAYS",
     }
 )
 """Names of the control plane and the command, which often share one environment with the
@@ -244,24 +245,16 @@ def _part(part: type[Part], given: Mapping[str, object], problems: list[Problem]
             continue
         value = given[field.name]
         try:
-            values[field.name] = _convert(hints[field.name], value)
-        except ValidationError as error:
-            reason = error.errors()[0]["msg"].lower()
+            values[field.name] = convert(hints[field.name], value)
+        except ValueError as error:
             secret = any(word in field.name for word in ("key", "secret", "token"))
             shown = "" if secret else f" `{value}`"
-            problems.append(_problem(field.name, f"{field.name}{shown}: {reason}", ""))
+            problems.append(_problem(field.name, f"{field.name}{shown}: {error}", ""))
     try:
         return part(**values)
     except (TypeError, ValueError) as error:
         problems.append(_problem(part.__name__, str(error), ""))
         return None
-
-
-def _convert(kind: Any, value: object) -> object:
-    """Text becomes the field's type; a tuple is written with commas between its items."""
-    if isinstance(value, str) and getattr(kind, "__origin__", None) is tuple:
-        value = [item.strip() for item in value.split(",") if item.strip()]
-    return TypeAdapter(kind).validate_python(value)
 
 
 def _paths(text: str) -> tuple[Path, ...]:

@@ -58,6 +58,18 @@ TYPED = {
         lambda s: s.pipeline.public_url,
         "https://control.example.test",
     ),
+    "a number may have spaces around it": (
+        "BODY_BYTES_MAX",
+        " 1_000 ",
+        lambda s: s.intercept.body_bytes_max,
+        1_000,
+    ),
+    "a port that may be none is a number": (
+        "TRANSPARENT_PORT",
+        "3129",
+        lambda s: s.entrances.transparent_port,
+        3129,
+    ),
     "a key is text": ("API_KEY", "cr_gateway_x", lambda s: s.control.api_key, "cr_gateway_x"),
 }
 
@@ -72,6 +84,22 @@ def test_text_becomes_the_type_of_the_field(name, text, read, expected) -> None:
 
 WRONG = {
     "a word where a number belongs": ({"CHECKREIN_PROXY_PORT": "many"}, "proxy_port `many`", ""),
+    "a fraction where a whole number belongs": (
+        {"CHECKREIN_PROXY_PORT": "1.5"},
+        "proxy_port `1.5`: give a whole number",
+        "",
+    ),
+    "a number without an end": ({"CHECKREIN_PROXY_PORT": "9" * 99}, "give a whole number", ""),
+    "a word where seconds belong": (
+        {"CHECKREIN_HOLD_SECONDS_MAX": "long"},
+        "hold_seconds_max `long`: give a number",
+        "",
+    ),
+    "a list with a word among its numbers": (
+        {"CHECKREIN_PORTS_ALLOWED": "443,https"},
+        "ports_allowed `443,https`: give a whole number",
+        "",
+    ),
     "a misspelt limit": (
         {"CHECKREIN_BODY_BYTE_MAX": "1"},
         "no setting `body_byte_max`",
@@ -99,7 +127,11 @@ WRONG = {
         "policy_source `git`",
         "",
     ),
-    "a mode that does not exist": ({"CHECKREIN_MODE": "off"}, "mode `off`", ""),
+    "a mode that does not exist": (
+        {"CHECKREIN_MODE": "off"},
+        "mode `off`: give one of enforce, monitor",
+        "",
+    ),
     "a settings file that is not there": (
         {"CHECKREIN_CONFIG": "/nowhere.yaml"},
         "can't be read",
