@@ -41,10 +41,6 @@ class SecretBox:
         self._sealing = None if key is None else AESGCM(key)
         self._tokens = None if key is None else hmac.digest(key, b"page tokens", "sha256")
 
-    @property
-    def has_key(self) -> bool:
-        return self._sealing is not None
-
     def seal(self, channel_id: uuid.UUID, secrets: Mapping[str, JsonValue]) -> bytes:
         """Seal what belongs to one channel.
 
