@@ -45,6 +45,7 @@ from controlplane.services.projection import ProjectionSettings
 from controlplane.services.proving import Proving, ProvingLimits, join_proving
 from controlplane.services.reaching import Answerers, Reaching, join_reaching
 from controlplane.services.records import RecordService
+from controlplane.services.retention import RetentionService
 from controlplane.services.runs import RunSettings
 from controlplane.services.sessions import SessionService
 from controlplane.services.signing import load_signing_key
@@ -70,6 +71,7 @@ from controlplane.store.learner import LearnerStore
 from controlplane.store.limits import LimitLedger
 from controlplane.store.policies import PolicyStore
 from controlplane.store.records import RecordStore
+from controlplane.store.retention import RetentionStore
 from controlplane.store.sessions import SessionStore
 from controlplane.store.stops import StopStore
 from controlplane.store.tenancy import acting_for, acting_for_everybody
@@ -163,6 +165,9 @@ async def assemble(world: World) -> Assembled:
         records=RecordService(
             RecordStore(database), proving.growth, proving.keys, incidents, bus, room, metrics
         ),
+        retention=RetentionService(
+            RetentionStore(database), world.settings.retention_days, metrics
+        ),
         gateway_keys=proving.keys,
         logs=proving.logs,
         log_exports=proving.exports,
@@ -199,6 +204,7 @@ def _sweeps(services: Services) -> Mapping[str, Callable[[], Coroutine[None, Non
         "grants-sweep": services.grants.sweep_forever,
         "limits-sweep": services.limits.sweep_forever,
         "idempotency-sweep": services.idempotency.sweep_forever,
+        "retention-sweep": services.retention.sweep_forever,
     }
 
 

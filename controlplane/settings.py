@@ -115,7 +115,8 @@ class ControlSettings:
     `idempotency_seconds`: how long a repeated request gets the first answer; clients repeat within
     seconds, and five minutes let one come back after a restart. `dashboard_environment` names this
     installation in the dashboard, such as `production`. `database_connections_max` is of the pool:
-    replicas share what the server allows."""
+    replicas share what the server allows. `retention_days`: what is older loses its body, where a
+    tenant does not say otherwise; 0: nothing does."""
 
     data_dir: Path | None
     database_url: str | None = field(default=None, repr=False)
@@ -134,6 +135,7 @@ class ControlSettings:
     oidc: OidcSettings | None = None
     tls: TlsSettings | None = None
     database_connections_max: int = 12
+    retention_days: int = 0
 
 
 def load_settings(environment: Mapping[str, str]) -> ControlSettings:
@@ -184,6 +186,7 @@ def load_settings(environment: Mapping[str, str]) -> ControlSettings:
         oidc=_oidc(reader),
         tls=_tls(reader),
         database_connections_max=reader.read("DATABASE_CONNECTIONS_MAX", _connections, 12),
+        retention_days=reader.read("RETENTION_DAYS", _days_or_never, 0),
     )
     if data_dir is None and database_url is None:
         reader.note("DATA_DIR", "neither it nor CHECKREIN_DATABASE_URL is set", "set one of them")
@@ -287,6 +290,10 @@ def _days(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= 36_500:
         raise ValueError("is not a number of days from 1 to 36500")
     return int(text)
+
+
+def _days_or_never(text: str) -> int:
+    return 0 if text == "0" else _days(text)
 
 
 def _issuer(text: str) -> str | None:

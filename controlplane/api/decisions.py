@@ -47,7 +47,8 @@ class ListQuery(FilterQuery):
 
 
 class DecisionShown(View):
-    """A decision and what became of it, as the gateway recorded it."""
+    """A decision and what became of it, as the gateway recorded it. Of one that was `erased` most
+    fields are null."""
 
     decisionId: str
     at: str
@@ -77,6 +78,7 @@ class DecisionShown(View):
     outcome: Any
     status: Any
     gatewayId: str
+    erased: bool
 
 
 class DecisionsAnswer(View):

@@ -35,6 +35,7 @@ from controlplane.api import (
     policies,
     policy_drafts,
     records,
+    retention,
     runs,
     stops,
 )
@@ -61,6 +62,7 @@ ROUTES: tuple[Route, ...] = (
     *decisions.ROUTES,
     *exports.ROUTES,
     *log_routes.ROUTES,
+    *retention.ROUTES,
     *agents.ROUTES,
     *keys.ROUTES,
     *me.ROUTES,

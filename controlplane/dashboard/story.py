@@ -69,6 +69,10 @@ _OUTCOMES: Final = {
     Outcome.UNKNOWN: ("Nobody saw how it ended", "bad"),
 }
 
+_ERASED: Final = (
+    "What its records said is erased, by age or on request; their places in the log stay."
+)
+
 _ANSWERS: Final = {"APPROVED": "Approved", "DENIED": "Denied", "CANCELLED": "Cancelled"}
 _TONES: Final = {"APPROVED": "good", "DENIED": "bad"}
 _ENDS: Final = {
@@ -93,6 +97,8 @@ def tell(
     chapters += [_ended(*line) for line in outcomes]
     if decided and not outcomes:
         chapters.append(Chapter("No outcome yet", None, "Nothing is recorded of how it ended."))
+    if any(record.is_erased for record in records):
+        chapters.append(Chapter("Erased", None, _ERASED, tone="warn"))
     actions = _objects(first, "actions")
     risk = first.get("risk")
     return Story(

@@ -32,7 +32,8 @@ AT_ONCE_MAX: Final = 20_000
 @dataclass(frozen=True, slots=True)
 class ChainVerdict:
     """Records `first` to `last` of a gateway are one unbroken chain, or `broken` says where not.
-    `head_seq` is the gateway's newest stored record; `head` the hash of the last one verified."""
+    `head_seq` is the gateway's newest stored record; `head` the hash of the last one verified. Of
+    `erased_count` the hash alone is left."""
 
     gateway_id: str
     first: int
@@ -42,6 +43,7 @@ class ChainVerdict:
     head_seq: int
     broken_seq: int | None = None
     broken: str = ""
+    erased_count: int = 0
 
     @property
     def is_intact(self) -> bool:
@@ -92,12 +94,21 @@ class ChainCheck:
         verifier = ChainVerifier(
             gateway=gateway_id, first_seq=first, prev=await self._before(caller, gateway_id, first)
         )
-        at, head = first, ""
+        at, head, erased = first, "", 0
         try:
             while at < end:
                 upto = min(at + CHUNK, end)
                 rows = await store.chain(tenant_id, gateway_id, at, upto)
                 for row in rows:
+                    if row.line is None:
+                        # Its hash is what is left: the next one vouches for it.
+                        verifier.finish()
+                        head = row.hash
+                        verifier = ChainVerifier(
+                            gateway=gateway_id, first_seq=row.seq + 1, prev=head
+                        )
+                        erased += 1
+                        continue
                     verifier.accept(row.line.encode())
                     head = hashlib.sha256(row.line.encode()).hexdigest()
                     if head != row.hash:
@@ -111,14 +122,18 @@ class ChainCheck:
             if end == known.seq + 1 and head != known.hash:
                 raise ChainError("the last record is not the known head of this gateway", known.seq)
         except ChainError as error:
-            return ChainVerdict(
-                gateway_id, first, at - 1, at - first, head, known.seq, error.seq, str(error)
-            )
-        return ChainVerdict(gateway_id, first, end - 1, end - first, head, known.seq)
+            broken = (error.seq, str(error), erased)
+            return ChainVerdict(gateway_id, first, at - 1, at - first, head, known.seq, *broken)
+        return ChainVerdict(
+            gateway_id, first, end - 1, end - first, head, known.seq, erased_count=erased
+        )
 
     async def _before(self, caller: Caller, gateway_id: str, first: int) -> str:
         """The hash that the first record has to name, recomputed from the one before it."""
         if first == FIRST_SEQ:
             return ZERO_HASH
         rows = await self._store.chain(caller.tenant_id, gateway_id, first - 1, first)
-        return hashlib.sha256(rows[0].line.encode()).hexdigest() if rows else ""
+        if not rows:
+            return ""
+        line = rows[0].line
+        return rows[0].hash if line is None else hashlib.sha256(line.encode()).hexdigest()

@@ -37,4 +37,5 @@ def decision_json(view: DecisionView) -> dict[str, JsonValue]:
         "outcome": view.outcome,
         "status": view.status,
         "gatewayId": view.gateway_id,
+        "erased": view.is_erased,
     }

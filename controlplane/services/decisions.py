@@ -17,7 +17,8 @@ from gateway.model.codec import JsonValue
 class DecisionView:
     """One decision and what became of it. `outcome` is None while that is open. Where a request
     had several actions, the first one stands in the flat fields and all are in `actions`.
-    `watched` is what rules in monitor mode would have done, `limits` what the counters said."""
+    `watched` is what rules in monitor mode would have done, `limits` what the counters said. Of one
+    that `is_erased` nothing else is left than who, when and with which effect."""
 
     record_id: int
     decision_id: str
@@ -48,6 +49,7 @@ class DecisionView:
     outcome: JsonValue
     status: JsonValue
     gateway_id: str
+    is_erased: bool = False
 
 
 class DecisionService:
@@ -121,6 +123,7 @@ def _view(row: DecisionRow) -> DecisionView:
         outcome=outcome.get("outcome"),
         status=outcome.get("status"),
         gateway_id=row.gateway_id,
+        is_erased=row.is_erased,
     )
 
 

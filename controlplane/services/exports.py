@@ -49,7 +49,7 @@ FORMULA_STARTS: Final = (*"=+-@\t\r\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 COLUMNS: Final = (
     "at", "decisionId", "agent", "runId", "provider", "operation", "action", "kind", "targetType",
     "targetId", "params", "effect", "mode", "policy", "rule", "reasonCode", "message", "riskScore",
-    "approvalId", "approvalStatus", "outcome", "status", "requestId", "gatewayId",
+    "approvalId", "approvalStatus", "outcome", "status", "requestId", "gatewayId", "erased",
 )  # fmt: skip
 
 StillMay = Callable[[], Awaitable[bool]]

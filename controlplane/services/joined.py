@@ -33,6 +33,7 @@ from controlplane.services.policies import PolicyService
 from controlplane.services.policy_preview import PolicyPreview
 from controlplane.services.program_approvals import ProgramApprovalService
 from controlplane.services.records import RecordService
+from controlplane.services.retention import RetentionService
 from controlplane.services.runs import RunService
 from controlplane.services.sessions import SessionService
 from controlplane.services.slack_callbacks import SlackCallbackService
@@ -52,6 +53,7 @@ class Services:
     approval_context: ApprovalContextService
     program_approvals: ProgramApprovalService
     records: RecordService
+    retention: RetentionService
     decisions: DecisionService
     explorer: ExplorerService
     exports: ExportService

@@ -15,7 +15,8 @@ _SQL = load_queries("decisions")
 @dataclass(frozen=True, slots=True)
 class DecisionRow:
     """`line` is the decision's first record, `sent_line` its intent where that came later (after
-    an approval), `outcome_line` its newest outcome. `approval_*` is the approval that it asked."""
+    an approval), `outcome_line` its newest outcome. `approval_*` is the approval that it asked. Of
+    what was erased a line says only who, when and with which effect."""
 
     record_id: int
     gateway_id: str
@@ -24,6 +25,7 @@ class DecisionRow:
     outcome_line: str | None
     approval_id: uuid.UUID | None
     approval_status: str | None
+    is_erased: bool = False
 
 
 class DecisionStore:
@@ -70,4 +72,5 @@ def _row(row: Row) -> DecisionRow:
         row["outcome_line"],
         row["approval_id"],
         row["approval_status"],
+        row["is_erased"],
     )

@@ -77,7 +77,7 @@ class Walk:
 
 @dataclass(frozen=True, slots=True)
 class StoryRecord:
-    """A record that names a decision."""
+    """A record that names a decision. Of one that was erased `line` says only who and when."""
 
     record_id: int
     gateway_id: str
@@ -86,15 +86,17 @@ class StoryRecord:
     hash: str
     line: str
     received_at: datetime
+    is_erased: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class ChainRecord:
-    """A record in its place in a gateway's chain; `hash` as it was stored."""
+    """A record in its place in a gateway's chain; `hash` as it was stored, `line` None where it was
+    erased."""
 
     seq: int
     hash: str
-    line: str
+    line: str | None
 
 
 class ExplorerStore:

@@ -19,7 +19,7 @@ left join lateral (
 -- name: recent
 -- The newest decisions of an agent ($2) with what became of each; $3 so many records are looked at,
 -- of which a decision has up to three.
-select distinct on (first.record_id) first.decision_id, first.line, o.line as outcome_line
+select distinct on (first.record_id) first.decision_id, line_told(first) as line, o.line as outcome_line
 from (
     select decision_id, min(record_id) as record_id
     from (
@@ -38,7 +38,7 @@ join lateral (
     order by r.record_id limit 1
 ) first on true
 left join lateral (
-    select line from records r
+    select line_told(r) as line from records r
     where r.tenant_id = $1 and r.decision_id = found.decision_id and r.kind = 'outcome'
     order by r.record_id desc limit 1
 ) o on true

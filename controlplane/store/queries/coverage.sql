@@ -16,7 +16,8 @@ with newest as (
     from newest group by 1, 2, 3
     order by 4 desc, 1, 2, 3 limit $4
 )
-select a.host, a.provider, a.operation, a.requests, a.agents, a.places, a.last_at, r.line
+select a.host, a.provider, a.operation, a.requests, a.agents, a.places, a.last_at,
+       line_told(r) as line
 from alike a join records r on r.tenant_id = $1 and r.record_id = a.record_id
 order by a.requests desc, a.host, a.provider, a.operation
 

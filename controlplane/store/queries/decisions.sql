@@ -1,17 +1,17 @@
 -- Decisions, read out of the records: the first record of a decision, with what became of it.
 
 -- part: decisions
-select r.record_id, r.gateway_id, r.line,
+select r.record_id, r.gateway_id, line_told(r) as line, r.line is null as is_erased,
        o.line as outcome_line, s.line as sent_line,
        a.approval_id, effective_status(a.status, a.expires_at) as approval_status
 from records r
 left join lateral (
-    select line from records
+    select line_told(records) as line from records
     where tenant_id = r.tenant_id and decision_id = r.decision_id and kind = 'outcome'
     order by record_id desc limit 1
 ) o on true
 left join lateral (
-    select line from records
+    select line_told(records) as line from records
     where tenant_id = r.tenant_id and decision_id = r.decision_id and kind = 'intent'
       and record_id > r.record_id
     order by record_id limit 1

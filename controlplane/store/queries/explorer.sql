@@ -52,7 +52,8 @@ where ($14::text is null or s.decision_id = $14)
         s.operation, s.action, s.kind, s.target_type, s.target_id, s.policy, s.rule,
         s.reason_code, s.message, s.decision_id))) > 0)
   and ($31::text is null or $31 = coalesce((
-        select coalesce(substring(o.line from '"outcome":"([a-z_]+)"'), 'open') from records o
+        select case when o.line is null then 'erased'
+            else coalesce(substring(o.line from '"outcome":"([a-z_]+)"'), 'open') end from records o
         where o.tenant_id = s.tenant_id and o.decision_id = s.decision_id and o.kind = 'outcome'
         order by o.record_id desc limit 1), 'open'))
 order by s.record_id desc limit $13
@@ -92,7 +93,9 @@ order by name, place
 
 -- name: story
 -- Every record that names the decision.
-select record_id, gateway_id, seq, kind, hash, line, received_at from records
+select record_id, gateway_id, seq, kind, hash, line_told(records) as line, received_at,
+       line is null as is_erased
+from records
 where tenant_id = $1 and decision_id = $2 order by record_id limit $3
 
 -- name: story_run
@@ -100,7 +103,7 @@ select run_id from run_steps where tenant_id = $1 and decision_id = $2
 order by record_id limit 1
 
 -- name: chain
--- A piece of a gateway's chain, in its own order.
+-- A piece of a gateway's chain, in its own order. An erased line is null.
 select seq, hash, line, received_at from records
 where tenant_id = $1 and gateway_id = $2 and seq >= $3 and seq < $4
 order by seq
@@ -110,7 +113,7 @@ select seq, hash from gateway_heads where tenant_id = $1 and gateway_id = $2
 
 -- name: records_after
 -- Exact lines, oldest first, for an export: up to $3, which was the newest when it began.
-select record_id, line from records
+select record_id, line_or_place(records) as line from records
 where tenant_id = $1 and record_id > $2 and record_id <= $3
   and ($4::text is null or agent = $4)
   and ($5::text is null or effect = $5)

@@ -111,4 +111,5 @@ order by position
 -- Lines of decisions, newest first, below a record's id.
 select record_id, line from records
 where tenant_id = $1 and kind in ('intent', 'decision') and ($2::bigint is null or record_id < $2)
+  and line is not null
 order by record_id desc limit $3

@@ -1,4 +1,4 @@
--- Records: exact lines, appended in order, never changed.
+-- Records: exact lines, appended in order, never changed. Of an erased one its place is read.
 
 -- name: head
 select seq, hash from gateway_heads where tenant_id = $1 and gateway_id = $2
@@ -17,7 +17,7 @@ from unnest($3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[], $8::te
 order by r.seq
 
 -- name: after
-select record_id, gateway_id, seq, hash, line, received_at
+select record_id, gateway_id, seq, hash, line_or_place(records) as line, received_at
 from records
 where tenant_id = $1 and record_id > $2
   and ($3::text is null or agent = $3)
@@ -29,7 +29,7 @@ limit $7
 
 -- name: newest
 select * from (
-    select record_id, gateway_id, seq, hash, line, received_at
+    select record_id, gateway_id, seq, hash, line_or_place(records) as line, received_at
     from records
     where tenant_id = $1
       and ($2::text is null or agent = $2)

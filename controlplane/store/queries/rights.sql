@@ -28,6 +28,12 @@ grant select, insert, update (size, frontier, through_record_id, updated_at) on 
 grant select, insert, update (status, attempts, due_at, problem, reference, ended_at)
     on log_anchors to {role};
 grant select, insert on gateway_keys, gateway_signed_heads to {role};
+-- INVARIANT(erasure-is-told): bodies go by these two alone, which write down what they did.
+grant select, insert on retention_rules to {role};
+grant select on erasures, retention_cursors to {role};
+grant execute on function erase_old(uuid, integer, integer),
+    erase_decision(uuid, text, text, uuid, text) to {role};
+grant select, insert, update on stream_cursors to {role};
 grant select, insert on bundles to {role};
 grant select, insert, update (revision, updated_at) on policies to {role};
 grant select, insert, update (status, activated_by, activated_at, archived_by, archived_at)

@@ -73,7 +73,7 @@ select s.*, o.line as outcome_line, a.approval_id,
        effective_status(a.status, a.expires_at) as approval_status
 from run_steps s
 left join lateral (
-    select line from records
+    select line_told(records) as line from records
     where tenant_id = s.tenant_id and decision_id = s.decision_id and kind = 'outcome'
     order by record_id desc limit 1
 ) o on true

@@ -29,6 +29,7 @@ BODIES: dict[str, Any] = {
     "POST /v1/incidents/{id}/resolve": {"note": "theirs"},
     "POST /v1/outcomes/{decision}/settle": {"outcome": "executed", "note": "theirs"},
     "POST /v1/grants/{id}/revoke": {"reason": "theirs"},
+    "POST /v1/decisions/{decision}/erase": {"reason": "theirs"},
     "PATCH /v1/channels/{id}": {"enabled": False},
     "POST /v1/channels/{id}/people": {"people": []},
     "POST /v1/policies/{id}/versions": {"document": "apiVersion: checkrein/v1"},
@@ -68,12 +69,13 @@ EMPTY = {
     "/v1/deliveries": "deliveries",
     "/v1/policies": "policies",
     "/v1/log/anchors": "anchors",
+    "/v1/erasures": "erasures",
 }
 NO_LISTS = {
     "/v1/me", "/v1/learner/mode", "/v1/approvals/counts", "/v1/keys", "/v1/bundles/key",
     "/v1/bundles/current", "/v1/exports/decisions", "/v1/exports/records", "/v1/log",
     "/v1/log/checkpoint", "/v1/log/checkpoints", "/v1/log/proof", "/v1/log/consistency",
-    "/v1/log/export",
+    "/v1/log/export", "/v1/retention",
 }  # fmt: skip
 """What is of the caller alone, or (`/v1/keys`) has at least their own key; `test_explorer` looks at
 exports, `test_log` at the log, which every tenant has, be it empty."""
