@@ -1,4 +1,4 @@
-"""`checkrein audit export`: the log as a file that proves itself."""
+"""`checkrein audit export`: the log as a file that proves itself, or its decisions as a table."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from gateway.cli.output import Output
 
 EXPORT_PATH = "/v1/log/export"
+DECISIONS_PATH = "/v1/exports/decisions"
 BLOCK_BYTES = 1 << 18
 HEADER_BYTES_MAX = 16 * 1024 * 1024
 
@@ -28,6 +29,7 @@ Examples:
   checkrein audit export -o log.jsonl
   checkrein audit export --first 120000 --count 5000 -o part.jsonl
   checkrein audit export --lines | checkrein policies baseline -
+  checkrein audit export --format csv --where effect=BLOCK -o blocked.csv
 """
 )
 @click.option(
@@ -44,6 +46,21 @@ Examples:
 @click.option(
     "--lines", "only_lines", is_flag=True, help="Only the record lines, without what proves them."
 )
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["proof", "jsonl", "csv"]),
+    default="proof",
+    show_default=True,
+    help="A file that proves itself; or decisions with their outcomes, as JSON lines or CSV.",
+)
+@click.option(
+    "--where",
+    "conditions",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Only such decisions: agent, effect, provider, action, rule, outcome, since, until...",
+)
 @data_dir_option
 @json_option
 def export(
@@ -51,6 +68,8 @@ def export(
     first: int | None,
     count: int | None,
     only_lines: bool,
+    form: str,
+    conditions: tuple[str, ...],
     data_dir_path: Path | None,
     json_wanted: bool,
 ) -> None:
@@ -59,11 +78,22 @@ def export(
     It holds every record line exactly as its gateway sealed it, and before them what proves them:
     the checkpoint that the log's key signed, and what each gateway signed. `audit verify FILE`
     checks it anywhere, without the server. Records that were just made are in it.
+
+    With `--format jsonl` or `csv` it holds one line for each decision instead, the newest first,
+    with what became of it. Such a file is for spreadsheets and search, and proves nothing.
     """
+    is_table = form != "proof"
+    if is_table and (only_lines or first is not None or count is not None):
+        raise click.UsageError("--first, --count and --lines go with --format proof")
+    if conditions and not is_table:
+        raise click.UsageError("--where goes with --format jsonl or csv")
     api, out = open_session(data_dir_path, json_wanted)
-    query = {"first": first, "count": count}
+    query: dict[str, object] = {"first": first, "count": count}
+    if is_table:
+        query = {**_wanted(conditions), "format": form}
+    path = DECISIONS_PATH if is_table else EXPORT_PATH
     if output_file is None:
-        with api.stream(EXPORT_PATH, query) as answer:
+        with api.stream(path, query) as answer:
             stdout = sys.stdout.buffer
             for block in _blocks(answer, only_lines):
                 stdout.write(block)
@@ -71,7 +101,7 @@ def export(
         return
     part = output_file.with_name(output_file.name + ".part")
     try:
-        with api.stream(EXPORT_PATH, query) as answer, part.open("wb") as file:
+        with api.stream(path, query) as answer, part.open("wb") as file:
             for block in _blocks(answer, only_lines):
                 file.write(block)
         part.replace(output_file)
@@ -79,8 +109,21 @@ def export(
         raise CommandError(f"`{output_file}` can't be written: {error.strerror}") from error
     finally:
         part.unlink(missing_ok=True)
-    if not only_lines:
+    if is_table:
+        _say_written(out, output_file)
+    elif not only_lines:
         _say_exported(out, output_file)
+
+
+def _wanted(conditions: tuple[str, ...]) -> dict[str, str]:
+    """The filters of a query; which there are, the server knows."""
+    parts = [condition.partition("=") for condition in conditions]
+    for condition, (name, sign, _) in zip(conditions, parts, strict=True):
+        if not sign or not name.isalpha():
+            raise click.UsageError(f"`{condition}` is not like `effect=BLOCK`")
+        if name == "format":
+            raise click.UsageError("the form of the file is said with --format")
+    return {name: value for name, _, value in parts}
 
 
 def _blocks(answer: IO[bytes], only_lines: bool) -> Iterator[bytes]:
@@ -94,6 +137,14 @@ def _blocks(answer: IO[bytes], only_lines: bool) -> Iterator[bytes]:
 
     for batch in Lines(answer).batches():
         yield b"".join(line + b"\n" for line in batch if not line.startswith(BESIDE_RECORDS))
+
+
+def _say_written(out: Output, file: Path) -> None:
+    size = file.stat().st_size
+    if out.as_json:
+        out.emit({"file": str(file), "bytes": size})
+    else:
+        out.say(f"{size} bytes in {file}")
 
 
 def _say_exported(out: Output, file: Path) -> None:

@@ -64,13 +64,32 @@ def test_an_export_is_the_servers_bytes(api: LogApi, run: Any, tmp_path: Path) -
     assert lines == [line for index, line in enumerate(LOG.lines) if index != 2]
 
 
+def test_decisions_are_exported_by_what_they_are(api: LogApi, run: Any, tmp_path: Path) -> None:
+    """The filters reach the server; what is no filter is said before anything is asked."""
+    asked = run("export", "--format", "csv", "--where", "effect=BLOCK", "--where", "text=a=b c")[1]
+    assert json.loads(asked) == {"effect": "BLOCK", "format": "csv", "text": "a=b c"}
+    file = tmp_path / "decisions.jsonl"
+    status, out, _ = run("export", "--format", "jsonl", "-o", file)
+    assert (status, json.loads(out)) == (0, {"file": str(file), "bytes": file.stat().st_size})
+    asked_before = len(api.asked)
+    for wrong in (
+        ("--format", "csv", "--first", 3),
+        ("--format", "csv", "--where", "BLOCK"),
+        ("--format", "csv", "--where", "format=jsonl"),
+        ("--where", "effect=BLOCK"),
+    ):
+        assert run("export", *wrong)[0] == 2
+    assert len(api.asked) == asked_before
+
+
 def test_the_servers_log_is_verified(api: LogApi, run: Any, tmp_path: Path) -> None:
     """Without a file, as it streams; tampering is status 1 and names the record."""
     status, out, _ = run("verify")
-    assert (status, json.loads(out)["records"]) == (0, 60)
+    assert (status, json.loads(out)["records"]) == (3, 60)
     assert json.loads(out)["log"]["keyPinned"] is False
     pin(tmp_path, LOG.key)
-    assert json.loads(run("verify")[1])["log"]["keyPinned"] is True
+    status, out, _ = run("verify")
+    assert (status, json.loads(out)["log"]["keyPinned"]) == (0, True)
     api.export = edited(LOG.export(), 7, status=500)
     status, out, _ = run("verify")
     assert (status, json.loads(out)["breaks"][0]["index"]) == (1, 7)
@@ -82,7 +101,7 @@ def test_another_key_than_the_pinned_one_is_tampering(
     """A log of the same name under another key; a log of another name is none of its business."""
     other = MadeLog(1).gateways["gw_a"].keys()[0]
     pin(tmp_path, other)
-    assert run("verify")[0] == 0
+    assert run("verify")[0] == 3
     (tmp_path / "data" / "log" / "key").write_text(verifier_key(ORIGIN, "somebody"))
     status, out, _ = run("verify")
     assert status == 1
