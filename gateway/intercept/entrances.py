@@ -75,7 +75,6 @@ class Entrances:
     ) -> None:
         self._settings = settings
         self._intercept = intercept
-        self._shares_ports = shares_ports
         self._make: Callable[[InterceptSettings, MakeSession], Listener] = (
             lambda limits, make_session: Listener(
                 limits, governor, authority, clock, new_id, make_session, shares_port=shares_ports
@@ -115,13 +114,6 @@ class Entrances:
                 "name the agent that acts here with CHECKREIN_CONFIGURED_AGENT",
             )  # fmt: skip
             raise ConfigurationError("intercept.no_agent", [problem])
-        if self._shares_ports and 0 in (settings.transparent_port, settings.reverse_port):
-            problem = Problem(
-                "CHECKREIN_WORKERS", 0, 0,
-                "several workers can't share a port that is any free one",
-                "name CHECKREIN_TRANSPARENT_PORT and CHECKREIN_REVERSE_PORT by number",
-            )  # fmt: skip
-            raise ConfigurationError("intercept.cannot_listen", [problem])
         await self.proxy.start()
         if settings.transparent_port is not None:
             await self._start_transparent(settings.transparent_port)

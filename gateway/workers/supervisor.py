@@ -40,6 +40,9 @@ STEADY_SECONDS: Final = 30.0
 FAILURES_MAX: Final = 5
 """Ends in a row before the gateway as a whole gives up: its own manager then sees it fail."""
 
+LOOK_SECONDS: Final = 0.2
+"""How late the end of a worker may be noticed."""
+
 GRACE_SECONDS: Final = 10.0
 """Beyond the drain, for the last records; then a worker is killed."""
 
@@ -64,7 +67,7 @@ class Supervisor:
     """`run` it; it returns the exit status."""
 
     def __init__(self, settings: GatewaySettings, ready_fd: int | None) -> None:
-        check(settings)
+        refuse_impossible(settings)
         self._settings = settings
         self._ready_fd = ready_fd
         self._workers = [Worker(number) for number in range(1, settings.life.workers + 1)]
@@ -112,10 +115,11 @@ class Supervisor:
                 self._announce()
 
     def _wait(self) -> None:
-        """Until a signal, a ready line, or a second is over (children are looked at then)."""
+        """Until a signal, a ready line, or it is time to look at the children."""
         fds = [self._wakeup[0]]
         fds += [worker.ready_fd for worker in self._workers if worker.ready_fd >= 0]
-        readable, _, _ = select.select(fds, [], [], min(0.2, self._watchdog or 0.2))
+        seconds = min(LOOK_SECONDS, self._watchdog or LOOK_SECONDS)
+        readable, _, _ = select.select(fds, [], [], seconds)
         if self._wakeup[0] in readable:
             os.read(self._wakeup[0], 4_096)
         if self._watchdog is not None:
@@ -247,7 +251,7 @@ _MANAGERS: Final = frozenset({"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"})
 """The supervisor's own: a worker that tells its manager would speak for all."""
 
 
-def check(settings: GatewaySettings) -> None:
+def refuse_impossible(settings: GatewaySettings) -> None:
     """Refuse what several processes can't do together.
 
     Raises:

@@ -67,17 +67,6 @@ async def test_transparent_mode_needs_to_know_who_acts(tmp_path: Path) -> None:
         await ways.start()
 
 
-async def test_workers_share_ports_that_have_a_number(tmp_path: Path) -> None:
-    """Any free port would be another for each of them."""
-    ways = Entrances(
-        EntranceSettings(reverse_port=0, reverse=ROUTES), SETTINGS, FakeGovernor(),
-        CertificateAuthority.load_or_make(tmp_path / "ca"), FakeClock(), numbered_ids(),
-        shares_ports=True,
-    )  # fmt: skip
-    with pytest.raises(ConfigurationError, match="CHECKREIN_WORKERS"):
-        await ways.start()
-
-
 async def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
     """By the setting that says it, not by the proxy's."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
