@@ -8,12 +8,12 @@ the port alone counts. Without a name nothing is asked of anybody.
 
 from __future__ import annotations
 
-from ipaddress import ip_address
 from typing import Final
 
 from gateway.intercept.client_hello import ClientHello
 from gateway.intercept.http1 import Head
 from gateway.intercept.request import host_authority
+from gateway.model.address import parse_address
 from gateway.model.authority import parse_authority
 from gateway.model.errors import AgentProtocolError
 from gateway.model.exchange import Authority
@@ -45,7 +45,7 @@ def named_authority(hello: ClientHello, port: int) -> Authority:
     if hello.server_name is None:
         raise AgentProtocolError("authority.no_sni", "the TLS client names no host", 421)
     authority = parse_authority(hello.server_name, port)
-    if authority.port != port or _is_address(authority.host):
+    if authority.port != port or parse_address(authority.host) is not None:
         # RFC 6066 section 3: names only.
         raise AgentProtocolError("authority.no_sni", "the TLS client names no host but text", 421)
     return authority
@@ -65,11 +65,3 @@ def redirected_target(head: Head, port: int) -> tuple[Authority, bytes]:
             "authority.mismatch", "the Host header names another port than the connection's", 421
         )
     return authority, head.target
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ip_address(host)
-    except ValueError:
-        return False
-    return True
