@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gateway.record.log.checkpoint import LOG_ORIGIN, Checkpoint, open_checkpoint
-from gateway.record.log.signed_note import NoteError, VerifierKey
+from gateway.record.log.merkle import HASH_BYTES
+from gateway.record.log.signed_note import NoteError, VerifierKey, decode_base64
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +65,9 @@ def decode_hashes(values: object, what: str) -> Sequence[bytes]:
     Raises:
         NoteError: it is none.
     """
-    from gateway.record.log.signed_note import decode_base64
-
     if not isinstance(values, list) or not all(isinstance(each, str) for each in values):
         raise NoteError.malformed(f"`{what}` is not a list of hashes")
     hashes = [decode_base64(each) for each in values]
-    if any(len(each) != 32 for each in hashes):
+    if any(len(each) != HASH_BYTES for each in hashes):
         raise NoteError.malformed(f"`{what}` holds what is no SHA-256")
     return hashes
