@@ -116,7 +116,7 @@ def env(
 
 
 def _rules(gateway_uid: int, port: int, resolvers: tuple[str, ...]) -> str:
-    from gateway.cli.isolation.ruleset import nftables_rules
+    from gateway.cli.nftables import nftables_rules
 
     try:
         return nftables_rules(gateway_uid, port, resolvers)

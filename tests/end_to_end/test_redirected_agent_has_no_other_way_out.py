@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.cli.isolation.ruleset import nftables_rules
+from gateway.cli.nftables import nftables_rules
 from tests.support.command import ROOT
 from tests.support.namespaces import NOBODY, WORLD_V4, Namespace, as_user, missing, pod_and_world
 from tests.support.pki import TestAuthority

@@ -9,7 +9,7 @@ import pytest
 
 from gateway.cli.base_urls import base_url_variables
 from gateway.cli.isolation import resolver
-from gateway.cli.isolation.ruleset import nftables_rules
+from gateway.cli.nftables import nftables_rules
 from gateway.cli.isolation.scenery import (
     SOCKETS_MAX,
     TooManySockets,

@@ -65,7 +65,7 @@ NO_RESOLVER = "# no resolver was named (--resolver), so no name can be looked up
 
 
 def nftables_rules(gateway_uid: int, port: int, resolvers: Sequence[str] = ()) -> str:
-    """The whole ruleset. `resolvers` are the addresses that may be asked for names.
+    """All of them. `resolvers` are the addresses that may be asked for names.
 
     Raises:
         ValueError: a resolver is not an address.
