@@ -9,7 +9,6 @@ import pytest
 
 from gateway.cli.base_urls import base_url_variables
 from gateway.cli.isolation import resolver
-from gateway.cli.nftables import nftables_rules
 from gateway.cli.isolation.scenery import (
     SOCKETS_MAX,
     TooManySockets,
@@ -17,6 +16,7 @@ from gateway.cli.isolation.scenery import (
     socket_paths,
 )
 from gateway.cli.isolation.system_calls import MACHINES, refused_calls
+from gateway.cli.nftables import nftables_rules
 
 NAME = b"\x03api\x06stripe\x03com\x00"
 
