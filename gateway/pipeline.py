@@ -197,12 +197,14 @@ class Pipeline:
         sent = await self._world.upstream.send(
             permit, case.exchange, case.channel, lambda: self._stop_of(case)
         )
-        if not sent.began:
+        if not sent.began and sent.switched is None:
             case.tell_failed(sent)
         duration_us = int((self._world.clock.monotonic() - started) * 1_000_000)
         self._records.sent(case, sent, duration_us, approval)
         if case.stake.token:
             await self._reservations.settle(case.stake, sent, case.canonical)
+        if sent.switched is not None:
+            await self._tunnels.carry(case, sent.switched, lambda: self._stop_of(case))
 
     def _stop_of(self, case: Case) -> Stop | None:
         return self.judge.stop_of(case.exchange, case.canonical)

@@ -1,7 +1,8 @@
 """What the stages and the pipeline may ask of the world, as protocols.
 
 Each port has a fake in `tests/support/fakes.py` and one contract suite in `tests/contract/` that
-the fake and the real adapter both pass. Only `app.py` knows which adapter stands behind a port.
+the fake and the real adapter both pass. `assembly.py` alone knows which adapter stands behind a
+port; who takes requests in (`app.py`, `addon/`) brings the way out with it.
 """
 
 from __future__ import annotations
@@ -97,6 +98,16 @@ class Wire(Flow, Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Switched:
+    """An upstream's connection that is a WebSocket now: its 101, checked and not yet relayed; the
+    wire, on which nothing is read; and what came behind the 101. Whoever has it ends the wire."""
+
+    head: ResponseHead
+    wire: Wire
+    early: bytes
+
+
 # --- one exchange ---------------------------------------------------------------------------------
 
 
@@ -131,6 +142,11 @@ class AgentChannel(Protocol):
 
     def cut(self) -> None:
         """The answer can't be completed: close so that the agent sees the truncation."""
+        ...
+
+    async def carry(self, switched: Switched, note_end: Callable[[int, int], None]) -> None:
+        """Relay a 101, then pass bytes both ways, unread, until either side ends. `note_end` is
+        told the bytes sent and received, however it ends. Instead of all other answers."""
         ...
 
     def body_rest(self) -> AsyncIterator[bytes]:
@@ -190,7 +206,8 @@ class Sent:
     """What an upstream made of a request.
 
     `began` tells whether the agent already got a head, so that no other answer can be given.
-    `code` and `message` say what went wrong; None when a complete answer was relayed.
+    `code` and `message` say what went wrong; None when a complete answer was relayed. `switched`
+    is what the answer to a WebSocket's handshake left: it is the caller's, to carry or to abort.
     """
 
     outcome: Outcome
@@ -200,6 +217,7 @@ class Sent:
     code: str | None = None
     message: str = ""
     error_status: int = 502
+    switched: Switched | None = None
 
 
 class Upstream(Protocol):

@@ -1,27 +1,34 @@
-"""Passthrough tunnels: recorded, opened, counted, and cut by the kill switch.
+"""Tunnels, to passthrough hosts and of WebSockets: recorded, counted, and cut by the kill switch.
 
-Nothing inside a tunnel is read, so that a stop of a provider can't be held against it: stops of its
-agent, of its run and of everything are. Bytes are passed on elsewhere (`intercept/tunnel`).
+Nothing inside a tunnel is read. Of a passthrough host no provider is known, so that a stop of one
+can't be held against its tunnel; a WebSocket falls under the stops that its handshake falls under.
+Bytes are passed on elsewhere (`intercept/splice`).
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
+from gateway.case import Case
 from gateway.enforce import gate
 from gateway.model.decision import ReasonCode
-from gateway.model.errors import AgentProtocolError, UpstreamError
+from gateway.model.errors import AgentProtocolError, RecordError, UpstreamError
 from gateway.model.exchange import Authority, Principal
 from gateway.model.record import TunnelEntry
+from gateway.model.stop import Stop
 from gateway.past_entries import note_past
-from gateway.ports import Clock, RecordSink, StopBoard, Upstream, Wire
+from gateway.ports import Clock, RecordSink, StopBoard, Switched, Upstream, Wire
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Open:
     entry: TunnelEntry
-    principal: Principal
+    find_stop: Callable[[], Stop | None]
 
 
 class Tunnels:
@@ -48,7 +55,7 @@ class Tunnels:
         Raises:
             AgentProtocolError: `KILL_SWITCH`, status 403.
         """
-        stop = self._stops.find(principal.agent, principal.run, ())
+        stop = self._find_stop(principal)
         if stop is not None:
             raise AgentProtocolError(ReasonCode.KILL_SWITCH, stop.message, 403)
 
@@ -74,8 +81,35 @@ class Tunnels:
             wire.abort()
             self._note_end(entry, 0, 0)
             raise
-        self._open[wire] = _Open(entry, principal)
+        self._open[wire] = _Open(entry, lambda: self._find_stop(principal))
         return wire
+
+    async def carry(
+        self, case: Case, switched: Switched, find_stop: Callable[[], Stop | None]
+    ) -> None:
+        """Record that a WebSocket is open, under the id of the decision that opened it; pass its
+        bytes until it ends, and record that. What can't be recorded is not opened."""
+        principal, authority = case.exchange.principal, case.exchange.request.authority
+        entry = TunnelEntry(self._clock.now(), case.decision_id, principal.agent, authority)
+        wire = switched.wire
+        try:
+            await self._records.append_durably(entry)
+        except RecordError as error:
+            log.error("record unavailable", extra={"code": error.code})
+            wire.abort()
+            case.tell_refused(gate.Refuse(ReasonCode.RECORD_UNAVAILABLE, error.message))
+            return
+        except BaseException:
+            wire.abort()
+            raise
+        stop = find_stop()
+        if stop is not None:
+            wire.abort()
+            self._note_end(entry, 0, 0)
+            case.tell_refused(gate.stopped(stop))
+            return
+        self._open[wire] = _Open(entry, find_stop)
+        await case.channel.carry(switched, partial(self.note_closed, wire))
 
     def note_closed(self, wire: Wire, sent_bytes: int, received_bytes: int) -> None:
         """Record that a tunnel which `open` connected has ended, and what went through."""
@@ -84,9 +118,11 @@ class Tunnels:
     def cut_stopped(self) -> None:
         """Cut every tunnel that falls under a stop. Its session notes the end, as of any other."""
         for wire, tunnel in list(self._open.items()):
-            principal = tunnel.principal
-            if self._stops.find(principal.agent, principal.run, ()) is not None:
+            if tunnel.find_stop() is not None:
                 wire.abort()
+
+    def _find_stop(self, principal: Principal) -> Stop | None:
+        return self._stops.find(principal.agent, principal.run, ())
 
     def _note_end(self, entry: TunnelEntry, sent_bytes: int, received_bytes: int) -> None:
         ended = replace(

@@ -31,7 +31,7 @@ from gateway.model.exchange import Exchange, Header, Response, ResponseHead
 from gateway.model.moment import moment_of
 from gateway.model.record import GatewayEntry, Outcome
 from gateway.model.stop import Stop
-from gateway.ports import Clock, Flow, RecordSink, Upstream
+from gateway.ports import Clock, Flow, RecordSink, Switched, Upstream
 
 _VARIABLE: Final = "CHECKREIN_WITNESS_AWS_"
 
@@ -190,6 +190,9 @@ class _Collected:
 
     def cut(self) -> None:
         self._gone.set()
+
+    async def carry(self, switched: Switched, note_end: Callable[[int, int], None]) -> None:
+        raise AssertionError("a read opens no WebSocket")
 
     def body_rest(self) -> AsyncIterator[bytes]:
         raise AssertionError("a read has no body")

@@ -73,13 +73,19 @@ def make_exchange_request(
     """The request as it is decided on and sent.
 
     Raises:
-        AgentProtocolError: `request.target_form`, `authority.mismatch`, `body.too_large`.
+        AgentProtocolError: `request.target_form`, `authority.mismatch`, `body.too_large`,
+            `upgrade.*`.
     """
     body: bytes = flow.request.raw_content or b""
     if len(body) > body_bytes_max:
         raise AgentProtocolError("body.too_large", "the body is too large to be inspected", 413)
     target = _target(flow, head, authority)
-    return make_request(head, flow.request.scheme, authority, target, body)
+    request = make_request(head, flow.request.scheme, authority, target, body)
+    if request.is_websocket:
+        raise AgentProtocolError(
+            "upgrade.unsupported", "WebSocket is not governed behind mitmproxy", 501
+        )
+    return request
 
 
 def rewrite(flow: MitmFlow, request: HttpRequest, make_headers: Callable[..., Any]) -> None:

@@ -16,7 +16,7 @@ from gateway.model.errors import UpstreamError
 from gateway.model.exchange import Authority, Exchange, Header, Response, ResponseHead
 from gateway.model.record import Outcome
 from gateway.model.stop import Stop
-from gateway.ports import AgentChannel, Flow, Sent, Upstream, Wire
+from gateway.ports import AgentChannel, Flow, Sent, Switched, Upstream, Wire
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +75,9 @@ class FlowChannel:
         raise AssertionError("mitmproxy relays the answers")
 
     def cut(self) -> None:
+        raise AssertionError("mitmproxy relays the answers")
+
+    async def carry(self, switched: Switched, note_end: Callable[[int, int], None]) -> None:
         raise AssertionError("mitmproxy relays the answers")
 
     def body_rest(self) -> AsyncIterator[bytes]:

@@ -37,6 +37,7 @@ from gateway.canonicalize.selectors.aws_entries import (
 )
 from gateway.canonicalize.site import LazySite, Part, Site, load_site
 from gateway.canonicalize.verdicts import problems_of
+from gateway.canonicalize.websocket import OPEN_WEBSOCKET, entry_method, open_websocket
 from gateway.model.action import ANY_PARAM, UNKNOWN_OPERATION, Action, Canonical, Kind, Target
 from gateway.model.errors import ConfigurationError, Problem
 from gateway.model.exchange import HttpRequest
@@ -146,8 +147,8 @@ class Canonicalizer:
             providers.add(mapper.provider)
         catalogs = list(self._library.catalog_paths.values())
         return Vocabulary(
-            actions=action_names(catalogs, frozenset(actions)),
-            operations=operation_names(catalogs, frozenset(operations)),
+            actions=action_names(catalogs, frozenset(actions | {OPEN_WEBSOCKET})),
+            operations=operation_names(catalogs, frozenset(operations | {OPEN_WEBSOCKET})),
             providers=frozenset(providers) | {UNKNOWN_PROVIDER},
         )
 
@@ -185,23 +186,29 @@ class Canonicalizer:
         try:
             check_overrides(request.method, request.fields)
             if site is not None:
-                entry = site.main.paths.exact.get((request.method, request.target))
+                entry = site.main.paths.exact.get((entry_method(request), request.target))
                 if entry is not None:
                     reader = RequestReader(request, "", untyped_json=site.takes_untyped_json)
                     return _act(site, Candidate(entry, ()), reader, resolve, errors)
             keeps = site is not None and (site.keeps_slashes or site.select is _AWS)
             segments, raw_query = split_target(request.target, keeps_slashes=keeps)
             if site is None:
+                if request.is_websocket:
+                    action = open_websocket(UNKNOWN_PROVIDER, request, segments)
+                    return Canonical((action,), UNKNOWN_PROVIDER, UNKNOWN_ERRORS)
                 return _unknown_host(request, segments)
             reader = RequestReader(request, raw_query, untyped_json=site.takes_untyped_json)
             winner: Candidate | None
-            if site.select is _AWS:
+            if site.select is _AWS and not request.is_websocket:
                 call, winner, named = find_aws(site, reader, segments)
                 errors, name = call.errors, named or UNKNOWN_OPERATION
             else:
                 winner, name = _find_path(site, reader, segments)
             if winner is None:
                 reader.check_method()
+                if request.is_websocket:
+                    action = open_websocket(site.provider, request, segments)
+                    return Canonical((action,), site.provider, errors)
                 called = _grpc_action(site, request)
                 if called is not None:
                     return Canonical((called,), site.provider, errors)
@@ -277,17 +284,18 @@ def _find_path(
     site: Site, reader: RequestReader, segments: Sequence[str]
 ) -> tuple[Candidate | None, str]:
     segments = _trimmed(segments)
+    method = entry_method(reader.request)
     if site.waiting:
         site.load_within(segments)
     paths = site.main.paths
-    winner = first_that_holds(paths.candidates(segments, reader.request.method), reader)
+    winner = first_that_holds(paths.candidates(segments, method), reader)
     if winner is not None:
         return winner, UNKNOWN_OPERATION
     if site.select is _PATH_TAIL:
         *prefix, tail = segments
         if tuple(prefix) == site.prefix and _OPERATION_NAME.fullmatch(tail):
             return None, tail
-    elif paths.has_in_other_case(segments, reader.request.method):
+    elif paths.has_in_other_case(segments, method):
         raise AmbiguityError(ambiguity.PATH, "the path differs from a known one in case only")
     return winner, UNKNOWN_OPERATION
 

@@ -14,9 +14,9 @@ from typing import Final
 
 from gateway.enforce.http1_response import ResponseLimits, ResponseReader
 from gateway.model.errors import CheckreinError, UpstreamError
-from gateway.model.exchange import Header, ResponseHead
+from gateway.model.exchange import Header, HttpRequest, ResponseHead
 from gateway.model.quick import quick
-from gateway.ports import AgentChannel, Wire
+from gateway.ports import AgentChannel, Switched, Wire
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +56,7 @@ class Turn:
         "quiet_since",
         "response_bytes",
         "status",
+        "switched",
         "trailers",
     )
 
@@ -68,6 +69,7 @@ class Turn:
         self.is_uploading = False
         self.on_head: Callable[[], object] | None = None
         self.trailers: tuple[Header, ...] = ()
+        self.switched: Switched | None = None
         # Progress is only noted; `check` reads the clock for it.
         self.has_news = False
         self.quiet_since = now
@@ -138,6 +140,16 @@ class Connection:
         for piece in data:
             wire.write(piece)
 
+    def start_websocket(self, turn: Turn, request: HttpRequest, head: bytes) -> None:
+        """Send a handshake. A connection that then switches is its turn's, and no longer ours."""
+        assert self._turn is None, "one request at a time"
+        wire = self._wire
+        assert wire is not None
+        self._turn = turn
+        self.uses += 1
+        self._reader.begin(request.method, request)
+        wire.write(head)
+
     def write(self, data: bytes) -> None:
         """Send more of the body."""
         if self._turn is not None and self._wire is not None:
@@ -183,7 +195,9 @@ class Connection:
 
     def abandon(self, turn: Turn) -> None:
         """Close at once if this turn is still on; otherwise the connection is somebody else's."""
-        if self._turn is turn:
+        if turn.switched is not None:
+            turn.switched.wire.abort()
+        elif self._turn is turn:
             self.drop()
 
     def drop(self) -> None:
@@ -282,6 +296,18 @@ class Connection:
             return
         self.resume_reading()
         self._on_free(self)
+
+    def response_switch(self, head: ResponseHead, early: bytes) -> None:
+        turn, wire = self._turn, self._wire
+        assert turn is not None
+        assert wire is not None
+        turn.status = head.status
+        # Nothing is read until somebody takes it over.
+        wire.pause_reading()
+        turn.switched = Switched(head, wire, early)
+        self._wire = None
+        self._finish(None)
+        self._be_gone()
 
     # --- parts ------------------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from gateway.enforce.header_kinds import HeaderKind, HeaderKinds
+from gateway.enforce.websocket import HANDSHAKE_LINES
 from gateway.model.errors import UpstreamError
 from gateway.model.exchange import HttpRequest
 
@@ -49,6 +50,9 @@ def request_head(request: HttpRequest) -> bytes:
             has_length = True
             parts += (name, b": %d\r\n" % length)
             count += 1
+    if request.is_websocket:
+        parts += HANDSHAKE_LINES
+        count += len(HANDSHAKE_LINES)
     if length is None:
         parts.append(b"Transfer-Encoding: chunked\r\n\r\n")
         count += 1

@@ -17,8 +17,9 @@ from typing import Protocol
 import httptools
 
 from gateway.enforce.header_kinds import HeaderKind, HeaderKinds
+from gateway.enforce.websocket import check_switch
 from gateway.model.errors import UpstreamError
-from gateway.model.exchange import Header, ResponseHead
+from gateway.model.exchange import Header, HttpRequest, ResponseHead
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,10 @@ class ResponseSink(Protocol):
     def response_body(self, data: bytes) -> None: ...
 
     def response_end(self, is_reusable: bool) -> None: ...
+
+    def response_switch(self, head: ResponseHead, early: bytes) -> None:
+        """Instead of all others: the connection is a WebSocket's now. `early` has come of it."""
+        ...
 
 
 class _State(Enum):
@@ -90,7 +95,10 @@ class ResponseReader:
         "_silent_bytes",
         "_sink",
         "_state",
+        "_switch",
         "_transfer",
+        "_upgrade",
+        "_websocket",
         "has_bytes",
     )
 
@@ -104,8 +112,8 @@ class ResponseReader:
         self._length: int | None = None
         self.has_bytes = False
 
-    def begin(self, method: str) -> None:
-        """Expect the response to one request."""
+    def begin(self, method: str, websocket: HttpRequest | None = None) -> None:
+        """Expect the response to one request; to `websocket`, it may be a switch of protocols."""
         assert self._state in (_IDLE, _DONE), "one response at a time"
         if self._parser is None:
             self._parser = httptools.HttpResponseParser(self)
@@ -118,6 +126,9 @@ class ResponseReader:
         self._is_reusable = False
         self._ends_with_connection = False
         self.has_bytes = False
+        self._websocket = websocket
+        self._upgrade: list[bytes] = []
+        self._switch: ResponseHead | None = None
         self._start_head()
 
     def feed(self, data: bytes) -> None:
@@ -136,9 +147,12 @@ class ResponseReader:
             if self._state is not _DONE:
                 self._raise(error)
             self._has_extra = True
-        except httptools.HttpParserUpgrade:
-            # Only behind a whole answer: a 101 that comes first is refused in its callback.
+        except httptools.HttpParserUpgrade as switched:
+            # Behind a whole answer, or a 101 that was checked; others are refused before.
             assert self._state is _DONE, "a switch of protocols is no answer"
+            if self._switch is not None:
+                self._sink.response_switch(self._switch, data[switched.args[0] :])
+                return
             self._has_extra = True
         if self._state is _DONE:
             self._end()
@@ -189,6 +203,8 @@ class ResponseReader:
             self._transfer.append(value.strip().lower())
         elif kind is HeaderKind.CONNECTION:
             self._connection += [token.strip() for token in value.lower().split(b",")]
+        elif self._websocket is not None and name.lower() == b"upgrade":
+            self._upgrade.append(value.strip().lower())
 
     def on_headers_complete(self) -> None:
         if self._state is not _HEAD:
@@ -201,6 +217,9 @@ class ResponseReader:
             raise _bad("upstream.malformed", "the upstream's answer is not HTTP/1.1")
         self._check_size()
         self._check_framing(version, status)
+        if status == _SWITCHING and self._websocket is not None:
+            self._take_switch(self._websocket)
+            return
         if status < 200:
             self._skip_informational(status)
             return
@@ -261,10 +280,18 @@ class ResponseReader:
         elif self._length and status < 200:
             raise _bad("upstream.framing", "the upstream announced a body where none may be")
 
+    def _take_switch(self, request: HttpRequest) -> None:
+        headers = tuple(self._headers)
+        check_switch(request, headers, self._connection, self._upgrade)
+        self._switch = ResponseHead(_SWITCHING, b"Switching Protocols", headers, None, False)
+        self._state = _DONE
+        self._progress += 1
+
     def _skip_informational(self, status: int) -> None:
         if status == _SWITCHING:
             raise _bad("upstream.switched", "the upstream switched protocols without being asked")
         self._informational += 1
+        self._upgrade.clear()
         if self._informational > self._informational_max:
             raise _bad("upstream.informational", "the upstream sent too many interim answers")
         self._start_head()

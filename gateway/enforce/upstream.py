@@ -191,7 +191,8 @@ class UpstreamPool:
         agent = exchange.principal.agent
         scheme = HTTP2_SCHEME if request.is_http2 else request.scheme
         origin = Origin(scheme, request.authority.host, request.authority.port)
-        connection = None if is_second else self._pool.take(origin, agent)
+        is_fresh = is_second or request.is_websocket
+        connection = None if is_fresh else self._pool.take(origin, agent)
         # One that was waited for may have ended before this task ran again.
         while connection is None or connection.is_gone:
             connection = await self._pool.open(origin, agent)
@@ -218,7 +219,9 @@ class UpstreamPool:
         self._keep_watch()
         upload: asyncio.Task[None] | None = None
         try:
-            if request.body is None:
+            if request.is_websocket:
+                connection.start_websocket(turn, request, head)
+            elif request.body is None:
                 upload = self._start_upload(connection, turn, request, head, find_stop)
             elif connection.is_http2:
                 cast("Http2Connection", connection).start_request(turn, request)
@@ -336,7 +339,8 @@ def _check_stop(find_stop: FindStop) -> None:
 
 
 def _is_safe(request: HttpRequest) -> bool:
-    return request.method in SAFE_METHODS and request.body is not None
+    is_whole = request.body is not None and not request.is_websocket
+    return request.method in SAFE_METHODS and is_whole
 
 
 def _is_stale(fault: CheckreinError | None) -> bool:
@@ -364,7 +368,7 @@ def _not_sent(error: UpstreamError) -> Sent:
 def _make_sent(turn: Turn, ending: Ending) -> Sent:
     fault = ending.fault
     if fault is None:
-        return Sent(_EXECUTED, turn.status, turn.began, turn.response_bytes)
+        return Sent(_EXECUTED, turn.status, turn.began, turn.response_bytes, switched=turn.switched)
     status = fault.status if isinstance(fault, UpstreamError | AgentProtocolError) else 502
     return Sent(
         Outcome.UNKNOWN,

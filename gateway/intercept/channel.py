@@ -8,13 +8,13 @@ its head said: then the connection is cut, and the agent sees the truncation.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from enum import Enum, auto
 from http import HTTPStatus
 from typing import Final
 
 from gateway.model.exchange import Header, Response, ResponseHead
-from gateway.ports import Flow, Wire
+from gateway.ports import Flow, Switched, Wire
 
 FRAMING: Final = frozenset(
     {
@@ -28,6 +28,12 @@ _ASKS_FOR_CREDENTIALS: Final = b"proxy-authenticate"
 
 CORKED_BYTES_MAX: Final = 65_536
 """Pieces that come in one turn of the loop are sent together, up to this much."""
+
+
+_SWITCHES: Final = (b"connection: Upgrade\r\n", b"upgrade: websocket\r\n")
+
+Carry = Callable[[bytes, Switched, Callable[[int, int], None]], Awaitable[None]]
+"""Sends the head of a 101 and passes what follows; see `AgentChannel.carry`."""
 
 
 class _State(Enum):
@@ -53,6 +59,7 @@ class Channel:
         must_close: Callable[[], bool],
         body_rest: Callable[[], AsyncIterator[bytes]],
         rewrite_answer: Callable[[ResponseHead], ResponseHead] | None = None,
+        carry: Carry | None = None,
     ) -> None:
         self.closes = False
         self._wire = wire
@@ -61,6 +68,7 @@ class Channel:
         self._must_close = must_close
         self._body_rest = body_rest
         self._rewrite_answer = rewrite_answer
+        self._carry = carry
         self._state = _FRESH
         self._is_gone = False
         self._gone: asyncio.Event | None = None
@@ -156,6 +164,27 @@ class Channel:
             self._corked.append(b"0\r\n\r\n")
         self._state = _DONE
         self._send_corked()
+
+    async def carry(self, switched: Switched, note_end: Callable[[int, int], None]) -> None:
+        if self._is_gone:
+            switched.wire.abort()
+            note_end(0, 0)
+            return
+        assert self._state is _FRESH, "an exchange is answered once"
+        assert self._carry is not None, "this connection can't be a WebSocket"
+        self._state = _DONE
+        self.closes = True
+        head = switched.head
+        if self._rewrite_answer is not None:
+            head = self._rewrite_answer(head)
+        lines = _head(head.status, head.reason, head.headers, list(_SWITCHES), closes=False)
+        text = b"".join(lines)
+        if not text.count(b"\n") == text.count(b"\r") == len(lines):
+            switched.wire.abort()
+            note_end(0, 0)
+            self._wire.close()
+            return
+        await self._carry(text, switched, note_end)
 
     def cut(self) -> None:
         if self._is_gone or self._state is _DONE:

@@ -349,9 +349,6 @@ def _check_control(control: dict[bytes, bytes]) -> None:
     expectation = control.get(b"expect")
     if expectation is not None and expectation.lower() != b"100-continue":
         _refuse("request.expectation", "the only expectation is `100-continue`", 417)
-    upgrade = control.get(b"upgrade")
-    if upgrade is not None and b"websocket" in upgrade.lower():
-        _refuse("upgrade.unsupported", "WebSocket connections are not governed yet", 501)
 
 
 def _refuse(code: str, message: str, status: int = 400) -> NoReturn:

@@ -22,7 +22,7 @@ from gateway.intercept.settings import InterceptSettings
 from gateway.model.errors import AgentProtocolError
 from gateway.model.exchange import Header, Response, ResponseHead
 from gateway.model.grpc import MessageBorders, is_grpc_call
-from gateway.ports import Flow
+from gateway.ports import Flow, Switched
 from gateway.wire.http2_link import HIGH_BYTES, LOW_BYTES, Http2Link, Outflow
 
 
@@ -187,6 +187,9 @@ class Http2Stream:
 
     async def wait_gone(self) -> None:
         await self._gone.wait()
+
+    async def carry(self, switched: Switched, note_end: Callable[[int, int], None]) -> None:
+        raise AssertionError("HTTP/2 has no upgrades (RFC 9113, section 8.6)")
 
     def body_rest(self) -> AsyncIterator[bytes]:
         return self.body()

@@ -14,6 +14,7 @@ from functools import lru_cache
 from typing import Final
 
 from gateway.intercept.http1 import Head
+from gateway.intercept.websocket import asks_for_websocket
 from gateway.model.authority import parse_authority
 from gateway.model.errors import AgentProtocolError
 from gateway.model.exchange import Authority, HttpRequest
@@ -127,7 +128,11 @@ def tunnelled_target(head: Head, authority: Authority) -> bytes:
 def make_request(
     head: Head, scheme: str, authority: Authority, target: bytes, body: bytes | None
 ) -> HttpRequest:
-    """Put the request together once its body is known, or known to be too long."""
+    """Put the request together once its body is known, or known to be too long.
+
+    Raises:
+        AgentProtocolError: `upgrade.malformed`.
+    """
     return HttpRequest(
         head.method,
         scheme,
@@ -138,6 +143,7 @@ def make_request(
         head.repeated,
         body,
         head.body_bytes,
+        is_websocket=b"upgrade" in head.control and asks_for_websocket(head),
     )
 
 

@@ -13,6 +13,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from gateway import telemetry
@@ -32,10 +33,11 @@ from gateway.intercept.request import (
     tunnelled_target,
 )
 from gateway.intercept.settings import InterceptSettings
-from gateway.intercept.tunnel import peek_first, peek_hello, served_name, splice, wants_http2
+from gateway.intercept.splice import splice
+from gateway.intercept.tunnel import peek_first, peek_hello, served_name, wants_http2
 from gateway.model.errors import AgentProtocolError, CheckreinError, RecordError, UpstreamError
 from gateway.model.exchange import Authority, Exchange, Principal, Response, ResponseHead
-from gateway.ports import Clock, Governor, TunnelVerdict, Wire
+from gateway.ports import Clock, Governor, Switched, TunnelVerdict, Wire
 from gateway.wire.faults import WireError
 from gateway.wire.socket_wire import SocketWire
 from gateway.wire.tls_wire import start_tls_server
@@ -268,8 +270,8 @@ class Session:
             raise AgentProtocolError(error.code, error.message, status) from error
         self._is_answerable = False
         wire.write(greeting)
-        sent, received = await splice(wire, upstream, self._s.settings.tunnel_idle_seconds_max)
-        self._s.governor.note_tunnel_closed(upstream, sent, received)
+        note_end = partial(self._s.governor.note_tunnel_closed, upstream)
+        await splice(wire, upstream, self._s.settings.tunnel_idle_seconds_max, note_end)
 
     # --- one exchange -----------------------------------------------------------------------------
 
@@ -279,6 +281,10 @@ class Session:
         prefix, is_whole = await inlet.collect(head)
         body = b"".join(prefix) if is_whole else None
         request = make_request(head, scheme, authority, target, body)
+        if request.is_websocket and inlet.buffered_bytes:
+            raise AgentProtocolError(
+                "upgrade.early_bytes", "bytes came for a WebSocket before it was open"
+            )
         principal = await self._recognize()
         exchange = Exchange(self._s.new_id("req"), principal, request, self._s.clock.now())
         channel = Channel(
@@ -288,6 +294,7 @@ class Session:
             must_close=lambda: not head.keeps_alive or inlet.is_draining or not inlet.is_complete,
             body_rest=lambda: inlet.body_rest(head, prefix),
             rewrite_answer=self._rewrite_answer,
+            carry=self._carry,
         )
         inlet.begin_exchange(channel, streams=not is_whole)
         try:
@@ -306,6 +313,18 @@ class Session:
             return False
         await inlet.start_next()
         return True
+
+    async def _carry(
+        self, answer: bytes, switched: Switched, note_end: Callable[[int, int], None]
+    ) -> None:
+        """Open a WebSocket with `answer`, and pass what it carries until it ends."""
+        agent, upstream = self.inlet.wire, switched.wire
+        if self.inlet.buffered_bytes:
+            # It may not speak before it was answered (RFC 6455, section 4.1).
+            agent.abort()
+        agent.write(answer)
+        agent.write(switched.early)
+        await splice(agent, upstream, self._s.settings.tunnel_idle_seconds_max, note_end)
 
     # --- answers of our own -----------------------------------------------------------------------
 

@@ -24,8 +24,8 @@ class InterceptSettings:
     `body_idle_seconds_max`: 30 s without one byte of a body that was promised.
     `keep_alive_seconds_max`: idle between requests; longer than the 60 s that SDK pools keep one.
     `write_stall_seconds_max`: an agent that reads nothing for this long is cut off.
-    `tunnel_idle_seconds_max`: a passthrough tunnel, or a streaming gRPC call's request, without a
-    byte; an hour, since such calls listen for events.
+    `tunnel_idle_seconds_max`: a passthrough tunnel, a WebSocket, or a streaming gRPC call's request
+    without a byte; an hour, since such calls listen for events.
     `http2_hosts`: globs of hosts that get HTTP/2 from clients that offer HTTP/1.1 too. Empty,
     because HTTP/2 costs two to five times the CPU; who offers nothing else gets it anyway.
     `http2_streams_max`: requests at once on one connection; 100 is what the protocol recommends.

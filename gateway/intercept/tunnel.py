@@ -1,7 +1,6 @@
-"""The two things that happen in a tunnel before HTTP, or instead of it.
+"""What happens in a tunnel before HTTP: a look at the ClientHello.
 
-A look at the ClientHello, so that a tunnel which is not TLS to the named host is refused; and the
-untouched passing of bytes for passthrough hosts, with back-pressure both ways.
+A tunnel which is not TLS to the named host is refused.
 """
 
 from __future__ import annotations
@@ -12,12 +11,10 @@ from ipaddress import ip_address
 from typing import Final
 
 from gateway.intercept.client_hello import HELLO_BYTES_MAX, ClientHello, parse_client_hello
-from gateway.intercept.deadline import Deadline
 from gateway.intercept.inlet import Gone
 from gateway.model.authority import parse_authority
 from gateway.model.errors import AgentProtocolError
 from gateway.model.exchange import Authority
-from gateway.ports import Wire
 from gateway.wire.socket_wire import SocketWire
 
 _PAUSE_SECONDS: Final = 0.002
@@ -114,70 +111,3 @@ def _is_address(host: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-class _End:
-    """One direction: what this wire reads is written to `other`."""
-
-    def __init__(self, own: Wire, other: Wire, tunnel: _Tunnel) -> None:
-        self.bytes = 0
-        self._own = own
-        self._other = other
-        self._tunnel = tunnel
-
-    def wire_data(self, data: bytes) -> None:
-        self.bytes += len(data)
-        self._tunnel.touch()
-        self._other.write(data)
-
-    def wire_eof(self) -> None:
-        self._tunnel.end()
-
-    def wire_full(self) -> None:
-        self._other.pause_reading()
-
-    def wire_drained(self) -> None:
-        self._tunnel.touch()
-        self._other.resume_reading()
-
-    def wire_lost(self, error: Exception | None) -> None:
-        self._tunnel.end()
-
-
-class _Tunnel:
-    def __init__(self, agent: Wire, upstream: Wire, idle_seconds_max: float) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._idle_seconds_max = idle_seconds_max
-        self._ended = asyncio.Event()
-        self._deadline = Deadline(self._loop, self.end)
-        self._wires = (agent, upstream)
-        self._sent = _End(agent, upstream, self)
-        self._received = _End(upstream, agent, self)
-        agent.receiver, upstream.receiver = self._sent, self._received
-
-    def touch(self) -> None:
-        if not self._ended.is_set():
-            self._deadline.set(self._loop.time() + self._idle_seconds_max)
-
-    def end(self) -> None:
-        self._ended.set()
-
-    async def run(self) -> tuple[int, int]:
-        self.touch()
-        for wire in self._wires:
-            wire.resume_reading()
-        try:
-            await self._ended.wait()
-        finally:
-            self._deadline.end()
-            for wire in self._wires:
-                wire.close()
-        return self._sent.bytes, self._received.bytes
-
-
-async def splice(agent: Wire, upstream: Wire, idle_seconds_max: float) -> tuple[int, int]:
-    """Pass bytes both ways until either side ends or nothing moves; the bytes sent and received.
-
-    Both wires are closed afterwards; what was read is still written.
-    """
-    return await _Tunnel(agent, upstream, idle_seconds_max).run()

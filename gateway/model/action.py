@@ -219,7 +219,7 @@ def action_digest(exchange: Exchange, canonical: Canonical) -> str:
         b"checkrein.action.v2" if stable is None else b"checkrein.action.v2s",
         _who_and_where(
             exchange.principal.agent, operations, request.scheme, authority.host, authority.port,
-            request.method,
+            "WEBSOCKET" if request.is_websocket else request.method,
         ),
         _length_of(len(target)), target, _length_of(len(body)), body,
     ]  # fmt: skip

@@ -51,6 +51,7 @@ class HttpRequest:
     is in `repeated`. `body` is complete, or None when it is longer than the inspection limit and
     streams. `body_bytes` is the declared length, None when the agent declared none. `is_http2`:
     it came as a stream of HTTP/2, and goes on as one where the upstream speaks that.
+    `is_websocket`: it is the handshake of a WebSocket, and its `method` says nothing.
     """
 
     method: str
@@ -63,6 +64,7 @@ class HttpRequest:
     body: bytes | None
     body_bytes: int | None
     is_http2: bool = False
+    is_websocket: bool = False
 
 
 @quick

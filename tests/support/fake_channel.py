@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 
 from gateway.model.exchange import Header, Response, ResponseHead
-from gateway.ports import Flow
+from gateway.ports import Flow, Switched
 
 
 class FakeChannel:
@@ -24,6 +24,7 @@ class FakeChannel:
         self.end: str | None = None
         self.trailers: Sequence[Header] = ()
         self.flow: Flow | None = None
+        self.switched: Switched | None = None
         self.pieces_taken = 0
         self.pause_at: int | None = None
         self.has_begun = asyncio.Event()
@@ -65,6 +66,11 @@ class FakeChannel:
     def cut(self) -> None:
         assert self.end is None
         self.end = "cut"
+
+    async def carry(self, switched: Switched, note_end: Callable[[int, int], None]) -> None:
+        assert self.response is None
+        self.switched = switched
+        note_end(0, 0)
 
     async def body_rest(self) -> AsyncIterator[bytes]:
         for piece in self.pieces:

@@ -44,7 +44,9 @@ from gateway.model.action import Kind
 
 ACT = "act "
 """Before the operation of an act inside a body: `act mcp.delete_repo`."""
-METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+WEBSOCKET = "WEBSOCKET"
+"""What the entry of a handshake has for a method."""
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", WEBSOCKET)
 _READING_METHODS = ("GET", "HEAD")
 _BLOCK_KEYS = (
     "operation", "action", "kind", "target", "params", "when", "reversible", "sensitive", "witness",

@@ -25,7 +25,7 @@ from typing import Any, Final
 from gateway.cli.isolation.loopback import BACKLOG
 from gateway.cli.isolation.resolver import MESSAGE_BYTES_MAX, answer
 from gateway.intercept.redirected import REDIRECTED
-from gateway.intercept.tunnel import splice
+from gateway.intercept.splice import splice
 from gateway.wire.socket_wire import adopt
 
 CONNECT_SECONDS_MAX: Final = 10.0
@@ -173,7 +173,7 @@ class Forwarder:
             _reset(agent)
             gateway.close()
             return
-        await splice(*ends, IDLE_SECONDS_MAX)
+        await splice(*ends, IDLE_SECONDS_MAX, lambda _sent, _received: None)
 
     async def _tunnel(self, gateway: socket.socket, place: tuple[str, int]) -> bytes:
         """Ask for a tunnel; what the gateway says when it gives none, else nothing."""

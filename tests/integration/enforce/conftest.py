@@ -52,6 +52,7 @@ class WayOut:
         body_bytes: int | None = None,
         scheme: str = "https",
         host: str = HOST,
+        is_websocket: bool = False,
     ) -> tuple[Sent, FakeChannel]:
         self._sent += 1
         request_id = f"req_{self._sent}"
@@ -62,6 +63,7 @@ class WayOut:
         request = HttpRequest(
             method, scheme, Authority(host, 443), b"/v1/charges", all_headers,
             {name.lower(): value for name, value in all_headers}, frozenset(), body, body_bytes,
+            is_websocket=is_websocket,
         )  # fmt: skip
         exchange = Exchange(request_id, Principal(agent), request, 0)
         permit = Permit(request_id, "dec_1")

@@ -71,9 +71,9 @@ INSIDE = {
     "CONNECT inside": (
         b"CONNECT api.test:443 HTTP/1.1\r\n" + HOST + b"\r\n", 400, "request.connect_inside",
     ),
-    "WebSocket": (
+    "T6 half a handshake of a WebSocket": (
         b"GET / HTTP/1.1\r\n" + HOST + b"Connection: Upgrade\r\nUpgrade: WebSocket\r\n\r\n",
-        501, "upgrade.unsupported",
+        400, "upgrade.malformed",
     ),
     "another expectation": (
         b"POST / HTTP/1.1\r\n" + HOST + b"Expect: 200-maybe\r\nContent-Length: 1\r\n\r\n",
