@@ -76,7 +76,7 @@ def statuses(tmp_path: Path) -> dict[str, tuple[list[str], int, str]]:
         "with a checkpoint that was kept": (
             [str(good), *key, "--checkpoint", str(other)], 0, "VERIFIED",
         ),
-        "without a key": ([str(good)], 0, "pass it with `--key`"),
+        "without a key": ([str(good)], 3, "pass it with `--key`"),
         "with a foreign key": (
             [str(good), "--key", MadeLog(1).gateways["gw_a"].keys()[0]], 1, "another key",
         ),

@@ -126,7 +126,9 @@ def test_the_record_is_shown_exported_and_verified(up: Up, tmp_path: Path) -> No
         assert time.monotonic() < deadline
     verified = checkrein.here("audit", "verify", "--json")
     exported = checkrein.here("audit", "export", "-o", str(file))
-    offline = checkrein.run("audit", "verify", str(file))
+    offline = checkrein.run(
+        "audit", "verify", str(file), "--key", json.loads(exported.stdout)["key"]
+    )
 
     assert verified.returncode == 0
     assert json.loads(verified.stdout)["intact"] is True

@@ -43,10 +43,12 @@ def hand_out(
     """Verify a proof, and write it where it is wanted. What does not verify is not written."""
     from gateway.cli.output import Output
     from gateway.record.verifying.files import verify_stream
+    from gateway.record.verifying.trust import UNPINNED_LOG
 
     stream: IO[bytes] = io.BytesIO(data.encode("utf-8", "replace"))
     report = verify_stream(stream, trust)
     take_pinned(report, data_dir_path)
+    report.waive(UNPINNED_LOG)  # who is given the file brings the key
     out = Output(json_wanted=json_wanted)
     if report.breaks:
         show_report(out, report)

@@ -98,7 +98,7 @@ def take_pinned(report: Report, data_dir_path: Path | None) -> None:
         return
     if pinned == VerifierKey.parse(log.key):
         log.is_key_pinned = True
-        report.notes = [text for text in report.notes if text != UNPINNED_LOG]
+        report.lacks = [text for text in report.lacks if text != UNPINNED_LOG]
     else:
         report.found(Break(f"the log's gateway here pinned another key of `{log.origin}`"))
 

@@ -52,7 +52,8 @@ def verify(
     """Verify exports, proofs, a gateway's spool, or record lines. Names the first bad record.
 
     Files are verified on this machine, and no server is asked. Say with `--key` whose log it is to
-    be: without it the key that stands in the file is taken, and the verdict says so.
+    be: the key that stands in the file proves nothing, since anybody can make a file that agrees
+    with itself, and with it alone the verdict is never better than incomplete.
     `python -m gateway.record.verify` does the same where only Python and `cryptography` are.
     """
     from gateway.cli.output import Output

@@ -141,7 +141,7 @@ def verify_export(header_line: bytes, lines: Lines, trust: Trust) -> Report:
         header.checkpoint.extensions,
     )
     if not header.key.is_pinned:
-        report.notes.append(UNPINNED_LOG)
+        report.lacks.append(UNPINNED_LOG)
     _walk_lines(header, lines, walk, watched, report)
     walk.finish_into(report)
     report.record_count = walk.index - header.first

@@ -112,7 +112,7 @@ def _verify_proof(line: bytes, trust: Trust, report: Report) -> None:
     report.log = LogPart(
         checkpoint.origin, proof.index, 1, checkpoint.size, root, str(key.keys[0]), key.is_pinned
     )
-    _note_pin(key, report)
+    _lack_pin(key, report)
 
 
 def _facts_of(value: Mapping[str, Any], trust: Trust) -> LineFacts:
@@ -179,7 +179,7 @@ def verify_consistency_proof(line: bytes, lines: Lines, trust: Trust) -> Report:
         new.origin, old.size, new.size - old.size, new.size, root, str(key.keys[0]), key.is_pinned
     )
     report.notes.append(f"the first {old.size} of {new.size} records are as they were")
-    _note_pin(key, report)
+    _lack_pin(key, report)
     return report
 
 
@@ -188,9 +188,9 @@ def _lack_key(report: Report) -> None:
         report.lacks.append(NO_KEY)
 
 
-def _note_pin(key: LogKey, report: Report) -> None:
-    if not key.is_pinned and UNPINNED_LOG not in report.notes:
-        report.notes.append(UNPINNED_LOG)
+def _lack_pin(key: LogKey, report: Report) -> None:
+    if not key.is_pinned and UNPINNED_LOG not in report.lacks:
+        report.lacks.append(UNPINNED_LOG)
 
 
 def _text(value: Mapping[str, Any], name: str) -> str:

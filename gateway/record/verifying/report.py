@@ -100,6 +100,12 @@ class Report:
             return Status.TAMPERED
         return Status.INCOMPLETE if self.lacks else Status.VERIFIED
 
+    def waive(self, lack: str) -> None:
+        """Take what is lacking for something that is only to be said."""
+        if lack in self.lacks:
+            self.lacks.remove(lack)
+            self.notes.append(lack)
+
     def found(self, *breaks: Break) -> Report:
         """Add contradictions; the first record comes first."""
         self.breaks = sorted([*self.breaks, *breaks], key=_place)[:BREAKS_MAX]
