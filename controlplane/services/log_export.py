@@ -136,20 +136,25 @@ def _piece(
             lines.append(_json({"missing": {"index": index}}))
         elif row.line is not None:
             lines.append(row.line.encode() + b"\n")
+        elif row.is_there:
+            erased: dict[str, JsonValue] = {
+                "gateway": row.gateway_id,
+                "hash": row.line_hash,
+                "prev": prevs[row.gateway_id, row.seq],
+                "seq": row.seq,
+            }
+            lines.append(_json({"erased": erased}))
         else:
-            place: dict[str, JsonValue] = {
+            missing: dict[str, JsonValue] = {
+                "index": index,
                 "gateway": row.gateway_id,
                 "hash": row.line_hash,
                 "seq": row.seq,
             }
-            if row.is_there:
-                place["prev"] = prevs[row.gateway_id, row.seq]
-                lines.append(_json({"erased": dict(sorted(place.items()))}))
-            else:
-                lines.append(_json({"missing": {"index": index, **place}}))
+            lines.append(_json({"missing": missing}))
     return lines
 
 
 def _json(value: JsonValue) -> bytes:
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=False)
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     return text.encode(errors="replace") + b"\n"
