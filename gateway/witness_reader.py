@@ -13,7 +13,6 @@ from typing import Final
 
 from gateway.background import in_background
 from gateway.enforce import gate
-from gateway.enforce.aws_signature import AwsKeys
 from gateway.enforce.witness import (
     READ_SECONDS_MAX,
     STATE_BYTES_MAX,
@@ -26,6 +25,7 @@ from gateway.enforce.witness_state import Answer, WitnessError
 from gateway.key_text import load_key_text
 from gateway.model.action import Canonical
 from gateway.model.approval import Witness
+from gateway.model.aws_signature import AwsKeys
 from gateway.model.errors import ConfigurationError, Problem, RecordError
 from gateway.model.exchange import Exchange, Header, Response, ResponseHead
 from gateway.model.moment import moment_of

@@ -15,16 +15,11 @@ from datetime import datetime
 from typing import Final
 from urllib.parse import quote, unquote
 
-from gateway.enforce.aws_signature import (
-    ALGORITHM,
-    AwsKeys,
-    is_endpoint,
-    scope_of,
-    sign_read,
-)
+from gateway.enforce.aws_look import is_endpoint, scope_of, sign_read
 from gateway.enforce.witness_state import Answer, WitnessError, state_of
 from gateway.model.action import Action, Canonical
 from gateway.model.approval import Witness
+from gateway.model.aws_signature import ALGORITHM, AwsKeys
 from gateway.model.exchange import Exchange, Header, HttpRequest
 
 STATE_BYTES_MAX: Final = 1_048_576

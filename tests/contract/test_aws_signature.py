@@ -11,13 +11,8 @@ import pytest
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from gateway.enforce.aws_signature import (
-    AwsKeys,
-    Scope,
-    is_endpoint,
-    scope_of,
-    sign_read,
-)
+from gateway.enforce.aws_look import is_endpoint, scope_of, sign_read
+from gateway.model.aws_signature import AwsKeys, Scope
 from gateway.model.exchange import Authority
 
 LETTERS = "abzAZ09-_.~/ +%&=?#:;,@!$'()*[]{}|\\^`\"<>éß漢😀\x7f"

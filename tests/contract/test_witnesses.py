@@ -15,9 +15,9 @@ from gateway.authoring.listing import witnessed_of_mappers
 from gateway.authoring.requests import build_request
 from gateway.canonicalize.canonicalizer import Canonicalizer
 from gateway.content import mappers_dir
-from gateway.enforce.aws_signature import AwsKeys
 from gateway.enforce.witness import Looker, witness_exchange
 from gateway.model.action import Canonical, Kind, WitnessRead
+from gateway.model.aws_signature import AwsKeys
 from gateway.model.exchange import Exchange, Principal
 
 STRIPE, GITHUB = "https://api.stripe.com", "https://api.github.com/repos/acme/site"

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from gateway.enforce.aws_signature import AwsKeys
 from gateway.enforce.witness import (
     VALUE_CHARS_MAX,
     Looker,
@@ -18,6 +17,7 @@ from gateway.enforce.witness import (
 )
 from gateway.enforce.witness_state import Answer, WitnessError
 from gateway.model.action import Action, Canonical, Kind, Target, WitnessRead
+from gateway.model.aws_signature import AwsKeys
 from gateway.model.exchange import Authority, Exchange
 from tests.support.entries import an_exchange
 

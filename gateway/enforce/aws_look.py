@@ -16,10 +16,8 @@ from datetime import datetime
 from typing import Final
 from urllib.parse import quote, unquote_to_bytes
 
-from gateway.model.aws_signature import ALGORITHM, AwsKeys, Scope, authorize, moment_of
+from gateway.model.aws_signature import AwsKeys, Scope, authorize, moment_of
 from gateway.model.exchange import Authority, Header
-
-__all__ = ["ALGORITHM", "AwsKeys", "Scope", "is_endpoint", "scope_of", "sign_read"]
 
 _NO_BODY: Final = hashlib.sha256(b"").hexdigest()
 _SCOPE: Final = re.compile(
