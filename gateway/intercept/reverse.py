@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Mapping
-from ipaddress import ip_address
 from typing import Final
 
 from gateway.intercept.http1 import Head
@@ -19,6 +18,7 @@ from gateway.intercept.request import Credentials, host_authority, read_credenti
 from gateway.intercept.routes import Route, find_route
 from gateway.intercept.session import Session, Surroundings
 from gateway.intercept.tunnel import peek_first, peek_hello
+from gateway.model.address import parse_address
 from gateway.model.errors import AgentProtocolError
 from gateway.model.exchange import Authority, Principal
 from gateway.wire.socket_wire import SocketWire
@@ -89,7 +89,8 @@ class ReverseSession(Session):
             ) from error
 
     def _check_name(self, name: str) -> None:
-        if name not in self._names and not _is_address(name):
+        """An address can't be rebound: whoever names it reaches it by itself."""
+        if name not in self._names and parse_address(name) is None:
             raise AgentProtocolError(
                 "reverse.foreign_name", "the Host header names neither us nor an address", 421
             )
@@ -125,12 +126,3 @@ def _credentials(value: bytes | None) -> Credentials | None:
             "agent.bad_credentials", "`checkrein-key` is not AGENT:KEY or AGENT+RUN:KEY", 401
         )
     return credentials
-
-
-def _is_address(name: str) -> bool:
-    """An address can't be rebound: whoever names it reaches it by itself."""
-    try:
-        ip_address(name)
-    except ValueError:
-        return False
-    return True

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import asyncio
 from fnmatch import fnmatchcase
-from ipaddress import ip_address
 from typing import Final
 
 from gateway.intercept.client_hello import HELLO_BYTES_MAX, ClientHello, parse_client_hello
 from gateway.intercept.inlet import Gone
+from gateway.model.address import parse_address
 from gateway.model.authority import parse_authority
 from gateway.model.errors import AgentProtocolError
 from gateway.model.exchange import Authority
@@ -92,7 +92,7 @@ def served_name(hello: ClientHello, authority: Authority) -> tuple[str, AgentPro
     address there may be none.
     """
     if hello.server_name is None:
-        if _is_address(authority.host):
+        if parse_address(authority.host) is not None:
             return authority.host, None
         return authority.host, AgentProtocolError(
             "authority.no_sni", "the TLS client names no host", 421
@@ -103,11 +103,3 @@ def served_name(hello: ClientHello, authority: Authority) -> tuple[str, AgentPro
     return name.host, AgentProtocolError(
         "authority.mismatch", "TLS and the CONNECT name different hosts", 421
     )
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ip_address(host)
-    except ValueError:
-        return False
-    return True
