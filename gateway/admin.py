@@ -3,26 +3,43 @@ proxy.
 
 Liveness says that the event loop turns, and depends on nothing else: a control plane that is
 gone must not restart gateways that still decide. Readiness says that requests can be decided and
-recorded.
+recorded. Three pages need no web framework: a head of bounded size within a bounded time is
+answered, and the connection ends.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
+import logging
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-
-from aiohttp import ClientError, ClientSession, ClientTimeout, web
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from http import HTTPStatus
+from typing import Final
 
 from gateway import telemetry
+from gateway.control_client.http_client import HttpClient, HttpFault
+from gateway.metrics import CONTENT_TYPE
 from gateway.model.errors import ConfigurationError, Problem
+from gateway.tasks import end_tasks
+
+log = logging.getLogger(__name__)
 
 ReadyCheck = Callable[[], str | None]
 """Returns None when all is well, else a sentence that says what is not."""
 
-_ALSO_SECONDS_MAX = 2.0
+_ALSO_SECONDS_MAX: Final = 2.0
 """How long another process's metrics may take; ours are given in any case."""
+_ALSO_BYTES_MAX: Final = 4 * 2**20
+
+_HEAD_BYTES_MAX: Final = 8 * 1024
+_SECONDS_MAX: Final = 10.0
+"""One question with its answer. A probe takes milliseconds."""
+CONNECTIONS_MAX: Final = 64
+"""At once. A probe and two scrapers need three."""
+
+_JSON: Final = "application/json; charset=utf-8"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +50,13 @@ class AdminSettings:
     metrics_host: str = "127.0.0.1"
     metrics_port: int = 9090
     metrics_also: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    status: HTTPStatus
+    kind: str
+    body: bytes
 
 
 class AdminListener:
@@ -48,7 +72,8 @@ class AdminListener:
         self._settings = settings
         self._checks = checks
         self._notes = notes or {}
-        self._runner: web.AppRunner | None = None
+        self._server: asyncio.Server | None = None
+        self._answering: set[asyncio.Task[None]] = set()
         self.port = 0
 
     async def start(self) -> None:
@@ -57,16 +82,9 @@ class AdminListener:
         Raises:
             ConfigurationError: the port is taken.
         """
-        app = web.Application()
-        app.router.add_get("/healthz", self._healthz)
-        app.router.add_get("/readyz", self._readyz)
-        app.router.add_get("/metrics", self._metrics)
-        self._runner = web.AppRunner(app, access_log=None, handle_signals=False)
-        await self._runner.setup()
         host, port = self._settings.metrics_host, self._settings.metrics_port
-        site = web.TCPSite(self._runner, host, port)
         try:
-            await site.start()
+            self._server = await asyncio.start_server(self._take, host, port, limit=_HEAD_BYTES_MAX)
         except OSError as error:
             raise ConfigurationError(
                 "listen.failed",
@@ -80,30 +98,87 @@ class AdminListener:
                     )
                 ],
             ) from error
-        self.port = int(self._runner.addresses[0][1])
+        self.port = int(self._server.sockets[0].getsockname()[1])
 
     @property
     def address(self) -> tuple[str, int]:
         return self._settings.metrics_host, self.port
 
     async def stop(self) -> None:
-        if self._runner is not None:
-            await self._runner.cleanup()
+        if self._server is not None:
+            self._server.close()
+        await end_tasks(list(self._answering))
 
-    async def _healthz(self, _request: web.Request) -> web.Response:
-        return web.json_response({"status": "ok"})
+    def _take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if len(self._answering) >= CONNECTIONS_MAX:
+            writer.transport.abort()
+            return
+        task = asyncio.create_task(self._converse(reader, writer), name="admin")
+        self._answering.add(task)
+        task.add_done_callback(self._answering.discard)
 
-    async def _readyz(self, _request: web.Request) -> web.Response:
-        failing, notes = _said(self._checks), _said(self._notes)
-        status = "unready" if failing else "ready"
-        body = {"status": status, "failing": failing, "notes": notes}
-        return web.json_response(body, status=503 if failing else 200)
+    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Answer one question. Who is slow, or no HTTP client, is hung up on."""
+        try:
+            with suppress(OSError, TimeoutError, EOFError):
+                async with asyncio.timeout(_SECONDS_MAX):
+                    try:
+                        head = await reader.readuntil(b"\r\n\r\n")
+                    except asyncio.LimitOverrunError:
+                        head = b""
+                    writer.write(await self._reply(head))
+                    await writer.drain()
+        finally:
+            writer.close()
 
-    async def _metrics(self, _request: web.Request) -> web.Response:
-        text = generate_latest(telemetry.REGISTRY)
-        if self._settings.metrics_also:
-            text += await _fetch_metrics(self._settings.metrics_also)
-        return web.Response(body=text, headers={"Content-Type": CONTENT_TYPE_LATEST})
+    async def _reply(self, head: bytes) -> bytes:
+        words = head.partition(b"\r\n")[0].split(b" ")
+        method, target = (words[0], words[1]) if len(words) == 3 else (b"", b"")
+        if not target.startswith(b"/") or words[2] not in (b"HTTP/1.1", b"HTTP/1.0"):
+            answer = _plain(HTTPStatus.BAD_REQUEST)
+        elif method not in (b"GET", b"HEAD"):
+            answer = _plain(HTTPStatus.METHOD_NOT_ALLOWED)
+        else:
+            try:
+                answer = await self._page(target.partition(b"?")[0])
+            except Exception:  # a check that fails must not look like a gateway that is gone
+                telemetry.BUGS.inc()
+                log.exception("a page of the gateway's own failed")
+                answer = _plain(HTTPStatus.INTERNAL_SERVER_ERROR)
+        lines = (
+            f"HTTP/1.1 {answer.status.value} {answer.status.phrase}",
+            f"Content-Type: {answer.kind}",
+            f"Content-Length: {len(answer.body)}",
+            "Connection: close",
+        )
+        told = b"" if method == b"HEAD" else answer.body
+        return "".join(f"{line}\r\n" for line in (*lines, "")).encode("ascii") + told
+
+    async def _page(self, path: bytes) -> _Answer:
+        match path:
+            case b"/healthz":
+                return _json(HTTPStatus.OK, {"status": "ok"})
+            case b"/readyz":
+                failing, notes = _said(self._checks), _said(self._notes)
+                status = "unready" if failing else "ready"
+                return _json(
+                    HTTPStatus.SERVICE_UNAVAILABLE if failing else HTTPStatus.OK,
+                    {"status": status, "failing": failing, "notes": notes},
+                )
+            case b"/metrics":
+                text = telemetry.REGISTRY.text().encode()
+                if self._settings.metrics_also:
+                    text += await _fetch_metrics(self._settings.metrics_also)
+                return _Answer(HTTPStatus.OK, CONTENT_TYPE, text)
+        return _plain(HTTPStatus.NOT_FOUND)
+
+
+def _json(status: HTTPStatus, said: Mapping[str, object]) -> _Answer:
+    return _Answer(status, _JSON, json.dumps(said).encode())
+
+
+def _plain(status: HTTPStatus) -> _Answer:
+    return _Answer(status, "text/plain; charset=utf-8", f"{status.phrase}\n".encode())
 
 
 def _said(checks: Mapping[str, ReadyCheck]) -> dict[str, str]:
@@ -112,11 +187,13 @@ def _said(checks: Mapping[str, ReadyCheck]) -> dict[str, str]:
 
 async def _fetch_metrics(url: str) -> bytes:
     """Another process's metrics, or nothing: its absence must not hide ours."""
+    client = HttpClient(url, {}, connections_max=1)
     try:
-        async with (
-            ClientSession(timeout=ClientTimeout(_ALSO_SECONDS_MAX), trust_env=False) as session,
-            session.get(url, allow_redirects=False) as response,
-        ):
-            return await response.read() if response.status == web.HTTPOk.status_code else b""
-    except (ClientError, TimeoutError, OSError, asyncio.IncompleteReadError):
+        status, body = await client.ask(
+            "GET", "", seconds_max=_ALSO_SECONDS_MAX, bytes_max=_ALSO_BYTES_MAX
+        )
+    except (HttpFault, OSError, TimeoutError):
         return b""
+    finally:
+        client.close()
+    return body if status == HTTPStatus.OK else b""

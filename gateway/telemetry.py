@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge
-
+from gateway.metrics import Counter, Gauge, Registry
 from gateway.model.decision import Decision
 from gateway.tally import Spread, Tally
 
-REGISTRY: Final = CollectorRegistry()
+REGISTRY: Final = Registry()
 
 DECISIONS = Tally(
     "checkrein_gateway_decisions",

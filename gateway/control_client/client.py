@@ -9,21 +9,21 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import quote
 
-import aiohttp
 import orjson
 
+from gateway.control_client.http_client import AnswerTooLong, HttpClient, HttpFault
 from gateway.control_client.settings import ControlSettings
 from gateway.decide.envelope import PAYLOAD_BYTES_MAX
 from gateway.model.errors import ControlPlaneError
 
 _PLAIN_CONNECTIONS_MAX: Final = 16
 _FOLLOWING_CONNECTIONS_MAX: Final = 5
-"""One for each of agents, stops, bundles and answers, and one to spare. They have a session of
-their own: however many held requests wait, the kill switch doesn't wait for a connection."""
+"""One for each of agents, stops, bundles and answers, and one to spare. They are
+apart: however many held requests wait, the kill switch doesn't wait for a connection."""
 _CODE_CHARS_MAX: Final = 64
 _RESERVATIONS: Final = "/v1/limits/reservations"
 _LOG_ANSWER_BYTES_MAX: Final = 256 * 1024
@@ -46,7 +46,7 @@ class Rejected(ControlPlaneError):
 
 
 class ControlPlaneClient:
-    """One session for calls and for the long polls of held requests, and one for following what
+    """Connections for calls and for the long polls of held requests, and others for following what
     the control plane says to all gateways.
 
     Use inside a running event loop; `close` it at the end.
@@ -54,20 +54,24 @@ class ControlPlaneClient:
 
     def __init__(self, settings: ControlSettings) -> None:
         self._settings = settings
-        self._url = settings.api_url.rstrip("/")
-        self._key = settings.load_key()
+        headers = {
+            "User-Agent": "checkrein-gateway",
+            "Accept": "application/json",
+            "Content-Type": "application/json",
+            "X-Api-Key": settings.load_key(),
+        }
+        url = settings.api_url
         # Roots take milliseconds to read; who speaks plain HTTP needs none.
-        self._roots = settings.load_roots() if self._url.startswith("https:") else True
+        roots = settings.load_roots() if url.startswith("https:") else None
+        calls_max = _PLAIN_CONNECTIONS_MAX + settings.long_poll_count_max
         self._polls = asyncio.Semaphore(settings.long_poll_count_max)
-        self._session: aiohttp.ClientSession | None = None
-        self._following: aiohttp.ClientSession | None = None
+        self._calls = HttpClient(url, headers, calls_max, roots)
+        self._following = HttpClient(url, headers, _FOLLOWING_CONNECTIONS_MAX, roots)
 
     async def close(self) -> None:
         """Close every connection."""
-        for session in (self._session, self._following):
-            if session is not None:
-                await session.close()
-        self._session = self._following = None
+        self._calls.close()
+        self._following.close()
 
     # --- approvals --------------------------------------------------------------------------------
 
@@ -223,14 +227,16 @@ class ControlPlaneClient:
     ) -> Mapping[str, Any]:
         """Ask for something that concerns every request, never behind those of requests."""
         settings = self._settings
-        if self._following is None:
-            self._following = self._open(_FOLLOWING_CONNECTIONS_MAX)
-        timeout = aiohttp.ClientTimeout(
-            total=wait_seconds + (answer_seconds_max or settings.control_seconds_max),
-            sock_connect=settings.connect_seconds_max,
+        seconds_max = wait_seconds + (answer_seconds_max or settings.control_seconds_max)
+        asked = self._following.ask(
+            "GET",
+            path,
+            query=query,
+            seconds_max=seconds_max,
+            connect_seconds_max=settings.connect_seconds_max,
+            bytes_max=bytes_max or settings.response_bytes_max,
         )
-        session = self._following
-        return await self._exchange(session, "GET", path, timeout, query=query, bytes_max=bytes_max)
+        return await _answer(asked)
 
     async def _call(
         self,
@@ -243,63 +249,29 @@ class ControlPlaneClient:
         bytes_max: int | None = None,
     ) -> Mapping[str, Any]:
         settings = self._settings
-        timeout = aiohttp.ClientTimeout(
-            total=settings.control_seconds_max + wait_seconds,
-            connect=settings.connect_seconds_max if not wait_seconds else None,
-            sock_connect=settings.connect_seconds_max,
+        asked = self._calls.ask(
+            method,
+            path,
+            query=query,
+            body=None if body is None else orjson.dumps(body),
+            seconds_max=settings.control_seconds_max + wait_seconds,
+            connect_seconds_max=settings.connect_seconds_max,
+            place_seconds_max=None if wait_seconds else settings.connect_seconds_max,
+            bytes_max=bytes_max or settings.response_bytes_max,
         )
-        if self._session is None:
-            self._session = self._open(_PLAIN_CONNECTIONS_MAX + settings.long_poll_count_max)
-        data = None if body is None else orjson.dumps(body)
-        return await self._exchange(
-            self._session, method, path, timeout, query=query, data=data, bytes_max=bytes_max
-        )
-
-    async def _exchange(
-        self,
-        session: aiohttp.ClientSession,
-        method: str,
-        path: str,
-        timeout: aiohttp.ClientTimeout,
-        *,
-        query: Mapping[str, str] | None = None,
-        data: bytes | None = None,
-        bytes_max: int | None = None,
-    ) -> Mapping[str, Any]:
-        try:
-            async with session.request(
-                method,
-                self._url + path,
-                params=query,
-                data=data,
-                timeout=timeout,
-                allow_redirects=False,
-            ) as response:
-                bytes_max = bytes_max or self._settings.response_bytes_max
-                return _parse(response.status, await _read(response, bytes_max))
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise _unreachable() from error
-
-    def _open(self, connections_max: int) -> aiohttp.ClientSession:
-        return aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(
-                limit=connections_max, keepalive_timeout=15.0, ssl=self._roots
-            ),
-            headers={"x-api-key": self._key, "content-type": "application/json"},
-            trust_env=False,
-            cookie_jar=aiohttp.DummyCookieJar(),
-            auto_decompress=False,
-            skip_auto_headers=("Accept-Encoding",),
-        )
+        return await _answer(asked)
 
 
-async def _read(response: aiohttp.ClientResponse, bytes_max: int) -> bytes:
-    data = bytearray()
-    async for piece in response.content.iter_chunked(65_536):
-        data += piece
-        if len(data) > bytes_max:
-            raise ControlPlaneError("control.unreadable", "the control plane's answer is too long")
-    return bytes(data)
+async def _answer(asked: Coroutine[object, object, tuple[int, bytes]]) -> Mapping[str, Any]:
+    try:
+        status, body = await asked
+    except AnswerTooLong as error:
+        raise ControlPlaneError(
+            "control.unreadable", "the control plane's answer is too long"
+        ) from error
+    except (HttpFault, TimeoutError, OSError) as error:
+        raise _unreachable() from error
+    return _parse(status, body)
 
 
 def _parse(status: int, data: bytes) -> Mapping[str, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
 from collections.abc import AsyncIterator
 
@@ -9,7 +11,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from gateway.admin import AdminListener, AdminSettings
+from gateway.admin import CONNECTIONS_MAX, AdminListener, AdminSettings
 from gateway.model.errors import ConfigurationError
 
 
@@ -123,3 +125,82 @@ async def test_a_taken_port_says_what_to_do() -> None:
 
     assert str(first.port) in caught.value.problems[0].message
     assert "CHECKREIN_METRICS_PORT" in caught.value.problems[0].help
+
+
+STRANGE = {
+    "another path": (b"GET /v1/agents HTTP/1.1\r\n\r\n", b"404"),
+    "a path with a query": (b"GET /healthz?full=1 HTTP/1.0\r\n\r\n", b"200"),
+    "only the head": (b"HEAD /healthz HTTP/1.1\r\nHost: a\r\n\r\n", b"200"),
+    "a method that changes something": (b"POST /healthz HTTP/1.1\r\n\r\n", b"405"),
+    "a whole URL": (b"GET http://a.test/healthz HTTP/1.1\r\n\r\n", b"400"),
+    "a connection to elsewhere": (b"CONNECT a.test:443 HTTP/1.1\r\n\r\n", b"400"),
+    "another protocol": (b"GET /healthz HTTP/9\r\n\r\n", b"400"),
+    "no HTTP": (b"\x16\x03\x01\r\n\r\n", b"400"),
+    "a head without an end": (b"GET /healthz HTTP/1.1\r\n" + b"a: b\r\n" * 4_000, b"400"),
+    "half a head": (b"GET /healthz HTTP/1.1\r\n", b""),
+    "nothing": (b"", b""),
+}
+
+
+@pytest.mark.parametrize("what", STRANGE)
+async def test_strange_questions_are_answered_and_hung_up_on(what: str) -> None:
+    """Whoever reaches the port may send anything."""
+    sent, status = STRANGE[what]
+    listener = AdminListener(AdminSettings(metrics_port=0), {})
+    await listener.start()
+    try:
+        reader, writer = await asyncio.open_connection("127.0.0.1", listener.port)
+        writer.write(sent)
+        writer.write_eof()
+        answer = await reader.read()
+        writer.close()
+    finally:
+        await listener.stop()
+
+    assert answer[9:12] == status
+    assert not (what == "only the head" and b"ok" in answer.partition(b"\r\n\r\n")[2])
+
+
+async def test_a_check_that_fails_is_an_answer_of_its_own() -> None:
+    """A bug in a check is no silence, in which a gateway would seem gone."""
+
+    def fail() -> str:
+        raise RuntimeError("planted")
+
+    listener = AdminListener(AdminSettings(metrics_port=0), {"record": fail})
+    await listener.start()
+    try:
+        ready, alive = await _get(listener, "/readyz"), await _get(listener, "/healthz")
+    finally:
+        await listener.stop()
+
+    assert (ready[0], alive[0]) == (500, 200)
+    assert "planted" not in ready[1]
+
+
+async def test_silent_connections_are_bounded() -> None:
+    """Who only connects takes a place for seconds at most, and others never take them all."""
+    listener = AdminListener(AdminSettings(metrics_port=0), {})
+    await listener.start()
+    silent = []
+    try:
+        for _ in range(CONNECTIONS_MAX):
+            silent.append(await asyncio.open_connection("127.0.0.1", listener.port))
+        reader, writer = await asyncio.open_connection("127.0.0.1", listener.port)
+        with contextlib.suppress(ConnectionError):
+            assert await reader.read() == b""
+        writer.close()
+        silent.pop()[1].close()
+        async with asyncio.timeout(10):
+            while not await _is_alive(listener):
+                await asyncio.sleep(0)
+    finally:
+        for _reader, each in silent:
+            each.close()
+        await listener.stop()
+
+
+async def _is_alive(listener: AdminListener) -> bool:
+    with contextlib.suppress(aiohttp.ClientError):
+        return (await _get(listener, "/healthz"))[0] == 200
+    return False

@@ -116,7 +116,7 @@ async def test_a_decision_that_fails_blocks(caplog: pytest.LogCaptureFixture) ->
     """A bug in the engine is counted, logged and refused; it never lets a request through."""
     world = FakeWorld(CHARGE)
     caplog.set_level(logging.CRITICAL)
-    bugs = telemetry.BUGS._value.get()
+    bugs = telemetry.BUGS.value
 
     class Broken(Bundle):
         def decide(self, *_: object) -> None:  # type: ignore[override]
@@ -127,7 +127,7 @@ async def test_a_decision_that_fails_blocks(caplog: pytest.LogCaptureFixture) ->
     assert world.outcomes == [("refused", "POLICY_EVALUATION_FAILED")]
     assert "could not be evaluated" in told(channel)
     assert world.upstream.permits == []
-    assert telemetry.BUGS._value.get() == bugs + 1
+    assert telemetry.BUGS.value == bugs + 1
 
 
 async def test_what_is_recorded_of_a_decision() -> None:
@@ -208,9 +208,9 @@ async def test_a_refusal_is_told_although_it_can_not_be_recorded() -> None:
     """A BLOCK stays a BLOCK; the missing entries are counted."""
     world = FakeWorld(CHARGE, BLOCK)
     world.records.refuses = {"decision", "outcome"}
-    faults = telemetry.RECORD_FAULTS._value.get()
+    faults = telemetry.RECORD_FAULTS.value
     assert "not for agents" in told(await govern(world))
-    assert telemetry.RECORD_FAULTS._value.get() == faults + 2
+    assert telemetry.RECORD_FAULTS.value == faults + 2
 
 
 async def test_an_outcome_that_can_not_be_recorded_changes_no_answer() -> None:
@@ -333,9 +333,9 @@ def test_refused_bytes_are_recorded_and_counted(is_writable: bool) -> None:
         world.records.refuses = {"refusal"}
     error = AgentProtocolError("http.bad_target", "the target is malformed")
     counter = telemetry.REFUSALS.labels("http.bad_target")
-    before = counter._value.get()
+    before = counter.value
     world.pipeline.note_refusal(error, "agent", None)
-    assert counter._value.get() == before + 1
+    assert counter.value == before + 1
     entries = world.records.entries
     assert len(entries) == is_writable
     if is_writable:

@@ -48,7 +48,7 @@ async def test_the_current_bundle_decides_from_the_start(
         revision = content_of(5).revision
         assert fed.notes == [("policy_loaded", f"revision {revision}, bundle 5")]
         assert fed.feed.describe() == "bundle 5"
-        assert telemetry.BUNDLE_SEQUENCE._value.get() == 5
+        assert telemetry.BUNDLE_SEQUENCE.value == 5
         await fed.until(lambda: len(publisher.calls) >= 3)
     polls = [call.query for call in publisher.calls if call.path == "/v1/bundles/current"]
     assert polls[0] == {"sequence": "0", "gatewayId": "gw_1"}
@@ -136,13 +136,13 @@ async def test_what_is_refused_changes_nothing(
         assert fed.reason == "FROM_5"
         assert fed.events == ["policy_loaded", "policy_refused"]
         assert [each.levelname for each in caplog.records].count("ERROR") == 1
-        assert telemetry.RULESET_REFUSED._value.get() == 1
+        assert telemetry.RULESET_REFUSED.value == 1
         async with fed_by(NOWHERE, tmp_path) as again:
             assert again.reason == "FROM_5"
         publisher.set_bundle(7, sealed(content_of(7)))
         await fed.until(lambda: fed.reason == "FROM_7")
         assert fed.keeper.fault is None
-        assert telemetry.RULESET_REFUSED._value.get() == 0
+        assert telemetry.RULESET_REFUSED.value == 0
 
 
 # --- without the control plane --------------------------------------------------------------------

@@ -201,14 +201,14 @@ async def test_a_bug_ends_no_following(
 ) -> None:
     """A fault that nobody expected is counted, and the next poll brings what is new."""
     settings = ControlSettings(api_url=plane.url, api_key=KEY, retry_seconds_max=0.01)
-    client, bugs = ControlPlaneClient(settings), telemetry.BUGS._value.get()
+    client, bugs = ControlPlaneClient(settings), telemetry.BUGS.value
     directory = Directory(client, settings, tmp_path / "agents.json", FakeClock())
     followed = asyncio.Event()
 
     async def fetch(_revision: str, wait_seconds: int) -> dict[str, Any]:
         if not wait_seconds:
             return {"agents": [], "revision": "1"}
-        if telemetry.BUGS._value.get() == bugs:
+        if telemetry.BUGS.value == bugs:
             raise RuntimeError("a bug")
         followed.set()
         return {"agents": plane.agents, "revision": "2"}
@@ -219,4 +219,4 @@ async def test_a_bug_ends_no_following(
         await followed.wait()
     await directory.stop()
     await client.close()
-    assert telemetry.BUGS._value.get() == bugs + 1
+    assert telemetry.BUGS.value == bugs + 1

@@ -102,7 +102,7 @@ async def test_everything_arrives_in_order(plane: FakeControlPlane, tmp_path: Pa
         assert max(len(call.body["records"]) for call in plane.calls) == 10
         assert recorder.spool.acknowledged_seq == 55
         assert recorder.spool.first_seq > 1
-        await until(plane, lambda: telemetry.SPOOL_BACKLOG._value.get() == 0)
+        await until(plane, lambda: telemetry.SPOOL_BACKLOG.value == 0)
 
 
 async def test_every_batch_comes_with_the_signed_head_of_its_last_record(
@@ -167,7 +167,7 @@ async def test_a_bug_delays_and_loses_nothing(
 ) -> None:
     """A fault that nobody expected is counted and tried again: a dead task would ship no more."""
     async with recording(tmp_path) as recorder:
-        read, bugs = recorder.spool.read, telemetry.BUGS._value.get()
+        read, bugs = recorder.spool.read, telemetry.BUGS.value
         faults = iter([RuntimeError("a bug")])
 
         def read_badly(after: int, count: int, size: int) -> list[bytes]:
@@ -179,7 +179,7 @@ async def test_a_bug_delays_and_loses_nothing(
         async with shipping(plane, recorder) as shipper:
             await record(recorder, 3)
             assert await shipper.drain(10)
-    assert telemetry.BUGS._value.get() == bugs + 1
+    assert telemetry.BUGS.value == bugs + 1
     assert verify_chain(plane.lines, first_seq=1).last_seq == 3
 
 
@@ -217,7 +217,7 @@ async def test_records_that_nobody_has_any_more_are_an_alarm(
     plane: FakeControlPlane, tmp_path: Path
 ) -> None:
     """It goes on trying: they may come back with a better backup."""
-    before = telemetry.RECORD_ALARMS.labels("RECORD_GAP")._value.get()
+    before = telemetry.RECORD_ALARMS.labels("RECORD_GAP").value
     spool = replace(SPOOL, segments_kept=0)
     async with recording(tmp_path, spool) as recorder, shipping(plane, recorder) as shipper:
         for _ in range(8):
@@ -232,7 +232,7 @@ async def test_records_that_nobody_has_any_more_are_an_alarm(
         plane.lines[:] = saved
         await until(plane, lambda: len(plane.lines) == 42)
         await until(plane, lambda: shipper.alarm is None)
-    assert telemetry.RECORD_ALARMS.labels("RECORD_GAP")._value.get() == before + 1
+    assert telemetry.RECORD_ALARMS.labels("RECORD_GAP").value == before + 1
 
 
 STOPPING: dict[str, tuple[Callable[[], web.Response], Alarm]] = {
@@ -252,7 +252,7 @@ async def test_two_truths_stop_the_shipping(
     """Loudly: one of the copies was changed. Nothing is overwritten, nothing acknowledged."""
     respond, alarm = STOPPING[what]
     plane.script = [respond()]
-    before = telemetry.RECORD_ALARMS.labels(alarm.value)._value.get()
+    before = telemetry.RECORD_ALARMS.labels(alarm.value).value
     async with recording(tmp_path) as recorder, shipping(plane, recorder) as shipper:
         await record(recorder, 3)
         assert not await shipper.drain(10)
@@ -261,7 +261,7 @@ async def test_two_truths_stop_the_shipping(
         assert recorder.spool.acknowledged_seq == 0
     assert len(plane.calls) == 1
     assert plane.lines == []
-    assert telemetry.RECORD_ALARMS.labels(alarm.value)._value.get() == before + 1
+    assert telemetry.RECORD_ALARMS.labels(alarm.value).value == before + 1
 
 
 async def test_a_forged_head_in_the_control_plane_is_a_conflict(

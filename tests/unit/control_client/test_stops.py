@@ -135,14 +135,14 @@ async def test_stops_come_and_go_while_it_runs(plane: FakeControlPlane, tmp_path
         plane.set_stops(a_stop("agent", "bot"))
         await board.until(lambda: len(board.changes) == 1)
         assert board.find("bot", None, ()) is not None
-        assert telemetry.STOPS._value.get() == 1
+        assert telemetry.STOPS.value == 1
         assert board.describe() == "agent `bot` stopped by ada (stop-agent-bot): it runs wild"
         plane.set_stops(a_stop("provider", "aws"))
         await board.until(lambda: len(board.changes) == 2)
         assert board.find("bot", None, ()) is None
         plane.set_stops()
         await board.until(lambda: len(board.changes) == 3)
-        assert telemetry.STOPS._value.get() == 0
+        assert telemetry.STOPS.value == 0
         assert board.describe() is None
     assert board.changes == [
         (["stop-agent-bot"], []),
@@ -244,7 +244,7 @@ async def test_a_fault_of_whoever_is_told_does_not_end_it(
 ) -> None:
     """A kill switch that has gone deaf would look well: it goes on, and keeps what it was told."""
     cache = tmp_path / "stops.json"
-    bugs = telemetry.BUGS._value.get()
+    bugs = telemetry.BUGS.value
     async with board_of(plane.url, cache) as board:
         note = board.on_change
 
@@ -254,7 +254,7 @@ async def test_a_fault_of_whoever_is_told_does_not_end_it(
 
         board.on_change = fail
         plane.set_stops(a_stop("agent", "bot"))
-        await board.until(lambda: telemetry.BUGS._value.get() > bugs)
+        await board.until(lambda: telemetry.BUGS.value > bugs)
         assert board.find("bot", None, ()) is not None
         assert json.loads(cache.read_text())["stops"][0]["name"] == "bot"
         plane.set_stops(a_stop("agent", "bot"), a_stop("agent", "second"))

@@ -184,6 +184,6 @@ def test_watched_verdicts_are_counted_by_effect() -> None:
     rules = "- {id: a, priority: 1, effect: BLOCK, mode: monitor}\n" + ALLOW_ALL
     decision = bundle_of(policy_text(rules)).decide((act(),), who(), Mode.ENFORCE)
     counter = telemetry.WATCHED.labels(Effect.BLOCK)
-    before = counter._value.get()
+    before = counter.value
     telemetry.count_decision(decision)
-    assert counter._value.get() == before + 1
+    assert counter.value == before + 1

@@ -199,7 +199,7 @@ async def test_a_bad_file_changes_nothing_and_is_shouted_about(
         await found.until(lambda: found.keeper.fault)
         assert words in str(found.keeper.fault)
         assert found.ruleset is found.first
-        assert telemetry.RULESET_REFUSED._value.get() == 1
+        assert telemetry.RULESET_REFUSED.value == 1
         await asyncio.sleep(0.05)
         assert [event for event, _ in found.notes] == ["policy_refused"]
         assert [record.levelname for record in caplog.records] == ["ERROR"]
@@ -208,7 +208,7 @@ async def test_a_bad_file_changes_nothing_and_is_shouted_about(
         await found.until_changed()
         await found.until(lambda: found.keeper.fault is None)
         assert found.ruleset.bundle.policies[0].rules[0].reason == "NO"
-        assert telemetry.RULESET_REFUSED._value.get() == 0
+        assert telemetry.RULESET_REFUSED.value == 0
 
 
 async def test_each_different_fault_is_shouted_about(tmp_path: Path) -> None:
@@ -278,14 +278,14 @@ async def test_a_fault_of_ours_does_not_end_it(
 ) -> None:
     """Logged and counted, and looked again."""
     async with watched(tmp_path) as found:
-        look, bugs = found.files._look, telemetry.BUGS._value.get()
+        look, bugs = found.files._look, telemetry.BUGS.value
 
         def fail() -> Any:
             found.files._look = look  # type: ignore[method-assign]
             raise RuntimeError("a bug")
 
         found.files._look = fail  # type: ignore[method-assign]
-        await found.until(lambda: telemetry.BUGS._value.get() > bugs)
+        await found.until(lambda: telemetry.BUGS.value > bugs)
         found.write(BLOCK)
         await found.until_changed()
     assert "looking for changed rules failed" in caplog.text

@@ -66,12 +66,12 @@ def test_a_fault_is_counted_by_its_code_and_ends_with_good_rules(
     """Once for each different one."""
     kept = Kept()
     counter = telemetry.RULESET_FAULTS.labels("bundle.older")
-    before = counter._value.get()
+    before = counter.value
     fault = BundleError("bundle.older", "bundle 3 is older")
     with caplog.at_level(logging.ERROR):
         kept.keeper.refuse(fault)
         kept.keeper.refuse(fault)
-    assert counter._value.get() == before + 1
+    assert counter.value == before + 1
     assert kept.keeper.fault == "bundle.older: bundle 3 is older"
     assert len(caplog.records) == 1
     assert kept.judge.ruleset is kept.ruleset
