@@ -48,7 +48,7 @@ from controlplane.services.records import RecordService
 from controlplane.services.retention import RetentionService
 from controlplane.services.runs import RunSettings
 from controlplane.services.sessions import SessionService
-from controlplane.services.signing import load_signing_key
+from controlplane.services.signing_keys import load_signing_key
 from controlplane.services.stops import StopService
 from controlplane.services.waiting import WaitingRoom, WaitingSettings
 from controlplane.services.watching import join_watching

@@ -20,7 +20,7 @@ from controlplane.notify.bus import Bus, Topic
 from controlplane.services.bundle_check import BundleChecker, BundleFiles, Checked, invalid_bundle
 from controlplane.services.policy_content import Contents
 from controlplane.services.policy_mirror import PolicyMirror
-from controlplane.services.signing import SigningKey
+from controlplane.services.signing_keys import SigningKey
 from controlplane.services.waiting import WaitingRoom
 from controlplane.store.bundles import BundleRow, BundleStore, SealedRow
 from gateway.decide.envelope import BundleContent, open_bundle, seal_bundle

@@ -17,7 +17,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from controlplane.services.signing import SigningKey
+from controlplane.services.signing_keys import SigningKey
 from gateway.model.errors import CheckreinError
 from gateway.model.moment import rfc3339
 from gateway.record.log.checkpoint import Checkpoint, log_origin, open_checkpoint, sign_checkpoint

@@ -15,7 +15,7 @@ from controlplane.services.log import LogService
 from controlplane.services.log_export import LogExports
 from controlplane.services.log_growth import LogGrowth
 from controlplane.services.log_signer import STATE_FOLDER, LogSigner, SignerState
-from controlplane.services.signing import LOGS, load_signing_key
+from controlplane.services.signing_keys import LOGS, load_signing_key
 from controlplane.settings import ControlSettings
 from controlplane.store.database import Database
 from controlplane.store.gateway_keys import GatewayKeyStore

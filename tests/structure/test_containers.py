@@ -201,7 +201,7 @@ def test_every_name_is_one_that_a_process_reads() -> None:
 
 def test_the_control_plane_keeps_its_signing_key_in_its_own_volume() -> None:
     """A place to make the key in, which outlives the container and which nobody else sees."""
-    from controlplane.services.signing import BUNDLES
+    from controlplane.services.signing_keys import BUNDLES
     from controlplane.settings import load_settings
 
     settings = load_settings(environment_in_container("controlplane"))

@@ -17,7 +17,7 @@ import asyncpg
 from controlplane.services.checkpointing import Checkpointing, CheckpointSettings
 from controlplane.services.log_growth import LogGrowth, add_leaves
 from controlplane.services.log_signer import STATE_FOLDER, LogSigner, SignerState
-from controlplane.services.signing import LOGS, load_signing_key
+from controlplane.services.signing_keys import LOGS, load_signing_key
 from controlplane.store.embedded import EmbeddedPostgres
 from controlplane.store.incidents import IncidentStore
 from controlplane.store.log import LogStore

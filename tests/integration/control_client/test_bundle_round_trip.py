@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from controlplane.services.signing import BUNDLES
+from controlplane.services.signing_keys import BUNDLES
 from controlplane.store.embedded import EmbeddedPostgres, Role
 from gateway.canonicalize.canonicalizer import Canonicalizer
 from gateway.content import mappers_dir

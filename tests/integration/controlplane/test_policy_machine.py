@@ -30,7 +30,7 @@ from controlplane.services.bundles import BundleService
 from controlplane.services.policies import PolicyService
 from controlplane.services.policy_drafts import DraftReader
 from controlplane.services.policy_mirror import PolicyMirror
-from controlplane.services.signing import SigningKey
+from controlplane.services.signing_keys import SigningKey
 from controlplane.services.waiting import WaitingRoom, WaitingSettings
 from controlplane.store.bundles import BundleStore
 from controlplane.store.embedded import EmbeddedPostgres

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from controlplane.faults import StartError
-from controlplane.services.signing import BUNDLES, load_signing_key
+from controlplane.services.signing_keys import BUNDLES, load_signing_key
 from gateway.decide.envelope import key_id_of, parse_public_key
 
 
