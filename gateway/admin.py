@@ -19,7 +19,7 @@ from http import HTTPStatus
 from typing import Final
 
 from gateway import telemetry
-from gateway.control_client.http_client import HttpClient, HttpFault
+from gateway.http_client import HttpClient, HttpFault
 from gateway.metrics import CONTENT_TYPE
 from gateway.model.errors import ConfigurationError, Problem
 from gateway.tasks import end_tasks

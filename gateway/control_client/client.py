@@ -15,9 +15,9 @@ from urllib.parse import quote
 
 import orjson
 
-from gateway.control_client.http_client import AnswerTooLong, HttpClient, HttpFault
 from gateway.control_client.settings import ControlSettings
 from gateway.decide.envelope import PAYLOAD_BYTES_MAX
+from gateway.http_client import AnswerTooLong, HttpClient, HttpFault
 from gateway.model.errors import ControlPlaneError
 
 _PLAIN_CONNECTIONS_MAX: Final = 16

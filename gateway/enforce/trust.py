@@ -9,8 +9,6 @@ from __future__ import annotations
 import ssl
 from pathlib import Path
 
-import certifi
-
 from gateway.model.errors import ConfigurationError, Problem
 
 
@@ -33,6 +31,8 @@ def make_upstream_context(extra_ca: str, *, http2: bool = False) -> ssl.SSLConte
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     context.set_alpn_protocols(["h2", "http/1.1"] if http2 else ["http/1.1"])
     if not _has_system_roots(context):
+        import certifi  # most systems have roots, and do without it
+
         context.load_verify_locations(certifi.where())
     if extra_ca:
         try:

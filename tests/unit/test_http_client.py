@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from gateway.control_client.http_client import (
+from gateway.http_client import (
     HEAD_BYTES_MAX,
     AnswerTooLong,
     ConnectionGone,
