@@ -10,10 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from gateway.canonicalize.authored.entries import WEBSOCKET
 from gateway.canonicalize.request import ambiguity
 from gateway.canonicalize.request.ambiguity import AmbiguityError
-from gateway.model.action import ANY_PARAM, Action, Kind, Target
+from gateway.model.action import ANY_PARAM, WEBSOCKET, Action, Kind, Target
 from gateway.model.exchange import HttpRequest
 
 OPEN_WEBSOCKET: Final = "open_websocket"

@@ -40,6 +40,9 @@ class Kind(StrEnum):
     UNKNOWN = "unknown"
 
 
+WEBSOCKET: Final = "WEBSOCKET"
+"""Stands for the method of a WebSocket's handshake, which is written as a GET and is no read."""
+
 # Looking up a member on its enum costs as much as a call in Python 3.11.
 _READ: Final = Kind.READ
 
@@ -219,7 +222,7 @@ def action_digest(exchange: Exchange, canonical: Canonical) -> str:
         b"checkrein.action.v2" if stable is None else b"checkrein.action.v2s",
         _who_and_where(
             exchange.principal.agent, operations, request.scheme, authority.host, authority.port,
-            "WEBSOCKET" if request.is_websocket else request.method,
+            WEBSOCKET if request.is_websocket else request.method,
         ),
         _length_of(len(target)), target, _length_of(len(body)), body,
     ]  # fmt: skip
