@@ -43,13 +43,15 @@ _SECRET_WORDS: Final = frozenset(
     {
         "auth", "authorization", "bearer", "cookie", "cookies", "credential", "credentials", "csc",
         "cvc", "cvv", "cvv2", "jwt", "mfa", "otp", "passphrase", "passwd", "password", "pin", "pwd",
-        "secret", "secrets", "session", "signature", "ssn", "token", "totp",
+        "secret", "secrets", "session", "signature", "ssn", "tfa", "token", "totp", "2fa",
     }
 )  # fmt: skip
 _SECRET_FRAGMENTS: Final = (
     "accesskey", "apikey", "authtoken", "accesstoken", "authorization", "clientsecret",
     "credential", "idtoken", "passphrase", "password", "passwd", "privatekey", "refreshtoken",
-    "secret", "signingkey", "encryptionkey", "cardnumber",
+    "secret", "signingkey", "encryptionkey", "cardnumber", "passcode", "accesscode",
+    "activationcode", "backupcode", "confirmationcode", "onetimecode", "recoverycode",
+    "securitycode", "smscode", "twofactor", "unlockcode", "verificationcode",
 )  # fmt: skip
 """Looked for in a name with its separators taken out, so that `apiKey`, `api-key` and `APIKEY`
 are one."""

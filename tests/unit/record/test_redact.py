@@ -26,11 +26,13 @@ SECRET_NAMES = (
     "aws_secret_access_key", "private_key", "privateKey", "cookie", "Set-Cookie", "session",
     "cvc", "cvv", "pin", "ssn", "otp", "passphrase", "signature", "X-Amz-Signature", "jwt",
     "credentials", "signing_key", "encryptionKey", "card_number", "cardNumber",
+    "passcode", "verificationCode", "security_code", "one-time-code", "backupCodes", "2fa",
 )  # fmt: skip
 PUBLIC_NAMES = (
     "amount", "currency", "charge", "max_tokens", "prompt_tokens", "key", "bucket", "object_key",
     "author", "authority", "channel", "text", "tokenizer", "spinner", "passenger", "reason",
-    "secretary_name_is_long"[:3], "number", "description", "keyword",
+    "secretary_name_is_long"[:3], "number", "code", "status_code", "country_code", "zipCode",
+    "description", "keyword",
 )  # fmt: skip
 
 SECRETS = {
