@@ -1,4 +1,5 @@
-"""Settings of every test: what the collector of garbage looks at, and which plugins stay."""
+"""Settings of every test: what the collector of garbage looks at, which plugins stay, and the order
+in which several workers take the files."""
 
 from __future__ import annotations
 
@@ -6,6 +7,28 @@ import gc
 import sys
 
 import pytest
+
+FOLDERS = ("end_to_end", "structure", "contract", "integration", "property", "unit")
+"""From the longest files to the shortest: what is left at the end, when one worker may have nothing
+more to do, takes a second."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep xdist from its own order, by numbers of tests, which leaves the longest for the end."""
+    if hasattr(config.option, "loadscopereorder"):
+        config.option.loadscopereorder = False
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Give workers the files by folder; a run without workers keeps its order."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=_place)
+
+
+def _place(item: pytest.Item) -> int:
+    folder = item.nodeid.removeprefix("tests/").partition("/")[0]
+    return FOLDERS.index(folder) if folder in FOLDERS else len(FOLDERS)
 
 
 @pytest.hookimpl(trylast=True)
