@@ -11,7 +11,7 @@ import pytest
 
 from tests.support.agents import CLIENTS, start_agent
 from tests.support.control_api import POLL_SECONDS, ApiError
-from tests.support.stack import Stack, Upstreams, start_stack
+from tests.support.stack import Gateway, Stack
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 
@@ -36,61 +36,60 @@ def policy(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def changing(policy: Path, upstreams: Upstreams) -> Iterator[Stack]:
-    """A stack of one's own, whose policy is a file that the test writes."""
-    running = start_stack("changing", upstreams)
-    try:
-        running.add_gateway("ordinary", {"CHECKREIN_POLICIES": str(policy)})
-        yield running
-    finally:
-        running.close()
+def changing(policy: Path, stack: Stack) -> Iterator[Gateway]:
+    """A gateway whose policy is a file that the test writes."""
+    gateway = stack.add_gateway("changing", {"CHECKREIN_POLICIES": str(policy)})
+    yield gateway
+    gateway.process.close()
 
 
 def test_row_09_a_held_request_obeys_the_rules_of_now(
-    changing: Stack, policy: Path, tag: str
+    stack: Stack, changing: Gateway, policy: Path, tag: str
 ) -> None:
     """Blocked by a file that is written while it waits: the agent is told at once, the approval is
     void and can't be given any more. Asked by other words: what was approved goes through."""
-    agent = start_agent(URLLIB, "risky", tag, changing.gateway.environment_of_agent)
-    first = changing.api.wait_pending(())
+    known = stack.api.approval_ids()
+    agent = start_agent(URLLIB, "risky", tag, changing.environment_of_agent)
+    first = stack.api.wait_pending(known)
     policy.write_text(HEAD + CLOSED + ASK)
 
     told = agent.finish()
 
     assert not told.ok
     assert "we are closed" in told.message + told.output
-    changing.api.wait_record({"kind": "gateway", "event": "policy_loaded"})
-    voided = changing.api.approval(first["approvalId"])
+    loaded = {"kind": "gateway", "event": "policy_loaded", "gateway": changing.gateway_id}
+    stack.api.wait_record(loaded)
+    voided = stack.api.approval(first["approvalId"])
     assert (voided["status"], voided["comment"]) == ("CANCELLED", "POLICY_CHANGED")
     with pytest.raises(ApiError) as refused:
-        changing.api.resolve(first["approvalId"], "APPROVE")
+        stack.api.resolve(first["approvalId"], "APPROVE")
     assert refused.value.status == 409
-    assert changing.oracle.about(tag) == []
+    assert stack.oracle.about(tag) == []
 
-    load(changing, policy, ASK)
+    load(stack, changing, policy, ASK)
     second_tag = f"{tag}second"
-    agent = start_agent(URLLIB, "risky", second_tag, changing.gateway.environment_of_agent)
-    second = changing.api.wait_pending({first["approvalId"]})
-    load(changing, policy, REWORDED)
-    changing.api.resolve(second["approvalId"], "APPROVE")
+    agent = start_agent(URLLIB, "risky", second_tag, changing.environment_of_agent)
+    second = stack.api.wait_pending({*known, first["approvalId"]})
+    load(stack, changing, policy, REWORDED)
+    stack.api.resolve(second["approvalId"], "APPROVE")
     assert agent.finish().ok
-    intent = changing.api.wait_record({"kind": "intent", "decision_id": second["decisionId"]})
+    intent = stack.api.wait_record({"kind": "intent", "decision_id": second["decisionId"]})
     assert intent["message"] == "somebody must look"
     assert intent["revision"] != second["bundleRevision"]
-    assert len(changing.oracle.about(second_tag)) == 1
+    assert len(stack.oracle.about(second_tag)) == 1
 
 
-def load(stack: Stack, policy: Path, rules: str) -> None:
+def load(stack: Stack, gateway: Gateway, policy: Path, rules: str) -> None:
     """Write other rules, and wait until the gateway has recorded that it decides by them."""
-    known = len(loads(stack))
+    known = len(loads(stack, gateway))
     policy.write_text(HEAD + rules)
     deadline = time.monotonic() + 15
-    while len(loads(stack)) == known:
+    while len(loads(stack, gateway)) == known:
         assert time.monotonic() < deadline, "the rules were not loaded"
         time.sleep(POLL_SECONDS)
 
 
-def loads(stack: Stack) -> list[str]:
+def loads(stack: Stack, gateway: Gateway) -> list[str]:
     """The revisions that were loaded."""
-    entries = [record.fields for record in stack.api.records()]
+    entries = [record.fields for record in stack.api.records(gateway.gateway_id)]
     return [entry["detail"] for entry in entries if entry.get("event") == "policy_loaded"]

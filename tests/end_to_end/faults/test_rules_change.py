@@ -11,6 +11,8 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -32,6 +34,22 @@ STALE_SECONDS = 3
 PROOF = (POLICIES / "proof.yaml").read_text()
 WITHOUT_READS = PROOF.replace("effect: ALLOW, reason: SAFE_READ", "effect: BLOCK, reason: NO_READS")
 BROKEN = PROOF.replace("priority: 10", "priority: ten")
+
+
+@pytest.fixture
+def policies(tmp_path: Path) -> Path:
+    """Rules in files, to be written to."""
+    return Path(shutil.copytree(POLICIES, tmp_path / "policies"))
+
+
+@contextmanager
+def deciding_by(policies: Path, stack: Stack, name: str, **settings: str) -> Iterator[Gateway]:
+    """A gateway of one's own with these files."""
+    gateway = stack.add_gateway(name, {"CHECKREIN_POLICIES": str(policies), **settings})
+    try:
+        yield gateway
+    finally:
+        gateway.process.close()
 
 
 @pytest.fixture
@@ -67,70 +85,72 @@ def notes_of(gateway: Gateway) -> dict[str, str]:
     return notes
 
 
-def loads(stack: Stack) -> list[dict[str, Any]]:
-    """Every `policy_loaded` that was recorded."""
-    entries = [record.fields for record in stack.api.records() if "policy_loaded" in record.line]
+def loads(stack: Stack, gateway: Gateway) -> list[dict[str, Any]]:
+    """Every `policy_loaded` that a gateway recorded."""
+    records = stack.api.records(gateway.gateway_id)
+    entries = [record.fields for record in records if "policy_loaded" in record.line]
     return [fields for fields in entries if fields.get("event") == "policy_loaded"]
 
 
-def read(stack: Stack, tag: str) -> Told:
-    return run_agent(URLLIB, "read", tag, stack.gateway.environment_of_agent)
+def read(gateway: Gateway, tag: str) -> Told:
+    return run_agent(URLLIB, "read", tag, gateway.environment_of_agent)
 
 
 # --- files ----------------------------------------------------------------------------------------
 
 
-def test_row_07_fifty_reloads_of_files_under_load(own: Stack, tag: str) -> None:
+def test_row_07_fifty_reloads_of_files_under_load(stack: Stack, policies: Path) -> None:
     """Each is taken and recorded, and every request in between is answered by the upstream."""
-    policies = own.folder / "policies"
-    shutil.copytree(POLICIES, policies)
-    gateway = own.add_gateway("ordinary", {"CHECKREIN_POLICIES": str(policies)})
     file = policies / "proof.yaml"
+    # So often that the test does not wait: a change is taken once two looks see the same.
+    often = {"CHECKREIN_RELOAD_POLL_SECONDS": "0.05"}
+    with deciding_by(policies, stack, "reloading", **often) as gateway:
+        with SteadyReads(gateway, READS) as reads:
+            reads.wait_more(20)
+            for number in range(RELOADS):
+                new = policies / ".proof.yaml.new"
+                new.write_text(PROOF.replace("person", f"person {number}"))
+                before = gateway.process.log.count("rules loaded")
+                new.replace(file)
+                wait(
+                    lambda before=before: gateway.process.log.count("rules loaded") > before,
+                    "the change is taken",
+                )
+                reads.wait_more(4)
 
-    with SteadyReads(gateway, READS) as reads:
-        reads.wait_more(20)
-        for number in range(RELOADS):
-            new = policies / ".proof.yaml.new"
-            new.write_text(PROOF.replace("person", f"person {number}"))
-            before = gateway.process.log.count("rules loaded")
-            new.replace(file)
-            wait(
-                lambda before=before: gateway.process.log.count("rules loaded") > before,
-                "the change is taken",
-            )
-            reads.wait_more(4)
-
-    assert reads.failures == []
-    assert set(reads.statuses) == {200}
-    wait(lambda: len(loads(own)) == RELOADS, "every load is recorded")
-    assert len({fields["detail"] for fields in loads(own)}) == RELOADS
+        assert reads.failures == []
+        assert set(reads.statuses) == {200}
+        wait(lambda: len(loads(stack, gateway)) == RELOADS, "every load is recorded")
+        assert len({fields["detail"] for fields in loads(stack, gateway)}) == RELOADS
 
 
-def test_row_08_a_bad_file_keeps_the_old_rules_and_shouts(own: Stack, tag: str) -> None:
+def test_row_08_a_bad_file_keeps_the_old_rules_and_shouts(
+    stack: Stack, policies: Path, tag: str
+) -> None:
     """With file and line, in readiness, metric and record; mended, the new rules decide; SIGHUP
     makes it look at once."""
-    policies = own.folder / "policies"
-    shutil.copytree(POLICIES, policies)
     # So rarely that only the signal can be why it looked.
-    settings = {"CHECKREIN_POLICIES": str(policies), "CHECKREIN_RELOAD_POLL_SECONDS": "3600"}
-    gateway = own.add_gateway("ordinary", settings)
-
-    def write(text: str) -> None:
-        (policies / "proof.yaml").write_text(text)
-        os.kill(gateway.process.pid, signal.SIGHUP)
-
-    write(BROKEN)
+    rarely = {"CHECKREIN_RELOAD_POLL_SECONDS": "3600"}
     line = 1 + next(n for n, text in enumerate(BROKEN.splitlines()) if "priority: ten" in text)
-    wait(lambda: f"proof.yaml:{line}:" in notes_of(gateway).get("rules", ""), "it is shouted about")
-    assert gateway.metric("checkrein_gateway_ruleset_refused") == 1
-    own.api.wait_record({"kind": "gateway", "event": "policy_refused"}, f"proof.yaml:{line}:")
-    assert read(own, tag).ok
+    place = f"proof.yaml:{line}:"
+    with deciding_by(policies, stack, "shouting", **rarely) as gateway:
 
-    write(WITHOUT_READS)
-    wait(lambda: "rules" not in notes_of(gateway), "it is mended")
-    told = read(own, tag)
-    assert not told.ok
-    assert "NO_READS" in told.message + told.output
+        def write(text: str) -> None:
+            (policies / "proof.yaml").write_text(text)
+            os.kill(gateway.process.pid, signal.SIGHUP)
+
+        write(BROKEN)
+        wait(lambda: place in notes_of(gateway).get("rules", ""), "it is shouted about")
+        assert gateway.metric("checkrein_gateway_ruleset_refused") == 1
+        refused = {"kind": "gateway", "event": "policy_refused", "gateway": gateway.gateway_id}
+        stack.api.wait_record(refused, place)
+        assert read(gateway, tag).ok
+
+        write(WITHOUT_READS)
+        wait(lambda: "rules" not in notes_of(gateway), "it is mended")
+        told = read(gateway, tag)
+        assert not told.ok
+        assert "NO_READS" in told.message + told.output
 
 
 # --- bundles --------------------------------------------------------------------------------------
@@ -180,12 +200,12 @@ def test_row_08_bundles_come_from_the_control_plane(own: Stack, tag: str) -> Non
     bad one is never published. Gone: the last good one decides, also after a restart, until it is
     stale; and is taken up again when the control plane is back."""
     gateway = bundle_gateway(own, CHECKREIN_STALE_SECONDS_MAX=str(STALE_SECONDS))
-    told = read(own, tag)
+    told = read(gateway, tag)
     assert "NO_POLICY" in told.message + told.output, told
     assert "policy" in notes_of(gateway)
 
     wait_running(own, publish(own, PROOF))
-    assert read(own, tag).ok
+    assert read(gateway, tag).ok
     with SteadyReads(gateway, READS) as reads:
         for number in range(5):
             wait_running(own, publish(own, PROOF.replace("person", f"person {number}")))
@@ -197,10 +217,10 @@ def test_row_08_bundles_come_from_the_control_plane(own: Stack, tag: str) -> Non
         publish(own, BROKEN)
     assert caught.value.status == 422
     wait_running(own, publish(own, WITHOUT_READS))
-    assert "NO_READS" in read(own, tag).message
+    assert "NO_READS" in read(gateway, tag).message
     bundle = own.api.call("POST", "/v1/bundles/1/activate", {})["bundle"]
     wait_running(own, bundle)
-    assert read(own, tag).ok
+    assert read(gateway, tag).ok
     assert gateway.metric("checkrein_gateway_bundle_sequence") == bundle["sequence"]
 
     own.control.process.kill()
@@ -208,12 +228,12 @@ def test_row_08_bundles_come_from_the_control_plane(own: Stack, tag: str) -> Non
     gateway.start()
     assert gateway.metric("checkrein_gateway_bundle_sequence") == bundle["sequence"]
     wait(lambda: "not confirmed" in notes_of(gateway).get("policy", ""), "it is stale")
-    told = read(own, tag)
+    told = read(gateway, tag)
     assert "BUNDLE_STALE" in told.message + told.output, told
 
     own.control.start()
     wait(lambda: "policy" not in notes_of(gateway), "it is confirmed again")
-    assert read(own, tag).ok
+    assert read(gateway, tag).ok
 
 
 def test_row_03_what_was_tampered_with_on_disk_does_not_decide(own: Stack, tag: str) -> None:
@@ -223,7 +243,7 @@ def test_row_03_what_was_tampered_with_on_disk_does_not_decide(own: Stack, tag: 
     kept = gateway.data_dir / "bundle" / "newest.json"
     first = kept.read_text()
     wait_running(own, publish(own, PROOF))
-    assert read(own, tag).ok
+    assert read(gateway, tag).ok
 
     for text, code in (
         (kept.read_text().replace("NO_READS", "SAFE_READ").replace("person", "robot"), "signature"),
@@ -234,7 +254,7 @@ def test_row_03_what_was_tampered_with_on_disk_does_not_decide(own: Stack, tag: 
         kept.write_text(text)
         gateway.start()
         assert f"bundle.{code}" in notes_of(gateway)["rules"]
-        assert "NO_POLICY" in read(own, tag).message
+        assert "NO_POLICY" in read(gateway, tag).message
         own.control.start()
         wait(lambda: "policy" not in notes_of(gateway), "the right one is fetched")
-        assert read(own, tag).ok
+        assert read(gateway, tag).ok
