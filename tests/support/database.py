@@ -2,7 +2,8 @@
 
     from tests.support.database import database_name, postgres_server  # noqa: F401  (a conftest)
 
-The server is started once; `database_name` is a fresh, migrated database for each test module.
+The server is started once, and migrated once; `database_name` is a copy of that, fresh for each
+test module.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import asyncio
 import itertools
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +48,28 @@ def database_name(postgres_server: EmbeddedPostgres) -> str:
 
 def make_database(server: EmbeddedPostgres) -> str:
     """Make a database with our schema; its name."""
-    name = f"test_{next(_numbers)}"
+    name, template = f"test_{next(_numbers)}", _template(server)
+
+    async def make() -> None:
+        superuser = server.endpoint(Role.SUPERUSER, "postgres")
+        connection = await asyncpg.connect(**superuser.arguments())
+        try:
+            await connection.execute(
+                f"create database {name} owner {Role.OWNER.value} template {template}"
+            )
+        finally:
+            await connection.close()
+        # A copy has the tables, and none of the rights on the database as a whole.
+        await (await open_embedded(server, POOL, name)).close()
+
+    asyncio.run(make())
+    return name
+
+
+@cache
+def _template(server: EmbeddedPostgres) -> str:
+    """A migrated database that nobody uses, once a server: to copy it takes a third of the time."""
+    name = "migrated"
 
     async def make() -> None:
         await (await open_embedded(server, POOL, name)).close()
