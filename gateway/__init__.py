@@ -12,6 +12,7 @@ one request      `pipeline`, `case` what is known of it, `judge` what is said to
                  `reservations` of limits, `witness_reader`, `tunnels`, `past_entries`
 the world        `control_client/`, `rulesets/` where rules come from, `counters/` of limits
 for people       `authoring/` what authors of mappers and policies ask, `cli/` the command
-under all        `ports`, `wire/` sockets, `telemetry`, `log_lines`, `tasks`, `background`,
-                 `system` the clock and ids, `content` what travels with the product
+under all        `ports`, `wire/` sockets, `http_client`, `telemetry` which metrics there are,
+                 `metrics` how they count, `log_lines`, `tasks`, `background`, `system` the clock
+                 and ids, `content` what travels with the product
 """

@@ -3,12 +3,16 @@
 The client library's own cost an idle gateway several MB and every step of the hot path a clock.
 Names, labels and help are ours; the values of labels are escaped. A series exists from its first
 step; a metric without labels, from the start.
+
+A lock for every step would show in a request. So `Tally` and `Spread` are counted by the event loop
+alone and without one; a scrape may see a number that is one step old.
 """
 
 from __future__ import annotations
 
 import math
 import threading
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final, Protocol
@@ -125,6 +129,57 @@ class Gauge(Number):
     def samples(self) -> Iterator[str]:
         """For the registry."""
         yield sample(self.name, self.value)
+
+
+class Tally:
+    """A counter with labels, of the event loop alone."""
+
+    kind = "counter"
+
+    def __init__(
+        self, name: str, help_text: str, labels: Sequence[str], registry: Registry
+    ) -> None:
+        self.name, self.help_text, self._labels = f"{name}_total", help_text, labels
+        self.counts: dict[tuple[str, ...], int] = {}
+        registry.register(self)
+
+    def count(self, values: tuple[str, ...]) -> None:
+        """Count one, under these values of the labels."""
+        counts = self.counts
+        counts[values] = counts.get(values, 0) + 1
+
+    def samples(self) -> Iterator[str]:
+        """For the registry."""
+        for values, count in list(self.counts.items()):
+            yield sample(self.name, count, self._labels, [str(value) for value in values])
+
+
+class Spread:
+    """A histogram without labels, of the event loop alone. `bounds` are upper bounds, rising."""
+
+    kind = "histogram"
+
+    def __init__(
+        self, name: str, help_text: str, bounds: Sequence[float], registry: Registry
+    ) -> None:
+        self.name, self.help_text, self._bounds = name, help_text, tuple(bounds)
+        self._counts = [0] * (len(self._bounds) + 1)
+        self._sum = 0.0
+        registry.register(self)
+
+    def observe(self, value: float) -> None:
+        """Count a value."""
+        self._counts[bisect_left(self._bounds, value)] += 1
+        self._sum += value
+
+    def samples(self) -> Iterator[str]:
+        """For the registry."""
+        total = 0
+        for bound, count in zip((*map(float, self._bounds), "+Inf"), self._counts, strict=True):
+            total += count
+            yield sample(f"{self.name}_bucket", total, ["le"], [str(bound)])
+        yield sample(f"{self.name}_count", total)
+        yield sample(f"{self.name}_sum", self._sum)
 
 
 def sample(name: str, value: float, labels: Sequence[str] = (), values: Sequence[str] = ()) -> str:

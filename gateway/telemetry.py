@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from gateway.metrics import Counter, Gauge, Registry
+from gateway.metrics import Counter, Gauge, Registry, Spread, Tally
 from gateway.model.decision import Decision
-from gateway.tally import Spread, Tally
 
 REGISTRY: Final = Registry()
 

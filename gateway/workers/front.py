@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final
 
+from gateway.metrics import CONTENT_TYPE
 from gateway.model.errors import ConfigurationError, Problem
 from gateway.workers.merging import merge
 
@@ -22,7 +23,6 @@ ASK_SECONDS_MAX: Final = 2.0
 """How long a worker may take to tell of itself; one that doesn't is not ready."""
 
 ANSWER_BYTES_MAX: Final = 4 * 2**20
-TEXT: Final = "text/plain; version=0.0.4; charset=utf-8"
 
 Workers = Callable[[], Mapping[int, str | None]]
 """The admin address of each worker, by number; None while it is not there."""
@@ -76,7 +76,7 @@ def _make_handler(workers: Workers, also: str) -> type[BaseHTTPRequestHandler]:
                 status, said = readiness(workers())
                 self._answer(status, "application/json", json.dumps(said))
             elif self.path == "/metrics":
-                self._answer(200, TEXT, metrics(workers(), also))
+                self._answer(200, CONTENT_TYPE, metrics(workers(), also))
             else:
                 self._answer(404, "text/plain", "")
 

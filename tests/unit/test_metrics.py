@@ -6,8 +6,7 @@ from prometheus_client import CollectorRegistry, Histogram, generate_latest
 from prometheus_client import Counter as TheirCounter
 from prometheus_client import Gauge as TheirGauge
 
-from gateway.metrics import Counter, Gauge, Registry
-from gateway.tally import Spread, Tally
+from gateway.metrics import Counter, Gauge, Registry, Spread, Tally
 
 
 def _lines(registry: CollectorRegistry) -> list[str]:
