@@ -133,7 +133,7 @@ class Http2Stream:
                 data = self._next_piece()
                 if data:
                     yield data
-            if self.has_ended:
+            if self.has_ended and not self.is_gone:
                 return
             try:
                 if await self._more(idle):
