@@ -285,6 +285,10 @@ class Connection:
             turn.response_bytes += len(data)
             turn.channel.write(data)
 
+    def response_trailers(self, trailers: tuple[Header, ...]) -> None:
+        if self._turn is not None:
+            self._turn.trailers = trailers
+
     def response_end(self, is_reusable: bool) -> None:
         turn = self._turn
         if turn is None:

@@ -68,3 +68,16 @@ class HeaderKinds(dict[bytes, HeaderKind]):
         if len(self) < SPELLINGS_MAX and len(name) <= _NAME_BYTES_MAX:
             self[name] = kind
         return kind
+
+
+TRAILING: Final = HeaderKinds(
+    # What a head says can't be taken back by what comes after the body (RFC 9110, 6.5.1).
+    (
+        b"alt-svc", b"host", b"authorization", b"set-cookie", b"content-encoding", b"content-type",
+        b"content-range", b"content-language", b"content-location", b"content-disposition",
+        b"content-security-policy", b"access-control-allow-origin", b"cache-control", b"age",
+        b"date", b"expires", b"location", b"pragma", b"refresh", b"retry-after", b"vary",
+        b"strict-transport-security", b"www-authenticate",
+    )
+)  # fmt: skip
+"""For what stands behind a body."""

@@ -53,6 +53,9 @@ def request_head(request: HttpRequest) -> bytes:
     if request.is_websocket:
         parts += HANDSHAKE_LINES
         count += len(HANDSHAKE_LINES)
+    elif request.takes_trailers:
+        parts.append(b"TE: trailers\r\nConnection: TE\r\n")
+        count += 2
     if length is None:
         parts.append(b"Transfer-Encoding: chunked\r\n\r\n")
         count += 1

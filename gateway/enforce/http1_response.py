@@ -16,7 +16,7 @@ from typing import Protocol
 
 import httptools
 
-from gateway.enforce.header_kinds import HeaderKind, HeaderKinds
+from gateway.enforce.header_kinds import TRAILING, HeaderKind, HeaderKinds
 from gateway.enforce.websocket import check_switch
 from gateway.model.errors import UpstreamError
 from gateway.model.exchange import Header, HttpRequest, ResponseHead
@@ -39,6 +39,8 @@ class ResponseSink(Protocol):
     def response_head(self, head: ResponseHead) -> None: ...
 
     def response_body(self, data: bytes) -> None: ...
+
+    def response_trailers(self, trailers: tuple[Header, ...]) -> None: ...
 
     def response_end(self, is_reusable: bool) -> None: ...
 
@@ -73,7 +75,8 @@ class ResponseReader:
     """Reads responses of one connection, one after another.
 
     `body_bytes` of the head carries the declared length; `Content-Length` is not among its
-    headers. Trailers are dropped: they come after the head was relayed.
+    headers. Trailers are told apart from headers, and never change what was relayed: those that
+    would frame, route, authenticate or control are dropped (RFC 9110 section 6.5.1).
     """
 
     __slots__ = (
@@ -96,6 +99,7 @@ class ResponseReader:
         "_sink",
         "_state",
         "_switch",
+        "_trailers",
         "_transfer",
         "_upgrade",
         "_websocket",
@@ -129,6 +133,7 @@ class ResponseReader:
         self._websocket = websocket
         self._upgrade: list[bytes] = []
         self._switch: ResponseHead | None = None
+        self._trailers: list[Header] = []
         self._start_head()
 
     def feed(self, data: bytes) -> None:
@@ -189,10 +194,12 @@ class ResponseReader:
             self._reason += reason
 
     def on_header(self, name: bytes, value: bytes | None) -> None:
-        if self._state is not _HEAD:
-            return
         if value is None:
             value = b""
+        if self._state is not _HEAD:
+            if self._state is _BODY:
+                self._keep_trailer(name, value)
+            return
         kind = _KINDS[name]
         if kind is _KEEP:
             self._headers.append((name, value))
@@ -280,6 +287,12 @@ class ResponseReader:
         elif self._length and status < 200:
             raise _bad("upstream.framing", "the upstream announced a body where none may be")
 
+    def _keep_trailer(self, name: bytes, value: bytes) -> None:
+        if len(self._trailers) >= self._headers_max:
+            raise _bad("upstream.head_too_large", "the upstream sent too many trailers")
+        if TRAILING[name] is _KEEP:
+            self._trailers.append((name, value))
+
     def _take_switch(self, request: HttpRequest) -> None:
         headers = tuple(self._headers)
         check_switch(request, headers, self._connection, self._upgrade)
@@ -315,6 +328,8 @@ class ResponseReader:
         is_reusable = self._is_reusable and not self._has_extra
         if not is_reusable:
             self._parser = None
+        if self._trailers:
+            self._sink.response_trailers(tuple(self._trailers))
         self._sink.response_end(is_reusable)
 
     def _raise(self, error: httptools.HttpParserError) -> None:

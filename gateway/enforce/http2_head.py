@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from gateway.enforce.header_kinds import HeaderKind, HeaderKinds
+from gateway.enforce.header_kinds import TRAILING, HeaderKind, HeaderKinds
 from gateway.enforce.http1_response import ResponseLimits
 from gateway.model.errors import UpstreamError
 from gateway.model.exchange import Header, HttpRequest, ResponseHead
@@ -18,13 +18,6 @@ from gateway.model.grpc import is_grpc_call
 
 _OUTWARD: Final = HeaderKinds((b"expect", b"host"))
 _INWARD: Final = HeaderKinds((b"alt-svc",))
-_TRAILING: Final = HeaderKinds(
-    # What a head says can't be taken back by what comes after the body (RFC 9110, 6.5.1).
-    (
-        b"alt-svc", b"host", b"authorization", b"set-cookie", b"content-encoding", b"content-type",
-        b"content-range", b"cache-control", b"www-authenticate",
-    )
-)  # fmt: skip
 _BODILESS: Final = frozenset({204, 304})
 _BREAKS: Final = (b"\r", b"\n", b"\0")
 
@@ -92,4 +85,4 @@ def response_head(
 
 def response_trailers(headers: Sequence[Header]) -> tuple[Header, ...]:
     """What may follow a body: `grpc-status` and whatever else changes nothing that a head said."""
-    return tuple(header for header in headers if _TRAILING[header[0]] is HeaderKind.KEEP)
+    return tuple(header for header in headers if TRAILING[header[0]] is HeaderKind.KEEP)

@@ -60,6 +60,7 @@ class Channel:
         body_rest: Callable[[], AsyncIterator[bytes]],
         rewrite_answer: Callable[[ResponseHead], ResponseHead] | None = None,
         carry: Carry | None = None,
+        takes_trailers: bool = False,
     ) -> None:
         self.closes = False
         self._wire = wire
@@ -69,8 +70,10 @@ class Channel:
         self._body_rest = body_rest
         self._rewrite_answer = rewrite_answer
         self._carry = carry
+        self._takes_trailers = takes_trailers
         self._state = _FRESH
         self._is_gone = False
+        self._has_ended = False
         self._gone: asyncio.Event | None = None
         self._flow: Flow | None = None
         self._is_flow_paused = False
@@ -95,6 +98,8 @@ class Channel:
         return self._state is _DONE
 
     async def wait_gone(self) -> None:
+        if self._has_ended:
+            self.leave()
         if self._is_gone:
             return
         if self._gone is None:
@@ -153,7 +158,6 @@ class Channel:
         self._cork(b"%x\r\n%b\r\n" % (len(data), data) if self._is_chunked else data)
 
     def finish(self, trailers: Sequence[Header] = ()) -> None:
-        # Trailers are dropped: few clients of HTTP/1.1 look for any (RFC 9110, section 6.5.1).
         if self._is_gone or self._state is _DONE:
             return
         assert self._state is _BEGUN, "what is finished was begun"
@@ -161,9 +165,18 @@ class Channel:
             self.cut()
             return
         if self._is_chunked:
-            self._corked.append(b"0\r\n\r\n")
+            self._corked.append(self._end_of_chunks(trailers))
         self._state = _DONE
         self._send_corked()
+
+    def _end_of_chunks(self, trailers: Sequence[Header]) -> bytes:
+        """The last chunk, with trailers for an agent that has asked for them (RFC 9110, 6.5.1)."""
+        if not trailers or not self._takes_trailers:
+            return b"0\r\n\r\n"
+        lines = [b"0\r\n", *(b"%b: %b\r\n" % trailer for trailer in trailers), b"\r\n"]
+        text = b"".join(lines)
+        # INVARIANT(one-answer): as for a head; a trailer that could end it early is left out.
+        return text if text.count(b"\n") == text.count(b"\r") == len(lines) else b"0\r\n\r\n"
 
     async def carry(self, switched: Switched, note_end: Callable[[int, int], None]) -> None:
         if self._is_gone:
@@ -209,6 +222,13 @@ class Channel:
         if self._gone is not None:
             self._gone.set()
         self.drained()
+
+    def end_input(self) -> None:
+        """The agent sends nothing more and may still read. Whoever waits for a person is taken to
+        have left: most that end their side have, and nothing is released for them."""
+        self._has_ended = True
+        if self._gone is not None:
+            self.leave()
 
     def full(self) -> None:
         if self._flow is not None and self._state is _BEGUN and not self._is_flow_paused:

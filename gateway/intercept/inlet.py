@@ -38,6 +38,8 @@ class Inlet:
         self.wire: Wire
         self.is_gone = False
         self.is_draining = False
+        self.may_half_close = True
+        self._has_ended = False
         self._settings = settings
         self._loop = asyncio.get_running_loop()
         self._reader = RequestReader(
@@ -62,6 +64,11 @@ class Inlet:
     def is_complete(self) -> bool:
         """Whether the request was read to its end."""
         return self._reader.is_complete
+
+    @property
+    def is_spent(self) -> bool:
+        """Whether no other request can come."""
+        return self.is_draining or (self._has_ended and not self._reader.buffered_bytes)
 
     def drain(self) -> None:
         """End after the request in flight; at once when there is none."""
@@ -94,7 +101,15 @@ class Inlet:
             self.wire.pause_reading()
 
     def wire_eof(self) -> None:
-        self.leave()
+        """In plain HTTP an agent may end its side behind its request and still read the answer
+        (RFC 9112, section 9.6). In TLS, libraries say so only when they close."""
+        if not self.may_half_close:
+            self.leave()
+            return
+        self._has_ended = True
+        if self._in_flight is not None:
+            self._in_flight.end_input()
+        self._wake()
 
     def wire_full(self) -> None:
         self._is_full = True
@@ -153,7 +168,7 @@ class Inlet:
         Raises:
             Gone: the agent is.
         """
-        if self.is_gone:
+        if self.is_gone or self._has_ended:
             raise Gone
         self._is_late = False
         self._deadline.set(due_at)
@@ -166,7 +181,8 @@ class Inlet:
             self._deadline.clear()
         if self.is_gone:
             raise Gone
-        return not self._is_late
+        # What came before the end is still looked at; nothing can be awaited behind it.
+        return self._has_ended or not self._is_late
 
     async def read_head(self, idle_seconds_max: float) -> Head:
         """The next head. Silence before it ends the connection without a word.
@@ -257,6 +273,8 @@ class Inlet:
             self._check_flood()
         if self.is_gone:
             channel.leave()
+        elif self._has_ended:
+            channel.end_input()
 
     def end_exchange(self) -> None:
         self._in_flight, self._streams = None, False

@@ -144,7 +144,12 @@ def make_request(
         body,
         head.body_bytes,
         is_websocket=b"upgrade" in head.control and asks_for_websocket(head),
+        takes_trailers=b"te" in head.control and _takes_trailers(head.control[b"te"]),
     )
+
+
+def _takes_trailers(te: bytes) -> bool:
+    return b"trailers" in [item.strip() for item in te.lower().split(b",")]
 
 
 def _split_absolute(rest: bytes, scheme: str) -> tuple[Authority, bytes]:

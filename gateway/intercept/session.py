@@ -193,6 +193,7 @@ class Session:
         settings = self._s.settings
         is_http2 = self.takes_http2 and wants_http2(hello, authority.host, settings.http2_hosts)
         context = self._s.authority.context_for(name, http2=is_http2)
+        self.inlet.may_half_close = False
         self.inlet.wire = tls = await start_tls_server(
             wire, context, self.inlet, settings.tls_seconds_max
         )
@@ -291,10 +292,11 @@ class Session:
             inlet.wire,
             is_head=head.method == "HEAD",
             is_http10=head.is_http10,
-            must_close=lambda: not head.keeps_alive or inlet.is_draining or not inlet.is_complete,
+            must_close=lambda: not head.keeps_alive or inlet.is_spent or not inlet.is_complete,
             body_rest=lambda: inlet.body_rest(head, prefix),
             rewrite_answer=self._rewrite_answer,
             carry=self._carry,
+            takes_trailers=request.takes_trailers,
         )
         inlet.begin_exchange(channel, streams=not is_whole)
         try:

@@ -52,6 +52,7 @@ class HttpRequest:
     streams. `body_bytes` is the declared length, None when the agent declared none. `is_http2`:
     it came as a stream of HTTP/2, and goes on as one where the upstream speaks that.
     `is_websocket`: it is the handshake of a WebSocket, and its `method` says nothing.
+    `takes_trailers`: the agent has said that it reads fields behind a body (`TE: trailers`).
     """
 
     method: str
@@ -65,6 +66,7 @@ class HttpRequest:
     body_bytes: int | None
     is_http2: bool = False
     is_websocket: bool = False
+    takes_trailers: bool = False
 
 
 @quick

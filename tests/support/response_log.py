@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.model.exchange import ResponseHead
+from gateway.model.exchange import Header, ResponseHead
 
 
 class ResponseLog:
@@ -11,6 +11,7 @@ class ResponseLog:
     def __init__(self) -> None:
         self.head: ResponseHead | None = None
         self.body = b""
+        self.trailers: tuple[Header, ...] = ()
         self.ends = 0
         self.is_reusable: bool | None = None
         self.fault: str | None = None
@@ -25,6 +26,13 @@ class ResponseLog:
         assert self._is_open, "a body stands between head and end"
         assert data
         self.body += data
+
+    def response_trailers(self, trailers: tuple[Header, ...]) -> None:
+        assert self._is_open, "trailers stand before the end"
+        self.trailers = trailers
+
+    def response_switch(self, head: ResponseHead, early: bytes) -> None:
+        raise AssertionError("nobody asked for a WebSocket")
 
     def response_end(self, is_reusable: bool) -> None:
         assert self._is_open, "one end for each head"

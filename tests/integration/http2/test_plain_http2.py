@@ -235,7 +235,7 @@ async def test_upstream_of_http1_answers_agents_of_http2(
     tmp_path: Path, authority: TestAuthority
 ) -> None:
     """A plain request goes on in HTTP/1.1 where the upstream has nothing else; a length that the
-    agent did not give is not made up for a body that streams, and trailers end there."""
+    agent did not give is not made up for a body that streams, and trailers go on."""
 
     async def script(peer: RawPeer) -> None:
         while True:
@@ -253,7 +253,7 @@ async def test_upstream_of_http1_answers_agents_of_http2(
         agent.send(START, headers(1, ends=False), data(1, b"hello", ends=True))
         heard = await agent.until(lambda heard: heard.has_ended(1))
         assert heard.head(1) == {b":status": b"200", b"x-end": b"2"}
-        assert (heard.body(1), heard.trailers(1)) == (b"ok", {})
+        assert (heard.body(1), heard.trailers(1)) == (b"ok", {b"x-late": b"1"})
         assert upstream.heads[0].startswith(b"POST /v1/things HTTP/1.1\r\nhost: api.test\r\n")
         assert upstream.bodies == [b"hello"]
 
