@@ -48,6 +48,10 @@ class Place:
     lifeline_fd: int | None = None
     own_address: tuple[str, int] | None = None
 
+    def own(self, settings: GatewaySettings) -> GatewaySettings:
+        """What this process goes by, of what the whole gateway was told."""
+        return settings.of_worker(self.number) if self.number else settings
+
 
 def run_gateway(
     settings: GatewaySettings, ready_fd: int | None = None, place: Place | None = None
@@ -59,9 +63,8 @@ def run_gateway(
     """
     place = place or Place()
     configure_logging(settings.files.log_level, telemetry.LOG_FIELDS)
-    own = settings.of_worker(place.number) if place.number else settings
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(_serve(own, ready_fd, place))
+        runner.run(_serve(place.own(settings), ready_fd, place))
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -145,7 +148,7 @@ async def _start(
     await start_part(stack, admin.start(), admin.stop)
     joined.own_addresses.add(admin.address)
     write_trust = partial(_write_trust, settings, authority)
-    reloader = Reloader(settings, authority, pools, pipeline, joined.reload, write_trust)
+    reloader = Reloader(settings, place.own, authority, pools, pipeline, joined.reload, write_trust)
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reloader.reload)
     if place.number <= 1:
         leftovers = Leftovers(settings, clock)

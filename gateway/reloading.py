@@ -26,12 +26,14 @@ TAKEN: Final = frozenset({"log_level", "ports_allowed", "passthrough_hosts"})
 
 
 class Reloader:
-    """`reload` may be called at any time, any number of times. `reload_rules` looks for new
-    policies, mappers and signing keys; `write_trust` writes the bundle that agents trust."""
+    """`reload` may be called at any time, any number of times. `settings` are this process's own,
+    which `own` takes from those of the whole gateway. `reload_rules` looks for new policies,
+    mappers and signing keys; `write_trust` writes the bundle that agents trust."""
 
     def __init__(
         self,
         settings: GatewaySettings,
+        own: Callable[[GatewaySettings], GatewaySettings],
         authority: CertificateAuthority,
         upstreams: Sequence[UpstreamPool],
         pipeline: Pipeline,
@@ -39,6 +41,7 @@ class Reloader:
         write_trust: Callable[[], object],
     ) -> None:
         self._settings = settings
+        self._own = own
         self._authority = authority
         self._upstreams = upstreams
         self._pipeline = pipeline
@@ -64,7 +67,7 @@ class Reloader:
         service_manager.tell(service_manager.READY)
 
     def _reload_settings(self) -> None:
-        fresh = load_settings(os.environ)
+        fresh = self._own(load_settings(os.environ))
         changed = changed_names(self._settings, fresh)
         needs_restart = sorted(changed - TAKEN)
         if needs_restart:

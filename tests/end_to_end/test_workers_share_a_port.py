@@ -82,6 +82,13 @@ def test_both_serve_and_both_record(stack: Stack, workers: Gateway, tag: str) ->
     assert sum(float(line.rpartition(" ")[2]) for line in counted) >= CALLS
 
 
+def test_a_reload_of_nothing_new_asks_for_no_restart(workers: Gateway) -> None:
+    """What a worker has of its own (folder, id, share of holds) is no change of settings."""
+    os.kill(workers.process.pid, signal.SIGHUP)
+    _until(lambda: workers.process.log.count('"rules loaded"') >= 2, "both have reloaded")
+    assert "need a restart" not in workers.process.log
+
+
 def test_a_worker_that_dies_is_started_again(stack: Stack, workers: Gateway, tag: str) -> None:
     """Under the same number, with the same chain; meanwhile the other one serves."""
     victim = workers.process.ready["worker_pids"][1]
