@@ -25,7 +25,8 @@ Examples:
   checkrein env --format docker --mount /checkrein --proxy gateway:3128 > agent.env
   docker run --env-file agent.env -v DATA_DIR/client:/checkrein:ro my-agent
   checkrein env --format nftables --gateway-uid 1337 --resolver 10.96.0.10 > rules.nft
-  checkrein env --format reverse --proxy gateway:3129
+  CHECKREIN_REVERSE=openai=https://api.openai.com checkrein env --format reverse \\
+    --proxy gateway:3129
 """
 )
 @click.option(
@@ -135,11 +136,16 @@ def _print_base_urls(place: str | None, *, json_wanted: bool) -> None:
     providers = [text for text in os.environ.get("CHECKREIN_REVERSE", "").split(",") if text]
     if place is None and (port := os.environ.get("CHECKREIN_REVERSE_PORT", "0")) != "0":
         place = f"127.0.0.1:{port}"
-    if not providers or place is None:
+    if not providers:
         raise CommandError(
-            "the providers or the place of the base URLs aren't known",
-            "set CHECKREIN_REVERSE (`openai=https://api.openai.com,...`) and "
-            "CHECKREIN_REVERSE_PORT as for the gateway, or give `--proxy HOST:PORT`",
+            "no provider is known: CHECKREIN_REVERSE is not set",
+            "set it as for the gateway: `CHECKREIN_REVERSE=openai=https://api.openai.com,...`",
+            status=EXIT_USAGE,
+        )
+    if place is None:
+        raise CommandError(
+            "where the base URLs lead is not known",
+            "set CHECKREIN_REVERSE_PORT as for the gateway, or give `--proxy HOST:PORT`",
             status=EXIT_USAGE,
         )
     url = _at("http://@", place).replace("@", "")
