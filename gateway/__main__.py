@@ -22,6 +22,9 @@ def main() -> int:
     arguments = parser.parse_args()
     if arguments.workers is not None:
         os.environ["CHECKREIN_WORKERS"] = str(arguments.workers)
+    # A start only makes what stays: a tenth of it would be looks for garbage. The collector is let
+    # in again once the gateway is ready.
+    gc.disable()
     # Imported late: `--help` and a usage error must not wait for OpenSSL and YAML.
     from gateway.settings import load_settings
 
@@ -31,12 +34,11 @@ def main() -> int:
             # The supervisor serves nobody: it does without the data path and its memory.
             from gateway.workers.supervisor import run_workers
 
+            gc.enable()
             return run_workers(settings, arguments.ready_fd)
-        # A start only makes what stays: a tenth of it would be looks for garbage. The collector
-        # is let in again once the gateway is ready.
-        gc.disable()
         from gateway.app import Place, run_gateway
 
+        gc.freeze()  # code and classes stay: the look at what the start leaves needn't see them
         host, _, port = arguments.own_address.rpartition(":")
         own = (host, int(port)) if port else None
         run_gateway(

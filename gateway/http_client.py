@@ -138,7 +138,10 @@ class HttpClient:
         loop = asyncio.get_running_loop()
         async with asyncio.timeout(seconds_max):
             ends_at = None if seconds_max is None else loop.time() + seconds_max
-            found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            try:
+                found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            except UnicodeError as error:
+                raise OSError("the URL names no server") from error
             addresses = list(dict.fromkeys(str(each[4][0]) for each in found))[:ADDRESSES_MAX]
             addresses.sort(key=lambda each: each != self._address)
             fault: Exception = OSError("the name has no address")
@@ -282,8 +285,11 @@ class _Connection(asyncio.Protocol):
 
 def _host(parts: SplitResult) -> str:
     """The `Host` of a URL: without its user, and in ASCII; empty where it names no server."""
+    place = parts.netloc.rpartition("@")[2]
+    if place.isascii():  # the codec takes tables of all Unicode
+        return place
     try:
-        return parts.netloc.rpartition("@")[2].encode("idna").decode("ascii")
+        return place.encode("idna").decode("ascii")
     except UnicodeError:
         return ""
 

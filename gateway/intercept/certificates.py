@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import ssl
+import stat
 import tempfile
 from collections import OrderedDict
 from collections.abc import Callable
@@ -148,13 +149,15 @@ class CertificateAuthority:
         return leaf.public_bytes(serialization.Encoding.PEM)
 
     def write_bundle(self, path: Path) -> None:
-        """Write the system's roots and our CA as one PEM file, for clients that take only one.
+        """Write the system's roots and our CA as one PEM file, for clients that take only one. A
+        file that is right already stays as it is.
 
         Raises:
             ConfigurationError: it can't be written.
         """
-        roots = _load_system_roots()
-        write_atomically(path, roots + b"\n" + self.ca_pem_file.read_bytes(), mode=0o644)
+        bundle = _load_system_roots() + b"\n" + self.ca_pem_file.read_bytes()
+        if not _holds(path, bundle):
+            write_atomically(path, bundle, mode=0o644)
 
     def _make_context(self, leaf_pem: bytes) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -249,6 +252,16 @@ def _key_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
         serialization.PrivateFormat.PKCS8,
         serialization.NoEncryption(),
     )
+
+
+def _holds(path: Path, data: bytes) -> bool:
+    """Whether a file that everybody may read holds just this."""
+    try:
+        if stat.S_IMODE(path.lstat().st_mode) != 0o644 or path.is_symlink():
+            return False
+        return path.read_bytes() == data
+    except OSError:
+        return False
 
 
 def _load_system_roots() -> bytes:

@@ -132,6 +132,30 @@ def test_the_bundle(ca: CertificateAuthority, tmp_path: Path) -> None:
     assert bundle.read_bytes().endswith(ca.ca_pem_file.read_bytes())
 
 
+def test_a_bundle_that_is_right_stays(ca: CertificateAuthority, tmp_path: Path) -> None:
+    """A start writes no hundred kilobytes for nothing; what is not right is written anew."""
+    bundle = tmp_path / "bundle.pem"
+    ca.write_bundle(bundle)
+    right = bundle.read_bytes()
+    changed_at = bundle.stat().st_mtime_ns
+    ca.write_bundle(bundle)
+    assert bundle.stat().st_mtime_ns == changed_at
+    elsewhere = tmp_path / "elsewhere.pem"
+    elsewhere.write_bytes(right)
+    for spoil in (
+        lambda: bundle.write_bytes(right[:-1]),
+        lambda: bundle.chmod(0o600),
+        lambda: (bundle.unlink(), bundle.symlink_to(elsewhere)),
+        bundle.unlink,
+    ):
+        spoil()
+        ca.write_bundle(bundle)
+        assert bundle.read_bytes() == right
+        assert bundle.stat().st_mode & 0o777 == 0o644
+        assert not bundle.is_symlink()
+    assert elsewhere.read_bytes() == right
+
+
 def pem_of(key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey) -> bytes:
     return key.private_bytes(
         serialization.Encoding.PEM,
