@@ -19,7 +19,10 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("gateway.cli.run:run", "Run a program governed, whatever language it is in."),
     "env": ("gateway.cli.env:env", "Print the variables that make a program governed."),
     "doctor": ("gateway.cli.doctor:doctor", "Find out which runtimes are governed, and why not."),
-    "approvals": ("gateway.cli.approvals:approvals", "List, show and answer what waits for you."),
+    "approvals": (
+        "gateway.cli.approvals.group:approvals",
+        "List, show and answer what waits for you.",
+    ),
     "grants": ("gateway.cli.grants:grants", "Look after answers that hold for a while."),
     "runs": ("gateway.cli.runs:runs", "See what agents do, step by step; cancel a run."),
     "incidents": ("gateway.cli.incidents:incidents", "See what went wrong; say who looks at it."),

@@ -13,8 +13,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from gateway.cli.approval_answer import resolve
-from gateway.cli.approval_card import show_card
+from gateway.cli.approvals.answer import resolve
+from gateway.cli.approvals.card import show_card
 from gateway.cli.audit.export import EXPORT_PATH
 from gateway.cli.audit.table import show_decisions
 from gateway.cli.audit.verify import show_report

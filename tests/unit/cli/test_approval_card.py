@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 
-from gateway.cli.approval_card import Approval, show_card
+from gateway.cli.approvals.card import Approval, show_card
 from gateway.cli.output import Output
 
 ASKED: Approval = {

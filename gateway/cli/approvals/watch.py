@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from gateway.cli.api import Api
-from gateway.cli.approval_answer import resolve
-from gateway.cli.approval_card import sentence, show_card
+from gateway.cli.approvals.answer import resolve
+from gateway.cli.approvals.card import sentence, show_card
 from gateway.cli.failures import CommandError, Interrupted
 from gateway.cli.output import Output, complain
 from gateway.cli.signals import SignalQueue

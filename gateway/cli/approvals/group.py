@@ -50,7 +50,7 @@ def list_(
     json_wanted: bool,
 ) -> None:
     """List approvals, newest first."""
-    from gateway.cli.approval_card import sentence
+    from gateway.cli.approvals.card import sentence
     from gateway.cli.moments import time_left, time_since
     from gateway.cli.output import STATE_STYLES, Column
 
@@ -99,8 +99,8 @@ def list_(
 @json_option
 def show(approval_id: str, data_dir_path: Path | None, json_wanted: bool) -> None:
     """Show one approval: the act, who asks, why it is held, the risk, and what was before."""
-    from gateway.cli.approval_card import show_card
-    from gateway.cli.approval_context import show_context
+    from gateway.cli.approvals.card import show_card
+    from gateway.cli.approvals.context import show_context
 
     api, out = open_session(data_dir_path, json_wanted)
     context = api.get(f"/v1/approvals/{_find_id(api, approval_id)}/context")
@@ -165,8 +165,8 @@ def escalate(
 
     The rule says which they are: `approval: {escalate: {groups: [...]}}`.
     """
-    from gateway.cli.approval_answer import resolve
-    from gateway.cli.approval_card import sentence, still_needed
+    from gateway.cli.approvals.answer import resolve
+    from gateway.cli.approvals.card import sentence, still_needed
 
     api, out = open_session(data_dir_path, json_wanted)
     approval = resolve(api, _find_id(api, approval_id), "ESCALATE", reason)
@@ -186,7 +186,7 @@ def watch(data_dir_path: Path | None, json_wanted: bool) -> None:
     In a pipe, or with --json, writes one JSON line for every approval that is new or changed.
     Ctrl-C ends it.
     """
-    from gateway.cli.approval_watch import watch_lines, watch_terminal
+    from gateway.cli.approvals.watch import watch_lines, watch_terminal
     from gateway.cli.signals import SignalQueue
     from gateway.cli.terminal import has_terminal
 
@@ -209,8 +209,8 @@ def _answer_granting(
     data_dir_path: Path | None,
     json_wanted: bool,
 ) -> None:
-    from gateway.cli.approval_answer import resolve_granting
-    from gateway.cli.approval_card import sentence, still_needed
+    from gateway.cli.approvals.answer import resolve_granting
+    from gateway.cli.approvals.card import sentence, still_needed
     from gateway.cli.grant_options import grant_sentence
 
     api, out = open_session(data_dir_path, json_wanted)
@@ -233,8 +233,8 @@ def _answer_granting(
 def _answer(
     text: str, resolution: str, reason: str | None, data_dir_path: Path | None, json_wanted: bool
 ) -> None:
-    from gateway.cli.approval_answer import resolve
-    from gateway.cli.approval_card import sentence, still_needed
+    from gateway.cli.approvals.answer import resolve
+    from gateway.cli.approvals.card import sentence, still_needed
 
     api, out = open_session(data_dir_path, json_wanted)
     approval = resolve(api, _find_id(api, text), resolution, reason)

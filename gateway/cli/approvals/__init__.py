@@ -1,0 +1,1 @@
+"""`checkrein approvals`: what waits for a person, shown and answered."""
