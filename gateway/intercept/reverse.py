@@ -69,7 +69,6 @@ class ReverseSession(Session):
                 raise AgentProtocolError("request.connect_inside", "CONNECT is for proxies")
             self._check_name(host_authority(head, authority.port).host)
             _refuse_pages(head)
-            self._refuse_page_socket(head)
             self._credentials = _credentials(head.control.get(KEY))
             principal = await self._recognize()
             route, head = find_route(head, self._routes)
@@ -95,26 +94,22 @@ class ReverseSession(Session):
                 "reverse.foreign_name", "the Host header names neither us nor an address", 421
             )
 
-    def _refuse_page_socket(self, head: Head) -> None:
-        """Browsers let every page open a WebSocket to anybody, and say only by Origin whose it is
-        (RFC 6455, section 10.2). Programs have no reason to send one."""
-        if b"upgrade" in head.control and b"origin" in head.fields:
-            scheme, _, host = head.fields[b"origin"].partition(b"://")
-            if scheme not in (b"http", b"https") or host != head.fields.get(b"host"):
-                raise _foreign_page()
-
 
 def _refuse_pages(head: Head) -> None:
     """A page of somebody else's can make a browser here ask us, and the configured agent would act.
-    Browsers say so (Fetch Metadata); SDKs don't send the header at all."""
-    if head.fields.get(b"sec-fetch-site", b"none") not in (b"none", b"same-origin"):
-        raise _foreign_page()
 
-
-def _foreign_page() -> AgentProtocolError:
-    return AgentProtocolError(
-        "reverse.foreign_page", "a browser asks for a page of somebody else's", 403
-    )
+    Browsers say so by Fetch Metadata, but only to a place that they trust, which plain HTTP on
+    another machine is not; and by Origin, with what changes something and with every WebSocket
+    (RFC 6455, section 10.2). SDKs have no reason to send either.
+    """
+    is_ours = head.fields.get(b"sec-fetch-site", b"none") in (b"none", b"same-origin")
+    if b"origin" in head.fields:
+        scheme, _, host = head.fields[b"origin"].partition(b"://")
+        is_ours = is_ours and scheme in (b"http", b"https") and host == head.fields.get(b"host")
+    if not is_ours:
+        raise AgentProtocolError(
+            "reverse.foreign_page", "a browser asks for a page of somebody else's", 403
+        )
 
 
 def _credentials(value: bytes | None) -> Credentials | None:

@@ -94,6 +94,10 @@ REFUSED = {
     "a page of somebody else's": (
         b"/stripe/x", KEY + b"Sec-Fetch-Site: cross-site\r\n", 403, "reverse.foreign_page",
     ),
+    "such a page, where the browser says no more": (
+        b"/stripe/x", KEY + b"Origin: http://evil.test\r\n", 403, "reverse.foreign_page",
+    ),
+    "a page of nowhere": (b"/stripe/x", KEY + b"Origin: null\r\n", 403, "reverse.foreign_page"),
     "a signature over the host": (
         b"/stripe/x", KEY + b"Authorization: AWS4-HMAC-SHA256 Credential=a\r\n",
         400, "reverse.signed_host",
