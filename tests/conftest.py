@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import gc
 import sys
+from collections.abc import Generator
 
 import pytest
 
@@ -17,6 +18,17 @@ def pytest_configure(config: pytest.Config) -> None:
     """Keep xdist from its own order, by numbers of tests, which leaves the longest for the end."""
     if hasattr(config.option, "loadscopereorder"):
         config.option.loadscopereorder = False
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Look for no garbage while everything is imported: all of it stays, and each look at it costs
+    more than the one before."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
 
 
 @pytest.hookimpl(trylast=True)
