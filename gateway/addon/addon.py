@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import shutil
 import signal
 from contextlib import AsyncExitStack
@@ -46,7 +47,7 @@ class CheckreinAddon:
         self._stack = AsyncExitStack()
         self._joined: Assembled | None = None
         self._guard: DestinationGuard | None = None
-        self._tunnels: dict[str, tuple[Principal, Authority]] = {}
+        self._tunnels: dict[str, tuple[Principal, Authority, Head]] = {}
         self._channels: dict[str, set[FlowChannel]] = {}
 
     # --- life -------------------------------------------------------------------------------------
@@ -109,7 +110,7 @@ class CheckreinAddon:
                 raise AgentProtocolError(
                     "tunnel.unsupported", "passthrough hosts are not served behind mitmproxy", 403
                 )
-            self._tunnels[flow.client_conn.id] = (principal, authority)
+            self._tunnels[flow.client_conn.id] = (principal, authority, head)
         except AgentProtocolError as error:
             self._refuse(flow, error)
 
@@ -157,7 +158,8 @@ class CheckreinAddon:
             principal = await self._authenticate(head)
             joined.pipeline.admit_tunnel(principal, authority)
         elif tunnel[1] == authority:
-            principal = tunnel[0]
+            # Asked for every request: a tunnel that is kept open must not outlive its agent's key.
+            principal = await self._authenticate(tunnel[2])
         else:
             raise AgentProtocolError(
                 "authority.mismatch", "TLS and the CONNECT name different hosts", 421
@@ -206,7 +208,9 @@ class CheckreinAddon:
     async def response(self, flow: MitmFlow) -> None:
         """Note what became of it."""
         content = flow.response.raw_content
-        size = int(flow.response.headers.get("content-length", "0") or 0)
+        said = flow.response.headers.get("content-length", "")
+        # Of an answer without a body nobody has looked at it: it may be any text.
+        size = int(said) if re.fullmatch(r"[0-9]{1,15}", said) else 0
         size = len(content) if content else size
         await self._end(flow, Ended(Outcome.EXECUTED, flow.response.status_code, size))
 

@@ -32,9 +32,16 @@ def read_head(flow: MitmFlow, settings: InterceptSettings) -> Head:
     request = flow.request
     fields: Sequence[Header] = request.headers.fields
     lines = [b"%b %b HTTP/1.1" % (request.data.method, request.data.path)]
-    if not any(name.lower() == b"host" for name, _ in fields):
+    hosts = [value for name, value in fields if name.lower() == b"host"]
+    named = request.data.authority
+    if named and any(_parse(flow, host) != _parse(flow, named) for host in hosts):
+        # Which of the two is sent first depends on the upstream's protocol.
+        raise AgentProtocolError(
+            "authority.mismatch", "the Host header and the target name different hosts", 421
+        )
+    if not hosts:
         # HTTP/2 and HTTP/3 name it in a pseudo-header (RFC 9113, section 8.3.1).
-        lines.append(b"host: " + (request.data.authority or _authority_bytes(flow)))
+        lines.append(b"host: " + (named or _authority_bytes(flow)))
     lines += [b"%b: %b" % (name, value) for name, value in fields if name.lower() not in _FRAMING]
     content = request.raw_content
     if content:
@@ -108,6 +115,10 @@ def _target(flow: MitmFlow, head: Head, authority: Authority) -> bytes:
     if head.target[:1] != b"/":
         raise AgentProtocolError("request.target_form", "the target does not begin with `/`")
     return head.target
+
+
+def _parse(flow: MitmFlow, named: bytes) -> Authority:
+    return parse_authority(named, 443 if flow.request.scheme == "https" else 80)
 
 
 def _authority_bytes(flow: MitmFlow) -> bytes:
