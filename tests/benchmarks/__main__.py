@@ -17,7 +17,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from tests.benchmarks import accounting, breakdown, gateway_life, plot, report
+from tests.benchmarks import accounting, breakdown, gateway_life, report
 from tests.benchmarks.candidates import (
     Candidate,
     Unavailable,
@@ -38,16 +38,12 @@ from tests.benchmarks.ours import (
 )
 from tests.benchmarks.peers import install_envoy, start_envoy, start_haproxy
 from tests.benchmarks.rows import FULL, HEADLINE, QUICK, RATES, READS, Row
+from tests.benchmarks.stored import publish
 from tests.support.stack import Stack, Upstreams
 from tests.support.upstream_files import UpstreamFiles, make_upstream_files
 
 MITMPROXY_VERSION = "11.0.2"
 """The last that runs on Python 3.11."""
-
-HERE = Path(__file__).parent
-STORED = HERE / "results.json"
-PICTURE = HERE / "results.svg"
-README = HERE.parents[1] / "README.md"
 
 _FEW = frozenset({HEADLINE, READS})
 
@@ -174,14 +170,6 @@ def _where(options: argparse.Namespace, rounds: int) -> dict[str, str]:
         "500-byte requests and answers of 1 KB unless the row says otherwise."
     )
     return {"machine": machine, "versions": versions, "manner": manner}
-
-
-def publish(stored: report.Document) -> None:
-    """Store a run, draw it, and write it into README between its marks."""
-    STORED.write_text(json.dumps(stored, indent=1) + "\n")
-    PICTURE.write_text(plot.draw(stored))
-    text = README.read_text()
-    README.write_text(report.replace_part(text, stored))
 
 
 if __name__ == "__main__":
