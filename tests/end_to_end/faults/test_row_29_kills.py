@@ -12,8 +12,10 @@ from tests.support.replicas import Kind
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
-KILLS = 6
-SEED = 29
+KILLS = 4
+SEED = 9
+"""A gateway dies when an intent was just written, and when the upstream has the request; PostgreSQL
+at any time; a control plane when a person has just approved."""
 
 
 async def test_row_29_kills_under_load_break_no_promise() -> None:
@@ -24,4 +26,4 @@ async def test_row_29_kills_under_load_break_no_promise() -> None:
     assert run.verdict.counted["changes at the upstream"] > 0
     assert run.verdict.counted["of them approved by a person"] > 0
     assert run.count == KILLS
-    assert {kind for kind, _ in run.kills} >= {Kind.GATEWAY, Kind.CONTROL_PLANE}
+    assert {kind for kind, _ in run.kills} == {Kind.GATEWAY, Kind.CONTROL_PLANE, Kind.POSTGRES}
