@@ -14,8 +14,8 @@ from tests.support.storm import Settings
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
-SETTINGS = Settings(acts=150, answer_seconds=6.0, kill_pause_seconds=0.8)
-DENIED = 38
+SETTINGS = Settings(acts=80, answer_seconds=5.0, kill_pause_seconds=0.6)
+DENIED = 20
 """Every fourth."""
 
 
