@@ -18,7 +18,7 @@ from gateway.control_client.settings import ControlSettings
 from gateway.counters.local import LocalLimits
 from gateway.model.effect import Effect, Mode
 from gateway.model.limit import LimitClaim, Reserved
-from gateway.ports import LimitStore
+from gateway.ports import Clock, LimitStore
 from gateway.system import SystemClock
 from tests.support.control_plane import running_plane
 from tests.support.fake_counters import FakeCounters
@@ -30,20 +30,22 @@ ASKS = Effect.REQUIRE_APPROVAL
 
 @dataclass
 class Subject:
-    """A store, `other` of another gateway on the same counters, and keys of this test alone."""
+    """A store, `other` of another gateway on the same counters, the clock that they go by, and keys
+    of this test alone."""
 
     store: LimitStore
     other: LimitStore
+    clock: Clock
     name: str = field(default_factory=lambda: uuid.uuid4().hex)
 
     def claim(self, amount: int | None = 1, most: int = 3, **of: object) -> LimitClaim:
         of.setdefault("key", f"agent:{self.name}")
-        return claim(SystemClock().now(), amount, most, **of)  # type: ignore[arg-type]
+        return claim(self.clock.now(), amount, most, **of)  # type: ignore[arg-type]
 
     async def take(
         self, owner: str, *claims: LimitClaim, held: int | None = None, by: LimitStore | None = None
     ) -> Reserved:
-        now = SystemClock().now()
+        now = self.clock.now()
         lapses_at = None if held is None else now + held * SECOND
         claims = tuple(
             replace(one, since=now - one.window_seconds * SECOND)
@@ -56,6 +58,13 @@ class Subject:
         taken = await self.take(uuid.uuid4().hex, asked)
         await self.store.release(taken.token)
         return taken.readings[0].used
+
+    async def wait(self, seconds: float) -> None:
+        """Let time pass: at once where the clock is ours; a database goes by its own."""
+        if isinstance(self.clock, FakeClock):
+            self.clock.advance(seconds)
+        else:
+            await asyncio.sleep(seconds)
 
 
 @pytest.fixture(params=["in memory", "on disk", "shared, in memory", "control plane"])
@@ -71,17 +80,17 @@ async def subject(
     kind: str | tuple[EmbeddedPostgres, str], tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Subject]:
     """Each store in turn."""
-    clock = SystemClock()
     if isinstance(kind, str):
+        clock = FakeClock()
         if kind == "shared, in memory":
-            counters = cast("ControlPlaneClient", FakeCounters(cast("FakeClock", clock)))
+            counters = cast("ControlPlaneClient", FakeCounters(clock))
             stores = [SharedLimits(counters, SharedLimitSettings(), clock) for _ in range(2)]
-            yield Subject(*stores)
+            yield Subject(*stores, clock)
             return
         directory: Path = tmp_path_factory.mktemp("limits")
         on_disk = kind == "on disk"
         local = LocalLimits.open(directory, clock) if on_disk else LocalLimits(clock)
-        yield Subject(local, local)
+        yield Subject(local, local, clock)
         await local.close()
         return
     server, name = kind
@@ -90,7 +99,9 @@ async def subject(
     async with running_plane(server, name, home) as plane:
         settings = ControlSettings(api_url=plane.url, api_key=plane.keys["gateway"])
         clients = [ControlPlaneClient(settings) for _ in range(2)]
-        yield Subject(*(SharedLimits(each, SharedLimitSettings(), clock) for each in clients))
+        system = SystemClock()
+        stores = [SharedLimits(each, SharedLimitSettings(), system) for each in clients]
+        yield Subject(*stores, system)
         for client in clients:
             await client.close()
 
@@ -183,7 +194,7 @@ async def test_what_is_held_lapses_by_itself(subject: Subject) -> None:
     assert await subject.used() == 1
     async with asyncio.timeout(20):
         while await subject.used():
-            await asyncio.sleep(0.1)
+            await subject.wait(0.1)
     assert not await subject.store.start(taken.token)
 
 
@@ -191,7 +202,7 @@ async def test_what_is_sent_never_lapses(subject: Subject) -> None:
     """Started in time, it counts beyond the time for which it was held."""
     taken = await subject.take("o", held=1)
     assert await subject.store.start(taken.token)
-    await asyncio.sleep(1.2)
+    await subject.wait(1.2)
     assert await subject.used() == 1
 
 
@@ -199,10 +210,10 @@ async def test_what_waits_longer_than_its_window_counts_when_it_is_sent(subject:
     """All the time while it waits, and for a whole window from when it may have happened."""
     short = {"seconds": 1}
     taken = await subject.take("o", subject.claim(3, **short), held=600)
-    await asyncio.sleep(1.2)
+    await subject.wait(1.2)
     assert (await subject.take("p", subject.claim(1, **short))).token == ""
     assert await subject.store.start(taken.token)
-    await asyncio.sleep(1.2)
+    await subject.wait(1.2)
     assert (await subject.take("p", subject.claim(1, **short))).token == ""
     await subject.store.settle(taken.token)
     assert (await subject.take("p", subject.claim(1, **short))).token == ""
@@ -216,7 +227,7 @@ async def test_a_window_slides(subject: Subject) -> None:
     assert (await subject.take("p", subject.claim(1, **short))).token == ""
     async with asyncio.timeout(20):
         while not (await subject.take("p", subject.claim(1, **short))).token:
-            await asyncio.sleep(0.1)
+            await subject.wait(0.1)
 
 
 async def test_counters_are_told_apart(subject: Subject) -> None:
