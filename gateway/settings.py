@@ -81,6 +81,8 @@ OTHERS_NAMES = frozenset(
         "ANCHOR_S3_PREFIX",
         "ANCHOR_S3_RETAIN_DAYS",
         "RETENTION_DAYS",
+        "OTLP_ENDPOINT",
+        "OTLP_HEADERS",
     }
 )
 """Names of the control plane and the command, which often share one environment with the
@@ -225,8 +227,14 @@ def _given(environment: Mapping[str, str], problems: list[Problem]) -> dict[str,
 def _config_file(path: str, problems: list[Problem]) -> list[tuple[object, object]]:
     try:
         document = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except OSError as error:
         problems.append(Problem(path, 0, 0, f"can't be read: {error}", "check CHECKREIN_CONFIG"))
+        return []
+    except (ValueError, RecursionError, yaml.YAMLError) as error:
+        # The parser's own words hold the line, and that may hold a key.
+        mark = getattr(error, "problem_mark", None)
+        line, column = (0, 0) if mark is None else (mark.line + 1, mark.column + 1)
+        problems.append(Problem(path, line, column, "can't be read as YAML", "write `name: value`"))
         return []
     if not isinstance(document, dict):
         problems.append(Problem(path, 0, 0, "is not a mapping of settings", "write `name: value`"))

@@ -77,7 +77,7 @@ class KeyEnrolment:
         if isinstance(error, Rejected) and error.reason == CONFLICT:
             fault = (
                 "the control plane knows another signing key of this gateway; give it back, or "
-                "let an administrator remove it"
+                "begin a new record: another CHECKREIN_GATEWAY_ID and an empty spool"
             )
         else:
             why = error.message if isinstance(error, ControlPlaneError) else error.strerror

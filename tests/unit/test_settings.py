@@ -161,6 +161,29 @@ def test_all_problems_come_at_once() -> None:
     assert len(caught.value.problems) == 3
 
 
+UNREADABLE = {
+    "a key on a line that is no YAML": (b"mode: enforce\napi_key: cr_secret: x\n", 2),
+    "a key in a text without an end": (b'api_key: "cr_secret', 1),
+    "a date that is none": (b"api_key: 2026-13-45", 0),
+    "nested without an end": (b"[" * 100_000, 0),
+    "bytes that are no text": (b"\xff\xfe\0", 0),
+}
+
+
+@pytest.mark.parametrize(("data", "line"), UNREADABLE.values(), ids=UNREADABLE.keys())
+def test_a_file_that_is_no_yaml_is_told_without_its_words(
+    tmp_path: Path, data: bytes, line: int
+) -> None:
+    """When it is read again too, which nothing in it may end."""
+    file = tmp_path / "settings.yaml"
+    file.write_bytes(data)
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings({**DATA, "CHECKREIN_CONFIG": str(file)})
+    problem = caught.value.problems[0]
+    assert (problem.line, "can't be read" in problem.message) == (line, True)
+    assert "cr_secret" not in repr(caught.value.problems)
+
+
 def test_a_secret_is_not_repeated_in_a_problem(tmp_path: Path) -> None:
     """A key of the wrong type in the settings file stays out of the message."""
     file = tmp_path / "settings.yaml"
