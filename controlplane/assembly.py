@@ -50,6 +50,7 @@ from controlplane.services.runs import RunSettings
 from controlplane.services.sessions import SessionService
 from controlplane.services.signing_keys import load_signing_key
 from controlplane.services.stops import StopService
+from controlplane.services.streaming import StreamSettings
 from controlplane.services.waiting import WaitingRoom, WaitingSettings
 from controlplane.services.watching import join_watching
 from controlplane.settings import ControlSettings
@@ -93,6 +94,7 @@ class Limits:
     runs: RunSettings = field(default_factory=RunSettings)
     projection: ProjectionSettings = field(default_factory=ProjectionSettings)
     notifications: NotificationSettings = field(default_factory=NotificationSettings)
+    streams: StreamSettings = field(default_factory=StreamSettings)
     proving: ProvingLimits = field(default_factory=ProvingLimits)
     backlog: int = 512
     keepalive_seconds: float = 75.0
@@ -162,12 +164,8 @@ async def assemble(world: World) -> Assembled:
         approvals=approvals,
         program_approvals=ProgramApprovalService(approval_store, bus, metrics),
         approval_context=ApprovalContextService(approval_store, ApprovalHistory(database)),
-        records=RecordService(
-            RecordStore(database), proving.growth, proving.keys, incidents, bus, room, metrics
-        ),
-        retention=RetentionService(
-            RetentionStore(database), world.settings.retention_days, metrics
-        ),
+        records=_take_records(world, proving, incidents),
+        retention=_retain(world),
         gateway_keys=proving.keys,
         logs=proving.logs,
         log_exports=proving.exports,
@@ -190,6 +188,7 @@ async def assemble(world: World) -> Assembled:
         channels=reaching.channels,
         slack_callbacks=reaching.slack_callbacks,
         mail_links=reaching.mail_links,
+        streams=reaching.streams,
         health=HealthService(database, key_store, metrics, proving.checks),
         metrics=metrics,
     )
@@ -221,6 +220,23 @@ async def _prove(world: World, incidents: IncidentService, exports: ExportServic
     return proving
 
 
+def _take_records(world: World, proving: Proving, incidents: IncidentService) -> RecordService:
+    return RecordService(
+        RecordStore(world.database),
+        proving.growth,
+        proving.keys,
+        incidents,
+        world.bus,
+        world.room,
+        world.metrics,
+    )
+
+
+def _retain(world: World) -> RetentionService:
+    days = world.settings.retention_days
+    return RetentionService(RetentionStore(world.database), days, world.metrics)
+
+
 def _explore(
     database: Database,
 ) -> tuple[DecisionService, ExplorerService, ExportService, ChainCheck]:
@@ -241,6 +257,7 @@ async def _reach(
         world.database,
         world.settings,
         world.limits.notifications,
+        world.limits.streams,
         answerers,
         subjects.read,
         world.public_url,

@@ -5,16 +5,30 @@ Variables of the gateway and the command share the environment and are left alon
 
 from __future__ import annotations
 
-import os
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
-from urllib.parse import urlsplit
 
-from controlplane.auth import is_usable_key
-from gateway.log_lines import LOG_LEVELS
+from controlplane.variables import (
+    parse_base_url,
+    parse_bucket,
+    parse_connections,
+    parse_days,
+    parse_days_or_never,
+    parse_headers,
+    parse_issuer,
+    parse_key,
+    parse_level,
+    parse_list,
+    parse_paths,
+    parse_port,
+    parse_prefix,
+    parse_region,
+    parse_seconds,
+    parse_short,
+    parse_url,
+)
 from gateway.model.aws_signature import AwsKeys
 from gateway.model.errors import ConfigurationError, Problem
 
@@ -101,6 +115,15 @@ class OidcSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class OtlpSettings:
+    """An OpenTelemetry collector that gets every record as a log: its base URL, to which
+    `/v1/logs` is added, and the headers that it wants."""
+
+    endpoint: str
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class TlsSettings:
     """With what the API is served over TLS: PEM files, the key without a password."""
 
@@ -136,6 +159,7 @@ class ControlSettings:
     tls: TlsSettings | None = None
     database_connections_max: int = 12
     retention_days: int = 0
+    otlp: OtlpSettings | None = None
 
 
 def load_settings(environment: Mapping[str, str]) -> ControlSettings:
@@ -146,26 +170,26 @@ def load_settings(environment: Mapping[str, str]) -> ControlSettings:
     """
     reader = _Reader(environment)
     data_dir = reader.read("DATA_DIR", Path, None)
-    database_url = reader.read("DATABASE_URL", _url(("postgresql://", "postgres://")), None)
+    database_url = reader.read("DATABASE_URL", parse_url(("postgresql://", "postgres://")), None)
     settings = ControlSettings(
         data_dir=data_dir,
         database_url=database_url,
         api_host=reader.read("API_HOST", str, "127.0.0.1"),
-        api_port=reader.read("API_PORT", _port, 8080),
-        redis_url=reader.read("REDIS_URL", _url(("redis://", "rediss://", "unix://")), None),
-        approved_seconds_max=reader.read("APPROVED_SECONDS_MAX", _seconds, 900.0),
-        idempotency_seconds=reader.read("IDEMPOTENCY_SECONDS", _seconds, 300.0),
-        log_level=reader.read("LOG_LEVEL", _level, "INFO"),
+        api_port=reader.read("API_PORT", parse_port, 8080),
+        redis_url=reader.read("REDIS_URL", parse_url(("redis://", "rediss://", "unix://")), None),
+        approved_seconds_max=reader.read("APPROVED_SECONDS_MAX", parse_seconds, 900.0),
+        idempotency_seconds=reader.read("IDEMPOTENCY_SECONDS", parse_seconds, 300.0),
+        log_level=reader.read("LOG_LEVEL", parse_level, "INFO"),
         bootstrap=BootstrapKeys(
             *(
-                reader.read(f"BOOTSTRAP_{role}_KEY", _key, None)
+                reader.read(f"BOOTSTRAP_{role}_KEY", parse_key, None)
                 for role in ("ADMIN", "GATEWAY", "AGENT")
             )
         ),
         bundles=BundleFilesSettings(
             reader.read("BUNDLE_KEY_FILE", Path, None),
-            reader.read("BOOTSTRAP_POLICIES", _paths, ()),
-            reader.read("BOOTSTRAP_MAPPERS", _paths, ()),
+            reader.read("BOOTSTRAP_POLICIES", parse_paths, ()),
+            reader.read("BOOTSTRAP_MAPPERS", parse_paths, ()),
         ),
         log=LogSettings(
             reader.read("LOG_KEY_FILE", Path, None), reader.read("LOG_STATE_DIR", Path, None)
@@ -173,20 +197,21 @@ def load_settings(environment: Mapping[str, str]) -> ControlSettings:
         anchors=AnchorSettings(
             reader.read("ANCHOR_FILE", Path, None),
             _anchor_s3(reader),
-            reader.read("ANCHOR_SECONDS", _seconds, 300.0),
+            reader.read("ANCHOR_SECONDS", parse_seconds, 300.0),
         ),
         reaching=ReachingSettings(
-            reader.read("PUBLIC_URL", _base_url, None),
+            reader.read("PUBLIC_URL", parse_base_url, None),
             reader.read("SECRETS_KEY_FILE", Path, None),
-            reader.read("WEBHOOK_ALLOW", _listed, ()),
-            reader.read("SLACK_API_URL", _base_url, SLACK_API_URL),
+            reader.read("WEBHOOK_ALLOW", parse_list, ()),
+            reader.read("SLACK_API_URL", parse_base_url, SLACK_API_URL),
             reader.read("BOOTSTRAP_CHANNEL", str, None),
         ),
-        dashboard_environment=reader.read("DASHBOARD_ENVIRONMENT", _short, ""),
+        dashboard_environment=reader.read("DASHBOARD_ENVIRONMENT", parse_short, ""),
         oidc=_oidc(reader),
         tls=_tls(reader),
-        database_connections_max=reader.read("DATABASE_CONNECTIONS_MAX", _connections, 12),
-        retention_days=reader.read("RETENTION_DAYS", _days_or_never, 0),
+        database_connections_max=reader.read("DATABASE_CONNECTIONS_MAX", parse_connections, 12),
+        retention_days=reader.read("RETENTION_DAYS", parse_days_or_never, 0),
+        otlp=_otlp(reader),
     )
     if data_dir is None and database_url is None:
         reader.note("DATA_DIR", "neither it nor CHECKREIN_DATABASE_URL is set", "set one of them")
@@ -229,9 +254,15 @@ class _Reader:
         self.problems.append(Problem(PREFIX + name, 0, 0, message, help_text))
 
 
+def _otlp(reader: _Reader) -> OtlpSettings | None:
+    endpoint = reader.read("OTLP_ENDPOINT", parse_base_url, None)
+    headers = reader.read("OTLP_HEADERS", parse_headers, None)
+    return None if endpoint is None else OtlpSettings(endpoint, headers or ())
+
+
 def _oidc(reader: _Reader) -> OidcSettings | None:
     """The OpenID provider: three variables, all of them or none."""
-    issuer = reader.read("OIDC_ISSUER", _issuer, None)
+    issuer = reader.read("OIDC_ISSUER", parse_issuer, None)
     client_id = reader.read("OIDC_CLIENT_ID", str, None)
     client_secret = reader.read("OIDC_CLIENT_SECRET", str, None)
     if issuer is None or client_id is None or client_secret is None:
@@ -247,14 +278,14 @@ def _oidc(reader: _Reader) -> OidcSettings | None:
 
 def _anchor_s3(reader: _Reader) -> AnchorS3Settings | None:
     """The bucket that checkpoints are locked in: its name and two keys, or none of them."""
-    bucket = reader.read("ANCHOR_S3_BUCKET", _bucket, None)
+    bucket = reader.read("ANCHOR_S3_BUCKET", parse_bucket, None)
     key_id = reader.read("ANCHOR_S3_ACCESS_KEY_ID", str, None)
     secret = reader.read("ANCHOR_S3_SECRET_ACCESS_KEY", str, None)
     token = reader.read("ANCHOR_S3_SESSION_TOKEN", str, "")
-    region = reader.read("ANCHOR_S3_REGION", _region, "us-east-1")
-    endpoint = reader.read("ANCHOR_S3_ENDPOINT", _base_url, None)
-    prefix = reader.read("ANCHOR_S3_PREFIX", _prefix, "")
-    retain_days = reader.read("ANCHOR_S3_RETAIN_DAYS", _days, 365)
+    region = reader.read("ANCHOR_S3_REGION", parse_region, "us-east-1")
+    endpoint = reader.read("ANCHOR_S3_ENDPOINT", parse_base_url, None)
+    prefix = reader.read("ANCHOR_S3_PREFIX", parse_prefix, "")
+    retain_days = reader.read("ANCHOR_S3_RETAIN_DAYS", parse_days, 365)
     if bucket is None or key_id is None or secret is None:
         if (bucket, key_id, secret) != (None, None, None):
             reader.note(
@@ -268,49 +299,6 @@ def _anchor_s3(reader: _Reader) -> AnchorS3Settings | None:
     return AnchorS3Settings(bucket, keys, region, endpoint, prefix, retain_days)
 
 
-def _bucket(text: str) -> str | None:
-    if not re.fullmatch(r"[a-z0-9][a-z0-9.-]{1,62}", text):
-        raise ValueError("has other characters than a-z, 0-9, dots and dashes")
-    return text
-
-
-def _region(text: str) -> str:
-    if not re.fullmatch(r"[a-z0-9-]{2,40}", text):
-        raise ValueError("is no name of a region")
-    return text
-
-
-def _prefix(text: str) -> str:
-    if not re.fullmatch(r"(?:[A-Za-z0-9._-]+/)+", text) or len(text) > 200:
-        raise ValueError("is not like `folder/` or `folder/folder/`")
-    return text
-
-
-def _days(text: str) -> int:
-    if not text.isdecimal() or not 1 <= int(text) <= 36_500:
-        raise ValueError("is not a number of days from 1 to 36500")
-    return int(text)
-
-
-def _days_or_never(text: str) -> int:
-    return 0 if text == "0" else _days(text)
-
-
-def _issuer(text: str) -> str | None:
-    """Kept as it is written: tokens name it to the letter."""
-    host = urlsplit(text).hostname
-    is_private = text.startswith("http://") and host in {"localhost", "127.0.0.1", "::1"}
-    if not host or not (text.startswith("https://") or is_private):
-        raise ValueError("does not begin with https://")
-    return text
-
-
-def _short(text: str) -> str:
-    if len(text) > 40 or not text.isprintable():
-        raise ValueError("is longer than 40 characters, or not printable")
-    return text
-
-
 def _tls(reader: _Reader) -> TlsSettings | None:
     cert_file = reader.read("TLS_CERT_FILE", Path, None)
     key_file = reader.read("TLS_KEY_FILE", Path, None)
@@ -321,62 +309,3 @@ def _tls(reader: _Reader) -> TlsSettings | None:
         reader.note(name, "it is not set, and the other file of the pair is", "set both, or none")
         return None
     return TlsSettings(cert_file, key_file)
-
-
-def _connections(text: str) -> int:
-    """Four are the least with which no caller waits for a long one."""
-    if not text.isdecimal() or not 4 <= int(text) <= 500:
-        raise ValueError("is not a number of connections from 4 to 500")
-    return int(text)
-
-
-def _port(text: str) -> int:
-    if not text.isdecimal() or int(text) > 65_535:
-        raise ValueError("is not a port (0 to 65535; 0 takes a free one)")
-    return int(text)
-
-
-def _seconds(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0.001 <= value <= 7 * 86_400:
-        raise ValueError("is not a number of seconds up to 7 days")
-    return value
-
-
-def _level(text: str) -> str:
-    if text.upper() not in LOG_LEVELS:
-        raise ValueError(f"is none of {', '.join(LOG_LEVELS)}")
-    return text.upper()
-
-
-def _paths(text: str) -> tuple[Path, ...]:
-    """Files and folders, separated as in PATH."""
-    return tuple(Path(part) for part in text.split(os.pathsep) if part)
-
-
-def _listed(text: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in text.split(",") if part.strip())
-
-
-def _base_url(text: str) -> str:
-    if not text.startswith(("https://", "http://")) or not text.isprintable() or " " in text:
-        raise ValueError("does not begin with https:// or http://")
-    return text.rstrip("/")
-
-
-def _key(text: str) -> str | None:
-    if not is_usable_key(text):
-        raise ValueError("is no usable key: it needs 24 to 200 printable ASCII characters")
-    return text
-
-
-def _url(schemes: tuple[str, ...]) -> Callable[[str], str | None]:
-    def parse(text: str) -> str | None:
-        if not text.startswith(schemes):
-            raise ValueError(f"does not begin with {' or '.join(schemes)}")
-        return text
-
-    return parse

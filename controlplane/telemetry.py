@@ -73,6 +73,7 @@ class Metrics:
             ["result"],
         )
         self.checkpoints, self.anchors = _of_logs(counter)
+        self.streamed, self.stream_lag = _of_streams(counter, gauge)
         self.projected = counter(
             "checkrein_controlplane_records_read",
             "Records that were read into runs, steps and incidents.",
@@ -104,5 +105,23 @@ def _of_logs(counter: Callable[..., Counter]) -> tuple[Counter, Counter]:
             "checkrein_controlplane_anchors",
             "Checkpoints that were to be kept elsewhere, by place and result (anchored, failed).",
             ["place", "result"],
+        ),
+    )
+
+
+def _of_streams(
+    counter: Callable[..., Counter], gauge: Callable[..., Gauge]
+) -> tuple[Counter, Gauge]:
+    return (
+        counter(
+            "checkrein_controlplane_records_sent",
+            "Records sent on to other systems, by sort of destination (webhook, otlp) and result "
+            "(sent, dropped by a collector); `failed` counts attempts.",
+            ["destination", "result"],
+        ),
+        gauge(
+            "checkrein_controlplane_records_unsent_seconds",
+            "For how long the oldest record that is to be sent on waits, by sort of destination.",
+            ["destination"],
         ),
     )

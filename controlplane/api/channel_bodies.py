@@ -13,7 +13,7 @@ from controlplane.api.keys import Group
 from controlplane.api.pages import Count, NumberCursor
 from controlplane.api.parsing import Line
 from controlplane.notify.mail_message import parse_mailbox
-from controlplane.notify.notice import EVENTS, PROGRAM_EVENTS, USUAL_EVENTS
+from controlplane.notify.notice import EVENTS, PROGRAM_EVENTS, RECORDS_EVENT, USUAL_EVENTS
 from controlplane.notify.smtp import SmtpSecurity
 from controlplane.notify.standard_webhooks import is_secret
 from controlplane.services.channels import (
@@ -28,7 +28,9 @@ from controlplane.services.channels import (
 from controlplane.store.channels import ChannelKind
 from gateway.model.codec import JsonValue
 from gateway.model.delivery import DeliveryStatus
+from gateway.model.effect import Effect
 from gateway.model.incident import Severity
+from gateway.model.record import EntryKind
 
 KEEP_SECONDS_MAX = 30 * 86_400
 
@@ -66,6 +68,13 @@ Mailbox = Annotated[str, StringConstraints(max_length=320), AfterValidator(_mail
 ChannelName = Annotated[str, StringConstraints(pattern=CHANNEL_NAME.pattern)]
 
 
+class RecordsBody(Body):
+    """Which records a channel that asks for `record.batch` wants; an empty list: all of them."""
+
+    kinds: Annotated[list[EntryKind], Field(default_factory=list, max_length=len(EntryKind))]
+    effects: Annotated[list[Effect], Field(default_factory=list, max_length=len(Effect))]
+
+
 class WebhookBody(Body):
     """`signingSecret` left out: one is made, and told once."""
 
@@ -76,10 +85,16 @@ class WebhookBody(Body):
         ]
         | None
     ) = None
+    records: RecordsBody | None = None
 
     def parts(self) -> tuple[ChannelKind, dict[str, JsonValue], dict[str, str]]:
         secrets = {} if self.signingSecret is None else {"signingSecret": self.signingSecret}
-        return ChannelKind.WEBHOOK, {"url": self.url}, secrets
+        settings: dict[str, JsonValue] = {"url": self.url}
+        if self.records is not None:
+            kinds = sorted({kind.value for kind in self.records.kinds})
+            effects = sorted({effect.value for effect in self.records.effects})
+            settings["records"] = {"kinds": [*kinds], "effects": [*effects]}
+        return ChannelKind.WEBHOOK, settings, secrets
 
 
 class SlackBody(Body):
@@ -160,6 +175,8 @@ class ChannelBody(_Settings):
             raise ValueError("give exactly one of `webhook`, `slack` and `email`")
         if self.slack is not None and self.slack.botToken is None:
             raise ValueError("`slack` needs `botToken` and `signingSecret`")
+        if self.webhook is None and RECORDS_EVENT in (self.events or ()):
+            raise ValueError(f"`events`: only a webhook hears `{RECORDS_EVENT}`")
         return self
 
     def draft(self) -> ChannelDraft:
@@ -213,8 +230,16 @@ class DeliveriesQuery(Query):
     cursor: NumberCursor | None = None
 
 
+class RecordsView(View):
+    kinds: list[str]
+    effects: list[str]
+
+
 class WebhookView(View):
+    """`records`: which ones it wants of them, null for all."""
+
     url: str
+    records: RecordsView | None
 
 
 class SlackView(View):

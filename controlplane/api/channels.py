@@ -162,7 +162,9 @@ def render_channel(row: ChannelRow) -> dict[str, JsonValue]:
         "channelId": str(row.channel_id),
         "name": plan.name,
         "kind": kind,
-        "webhook": {"url": settings["url"]} if kind is ChannelKind.WEBHOOK else None,
+        "webhook": {"url": settings["url"], "records": settings.get("records")}
+        if kind is ChannelKind.WEBHOOK
+        else None,
         "slack": {
             "channel": settings["channel"],
             "callbackPath": f"/v1/callbacks/slack/{row.channel_id}",

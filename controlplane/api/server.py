@@ -38,6 +38,7 @@ from controlplane.api import (
     retention,
     runs,
     stops,
+    streams,
 )
 from controlplane.api import log as log_routes
 from controlplane.api.contract import CONTRACT, Contract
@@ -74,6 +75,7 @@ ROUTES: tuple[Route, ...] = (
     *grants.ROUTES,
     *bundles.ROUTES,
     *channels.ROUTES,
+    *streams.ROUTES,
     *policy_drafts.ROUTES,
     *policies.ROUTES,
 )

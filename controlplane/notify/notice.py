@@ -35,15 +35,20 @@ EVENT_OF: Final[Mapping[tuple[str, str], str]] = {
 }
 """By what the table `events` says; the rest of it is nobody's news."""
 
-EVENTS: Final = tuple(dict.fromkeys(EVENT_OF.values()))
+RECORDS_EVENT: Final = "record.batch"
+"""For programs that want the records themselves, as they come: `services/streaming` sends them."""
+
+EVENTS: Final = (*dict.fromkeys(EVENT_OF.values()), RECORDS_EVENT)
 
 USUAL_EVENTS: Final = (
     "approval.pending", "approval.escalated", "incident.opened", "stop.pulled",
 )  # fmt: skip
 """What people are told when nothing else was said."""
 
-PROGRAM_EVENTS: Final = tuple(event for event in EVENTS if event != CHECKPOINT_EVENT)
-"""What a program is told then: all that happens. Who keeps checkpoints asks for them."""
+PROGRAM_EVENTS: Final = tuple(
+    event for event in EVENTS if event not in (CHECKPOINT_EVENT, RECORDS_EVENT)
+)
+"""What a program is told then: all that happens. Who keeps checkpoints or records asks for them."""
 
 ASKING: Final = frozenset({"approval.pending", "approval.escalated"})
 """Those that want an answer of a person."""

@@ -57,13 +57,20 @@ async def send_webhook(
     at: WebhookAt, notice: Notice, guard: OutboundGuard, now: datetime
 ) -> Outcome:
     """Send it once."""
+    message_id = f"msg_{notice.delivery_id.hex}"
+    return await post_signed(at, message_id, webhook_body(notice), guard, now)
+
+
+async def post_signed(
+    at: WebhookAt, message_id: str, body: bytes, guard: OutboundGuard, now: datetime
+) -> Outcome:
+    """Sign a body and POST it once."""
     if (problem := url_problem(at.url, guard)) is not None:
         return NotSent(f"the URL {problem}", is_final=True)
-    body = webhook_body(notice)
     headers = {
         "content-type": "application/json",
         "user-agent": "checkrein",
-        **sign(at.secrets, f"msg_{notice.delivery_id.hex}", int(now.timestamp()), body),
+        **sign(at.secrets, message_id, int(now.timestamp()), body),
     }
     try:
         reply = await post(guard, at.url, body, headers)

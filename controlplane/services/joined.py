@@ -38,6 +38,7 @@ from controlplane.services.runs import RunService
 from controlplane.services.sessions import SessionService
 from controlplane.services.slack_callbacks import SlackCallbackService
 from controlplane.services.stops import StopService
+from controlplane.services.streaming import StreamService
 from controlplane.telemetry import Metrics
 
 
@@ -76,5 +77,6 @@ class Services:
     channels: ChannelService
     slack_callbacks: SlackCallbackService
     mail_links: MailLinkService
+    streams: StreamService
     health: HealthService
     metrics: Metrics

@@ -6,6 +6,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 
 from controlplane.faults import StartError
+from controlplane.notify.otlp import OtlpAt
 from controlplane.notify.outbound import OutboundGuard
 from controlplane.notify.slack import SlackApi
 from controlplane.services.answering import AnsweringService
@@ -22,12 +23,14 @@ from controlplane.services.notifications import (
 from controlplane.services.secret_box import load_secret_box
 from controlplane.services.sending import ChannelSender, Outside
 from controlplane.services.slack_callbacks import SlackCallbackService
+from controlplane.services.streaming import StreamService, StreamSettings
 from controlplane.settings import ControlSettings
 from controlplane.store.callbacks import CallbackStore
 from controlplane.store.channels import ChannelStore
 from controlplane.store.database import Database
 from controlplane.store.deliveries import DeliveryStore
 from controlplane.store.events import EventStore
+from controlplane.store.streams import StreamStore
 from controlplane.telemetry import Metrics
 
 
@@ -38,6 +41,7 @@ class Reaching:
     channels: ChannelService
     slack_callbacks: SlackCallbackService
     mail_links: MailLinkService
+    streams: StreamService
     forever: Mapping[str, Callable[[], Coroutine[None, None, None]]]
 
 
@@ -53,6 +57,7 @@ def join_reaching(
     database: Database,
     settings: ControlSettings,
     limits: NotificationSettings,
+    of_streams: StreamSettings,
     answerers: Answerers,
     read_subject: ReadSubject,
     public_url: Callable[[], str],
@@ -96,15 +101,24 @@ def join_reaching(
         metrics,
         limits,
     )
+    store, collector = StreamStore(database), _collector(settings)
+    streams = StreamService(store, channel_store, sender, outside, collector, metrics, of_streams)
     return Reaching(
         ChannelService(channel_store, delivery_store, box, sender, guard, metrics),
         SlackCallbackService(
             channel_store, callback_store, answering, sender, outside, read_subject
         ),
         MailLinkService(callback_store, channel_store, answering, box, read_subject),
+        streams,
         {
             "notifications": notifications.run_forever,
             "notifications-sweep": notifications.forget_forever,
             "deliveries": worker.run_forever,
+            "streams": streams.run_forever,
         },
     )
+
+
+def _collector(settings: ControlSettings) -> OtlpAt | None:
+    found = settings.otlp
+    return None if found is None else OtlpAt(found.endpoint, dict(found.headers))

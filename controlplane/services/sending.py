@@ -60,6 +60,15 @@ class ChannelSender:
         at = SlackAt(str(channel.plan.settings["channel"]), str(opened["botToken"]))
         return at, str(opened["signingSecret"])
 
+    def webhook_at(self, channel: ChannelRow, now: datetime) -> WebhookAt:
+        """A webhook's receiver, and what is signed with now.
+
+        Raises:
+            ControlFault: its secrets can't be opened.
+        """
+        opened = self._box.open(channel.channel_id, channel.plan.secrets)
+        return WebhookAt(str(channel.plan.settings["url"]), signing_secrets(opened, now))
+
     async def send(
         self,
         channel: ChannelRow,
@@ -84,9 +93,8 @@ class ChannelSender:
             return NotSent(fault.message)
 
     async def _webhook(self, channel: ChannelRow, notice: Notice) -> Outcome:
-        opened = self._box.open(channel.channel_id, channel.plan.secrets)
         now = self._outside.now()
-        at = WebhookAt(str(channel.plan.settings["url"]), signing_secrets(opened, now))
+        at = self.webhook_at(channel, now)
         return await send_webhook(at, notice, self._outside.guard, now)
 
     async def _slack(

@@ -47,13 +47,35 @@ def add() -> None:
     """Add a channel of one of the three kinds."""
 
 
-@add.command(epilog="Example: checkrein channels add webhook ops https://hooks.example.com/x")
+@add.command(
+    epilog="""\b
+Examples:
+  checkrein channels add webhook ops https://hooks.example.com/x
+  checkrein channels add webhook siem https://siem.example.com/x --event record.batch
+"""
+)
 @click.argument("name")
 @click.argument("url")
+@click.option(
+    "--record-kind", "kinds", multiple=True,
+    help="Of record.batch only records of this kind, such as decision; repeatable.",
+)
+@click.option(
+    "--record-effect", "effects", multiple=True,
+    help="Of record.batch only decisions with this effect, such as BLOCK; repeatable.",
+)
 @_filtered
-def webhook(name: str, url: str, **rest: Any) -> None:
+def webhook(
+    name: str, url: str, kinds: tuple[str, ...], effects: tuple[str, ...], **rest: Any
+) -> None:
     """POST what happens to URL, signed as Standard Webhooks says."""
-    _add(name, {"webhook": {"url": url}}, rest)
+    settings: dict[str, Any] = {"url": url}
+    if kinds or effects:
+        settings["records"] = {
+            "kinds": list(kinds),
+            "effects": [effect.upper() for effect in effects],
+        }
+    _add(name, {"webhook": settings}, rest)
 
 
 @add.command(epilog="Example: checkrein channels add slack approvals --channel C0123456")

@@ -21,6 +21,7 @@ from controlplane.settings import (
     BundleFilesSettings,
     ControlSettings,
     OidcSettings,
+    OtlpSettings,
     ReachingSettings,
 )
 from controlplane.store.embedded import EmbeddedPostgres, Role
@@ -60,6 +61,7 @@ class _OnServer(ControlPlane):
         reaching: ReachingSettings,
         oidc: OidcSettings | None,
         anchors: AnchorSettings,
+        otlp: OtlpSettings | None,
     ) -> None:
         settings = ControlSettings(
             data_dir,
@@ -69,6 +71,7 @@ class _OnServer(ControlPlane):
             reaching=reaching,
             oidc=oidc,
             anchors=anchors,
+            otlp=otlp,
         )
         super().__init__(settings, limits)
         self._at = (server, name)
@@ -167,9 +170,12 @@ async def running_plane(
     reaching: ReachingSettings = NOBODY_REACHED,
     oidc: OidcSettings | None = None,
     anchors: AnchorSettings = KEPT_NOWHERE,
+    otlp: OtlpSettings | None = None,
 ) -> AsyncIterator[Client]:
     """A control plane on database `name`, with a client that has its keys."""
-    plane = _OnServer(server, name, data_dir, limits, bundles, redis_url, reaching, oidc, anchors)
+    plane = _OnServer(
+        server, name, data_dir, limits, bundles, redis_url, reaching, oidc, anchors, otlp
+    )
     await plane.start()
     keys = {role: (data_dir / f"{role}.key").read_text().strip() for role in _ROLES}
     try:

@@ -95,6 +95,7 @@ GRANTED: Mapping[tuple[str, str], set[str]] = {
     ("GET", "/v1/channels/{id}/people"): {"Admin"},
     ("POST", "/v1/channels/{id}/people"): {"Admin"},
     ("GET", "/v1/deliveries"): {"Admin"},
+    ("GET", "/v1/streams"): {"Admin"},
     ("POST", "/v1/deliveries/{id}/resend"): {"Admin"},
     ("POST", "/v1/policies/check"): {"Admin", "PolicyRead", "PolicyWrite"},
     ("POST", "/v1/policies/test"): {"Admin", "PolicyRead", "PolicyWrite"},

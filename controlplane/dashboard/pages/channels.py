@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 from aiohttp import web
@@ -45,6 +46,7 @@ EVENT_WORDS: Final = {
     "grant.revoked": "a grant ends early",
     "stop.pulled": "something is stopped",
     "stop.lifted": "a stop is lifted",
+    "record.batch": "each record, as it comes (webhooks)",
     "checkpoint.signed": "a checkpoint of the log is to be kept (webhooks)",
 }
 
@@ -92,6 +94,9 @@ async def change(visit: Visit) -> web.Response:
     present = await visit.services.channels.get(visit.caller, channel_id)
     try:
         draft = read_draft(form, present.plan.kind, is_new=False)
+        # The form has no place for which records are wanted: that stays as it is.
+        if (records := present.plan.settings.get("records")) is not None:
+            draft = replace(draft, settings={**draft.settings, "records": records})
         row = await visit.services.channels.change(visit.caller, channel_id, draft)
     except ControlFault as fault:
         if fault.fault not in _EXPECTED:

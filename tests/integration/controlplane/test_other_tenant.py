@@ -67,6 +67,7 @@ EMPTY = {
     "/v1/gateways": "gateways",
     "/v1/channels": "channels",
     "/v1/deliveries": "deliveries",
+    "/v1/streams": "streams",
     "/v1/policies": "policies",
     "/v1/log/anchors": "anchors",
     "/v1/erasures": "erasures",

@@ -152,7 +152,29 @@ async def test_a_decision_that_is_erased_is_gone_and_verifies(
     assert (await erase(client, decision)).reason_code == "ERASED_BEFORE"
 
 
+BY_THE_SERVICE = {
+    "erase a line by hand": "update records set line = null",
+    "erase without a note": "select erase_records(null, null, null)",
+    "write an erasure": "insert into erasures (cause) values ('AGE')",
+    "skip what is young": "update retention_cursors set record_id = 0",
+}
+
+
+async def test_the_service_erases_by_its_two_functions_alone(
+    client: Client, postgres_server: EmbeddedPostgres, database_name: str
+):
+    """INVARIANT(erasure-is-told): the role that a taken-over control plane has can't do more."""
+    connection = await connect_as(postgres_server, Role.APPLICATION, database_name)
+    try:
+        for statement in BY_THE_SERVICE.values():
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
 DEEDS = {
+    "erase a line and its hash": "update records set line = null, hash = repeat('0', 64)",
     "unwrite an erasure": "delete from erasures",
     "say another reason": "update erasures set reason = 'harmless'",
     "change what a step was": "update run_steps set action = 'read'",

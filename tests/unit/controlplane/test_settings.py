@@ -12,6 +12,7 @@ from controlplane.settings import (
     BundleFilesSettings,
     ControlSettings,
     LogSettings,
+    OtlpSettings,
     ReachingSettings,
     TlsSettings,
     load_settings,
@@ -103,6 +104,21 @@ GOOD = {
             ),
         ),
     ),
+    "what is kept for how long, and who else gets it": (
+        {
+            **DATA,
+            "CHECKREIN_RETENTION_DAYS": "400",
+            "CHECKREIN_OTLP_ENDPOINT": "http://collector:4318/",
+            "CHECKREIN_OTLP_HEADERS": "Authorization=Bearer%20s, x-tenant=a",
+        },
+        ControlSettings(
+            Path("/d"),
+            retention_days=400,
+            otlp=OtlpSettings(
+                "http://collector:4318", (("authorization", "Bearer s"), ("x-tenant", "a"))
+            ),
+        ),
+    ),
     "how people are reached": (
         {
             **DATA,
@@ -149,6 +165,10 @@ BAD = {
     "a bucket that is a path": (
         {**DATA, "CHECKREIN_ANCHOR_S3_BUCKET": "b/../c", "CHECKREIN_ANCHOR_S3_PREFIX": "../"},
         ["ANCHOR_S3_BUCKET"],
+    ),
+    "days and headers that are none": (
+        {**DATA, "CHECKREIN_RETENTION_DAYS": "-1", "CHECKREIN_OTLP_HEADERS": "a=b%0d%0ac: d"},
+        ["OTLP_HEADERS", "RETENTION_DAYS"],
     ),
     "a port that is a word": ({**DATA, "CHECKREIN_API_PORT": "http"}, ["API_PORT"]),
     "a port beyond the last": ({**DATA, "CHECKREIN_API_PORT": "65536"}, ["API_PORT"]),
