@@ -25,7 +25,7 @@ from tests.support.audit_edits import (
     with_header,
     without,
 )
-from tests.support.audit_files import MadeLog, canonical, sha
+from tests.support.audit_files import ORIGIN, MadeLog, canonical, sha, verifier_key
 
 LOG = MadeLog(60)
 EXPORT = LOG.export()
@@ -80,6 +80,16 @@ def test_a_key_from_the_file_itself_is_no_evidence() -> None:
     assert (report.status, report.breaks) == (Status.INCOMPLETE, [])
     assert any("`--key`" in text for text in report.lacks)
     assert verify(LOG.proof(3), Trust()).status is Status.INCOMPLETE
+
+
+def test_proofs_of_two_logs_need_keys() -> None:
+    """Else a forged one would hide behind a good one, by whose key the file is judged."""
+    good = {**json.loads(LOG.proof(17)), "log_key": LOG.key}
+    signed = good["tlog_proof"].replace(LOG.checkpoint(60), LOG.checkpoint(60, "somebody"))
+    forged = {**good, "tlog_proof": signed, "log_key": verifier_key(ORIGIN, "somebody")}
+    report = verify(joined([json.dumps(each).encode() for each in (forged, good)]), Trust())
+    assert (report.status, report.log is not None) == (Status.TAMPERED, True)
+    assert "another log" in report.breaks[0].message
 
 
 def test_what_a_gateway_signed_is_said() -> None:

@@ -97,6 +97,9 @@ def _verify_proof(line: bytes, trust: Trust, report: Report) -> None:
     if key is None:
         _lack_key(report)
         return
+    if not key.is_pinned and report.log is not None and report.log.key != str(key.keys[0]):
+        # Whoever knows one of two keys must not seem to know both.
+        raise NoteError.malformed("it is of another log than the one before: pass keys by `--key`")
     checkpoint = key.open(proof.checkpoint)
     leaf = leaf_hash(leaf_data(facts.gateway.decode(), facts.seq, facts.hash.decode()))
     if not verify_inclusion(proof.index, checkpoint.size, leaf, proof.path, checkpoint.root):
