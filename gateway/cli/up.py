@@ -205,8 +205,9 @@ Example:
 def gateway(arguments: tuple[str, ...]) -> None:
     """Run the gateway alone, in the foreground.
 
-    It is configured by CHECKREIN_* variables (controlplane/README.md has the table)
-    and ends on SIGTERM.
+    It is configured by CHECKREIN_* variables (controlplane/README.md has the table), reads CA,
+    roots and rules again on SIGHUP, and ends on SIGTERM. `--workers N` serves one port by N
+    processes.
     """
     _become("gateway", arguments)
 

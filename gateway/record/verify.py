@@ -14,7 +14,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
-from gateway.record.log.signed_note import NoteError, VerifierKey
+from gateway.record.log.checkpoint import parse_checkpoint
+from gateway.record.log.signed_note import NoteError, VerifierKey, split_note
 from gateway.record.verifying.files import NotRecordError, verify_path, verify_stream
 from gateway.record.verifying.proof import parse_keys
 from gateway.record.verifying.report import Report, Status
@@ -28,7 +29,7 @@ _EPILOG = """\
 exit status:
   0  verified
   1  tampered: the first bad record is named
-  2  usage: the file can't be read, or a key is none
+  2  usage: a file can't be read, or holds no key or checkpoint
   3  incomplete: nothing contradicts, but a promise lacks its evidence
 
 examples:
@@ -77,12 +78,12 @@ def load_trust(
 
     Raises:
         OSError: a file can't be read.
-        NoteError: a key is none.
+        NoteError: a key is none, or a checkpoint.
     """
     return Trust(
         tuple(key for text in keys for key in _keys(text)),
         tuple(key for text in gateway_keys for key in _keys(text)),
-        tuple(_small(Path(each)) for each in checkpoints),
+        tuple(_checkpoint(Path(each)) for each in checkpoints),
         is_strict,
     )
 
@@ -100,6 +101,16 @@ def _keys(text: str) -> list[VerifierKey]:
         if not keys:
             raise NoteError.malformed(f"`{text}` holds no key") from None
         return keys
+
+
+def _checkpoint(path: Path) -> str:
+    """The note in a file; by whom it is signed is seen when it is held against a log."""
+    note = _small(path)
+    try:
+        parse_checkpoint(split_note(note)[0])
+    except NoteError as error:
+        raise NoteError.malformed(f"`{path}` holds no checkpoint: {error.message}") from None
+    return note
 
 
 def _small(path: Path) -> str:

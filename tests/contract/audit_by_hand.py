@@ -163,6 +163,8 @@ def check_gateway(gateway, chain, announced):
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 3:
+        raise SystemExit(__doc__)
     try:
         main(*sys.argv[1:])
     except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:

@@ -85,6 +85,9 @@ def statuses(tmp_path: Path) -> dict[str, tuple[list[str], int, str]]:
         "no such file": ([str(tmp_path / "none")], 2, "there is no file"),
         "a folder that is no spool": ([str(empty)], 2, "not a gateway's spool"),
         "a key that is none": ([str(good), "--key", "x"], 2, "neither a key nor a file"),
+        "a checkpoint that is none": (
+            [str(good), *key, "--checkpoint", str(lines)], 2, "holds no checkpoint",
+        ),
     }  # fmt: skip
 
 

@@ -66,7 +66,7 @@ def consistency(
     )
     before = source.note(old)
     after = source.newest() if new is None else source.note(new)
-    sizes = [_size(before), _size(after)]
+    sizes = [_size(before, old), _size(after, new or "the newest one")]
     if sizes[0] > sizes[1]:
         raise CommandError(
             f"OLD is of {sizes[0]} records and NEW of {sizes[1]}",
@@ -174,7 +174,7 @@ class _ExportSource(_Source):
         return str(self._read.header.key.keys[0])
 
 
-def _size(note: str) -> int:
+def _size(note: str, named: str) -> int:
     from gateway.record.log.checkpoint import parse_checkpoint
     from gateway.record.log.signed_note import NoteError, split_note
 
@@ -182,5 +182,7 @@ def _size(note: str) -> int:
         return parse_checkpoint(split_note(note)[0]).size
     except NoteError as error:
         raise CommandError(
-            f"this is not a checkpoint: {error.message}", status=EXIT_USAGE
+            f"`{named}` is not a checkpoint: {error.message}",
+            "`checkrein audit anchors --json` shows the newest one; an export goes with `--from`",
+            status=EXIT_USAGE,
         ) from None

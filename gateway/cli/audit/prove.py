@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from gateway.cli.api import Refused
 from gateway.cli.audit.proof_files import (
     Json,
     from_option,
@@ -17,6 +18,7 @@ from gateway.cli.audit.proof_files import (
     unusable,
 )
 from gateway.cli.audit.trust import key_option, load
+from gateway.cli.failures import CommandError
 from gateway.cli.options import data_dir_option, json_option
 from gateway.cli.session import open_session
 
@@ -68,7 +70,14 @@ def _prove_online(record: str, data_dir_path: Path | None, json_wanted: bool) ->
     api, _ = open_session(data_dir_path, json_wanted)
     place = _PLACE.fullmatch(record)
     query = {"decisionId": record} if place is None else place.groupdict()
-    proofs: list[Json] = api.get("/v1/log/proof", query)["proofs"]
+    try:
+        proofs: list[Json] = api.get("/v1/log/proof", query)["proofs"]
+    except Refused as error:
+        if error.detail.get("code") != "NOT_FOUND":
+            raise
+        raise CommandError(
+            error.message, "`checkrein audit tail --json` shows the newest ones with their ids"
+        ) from None
     key = api.get("/v1/log")["key"]
     return [{**proof, "log_key": key} for proof in proofs]
 

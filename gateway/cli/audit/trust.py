@@ -65,7 +65,7 @@ def load(
     """What was brought along; of the log's keys, also the one in the environment.
 
     Raises:
-        CommandError: a key is none, or a file can't be read.
+        CommandError: a key or checkpoint is none, or a file can't be read.
     """
     from gateway.record.log.signed_note import NoteError
     from gateway.record.verify import describe, load_trust
@@ -77,8 +77,8 @@ def load(
     except (OSError, ValueError, NoteError) as error:
         raise CommandError(
             describe(error),
-            "a key is a line such as `checkrein/log/TENANT+1a2b3c4d+AQ...`; `GET /v1/log` and "
-            "the people who run the gateway give it",
+            "a key is a line such as `checkrein/log/TENANT+1a2b3c4d+AQ...`; "
+            "`checkrein audit anchors` shows the log's, and with `--json` its newest checkpoint",
             status=EXIT_USAGE,
         ) from None
 

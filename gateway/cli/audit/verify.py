@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 Exit status:
   0  verified
   1  tampered; the first bad record is named by its index, gateway and number
-  2  usage: a file can't be read, or a key is none
+  2  usage: a file can't be read, or holds no key or checkpoint
   3  incomplete: nothing contradicts, but a promise lacks its evidence
 
 \b

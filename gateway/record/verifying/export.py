@@ -127,9 +127,12 @@ def verify_export(header_line: bytes, lines: Lines, trust: Trust) -> Report:
             add_leaf=header.tree.append if header.tree else None,
             claims=header.gateways,
         )
-        watched = _Watched(header, walk, trust, report)
     except NoteError as error:
         return report.found(Break(f"the export's first line: {error.message}"))
+    try:
+        watched = _Watched(header, walk, trust, report)
+    except NoteError as error:
+        return report.found(Break(f"the given checkpoint: {error.message}"))
     report.log = LogPart(
         header.checkpoint.origin,
         header.first,
@@ -190,7 +193,7 @@ class _Watched:
         header, report = self._header, self._report
         ours = header.checkpoint
         if given.origin != ours.origin:
-            raise NoteError.malformed("the given checkpoint is of another log")
+            raise NoteError.malformed("it is of another log")
         if given.size == ours.size:
             if given.root != ours.root:
                 text = f"two checkpoints of {ours.size} records were signed over different logs"
