@@ -12,7 +12,8 @@ from gateway.ports import Flow, Switched
 class FakeChannel:
     """`ports.AgentChannel`. `pieces` is the body that streams; `go` makes the agent leave.
 
-    A piece that is an exception is raised in its place; `hang` never gives the next piece.
+    A piece that is an exception is raised in its place; `hang` never gives the next piece, and
+    keeps a WebSocket open until it is cut.
     """
 
     def __init__(self, pieces: Sequence[bytes | Exception] = (), *, hang: bool = False) -> None:
@@ -70,7 +71,12 @@ class FakeChannel:
     async def carry(self, switched: Switched, note_end: Callable[[int, int], None]) -> None:
         assert self.response is None
         self.switched = switched
-        note_end(0, 0)
+        self.has_begun.set()
+        try:
+            while self.hang and not switched.wire.is_closing:
+                await asyncio.sleep(0)
+        finally:
+            note_end(3, 5)
 
     async def body_rest(self) -> AsyncIterator[bytes]:
         for piece in self.pieces:
