@@ -21,6 +21,7 @@ from gateway.record.log.signed_note import VerifierKey
 from gateway.record.verifying.files import verify_stream
 from gateway.record.verifying.trust import Trust
 from tests.support.control_plane import Client, running_plane
+from tests.support.dashboard import browsing
 from tests.support.database import connect_as
 from tests.support.followed_records import Traffic
 from tests.support.signed_gateway import SIGNING_SOON, exported, signed_log
@@ -197,6 +198,37 @@ async def test_erasing_opens_no_other_door(
                 await connection.execute(statement)
     finally:
         await connection.close()
+
+
+async def test_every_page_of_what_is_erased_opens_and_says_so(client: Client):
+    """A reader that finds nothing must learn why; no page needs what is gone."""
+    decision = await asked_and_ended(client)
+    assert (await erase(client, decision)).status == 200
+    found = (await client.call("GET", f"/v1/decisions?decision={decision}")).body["decisions"][0]
+    approval = found["approvalId"]
+    for path in (f"/v1/approvals/{approval}", f"/v1/approvals/{approval}/context"):
+        answer = await client.call("GET", path)
+        assert answer.status == 200, answer
+        assert SECRET not in json.dumps(answer.body)
+    runs = (await client.call("GET", f"/v1/runs?agent={found['agent']}")).body["runs"]
+    incidents = (await client.call("GET", f"/v1/incidents?agent={found['agent']}")).body
+    async with browsing(client) as browser:
+        await browser.sign_in()
+        pages = {
+            "decision": f"/dashboard/decisions/{decision}?verify=record",
+            "whole chain": f"/dashboard/decisions/{decision}?verify=chain",
+            "audit": f"/dashboard/audit?q=decision:{decision}",
+            "approval": f"/dashboard/approvals/{approval}",
+            "run": f"/dashboard/runs/{runs[0]['runId']}",
+            "incident": f"/dashboard/incidents/{incidents['incidents'][0]['incidentId']}",
+        }
+        for name, path in pages.items():
+            page = await browser.get(path)
+            assert page.status == 200, (name, page.status)
+            assert SECRET not in page.text, name
+            if name in {"decision", "whole chain"}:
+                assert "is erased" in page.text
+                assert "the hash alone is left" in page.text
 
 
 async def test_a_chain_with_erased_lines_goes_on(client: Client):
