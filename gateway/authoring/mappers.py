@@ -13,6 +13,7 @@ from gateway.authoring.requests import (
     guess_content_type,
     parse_request_line,
 )
+from gateway.canonicalize.authored.entries import WEBSOCKET
 from gateway.canonicalize.authored.mapper import Mapper, MapperTest
 from gateway.canonicalize.canonicalizer import Canonicalizer
 from gateway.model.action import Action, Canonical
@@ -56,7 +57,7 @@ def _differences(canonicalizer: Canonicalizer, mapper: Mapper, test: MapperTest)
 
 def request_of_test(mapper: Mapper, test: MapperTest) -> HttpRequest:
     """Build the request of a test line: `METHOD TARGET [BODY]`; TARGET is a URL or a path of the
-    mapper's first exact host.
+    mapper's first exact host. `WEBSOCKET` stands for a handshake, as in an entry.
 
     Raises:
         MalformedRequestError: the line is no request.
@@ -67,7 +68,9 @@ def request_of_test(mapper: Mapper, test: MapperTest) -> HttpRequest:
         exact = [host for host in mapper.hosts if not host.startswith("*.")]
         if not exact:
             raise MalformedRequestError("the mapper has no exact host, so write the whole URL")
-        target = f"https://{exact[0]}{target}"
+        target = f"{'wss' if method == WEBSOCKET else 'https'}://{exact[0]}{target}"
+    if method == WEBSOCKET:
+        method = "GET"
     headers = list(test.headers)
     if body and not any(name.lower() == "content-type" for name, _ in headers):
         headers.append(("content-type", guess_content_type(body)))

@@ -18,10 +18,11 @@ from gateway.model.exchange import Header, HttpRequest
 LINE_BYTES_MAX = 64_000_000
 """A body of 32 MB in base64, with room for its headers."""
 
-_URL = re.compile(r"(https?)://([^/?#]+)(.*)", re.IGNORECASE | re.DOTALL)
+_URL = re.compile(r"(https?|wss?)://([^/?#]+)(.*)", re.IGNORECASE | re.DOTALL)
 _METHOD = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,32}")
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}")
 _DEFAULT_PORTS = {"https": 443, "http": 80}
+_SCHEMES = {"wss": "https", "ws": "http"}
 _FRAMING = frozenset({b"content-length", b"transfer-encoding", b"connection", b"proxy-connection"})
 """Never part of an `HttpRequest`: its body is already whole."""
 
@@ -36,7 +37,8 @@ class MalformedRequestError(CheckreinError):
 def build_request(
     method: str, url: str, headers: Iterable[tuple[str, str]] = (), body: bytes = b""
 ) -> HttpRequest:
-    """Make the request that a client of this URL would send.
+    """Make the request that a client of this URL would send: the handshake of a WebSocket where the
+    URL begins with `wss://` or `ws://`, or the headers ask for one.
 
     Raises:
         MalformedRequestError: no URL, no method, or a header that can't be sent.
@@ -46,7 +48,8 @@ def build_request(
         raise MalformedRequestError("the URL must begin with `https://` or `http://` and a host")
     if not _METHOD.fullmatch(method):
         raise MalformedRequestError("the method is not a token")
-    scheme = found.group(1).lower()
+    written = found.group(1).lower()
+    scheme = _SCHEMES.get(written, written)
     try:
         authority = parse_authority(found.group(2), _DEFAULT_PORTS[scheme])
     except AgentProtocolError as error:
@@ -54,6 +57,11 @@ def build_request(
     rest = found.group(3)
     target = rest if rest.startswith("/") else f"/{rest}"
     pairs = [pair for pair in map(_header, headers) if pair[0].lower() not in _FRAMING]
+    asks = [pair for pair in pairs if pair[0].lower() == b"upgrade"]
+    is_websocket = written in _SCHEMES or any(value.lower() == b"websocket" for _, value in asks)
+    if is_websocket and (method != "GET" or body):
+        raise MalformedRequestError("a WebSocket is opened by a GET without a body")
+    pairs = [pair for pair in pairs if pair not in asks]
     fields: dict[bytes, bytes] = {}
     repeated: set[bytes] = set()
     for name, value in pairs:
@@ -73,6 +81,7 @@ def build_request(
         frozenset(repeated),
         body,
         len(body),
+        is_websocket=is_websocket,
     )
 
 

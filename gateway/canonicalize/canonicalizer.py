@@ -232,7 +232,7 @@ class Canonicalizer:
         site = lazy.site
         reader = RequestReader(request, raw_query, untyped_json=site.takes_untyped_json)
         call: AwsCall | None = None
-        if site.select is _AWS:
+        if site.select is _AWS and not request.is_websocket:
             call = select_aws(reader, request.authority.host, segments, index_of(site))
             sections = [site.section(service) for service in call.services]
             found = [
@@ -240,7 +240,7 @@ class Canonicalizer:
             ]
         else:
             site.load_within(segments)
-            found = list(site.main.paths.candidates(_trimmed(segments), request.method))
+            found = list(site.main.paths.candidates(_trimmed(segments), entry_method(request)))
         winner = first_that_holds(found, reader)
         return Finding(site, tuple(segments), tuple(found), winner, call)
 

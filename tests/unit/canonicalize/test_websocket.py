@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.authoring.mappers import request_of_test
 from gateway.authoring.requests import build_request
 from gateway.canonicalize.canonicalizer import Canonicalizer
 from gateway.model.action import Canonical, Kind, action_digest
@@ -38,7 +39,7 @@ def rooms(tmp_path_factory: pytest.TempPathFactory) -> Canonicalizer:
 
 
 def handshake(url: str) -> HttpRequest:
-    return replace(build_request("GET", url), is_websocket=True)
+    return build_request("GET", url.replace("https://", "wss://"))
 
 
 def read(rooms: Canonicalizer, request: HttpRequest) -> Canonical:
@@ -88,6 +89,38 @@ def test_a_read_and_a_handshake_share_no_approval() -> None:
         for request in (plain, replace(plain, is_websocket=True))
     }
     assert len(digests) == 2
+
+
+WRITTEN = {
+    "as recorded by a browser": ("wss://rooms.test/v1/lobby", []),
+    "with the headers of a handshake": (
+        "https://rooms.test/v1/lobby", [("Upgrade", "WebSocket"), ("Connection", "Upgrade")],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", WRITTEN)
+def test_authors_see_what_the_gateway_sees(rooms: Canonicalizer, case: str) -> None:
+    """A handshake that is written down is read as one on the wire is."""
+    url, headers = WRITTEN[case]
+    request = build_request("GET", url, headers)
+    assert (request.scheme, request.is_websocket) == ("https", True)
+    assert b"upgrade" not in request.fields
+    assert read(rooms, request).actions[0].action == "join_lobby"
+    winner = rooms.examine(request).winner
+    assert winner is not None
+    assert winner.operation.action == "join_lobby"
+
+
+def test_a_mapper_tests_its_handshakes(tmp_path: Path) -> None:
+    """`WEBSOCKET /path` in a mapper's own tests, as in its entries."""
+    file = tmp_path / "rooms.yaml"
+    test = "{request: WEBSOCKET /v1/rooms/r1, expect: {action: join_room, target.id: r1}}"
+    file.write_text(f"{MAPPER}  tests:\n    - {test}\n")
+    canonicalizer = Canonicalizer.load([file])
+    (mapper,) = canonicalizer.mappers
+    request = request_of_test(mapper, mapper.tests[0])
+    assert read(canonicalizer, request).actions[0].action == "join_room"
 
 
 def test_policies_can_name_it(rooms: Canonicalizer) -> None:
