@@ -63,9 +63,9 @@ def assert_refused(told: Told, reason: str, sentence: str) -> None:
         assert words in told.message
 
 
-def test_a_budget_holds_over_a_kill(frugal: Stack, tmp_path: Path, tag: str) -> None:
+def test_a_budget_holds_over_a_kill(stack: Stack, tmp_path: Path, tag: str) -> None:
     """Two refunds are all; the third raises the SDK's exception, and after a kill -9 still."""
-    gateway = a_gateway(frugal, "alone", tmp_path)
+    gateway = a_gateway(stack, "alone", tmp_path)
     for number in (1, 2):
         assert refund(gateway, f"{tag}x{number}x").ok
     spent = f"{SENTENCE} (18000 of 18000 used, 9000 more asked)"
@@ -76,10 +76,12 @@ def test_a_budget_holds_over_a_kill(frugal: Stack, tmp_path: Path, tag: str) -> 
 
     told = refund(gateway, f"{tag}x4x")
     assert_refused(told, "REFUND_BUDGET", spent)
-    assert len(frugal.oracle.about(tag)) == 2
-    decided = frugal.api.wait_record({"kind": "decision"}, "refund-budget")
+    assert len(stack.oracle.about(tag)) == 2
+    by_it = {"kind": "decision", "gateway": gateway.gateway_id}
+    decided = stack.api.wait_record(by_it, "refund-budget")
     assert (decided["effect"], decided["rule"]) == ("BLOCK", "refund-budget")
     assert decided["limits"][0]["used"] == 18000
+    gateway.process.close()
 
 
 def test_a_budget_is_shared_by_gateways(frugal: Stack, tmp_path: Path, tag: str) -> None:

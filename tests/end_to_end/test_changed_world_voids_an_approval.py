@@ -14,7 +14,7 @@ from tests.support import providers
 from tests.support.agents import CLIENTS, run_agent, start_agent
 from tests.support.command import Checkrein
 from tests.support.oracle import Answer, Oracle, Understood
-from tests.support.stack import Stack, Upstreams, start_stack
+from tests.support.stack import Stack, Upstreams, with_own_gateway
 from tests.support.upstream_files import make_upstream_files
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
@@ -60,18 +60,15 @@ def charges() -> Charges:
 
 
 @pytest.fixture
-def careful(charges: Charges, tmp_path: Path) -> Iterator[Stack]:
-    """A stack of one's own, whose refunds need two people of finance and an unchanged charge."""
+def careful(stack: Stack, charges: Charges, tmp_path: Path) -> Iterator[Stack]:
+    """A gateway of one's own, whose refunds need two people of finance and an unchanged charge."""
     policy = tmp_path / "careful.yaml"
     policy.write_text(POLICY)
     files = make_upstream_files(tmp_path)
     with Oracle(files.certificate, files.key, charges.answer) as oracle:
-        running = start_stack("careful", Upstreams(oracle.port, files.ca, oracle))
-        try:
-            running.add_gateway("ordinary", {"CHECKREIN_POLICIES": str(policy)})
-            yield running
-        finally:
-            running.close()
+        upstreams = Upstreams(oracle.port, files.ca, oracle)
+        with with_own_gateway(stack, {"CHECKREIN_POLICIES": str(policy)}, upstreams) as own:
+            yield own
 
 
 def make_person(stack: Stack, name: str, *groups: str) -> str:
@@ -97,11 +94,12 @@ def test_two_people_let_an_unchanged_refund_through_once(
     careful: Stack, tmp_path: Path, tag: str
 ) -> None:
     """By command: one of the group is not enough, one twice neither, nor somebody else."""
-    ann, bob = (make_person(careful, name, "finance") for name in ("ann", "bob"))
-    second_of_ann = make_person(careful, "Ann", "finance")
-    eve = make_person(careful, "eve", "security")
+    ann, bob = (make_person(careful, f"{name}-{tag}", "finance") for name in ("ann", "bob"))
+    second_of_ann = make_person(careful, f"Ann-{tag}", "finance")
+    eve = make_person(careful, f"eve-{tag}", "security")
+    known = careful.api.approval_ids()
     agent = start_agent(STRIPE, "risky", tag, careful.gateway.environment_of_agent)
-    approval = careful.api.wait_pending(())
+    approval = careful.api.wait_pending(known)
     shown = careful.api.approval(approval["approvalId"])["witness"]["state"]
     assert shown == {"amount": 9000, "amount_refunded": 0}
 
@@ -130,9 +128,10 @@ def test_a_charge_that_changed_is_not_refunded(
 ) -> None:
     """Somebody refunds it while people think: their answer is void, the SDK raises, and the same
     call asks anew with the new state. Where the state can't be read, nothing is sent either."""
-    people = [make_person(careful, name, "finance") for name in ("ann", "bob")]
+    people = [make_person(careful, f"{name}-{tag}", "finance") for name in ("ann", "bob")]
+    known = careful.api.approval_ids()
     agent = start_agent(STRIPE, "risky", tag, careful.gateway.environment_of_agent)
-    first = careful.api.wait_pending(())
+    first = careful.api.wait_pending(known)
     charges.refunded = 9000
     for key in people:
         assert approve(careful, tmp_path / "first", key, first)[0] == 0
@@ -147,7 +146,7 @@ def test_a_charge_that_changed_is_not_refunded(
     assert (voided["status"], voided["comment"]) == ("CANCELLED", "WITNESS_HASH_MISMATCH")
 
     agent = start_agent(STRIPE, "risky", tag, careful.gateway.environment_of_agent)
-    second = careful.api.wait_pending({first["approvalId"]})
+    second = careful.api.wait_pending({*known, first["approvalId"]})
     assert second["witness"]["state"] == {"amount": 9000, "amount_refunded": 9000}
     charges.is_out_of_order = True
     for key in people:

@@ -13,7 +13,7 @@ import pytest
 from tests.support import providers
 from tests.support.agents import CLIENTS, Client, start_agent
 from tests.support.oracle import Answer, Oracle, Understood
-from tests.support.stack import Stack, Upstreams, start_stack
+from tests.support.stack import Stack, Upstreams, with_own_gateway
 from tests.support.upstream_files import make_upstream_files
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
@@ -71,24 +71,21 @@ def world() -> World:
 
 
 @pytest.fixture
-def careful(world: World, tmp_path: Path) -> Iterator[Stack]:
-    """A stack of one's own, in which everything is held against its target's state."""
+def careful(stack: Stack, world: World, tmp_path: Path) -> Iterator[Stack]:
+    """A gateway of one's own, in which everything is held against its target's state."""
     policy, secret = tmp_path / "careful.yaml", tmp_path / "secret"
     policy.write_text(POLICY)
     secret.write_text(GATEWAYS_SECRET)
     files = make_upstream_files(tmp_path)
     with Oracle(files.certificate, files.key, world.answer) as oracle:
-        running = start_stack("careful", Upstreams(oracle.port, files.ca, oracle))
-        try:
-            settings = {
-                "CHECKREIN_POLICIES": str(policy),
-                "CHECKREIN_WITNESS_AWS_ACCESS_KEY_ID": GATEWAYS_ID,
-                "CHECKREIN_WITNESS_AWS_SECRET_ACCESS_KEY_FILE": str(secret),
-            }
-            running.add_gateway("ordinary", settings)
-            yield running
-        finally:
-            running.close()
+        settings = {
+            "CHECKREIN_POLICIES": str(policy),
+            "CHECKREIN_WITNESS_AWS_ACCESS_KEY_ID": GATEWAYS_ID,
+            "CHECKREIN_WITNESS_AWS_SECRET_ACCESS_KEY_FILE": str(secret),
+        }
+        upstreams = Upstreams(oracle.port, files.ca, oracle)
+        with with_own_gateway(stack, settings, upstreams) as own:
+            yield own
 
 
 SHOWN: dict[str, tuple[str, dict[str, Any]]] = {
@@ -108,10 +105,12 @@ def test_people_see_the_state_and_a_changed_one_sends_nothing(
     """Five SDKs wait at once; a machine is stopped by somebody meanwhile. The rest goes through,
     once each, and no agent's signature or key of ours goes where it doesn't belong."""
     agents, approvals = {}, {}
+    known = careful.api.approval_ids()
     for name, (act, _) in SHOWN.items():
         environment = careful.gateway.environment_of_agent
         agents[name] = start_agent(SDKS[name], act, tag, environment)
-        found = careful.api.wait_pending({each["approvalId"] for each in approvals.values()})
+        asked = {each["approvalId"] for each in approvals.values()}
+        found = careful.api.wait_pending(known | asked)
         approvals[name] = found
         assert found["witness"]["state"] == SHOWN[name][1], name
 
@@ -126,7 +125,8 @@ def test_people_see_the_state_and_a_changed_one_sends_nothing(
     assert voided["status"] == "CANCELLED"
     assert voided["witness"]["state"]["state"] == "running"
     assert voided["witnessNow"]["state"]["state"] == "stopped"
-    outcome = careful.api.wait_record({"kind": "outcome", "code": "WITNESS_HASH_MISMATCH"})
+    changed = {"kind": "outcome", "code": "WITNESS_HASH_MISMATCH"}
+    outcome = careful.api.wait_record({**changed, "gateway": careful.gateway.gateway_id})
     assert outcome["witness"]["asked"] == approvals["boto3-ec2"]["witness"]["hash"]
     assert outcome["approval"]["id"] == voided["approvalId"]
 

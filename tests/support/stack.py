@@ -12,7 +12,9 @@ import shutil
 import tempfile
 import urllib.parse
 import urllib.request
-from collections.abc import Mapping, Sequence
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -212,6 +214,22 @@ class Stack:
             gateway.process.close()
         self.control.process.close()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+@contextmanager
+def with_own_gateway(
+    stack: Stack, settings: Mapping[str, str], upstreams: Upstreams | None = None
+) -> Iterator[Stack]:
+    """The same control plane, and as `gateway` one that no other test uses."""
+    own = Stack(stack.folder, stack.control, upstreams or stack.upstreams)
+    name = f"own-{uuid.uuid4().hex[:8]}"
+    gateway = Gateway(own.folder, name, own.control, own.upstreams, settings)
+    own.gateways["ordinary"] = gateway
+    try:
+        gateway.start()
+        yield own
+    finally:
+        gateway.process.close()
 
 
 def start_stack(
