@@ -13,10 +13,9 @@ from gateway.authoring.requests import (
     guess_content_type,
     parse_request_line,
 )
-from gateway.canonicalize.authored.entries import WEBSOCKET
 from gateway.canonicalize.authored.mapper import Mapper, MapperTest
 from gateway.canonicalize.canonicalizer import Canonicalizer
-from gateway.model.action import Action, Canonical
+from gateway.model.action import WEBSOCKET, Action, Canonical
 from gateway.model.exchange import HttpRequest
 
 
