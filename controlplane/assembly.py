@@ -145,14 +145,14 @@ async def assemble(world: World) -> Assembled:
     counters = LimitService(
         LimitLedger(database, limits.counters.flight_seconds_max), metrics, limits.counters
     )
-    kept_seconds = world.settings.idempotency_seconds
-    idempotency = IdempotencyService(IdempotencyStore(database), metrics, kept_seconds)
+    idempotency = _repeat(world)
     watching = join_watching(database, bus, metrics, limits.runs, limits.projection)
     runs, incidents = watching.runs, watching.incidents
     stops = StopService(StopStore(database), bus, room, metrics)
     decisions, explorer, exports, chain_check = _explore(database)
     proving = await _prove(world, incidents, exports)
-    subjects = SubjectReader(approvals, incidents, grants, stops, proving.logs)
+    retention = _retain(world)
+    subjects = SubjectReader(approvals, incidents, grants, stops, proving.logs, retention)
     reaching = await _reach(world, bootstrapped.tenant_id, Answerers(approvals, keys), subjects)
     services = Services(
         keys=keys,
@@ -165,7 +165,7 @@ async def assemble(world: World) -> Assembled:
         program_approvals=ProgramApprovalService(approval_store, bus, metrics),
         approval_context=ApprovalContextService(approval_store, ApprovalHistory(database)),
         records=_take_records(world, proving, incidents),
-        retention=_retain(world),
+        retention=retention,
         gateway_keys=proving.keys,
         logs=proving.logs,
         log_exports=proving.exports,
@@ -230,6 +230,11 @@ def _take_records(world: World, proving: Proving, incidents: IncidentService) ->
         world.room,
         world.metrics,
     )
+
+
+def _repeat(world: World) -> IdempotencyService:
+    kept_seconds = world.settings.idempotency_seconds
+    return IdempotencyService(IdempotencyStore(world.database), world.metrics, kept_seconds)
 
 
 def _retain(world: World) -> RetentionService:

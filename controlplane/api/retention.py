@@ -88,7 +88,7 @@ class ErasuresAnswer(View):
 
 async def read(call: Call) -> web.Response:
     """Read for how long bodies are kept."""
-    return _rule(await call.services.retention.rule(call.caller))
+    return answer(render_rule(await call.services.retention.rule(call.caller)))
 
 
 async def write(call: Call) -> web.Response:
@@ -101,7 +101,7 @@ async def write(call: Call) -> web.Response:
     found = await call.services.retention.set_rule(
         call.caller, body.days, body.legalHold, body.reason, body.setBy
     )
-    return _rule(found)
+    return answer(render_rule(found))
 
 
 async def erase(call: Call) -> web.Response:
@@ -110,7 +110,7 @@ async def erase(call: Call) -> web.Response:
     done = await call.services.retention.erase_decision(
         call.caller, call.http.match_info["decision"], body.reason, body.erasedBy
     )
-    return answer({"erasure": _erasure(done)})
+    return answer({"erasure": render_erasure(done)})
 
 
 async def erasures(call: Call) -> web.Response:
@@ -120,7 +120,7 @@ async def erasures(call: Call) -> web.Response:
         call.caller, query.cursor, query.decision, query.limit
     )
     cursor = next_cursor(rows, query.limit, lambda row: row.erasure_seq)
-    return answer({"erasures": [_erasure(row) for row in rows], "nextCursor": cursor})
+    return answer({"erasures": [render_erasure(row) for row in rows], "nextCursor": cursor})
 
 
 ROUTES = (
@@ -143,20 +143,20 @@ ROUTES = (
 )  # fmt: skip
 
 
-def _rule(found: RetentionInForce) -> web.Response:
-    return answer(
-        {
-            "days": found.days,
-            "defaultDays": found.default_days,
-            "legalHold": found.legal_hold,
-            "reason": found.reason,
-            "setBy": found.set_by,
-            "setAt": timestamp(found.set_at),
-        }
-    )
+def render_rule(found: RetentionInForce) -> dict[str, JsonValue]:
+    """For how long, and who said so."""
+    return {
+        "days": found.days,
+        "defaultDays": found.default_days,
+        "legalHold": found.legal_hold,
+        "reason": found.reason,
+        "setBy": found.set_by,
+        "setAt": timestamp(found.set_at),
+    }
 
 
-def _erasure(row: ErasureRow) -> dict[str, JsonValue]:
+def render_erasure(row: ErasureRow) -> dict[str, JsonValue]:
+    """What was erased, and why."""
     return {
         "erasureId": str(row.erasure_id),
         "cause": row.cause,

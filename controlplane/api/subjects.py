@@ -9,6 +9,7 @@ from controlplane.api.approval_views import render_approval
 from controlplane.api.grants import render_grant
 from controlplane.api.incidents import render_incident
 from controlplane.api.log import render_checkpoint
+from controlplane.api.retention import render_erasure, render_rule
 from controlplane.api.stops import render_stop
 from controlplane.auth import Caller
 from controlplane.faults import ControlFault, Fault
@@ -16,6 +17,7 @@ from controlplane.services.approvals import ApprovalService
 from controlplane.services.grants import GrantService
 from controlplane.services.incidents import IncidentService
 from controlplane.services.log import LogService
+from controlplane.services.retention import RetentionService
 from controlplane.services.stops import StopService
 from gateway.model.codec import JsonValue
 
@@ -32,12 +34,14 @@ class SubjectReader:
         grants: GrantService,
         stops: StopService,
         logs: LogService,
+        retention: RetentionService,
     ) -> None:
         self._approvals = approvals
         self._incidents = incidents
         self._grants = grants
         self._stops = stops
         self._logs = logs
+        self._retention = retention
 
     async def read(
         self, tenant_id: uuid.UUID, kind: str, subject_id: str
@@ -67,6 +71,10 @@ class SubjectReader:
                 return render_grant(seen.grant)
             case "stop":
                 return render_stop(await self._stops.get(reader, subject_id))
+            case "erasure":
+                return render_erasure(await self._retention.erasure(reader, subject_id))
+            case "retention":
+                return render_rule(await self._retention.rule(reader))
             case "checkpoint":
                 return render_checkpoint(await self._logs.get_checkpoint(reader, subject_id))
             case _:

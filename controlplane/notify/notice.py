@@ -31,6 +31,8 @@ EVENT_OF: Final[Mapping[tuple[str, str], str]] = {
     ("grant", "REVOKED"): "grant.revoked",
     ("stop", "PULLED"): "stop.pulled",
     ("stop", "LIFTED"): "stop.lifted",
+    ("erasure", "REQUEST"): "erasure.made",
+    ("retention", "SET"): "retention.changed",
     ("checkpoint", "SIGNED"): CHECKPOINT_EVENT,
 }
 """By what the table `events` says; the rest of it is nobody's news."""

@@ -61,6 +61,21 @@ def facts_of(notice: Notice, now: datetime) -> Facts:
             )
         case "grant":
             return _grant(notice, subject)
+        case "erasure":
+            return Facts(
+                f"Erased: decision {printable(subject.get('decisionId'), 80)}",
+                _lines(("By", subject.get("erasedBy")), ("Why", subject.get("reason"))),
+            )
+        case "retention":
+            held = "a legal hold" if subject.get("legalHold") else subject.get("days")
+            return Facts(
+                "How long records are kept was changed",
+                _lines(
+                    ("Days", held),
+                    ("By", subject.get("setBy")),
+                    ("Why", subject.get("reason")),
+                ),
+            )
         case _:
             return Facts(printable(notice.event, HEADLINE_LENGTH_MAX))
 

@@ -7,6 +7,7 @@ function that did it, and told as an event.
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -106,6 +107,17 @@ class RetentionService:
     ) -> Sequence[ErasureRow]:
         """What was erased, the newest first."""
         return await self._store.erasures(caller.tenant_id, before, decision_id, count_max)
+
+    async def erasure(self, caller: Caller, erasure_id: uuid.UUID) -> ErasureRow:
+        """Read one.
+
+        Raises:
+            ControlFault: NOT_FOUND.
+        """
+        row = await self._store.erasure(caller.tenant_id, erasure_id)
+        if row is None:
+            raise not_found("erasure")
+        return row
 
     async def sweep(self) -> int:
         """Erase what is too old, of every tenant; how much that was."""

@@ -111,6 +111,10 @@ class RetentionStore:
         )
         return [ErasureRow(*row.values()) for row in rows]
 
+    async def erasure(self, tenant_id: uuid.UUID, erasure_id: uuid.UUID) -> ErasureRow | None:
+        row = await self._database.row(_SQL["erasure"], tenant_id, erasure_id)
+        return None if row is None else ErasureRow(*row.values())
+
     async def tenants(self) -> Sequence[uuid.UUID]:
         return [row["tenant_id"] for row in await self._database.rows(_SQL["tenants"])]
 

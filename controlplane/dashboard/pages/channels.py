@@ -46,6 +46,8 @@ EVENT_WORDS: Final = {
     "grant.revoked": "a grant ends early",
     "stop.pulled": "something is stopped",
     "stop.lifted": "a stop is lifted",
+    "erasure.made": "somebody erases what a decision said",
+    "retention.changed": "somebody changes how long records are kept",
     "record.batch": "each record, as it comes (webhooks)",
     "checkpoint.signed": "a checkpoint of the log is to be kept (webhooks)",
 }

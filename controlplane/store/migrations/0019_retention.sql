@@ -63,6 +63,17 @@ $$;
 create trigger erasures_noted after insert on erasures
     for each row execute function note_erasure();
 
+create function note_retention() returns trigger language plpgsql as $$
+begin
+    insert into events (tenant_id, kind, subject_id, change)
+        values (new.tenant_id, 'retention', new.tenant_id::text, 'SET');
+    return null;
+end
+$$;
+
+create trigger retention_rules_noted after insert on retention_rules
+    for each row execute function note_retention();
+
 -- A tenant's rule and its erasures take turns: after a legal hold was stored nothing is erased, not
 -- even by a batch that had begun.
 create function retention_place(tenant_id uuid) returns bigint language sql immutable as $$

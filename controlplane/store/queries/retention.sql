@@ -23,5 +23,10 @@ where tenant_id = $1 and ($2::bigint is null or erasure_seq < $2)
   and ($3::text is null or decision_id = $3)
 order by erasure_seq desc limit $4
 
+-- name: erasure
+select erasure_seq, erasure_id, cause, decision_id, first_record_id, last_record_id, record_count,
+       approval_count, incident_count, before, reason, erased_by, erased_at
+from erasures where tenant_id = $1 and erasure_id = $2
+
 -- name: tenants
 select tenant_id from tenants order by tenant_id

@@ -143,6 +143,20 @@ async def test_a_filter_leaves_out_what_is_not_wanted(client: Client, receiver: 
     assert [one["record"]["decision_id"] for one in told(receiver)] == wanted
 
 
+async def test_who_erases_or_changes_the_rule_is_told_to_channels(
+    client: Client, receiver: Receiver
+):
+    """Whoever did it with a stolen key is heard of."""
+    wished = ["erasure.made", "retention.changed"]
+    await add_webhook(client, receiver.url, events=wished)
+    (decision,) = await decided(client, 1)
+    await client.call("POST", f"/v1/decisions/{decision}/erase", {"reason": "they asked"})
+    await client.call("PUT", "/v1/retention", {"days": 1, "legalHold": False, "reason": "short"})
+    heard = {one.json["type"]: one.json["data"] for one in await receiver.wait(2)}
+    assert heard["erasure.made"]["erasure"]["decisionId"] == decision
+    assert heard["retention.changed"]["retention"]["reason"] == "short"
+
+
 async def test_only_a_webhook_is_sent_records(client: Client):
     """People read approvals, not batches."""
     slack = {"channel": "C012345", "botToken": "xoxb-1", "signingSecret": "s"}
