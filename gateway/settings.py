@@ -9,6 +9,7 @@ name is one of them, so that a misspelt limit can't silently stay at its default
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from difflib import get_close_matches
@@ -211,14 +212,14 @@ def _given(environment: Mapping[str, str], problems: list[Problem]) -> dict[str,
         if name in known:
             given[name] = value
             continue
-        near = get_close_matches(name, known, n=1)
+        near = get_close_matches(name, known | {other.lower() for other in OTHERS_NAMES}, n=1)
         problems.append(
             Problem(
                 source,
                 0,
                 0,
                 f"there is no setting `{name}`",
-                f"did you mean `{near[0]}`?" if near else "controlplane/README.md lists them all",
+                f"did you mean `{near[0]}`?" if near else "controlplane/README.md lists them",
             )
         )
     return given
@@ -261,8 +262,14 @@ def _part(part: type[Part], given: Mapping[str, object], problems: list[Problem]
     try:
         return part(**values)
     except (TypeError, ValueError) as error:
-        problems.append(_problem(part.__name__, str(error), ""))
+        problems.append(_problem(_named_in(str(error), part), str(error), ""))
         return None
+
+
+def _named_in(message: str, part: type[Any]) -> str:
+    """The setting that a problem is about: the first of its part that the message names."""
+    own = {field.name for field in fields(part)}
+    return next((word for word in re.findall(r"\w+", message) if word in own), part.__name__)
 
 
 def _paths(text: str) -> tuple[Path, ...]:

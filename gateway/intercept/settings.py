@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+
+_HOST_GLOB = re.compile(r"[a-z0-9.*?_\[\]!-]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,3 +64,11 @@ class InterceptSettings:
     http2_control_frames_per_second_max: int = 1_000
     http2_held_bytes_max: int = 20 * 1024 * 1024
     grpc_gather_seconds_max: float = 0.1
+
+    def __post_init__(self) -> None:
+        for glob in self.http2_hosts:
+            if not _HOST_GLOB.fullmatch(glob):
+                raise ValueError(
+                    f"http2_hosts `{glob}`: write a host in lower case or a glob such as "
+                    "`*.example.com`, without scheme, port or path"
+                )

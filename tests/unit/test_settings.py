@@ -105,6 +105,16 @@ WRONG = {
         "no setting `body_byte_max`",
         "`body_bytes_max`",
     ),
+    "a misspelt setting of the control plane": (
+        {"CHECKREIN_ANCHOR_FIEL": "/x"},
+        "there is no setting `anchor_fiel`",
+        "did you mean `anchor_file`?",
+    ),
+    "a host that is an address": (
+        {"CHECKREIN_HTTP2_HOSTS": "https://api.test/"},
+        "http2_hosts `https://api.test/`",
+        "",
+    ),
     "an unknown log level": (
         {"CHECKREIN_LOG_LEVEL": "LOUD"},
         "log_level `LOUD`",
@@ -149,6 +159,15 @@ def test_a_wrong_setting_is_told_with_its_name(environment, message, help_text) 
     problem = caught.value.problems[0]
     assert message in problem.message
     assert help_text in problem.help
+
+
+def test_a_problem_between_settings_names_one_of_them() -> None:
+    """And not the class that found it, which nobody can set."""
+    with pytest.raises(ConfigurationError) as raised:
+        load_settings({**DATA, "CHECKREIN_REVERSE_PORT": "1", "CHECKREIN_WORKERS": "0"})
+
+    files = [problem.file for problem in raised.value.problems]
+    assert files == ["CHECKREIN_REVERSE", "CHECKREIN_WORKERS"]
 
 
 def test_all_problems_come_at_once() -> None:
