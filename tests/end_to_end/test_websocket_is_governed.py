@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -123,7 +123,7 @@ class Live:
             open_timeout=SECONDS_MAX, close_timeout=SECONDS_MAX,
         )  # fmt: skip
 
-    async def record(self, wanted: dict[str, object], text: str) -> dict[str, object]:
+    async def record(self, wanted: Mapping[str, object], text: str) -> dict[str, object]:
         found: dict[str, object] = await asyncio.to_thread(self.stack.api.wait_record, wanted, text)
         return found
 
@@ -239,6 +239,23 @@ async def test_a_stop_of_its_provider_cuts_it(live: Live) -> None:
         finally:
             path = f"/v1/stops/{stop['stopId']}/lift"
             await asyncio.to_thread(api.call, "POST", path, {"reason": "over"})
+            wanted = {"event": "stop_lifted", "gateway": live.gateway.gateway_id}
+            await live.record(wanted, stop["stopId"])
+
+
+async def test_a_gateway_that_stops_records_its_end(live: Live) -> None:
+    """Cut when the time to drain is over, with the bytes that went through."""
+    async with live.upstream(), live.connect("/live/open-4") as client:
+        await client.send("before")
+        assert await client.recv() == "before"
+        assert await asyncio.to_thread(live.gateway.process.stop) == 0
+        with pytest.raises(ConnectionClosed):
+            await client.recv()
+    intent = await live.record({"kind": "intent"}, "/live/open-4")
+    # What is not shipped when it stops is at its next start.
+    await asyncio.to_thread(live.gateway.start)
+    closed = await live.record({"kind": "tunnel", "closed": True}, str(intent["decision_id"]))
+    assert int(str(closed["sent_bytes"])) > len("before")
 
 
 async def _open(live: Live, path: str) -> ClientConnection:
