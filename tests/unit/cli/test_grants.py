@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from gateway.cli import approval_answer, grants
+from gateway.cli import grants
+from gateway.cli.approvals import answer
 from gateway.cli.main import run_command
 
 APPROVAL = "3f2a0000-0000-4000-8000-000000000001"
@@ -71,7 +72,7 @@ def api(monkeypatch: pytest.MonkeyPatch) -> FakeApi:
     """What every command of these tests speaks with."""
     fake = FakeApi()
     monkeypatch.setattr("gateway.cli.api.open_api", lambda _: fake)
-    for module in (grants, approval_answer):
+    for module in (grants, answer):
         monkeypatch.setattr(module, "person_here", lambda: "ada")
     return fake
 
