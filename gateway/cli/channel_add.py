@@ -57,11 +57,15 @@ Examples:
 @click.argument("name")
 @click.argument("url")
 @click.option(
-    "--record-kind", "kinds", multiple=True,
+    "--record-kind",
+    "kinds",
+    multiple=True,
     help="Of record.batch only records of this kind, such as decision; repeatable.",
 )
 @click.option(
-    "--record-effect", "effects", multiple=True,
+    "--record-effect",
+    "effects",
+    multiple=True,
     help="Of record.batch only decisions with this effect, such as BLOCK; repeatable.",
 )
 @_filtered
