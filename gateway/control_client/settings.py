@@ -52,6 +52,16 @@ class ControlSettings:
     stop_retry_seconds_max: float = 0.5
     log_key: str = ""
 
+    def __post_init__(self) -> None:
+        if not self.log_key:
+            return
+        from gateway.record.log.seen import CheckpointRefused, parse_log_key
+
+        try:
+            parse_log_key(self.log_key)
+        except CheckpointRefused as error:
+            raise ValueError(f"log_key: {error.message}") from error
+
     def load_roots(self) -> ssl.SSLContext:
         """What the control plane's certificate is verified with.
 

@@ -110,6 +110,11 @@ WRONG = {
         "there is no setting `anchor_fiel`",
         "did you mean `anchor_file`?",
     ),
+    "a key of the log that is none": (
+        {"CHECKREIN_LOG_KEY": "garbage"},
+        "log_key: a verifier key is `<name>+<8 hex digits>+<base64>`",
+        "",
+    ),
     "a host that is an address": (
         {"CHECKREIN_HTTP2_HOSTS": "https://api.test/"},
         "http2_hosts `https://api.test/`",
