@@ -33,8 +33,10 @@ from controlplane.store.binaries import Identity
 SOCKET_PORT = 5432
 """Only the name of the socket file: nothing listens on TCP."""
 
-SOCKET_PATH_BYTES_MAX = 100
+SOCKET_PATH_BYTES_MAX = 103
 """A Unix socket's whole path must fit in 107 bytes on Linux and 103 on macOS."""
+
+SOCKET_NAME = f".s.PGSQL.{SOCKET_PORT}"
 
 SCRAM_ITERATIONS = 4096
 
@@ -94,7 +96,7 @@ class Cluster:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(mode=0o700)
         self.own(folder)
-        if len(os.fsencode(folder)) > SOCKET_PATH_BYTES_MAX:
+        if len(os.fsencode(folder / SOCKET_NAME)) > SOCKET_PATH_BYTES_MAX:
             self._shorten_socket_dir()
 
     def _shorten_socket_dir(self) -> None:

@@ -10,6 +10,9 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+FREE = (("gateway", None), ("seq", None), ("prev", None))
+"""Places that the product's own fields keep free for the chain's."""
+
 
 def chain(
     gateway: str, entries: Sequence[Mapping[str, Any]], first: int = 1, prev: str = "0" * 64
@@ -24,7 +27,7 @@ def chain(
             "prev": prev,
             "kind": "gateway",
             "at": "2026-11-21T04:00:00.000000Z",
-            **entry,
+            **{name: value for name, value in entry.items() if (name, value) not in FREE},
         }
         line = json.dumps(fields, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         prev = hashlib.sha256(line.encode()).hexdigest()

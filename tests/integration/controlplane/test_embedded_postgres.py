@@ -262,10 +262,16 @@ async def test_half_a_cluster_is_none(tmp_path: Path):
         assert await ask(server, "select 1") == 1
 
 
-async def test_a_path_longer_than_a_socket_address_works(tmp_path: Path):
-    """The server gets open folders instead of paths; clients use the folder's short name."""
-    folder = tmp_path / ("x" * 100) / ("y" * 60)
-    folder.mkdir(parents=True)
+@pytest.mark.parametrize("beyond", [1, 100])
+async def test_a_path_longer_than_a_socket_address_works(tmp_path: Path, beyond: int):
+    """The server gets open folders instead of paths; clients use the folder's short name. Also
+    where only the socket's own name is too much."""
+    folder = tmp_path
+    left = 107 + beyond - len(os.fsencode(tmp_path / "pg" / "socket" / ".s.PGSQL.5432"))
+    while left > 1:
+        name = "x" * min(left - 1, 200)
+        folder, left = folder / name, left - len(name) - 1
+    folder.mkdir(parents=True, exist_ok=True)
     async with running(folder) as server:
         assert await ask(server, "select 1") == 1
 
