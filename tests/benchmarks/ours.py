@@ -67,7 +67,9 @@ def start_two_workers(stack: Stack, rows: frozenset[str]) -> Candidate:
     """The same, as two processes on one port, on all CPUs."""
     if "workers" not in setting_names():
         raise Unavailable("this version has one worker")
-    gateway = stack.add_gateway("two-workers", {**_LIMITS, "CHECKREIN_WORKERS": "2"})
+    gateway = stack.add_gateway(
+        "two-workers", {**_LIMITS, "CHECKREIN_WORKERS": "2", "CHECKREIN_LIMITS_STORE": "shared"}
+    )
     found = _candidate(TWO_WORKERS, stack, gateway)
     found.stop, found.only_rows = gateway.process.close, rows
     return found
