@@ -87,7 +87,12 @@ def main() -> int:
         at_rates = measure([straight, *whole], rates, rounds, options.seconds, control, tell)
         results.rounds += at_rates.rounds
         console.print("the gateway's life ...", style="dim")
-        life = gateway_life.measure(stack, upstreams, held)
+        life = None
+        try:
+            life = gateway_life.measure(stack, upstreams, held)
+        except SystemExit as reason:
+            # What was measured before is not lost for it.
+            console.print(f"[red]the gateway's life was not measured: {reason}[/]")
     console.print("the parts of a request ...", style="dim")
     costs = breakdown.measure()
     stored = report.document(results, life, costs, _where(options, rounds))

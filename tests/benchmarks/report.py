@@ -117,7 +117,7 @@ def markdown(stored: Document) -> str:
         "![CPU per request and added latency, by proxy](tests/benchmarks/results.svg)",
         "",
         (
-            f"One run of `python -m tests.benchmarks --publish` on {where['machine']}; "
+            f"One run of `python -m tests.benchmarks` on {where['machine']}; "
             f"{where['versions']}. {where['manner']} CPU microseconds of the proxy's own "
             "processes per request, by the kernel's books: median (min-max)."
         ),
