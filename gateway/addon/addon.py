@@ -16,7 +16,15 @@ from pathlib import Path
 from typing import Any, Final
 
 from gateway import telemetry
-from gateway.addon.flows import MitmFlow, find_authority, make_exchange_request, read_head, rewrite
+from gateway.addon.flows import (
+    MitmFlow,
+    bracketed,
+    find_authority,
+    make_exchange_request,
+    read_connect,
+    read_head,
+    rewrite,
+)
 from gateway.addon.waiting import Ended, FlowChannel, FlowUpstream
 from gateway.assembly import Assembled, assemble, note
 from gateway.enforce.destination import DestinationGuard
@@ -24,7 +32,7 @@ from gateway.enforce.upstream import UpstreamPool
 from gateway.intercept import answers
 from gateway.intercept.ca_files import CERTIFICATE_NAME, KEY_NAME, write_atomically
 from gateway.intercept.certificates import CertificateAuthority
-from gateway.intercept.http1 import Head, Limits, RequestReader
+from gateway.intercept.http1 import Head
 from gateway.intercept.request import connect_authority, parse_credentials
 from gateway.model.authority import parse_authority
 from gateway.model.errors import AgentProtocolError, CheckreinError, UpstreamError
@@ -102,7 +110,7 @@ class CheckreinAddon:
     async def http_connect(self, flow: MitmFlow) -> None:
         """Admit a tunnel of the explicit proxy."""
         try:
-            head = _connect_head(flow)
+            head = read_connect(flow, self._settings.intercept)
             authority = connect_authority(head)
             principal = await self._authenticate(head)
             verdict = self._running().pipeline.admit_tunnel(principal, authority)
@@ -192,7 +200,7 @@ class CheckreinAddon:
         host, port = server.address
         try:
             assert self._guard is not None, "nothing is sent before all is started"
-            authority = parse_authority(_bracketed(host, port), port)
+            authority = parse_authority(bracketed(host, port), port)
             endpoints = await self._guard.resolve(authority)
         except (UpstreamError, AgentProtocolError, AssertionError) as error:
             server.error = str(error)
@@ -284,27 +292,7 @@ def write_ca(data_dir: Path) -> Path:
     return folder
 
 
-def _connect_head(flow: MitmFlow) -> Head:
-    request = flow.request
-    authority = request.data.authority or _bracketed(request.host, request.port)
-    lines = [b"CONNECT %b HTTP/1.1" % authority]
-    lines += [b"%b: %b" % field for field in request.headers.fields]
-    if any(b"\r" in line or b"\n" in line for line in lines):
-        raise AgentProtocolError("request.malformed", "a header holds a line break")
-    reader = RequestReader(Limits())
-    reader.feed(b"\r\n".join([*lines, b"", b""]))
-    head = reader.read_head()
-    if head is None:
-        raise AgentProtocolError("request.malformed", "the head is malformed")
-    return head
-
-
 def _respond(flow: MitmFlow, response: Response) -> None:
     from mitmproxy.http import Response as MitmResponse
 
     flow.response = MitmResponse.make(response.status, response.body, response.headers)
-
-
-def _bracketed(host: str, port: int) -> bytes:
-    shown = f"[{host}]" if ":" in host else host
-    return f"{shown}:{port}".encode("ascii", "replace")

@@ -46,6 +46,28 @@ def read_head(flow: MitmFlow, settings: InterceptSettings) -> Head:
     content = request.raw_content
     if content:
         lines.append(b"content-length: %d" % len(content))
+    return _read(lines, settings)
+
+
+def read_connect(flow: MitmFlow, settings: InterceptSettings) -> Head:
+    """The head of a CONNECT.
+
+    Raises:
+        AgentProtocolError: as `read_head`.
+    """
+    request = flow.request
+    authority = request.data.authority or bracketed(request.host, request.port)
+    fields = [b"%b: %b" % field for field in request.headers.fields]
+    return _read([b"CONNECT %b HTTP/1.1" % authority, *fields], settings)
+
+
+def bracketed(host: str, port: int) -> bytes:
+    """Host and port as one authority; brackets around IPv6."""
+    shown = f"[{host}]" if ":" in host else host
+    return f"{shown}:{port}".encode("ascii", "replace")
+
+
+def _read(lines: Sequence[bytes], settings: InterceptSettings) -> Head:
     if any(b"\r" in line or b"\n" in line for line in lines):
         raise AgentProtocolError("request.malformed", "a header holds a line break")
     reader = RequestReader(
@@ -122,6 +144,4 @@ def _parse(flow: MitmFlow, named: bytes) -> Authority:
 
 
 def _authority_bytes(flow: MitmFlow) -> bytes:
-    host = str(flow.request.pretty_host)
-    shown = f"[{host}]" if ":" in host else host
-    return f"{shown}:{flow.request.port}".encode("ascii", "replace")
+    return bracketed(str(flow.request.pretty_host), flow.request.port)
