@@ -214,6 +214,7 @@ async def _prove(world: World, incidents: IncidentService, exports: ExportServic
         world.limits.proving,
         incidents,
         exports,
+        world.bus,
         world.metrics,
     )
     await proving.growth.catch_up_at_start()

@@ -150,6 +150,22 @@ class ProofsAnswer(View):
     proofs: list[ProofView]
 
 
+class DifferenceView(View):
+    """`seq` is the number of the record of `control-plane`; null: a row has no record. `id` is the
+    row's. `isThere` false: it is gone."""
+
+    seq: int | None
+    event: str
+    id: str
+    isThere: bool
+
+
+class ActsAnswer(View):
+    """Empty when all is well. A hundred are shown at most."""
+
+    differences: list[DifferenceView]
+
+
 class ConsistencyAnswer(View):
     old: int
     new: int
@@ -228,6 +244,19 @@ async def consistency(call: Call) -> web.Response:
     return answer({"old": query.old, "new": query.new, "consistency": [*texts(path)]})
 
 
+async def acts(call: Call) -> web.Response:
+    """Hold the tables of approvals, policies, stops and erasures against the records of them."""
+    found = await call.services.logs.rewritten(call.caller)
+    return answer(
+        {
+            "differences": [
+                {"seq": row.seq, "event": row.event, "id": row.row_id, "isThere": row.is_there}
+                for row in found
+            ]
+        }
+    )
+
+
 async def export(call: Call) -> web.Response:
     """Export a range of the log as a file that verifies without us."""
     query = parse_query(call.http, ExportQuery)
@@ -268,6 +297,7 @@ ROUTES = (
         "GET", "/v1/log/consistency", consistency, *_READERS,
         query=ConsistencyQuery, answers=ConsistencyAnswer,
     ),
+    route("GET", "/v1/log/acts", acts, *_READERS, answers=ActsAnswer),
     route("GET", "/v1/log/export", export, *_READERS, query=ExportQuery, files=(LINES,)),
     route(
         "PUT", "/v1/gateways/{gateway}/key", enrol, Permission.GATEWAY,

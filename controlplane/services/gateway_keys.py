@@ -15,7 +15,7 @@ from controlplane.faults import ControlFault, Fault
 from controlplane.services.incidents import IncidentService
 from controlplane.store.gateway_keys import GatewayKeyRow, GatewayKeyStore
 from controlplane.store.records import NewRecord
-from gateway.record.log.checkpoint import gateway_origin, open_checkpoint
+from gateway.record.log.checkpoint import CONTROL_PLANE, gateway_origin, open_checkpoint
 from gateway.record.log.signed_note import NoteError, VerifierKey, open_note
 
 GATEWAYS_MAX: Final = 5_000
@@ -110,6 +110,10 @@ class GatewayKeyService:
 
 
 def _parse_key(gateway_id: str, text: str) -> VerifierKey:
+    if gateway_id == CONTROL_PLANE:
+        raise ControlFault(
+            Fault.RECORD_KEY_INVALID, f"`{CONTROL_PLANE}` is the control plane's own id"
+        )
     try:
         key = VerifierKey.parse(text)
     except NoteError as error:

@@ -13,9 +13,11 @@ from typing import Final
 
 from controlplane.auth import Caller
 from controlplane.faults import ControlFault, Fault, not_found
+from controlplane.services.acts import ActRecords
 from controlplane.services.checkpointing import Checkpointing
 from controlplane.services.log_proofs import LogProofs, texts
 from controlplane.services.log_signer import LogSigner
+from controlplane.store.acts import Difference
 from controlplane.store.gateway_keys import GatewayKeyStore
 from controlplane.store.log import CheckpointRow, LogStore, PlacedLine
 from controlplane.store.log_anchors import AnchorRow, AnchorStore
@@ -59,11 +61,13 @@ class LogService:
         keys: GatewayKeyStore,
         anchors: AnchorStore,
         checkpointing: Checkpointing,
+        acts: ActRecords,
     ) -> None:
         self._store = store
         self._keys = keys
         self._anchors = anchors
         self._checkpointing = checkpointing
+        self._acts = acts
         self._proofs = LogProofs(store)
 
     async def about(self, caller: Caller) -> LogView:
@@ -181,18 +185,23 @@ class LogService:
         return newest
 
     async def freshest(self, caller: Caller) -> CheckpointRow:
-        """The newest checkpoint; where the log grew since, it is signed first, so that what just
-        happened can be exported and proven.
+        """The newest checkpoint; where the log grew since, or something was done that has no
+        record yet, that is signed first, so that what just happened can be exported and proven.
 
         Raises:
             ControlFault: LOG_UNSIGNED, LOG_BROKEN.
         """
+        await self._acts.seal(caller.tenant_id)
         if self._checkpointing.signer is not None:
             head = await self._store.head(caller.tenant_id)
             newest = await self._store.newest_checkpoint(caller.tenant_id)
             if newest is None or newest.size < head.size:
                 await self._checkpointing.sign(caller.tenant_id)
         return await self.newest(caller)
+
+    async def rewritten(self, caller: Caller) -> Sequence[Difference]:
+        """Where tables say otherwise than the records of what was done."""
+        return await self._acts.differences(caller)
 
     def verifier_key(self, caller: Caller) -> str | None:
         """The key of the tenant's log; None where there is none."""

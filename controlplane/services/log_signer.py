@@ -8,6 +8,8 @@ database, with whatever rights, gets no signature for the other history.
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import json
 import os
 import tempfile
@@ -20,7 +22,14 @@ from typing import Final
 from controlplane.services.signing_keys import SigningKey
 from gateway.model.errors import CheckreinError
 from gateway.model.moment import rfc3339
-from gateway.record.log.checkpoint import Checkpoint, log_origin, open_checkpoint, sign_checkpoint
+from gateway.record.log.checkpoint import (
+    CONTROL_PLANE,
+    Checkpoint,
+    gateway_origin,
+    log_origin,
+    open_checkpoint,
+    sign_checkpoint,
+)
 from gateway.record.log.merkle import Frontier
 from gateway.record.log.signed_note import NoteError, Signer, VerifierKey
 
@@ -155,6 +164,13 @@ class LogSigner:
         signer = self._signer(tenant_id)
         checkpoint = Checkpoint(signer.name, tree.size, tree.root(), (f"at {rfc3339(now)}",))
         return signed, sign_checkpoint(checkpoint, signer)
+
+    def acts_signer(self, tenant_id: uuid.UUID) -> Signer:
+        """What signs the control plane's own chain: a key of its own, made of the log's, so that
+        no signature over a chain could ever be one over a log."""
+        name = gateway_origin(CONTROL_PLANE)
+        purpose = f"{name}\n{tenant_id}".encode()
+        return Signer.from_private_bytes(name, hmac.digest(self._seed, purpose, hashlib.sha256))
 
     def _signer(self, tenant_id: uuid.UUID) -> Signer:
         return Signer.from_private_bytes(log_origin(str(tenant_id)), self._seed)

@@ -6,6 +6,8 @@ from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from controlplane.notify.bus import Bus
+from controlplane.services.acts import ActRecords
 from controlplane.services.anchoring import Anchoring, AnchoringLimits
 from controlplane.services.checkpointing import Checkpointing, CheckpointSettings
 from controlplane.services.exports import ExportService
@@ -17,11 +19,13 @@ from controlplane.services.log_growth import LogGrowth
 from controlplane.services.log_signer import STATE_FOLDER, LogSigner, SignerState
 from controlplane.services.signing_keys import LOGS, load_signing_key
 from controlplane.settings import ControlSettings
+from controlplane.store.acts import ActStore
 from controlplane.store.database import Database
 from controlplane.store.gateway_keys import GatewayKeyStore
 from controlplane.store.incidents import IncidentStore
 from controlplane.store.log import LogStore
 from controlplane.store.log_anchors import AnchorStore
+from controlplane.store.records import RecordStore
 from controlplane.telemetry import Metrics
 
 CHECK_LOG: Final = "log"
@@ -57,6 +61,7 @@ def join_proving(
     limits: ProvingLimits,
     incidents: IncidentService,
     exports: ExportService,
+    bus: Bus,
     metrics: Metrics,
 ) -> Proving:
     """Make them.
@@ -69,12 +74,16 @@ def join_proving(
         GatewayKeyStore(database),
         AnchorStore(database),
     )
+    signer = _load_signer(settings)
     checkpointing = Checkpointing(
-        store, IncidentStore(database), _load_signer(settings), metrics, limits.checkpoints
+        store, IncidentStore(database), signer, metrics, limits.checkpoints
     )
     anchoring = Anchoring(anchor_store, store, settings.anchors, limits.anchoring, metrics)
     growth = LogGrowth(store, metrics)
-    logs = LogService(store, key_store, anchor_store, checkpointing)
+    acts = ActRecords(
+        ActStore(database), RecordStore(database), growth, key_store, signer, bus, metrics
+    )
+    logs = LogService(store, key_store, anchor_store, checkpointing, acts)
     return Proving(
         growth,
         GatewayKeyService(key_store, incidents),
@@ -82,6 +91,7 @@ def join_proving(
         LogExports(store, key_store, logs, exports),
         checkpointing,
         {
+            "acts": acts.seal_forever,
             "log-growth": growth.catch_up_forever,
             "checkpoints": checkpointing.sign_forever,
             "anchors": anchoring.anchor_forever,

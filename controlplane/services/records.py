@@ -17,6 +17,7 @@ from controlplane.services.waiting import WaitingRoom
 from controlplane.store.records import Head, RecordFilter, RecordRow, RecordStore
 from controlplane.telemetry import Metrics
 from gateway.record.chain import ZERO_HASH
+from gateway.record.log.checkpoint import CONTROL_PLANE
 
 APART_MIN = 50
 """A batch from so many lines on is parsed in a thread: a turn of the loop stays below some
@@ -77,6 +78,10 @@ class RecordService:
     async def _ingest(
         self, caller: Caller, gateway_id: str, texts: Sequence[str], signed: str | None
     ) -> Accepted:
+        if gateway_id == CONTROL_PLANE:
+            raise ControlFault(
+                Fault.RECORD_INVALID, f"`{CONTROL_PLANE}` is the control plane's own id"
+            )
         if len(texts) >= APART_MIN:
             lines = await asyncio.to_thread(parse_lines, gateway_id, texts)
         else:

@@ -62,6 +62,7 @@ UNPAGED = {
     "GET /v1/agents/directory": "gateways need all of it, or agents would be locked out",
     "GET /v1/channels": "a tenant has few, by a limit of its own",
     "GET /v1/grants/{id}": "a grant has a thousand uses at most",
+    "GET /v1/log/acts": "there are none, and of a rewritten database a hundred say enough",
     "GET /v1/log/proof": "a decision has few records, and a hundred are proven at most",
     "GET /v1/streams": "a tenant has one for each channel, and one more",
     "GET /v1/channels/{id}/people": "as many as people answer there, by a limit of its own",

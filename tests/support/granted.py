@@ -36,6 +36,7 @@ GRANTED: Mapping[tuple[str, str], set[str]] = {
     ("GET", "/v1/log/anchors"): {"Admin", "RecordRead"},
     ("GET", "/v1/log/proof"): {"Admin", "RecordRead"},
     ("GET", "/v1/log/consistency"): {"Admin", "RecordRead"},
+    ("GET", "/v1/log/acts"): {"Admin", "RecordRead"},
     ("GET", "/v1/log/export"): {"Admin", "RecordRead"},
     ("GET", "/v1/retention"): {"Admin", "RecordRead"},
     ("PUT", "/v1/retention"): {"Admin"},

@@ -31,6 +31,7 @@ class LogApi:
         self.export: bytes | None = None
         self.sizes = [0, 20, len(log.lines)]
         self.asked: list[str] = []
+        self.differences: list[dict[str, object]] = []
 
     def answer(self, path: str, query: Query) -> bytes:
         """The body of an answer."""
@@ -52,6 +53,8 @@ class LogApi:
                 return _json({"old": old, "new": new, "consistency": path_hashes})
             case "/v1/exports/decisions":
                 return _json(query)
+            case "/v1/log/acts":
+                return _json({"differences": self.differences})
             case "/v1/log/proof":
                 return _json({"proofs": [json.loads(log.proof(i)) for i in self._found(query)]})
         raise _Refused(404, "NOT_FOUND", "There is no such route.")

@@ -28,6 +28,8 @@ grant select, insert, update (size, frontier, through_record_id, updated_at) on 
 grant select, insert, update (status, attempts, due_at, problem, reference, ended_at)
     on log_anchors to {role};
 grant select, insert on gateway_keys, gateway_signed_heads to {role};
+-- An act is written down by triggers; later only which record it has got.
+grant select, insert, update (seq) on acts to {role};
 -- INVARIANT(erasure-is-told): bodies go by these two alone, which write down what they did.
 grant select, insert on retention_rules to {role};
 grant select on erasures, retention_cursors to {role};

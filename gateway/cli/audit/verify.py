@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,8 +16,12 @@ from gateway.cli.session import open_session
 
 if TYPE_CHECKING:
     from gateway.cli.output import Output
-    from gateway.record.verifying.report import Report
+    from gateway.record.verifying.report import Break, Report
     from gateway.record.verifying.trust import Trust
+
+Json = dict[str, Any]
+
+ACTS_PATH = "/v1/log/acts"
 
 
 @click.command(
@@ -55,6 +59,9 @@ def verify(
     be: the key that stands in the file proves nothing, since anybody can make a file that agrees
     with itself, and with it alone the verdict is never better than incomplete.
     `python -m gateway.record.verify` does the same where only Python and `cryptography` are.
+
+    Of the running stack, the control plane also holds its tables (who answered what, which policy
+    is in force, what was stopped or erased) against the records of them.
     """
     from gateway.cli.output import Output
     from gateway.record.verify import worst
@@ -106,4 +113,19 @@ def _verify_stack(trust: Trust, data_dir_path: Path | None, json_wanted: bool) -
 
     api, _ = open_session(data_dir_path, json_wanted)
     with api.stream(EXPORT_PATH) as answer:
-        return verify_stream(answer, trust)
+        report = verify_stream(answer, trust)
+    found: list[Json] = api.get(ACTS_PATH)["differences"]
+    return report.found(*map(_rewritten, found))
+
+
+def _rewritten(found: Json) -> Break:
+    """A row of a table that is not what its record says."""
+    from gateway.record.log.checkpoint import CONTROL_PLANE
+    from gateway.record.verifying.report import Break
+
+    what = f"`{found['event']}` of {found['id']}"
+    if found["seq"] is None:
+        return Break(f"the database says {what}, which no record says", None, CONTROL_PLANE)
+    says = "says otherwise" if found["isThere"] else "has lost it"
+    message = f"record {found['seq']} says {what}; the table that it was made of {says}"
+    return Break(message, None, CONTROL_PLANE, found["seq"])

@@ -25,6 +25,10 @@ from gateway.record.log.signed_note import (
 
 LOG_ORIGIN: Final = "checkrein/log/"
 GATEWAY_ORIGIN: Final = "checkrein/gateway/"
+CONTROL_PLANE: Final = "control-plane"
+"""The id under which the control plane itself has records: what people did there. No gateway may
+have it."""
+
 ROOT_BYTES: Final = 32
 SIZE_MAX: Final = 2**63 - 1
 _SIZE: Final = re.compile(r"0|[1-9][0-9]{0,18}")

@@ -95,6 +95,27 @@ def test_the_servers_log_is_verified(api: LogApi, run: Any, tmp_path: Path) -> N
     assert (status, json.loads(out)["breaks"][0]["index"]) == (1, 7)
 
 
+def test_a_rewritten_table_of_the_control_plane_is_tampering(
+    api: LogApi, run: Any, tmp_path: Path
+) -> None:
+    """The log verifies, and what people did is no more what it says: each act is named."""
+    pin(tmp_path, LOG.key)
+    api.differences = [
+        {"seq": 4, "event": "approval_answered", "id": "17", "isThere": True},
+        {"seq": 6, "event": "stop_pulled", "id": "c3", "isThere": False},
+        {"seq": None, "event": "approval_answered", "id": "18", "isThere": True},
+    ]
+    status, out, _ = run("verify")
+    assert status == 1
+    breaks = [(each["gateway"], each["seq"], each["message"]) for each in json.loads(out)["breaks"]]
+    made_of = "the table that it was made of"
+    assert breaks == [
+        ("control-plane", 4, f"record 4 says `approval_answered` of 17; {made_of} says otherwise"),
+        ("control-plane", 6, f"record 6 says `stop_pulled` of c3; {made_of} has lost it"),
+        ("control-plane", 0, "the database says `approval_answered` of 18, which no record says"),
+    ]
+
+
 def test_another_key_than_the_pinned_one_is_tampering(
     api: LogApi, run: Any, tmp_path: Path
 ) -> None:

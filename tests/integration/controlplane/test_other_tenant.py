@@ -70,6 +70,7 @@ EMPTY = {
     "/v1/streams": "streams",
     "/v1/policies": "policies",
     "/v1/log/anchors": "anchors",
+    "/v1/log/acts": "differences",
     "/v1/erasures": "erasures",
 }
 NO_LISTS = {

@@ -1,0 +1,66 @@
+"""The table `acts`: what the control plane did, until it has its record in the log."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from controlplane.store.database import Database
+from controlplane.store.queries import load_queries
+from gateway.model.codec import JsonValue
+
+_SQL = load_queries("acts")
+
+
+@dataclass(frozen=True, slots=True)
+class ActRow:
+    """An act without a record. `act` is what the row of its table said when it was done."""
+
+    act_seq: int
+    event: str
+    act: Mapping[str, JsonValue]
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A record that its table does not bear out. `seq` None: a row has no record. `is_there`
+    False: the row is gone."""
+
+    seq: int | None
+    event: str
+    row_id: str
+    is_there: bool
+
+
+class ActStore:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def tenants_behind(self, count_max: int) -> Sequence[uuid.UUID]:
+        """Tenants with acts that have no record."""
+        return [row[0] for row in await self._database.rows(_SQL["tenants_behind"], count_max)]
+
+    async def pending(
+        self, connection: Any, tenant_id: uuid.UUID, count_max: int
+    ) -> Sequence[ActRow]:
+        """The next acts without a record, in their order."""
+        rows = await connection.fetch(_SQL["pending"], tenant_id, count_max)
+        return [ActRow(row[0], row[1], json.loads(row[2]), row[3]) for row in rows]
+
+    async def place(self, connection: Any, tenant_id: uuid.UUID, places: Mapping[int, int]) -> None:
+        """Say which record each act has got: `seq` by `act_seq`."""
+        await connection.execute(
+            _SQL["place"], tenant_id, list(places.keys()), list(places.values())
+        )
+
+    async def differing(
+        self, tenant_id: uuid.UUID, gateway_id: str, count_max: int
+    ) -> Sequence[Difference]:
+        """Where tables and records disagree, the oldest record first."""
+        rows = await self._database.rows(_SQL["differing"], tenant_id, gateway_id, count_max)
+        return [Difference(row[0], row[1], row[2] or "", row[3]) for row in rows]
