@@ -68,7 +68,7 @@ class Fed:
         control = ControlSettings(
             api_url=url,
             api_key=KEY,
-            control_seconds_max=0.5,
+            control_seconds_max=20.0,
             directory_pause_seconds=0.0,
             retry_seconds_max=0.01,
             wait_retry_seconds_max=0.01,

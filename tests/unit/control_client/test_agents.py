@@ -48,7 +48,7 @@ async def directory_of(url: str, cache: Path, clock: FakeClock) -> AsyncIterator
     settings = ControlSettings(
         api_url=url,
         api_key=KEY,
-        control_seconds_max=0.5,
+        control_seconds_max=20.0,
         directory_pause_seconds=3_600,
         retry_seconds_max=0.05,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -41,7 +42,7 @@ async def desk_at(url: str, seconds_max: float) -> AsyncIterator[ControlPlaneDes
     settings = ControlSettings(
         api_url=url,
         api_key=KEY,
-        control_seconds_max=0.5,
+        control_seconds_max=20.0,
         ask_seconds_max=seconds_max,
         consume_seconds_max=seconds_max,
         wait_retry_seconds_max=0.05,
@@ -54,21 +55,21 @@ async def desk_at(url: str, seconds_max: float) -> AsyncIterator[ControlPlaneDes
 @pytest.fixture
 async def desk(plane: FakeControlPlane) -> AsyncIterator[ControlPlaneDesk]:
     """A desk at it, with time for some retries."""
-    async with desk_at(plane.url, 5) as desk:
+    async with desk_at(plane.url, 20) as desk:
         yield desk
 
 
 @pytest.fixture
 async def hasty_desk(plane: FakeControlPlane) -> AsyncIterator[ControlPlaneDesk]:
-    """A desk that gives up soon."""
-    async with desk_at(plane.url, 0.2) as desk:
+    """A desk that gives up soon, though not before a busy machine has answered once."""
+    async with desk_at(plane.url, 1.0) as desk:
         yield desk
 
 
 def an_ask(canonical: Canonical | None = None) -> ApprovalAsk:
     canonical = canonical or Canonical((an_action(),), "stripe", "stripe")
     decision = a_decision(Effect.REQUIRE_APPROVAL)
-    return ApprovalAsk("dec_1", DIGEST, an_exchange(), canonical, decision)
+    return ApprovalAsk("dec_1", DIGEST, an_exchange(), canonical, decision, time.monotonic() + 60)
 
 
 def approval(status: str = "PENDING", **changes: Any) -> dict[str, Any]:
@@ -220,13 +221,14 @@ async def test_an_outage_longer_than_the_wait_is_a_fault(
 async def test_a_gone_control_plane_is_a_fault_within_the_deadline(
     plane: FakeControlPlane, hasty_desk: ControlPlaneDesk
 ) -> None:
-    """Asking and consuming give up."""
+    """Asking and consuming give up: with the last answer, or while they wait for one more."""
     plane.script = [503] * 1_000
-    async with asyncio.timeout(10):
-        with pytest.raises(ApprovalError, match="answered 503"):
+    async with asyncio.timeout(30):
+        with pytest.raises(ApprovalError, match="answered 503|did not answer in time"):
             await hasty_desk.ask(an_ask())
-        with pytest.raises(ApprovalError, match="answered 503"):
+        with pytest.raises(ApprovalError, match="answered 503|did not answer in time"):
             await hasty_desk.consume("apr-1", DIGEST, "dec_1")
+    assert {call.path.rpartition("/")[2] for call in plane.calls} == {"approvals", "consume"}
 
 
 FINAL: dict[str, Scripted] = {"a wrong key": 401, "no permission": 403, "a bad request": 400}

@@ -50,7 +50,7 @@ class Board(Stops):
         self.settings = ControlSettings(
             api_url=url,
             api_key=KEY,
-            control_seconds_max=0.5,
+            control_seconds_max=20.0,
             directory_pause_seconds=0.0,
             stop_retry_seconds_max=0.01,
             **changes,
