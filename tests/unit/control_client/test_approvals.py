@@ -224,9 +224,9 @@ async def test_a_gone_control_plane_is_a_fault_within_the_deadline(
     """Asking and consuming give up: with the last answer, or while they wait for one more."""
     plane.script = [503] * 1_000
     async with asyncio.timeout(30):
-        with pytest.raises(ApprovalError, match="answered 503|did not answer in time"):
+        with pytest.raises(ApprovalError, match=r"answered 503|did not answer in time"):
             await hasty_desk.ask(an_ask())
-        with pytest.raises(ApprovalError, match="answered 503|did not answer in time"):
+        with pytest.raises(ApprovalError, match=r"answered 503|did not answer in time"):
             await hasty_desk.consume("apr-1", DIGEST, "dec_1")
     assert {call.path.rpartition("/")[2] for call in plane.calls} == {"approvals", "consume"}
 
