@@ -70,6 +70,12 @@ class HeaderKinds(dict[bytes, HeaderKind]):
         return kind
 
 
+ANSWERED: Final = HeaderKinds(
+    # Would invite the client to another port or to QUIC, past the gateway (RFC 7838).
+    (b"alt-svc",)
+).tell_framing_apart()
+"""For the head of an upstream's answer."""
+
 TRAILING: Final = HeaderKinds(
     # What a head says can't be taken back by what comes after the body (RFC 9110, 6.5.1).
     (

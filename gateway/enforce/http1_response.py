@@ -1,4 +1,5 @@
-"""Turns an upstream's bytes into one response: head, body pieces, end. Pure; parsing is llhttp's.
+"""Turns an upstream's bytes into one response: head, body pieces, end. Pure; parsing is llhttp's,
+but for the answers that `plain_answer` reads in one step.
 
 llhttp already refuses folded headers, NUL and CR in values, conflicting lengths, and a length
 beside chunks. Here is what it leaves out: versions, limits, informational responses, answers to
@@ -16,7 +17,8 @@ from typing import Protocol
 
 import httptools
 
-from gateway.enforce.header_kinds import TRAILING, HeaderKind, HeaderKinds
+from gateway.enforce.header_kinds import ANSWERED, TRAILING, HeaderKind
+from gateway.enforce.plain_answer import read_plain
 from gateway.enforce.websocket import check_switch
 from gateway.model.errors import UpstreamError
 from gateway.model.exchange import Header, HttpRequest, ResponseHead
@@ -60,11 +62,6 @@ class _State(Enum):
 _IDLE, _HEAD, _BODY, _DONE = _State.IDLE, _State.HEAD, _State.BODY, _State.DONE
 _KEEP = HeaderKind.KEEP
 
-
-_KINDS = HeaderKinds(
-    # Would invite the client to another port or to QUIC, past the gateway (RFC 7838).
-    (b"alt-svc",)
-).tell_framing_apart()
 _PRINTABLE = re.compile(rb"[\t\x20-\x7e]*")
 _PLAIN_OPTIONS = frozenset({b"keep-alive", b"close"})
 _BODILESS = frozenset({204, 304})
@@ -114,27 +111,19 @@ class ResponseReader:
         self._parser: httptools.HttpResponseParser | None = None
         self._state = _IDLE
         self._length: int | None = None
+        self._silent_bytes = 0
+        self._progress = 0
+        self._ends_with_connection = False
         self.has_bytes = False
 
     def begin(self, method: str, websocket: HttpRequest | None = None) -> None:
         """Expect the response to one request; to `websocket`, it may be a switch of protocols."""
-        assert self._state in (_IDLE, _DONE), "one response at a time"
-        if self._parser is None:
-            self._parser = httptools.HttpResponseParser(self)
+        state = self._state
+        assert state is _IDLE or state is _DONE, "one response at a time"
         self._state = _HEAD
         self._is_head = method == "HEAD"
-        self._informational = 0
-        self._silent_bytes = 0
-        self._progress = 0
-        self._has_extra = False
-        self._is_reusable = False
-        self._ends_with_connection = False
-        self.has_bytes = False
         self._websocket = websocket
-        self._upgrade: list[bytes] = []
-        self._switch: ResponseHead | None = None
-        self._trailers: list[Header] = []
-        self._start_head()
+        self.has_bytes = False
 
     def feed(self, data: bytes) -> None:
         """Take the next bytes.
@@ -142,8 +131,12 @@ class ResponseReader:
         Raises:
             UpstreamError: what came is no well-formed response; the connection is spent.
         """
+        if not self.has_bytes:
+            self.has_bytes = True
+            if self._take_plain(data):
+                return
+            self._start_parsing()
         assert self._parser is not None
-        self.has_bytes = True
         before = self._progress
         self._fed_bytes = len(data)
         try:
@@ -200,7 +193,7 @@ class ResponseReader:
             if self._state is _BODY:
                 self._keep_trailer(name, value)
             return
-        kind = _KINDS[name]
+        kind = ANSWERED[name]
         if kind is _KEEP:
             self._headers.append((name, value))
         elif kind is HeaderKind.CONTENT_LENGTH:
@@ -260,6 +253,37 @@ class ResponseReader:
         self._is_reusable = self._parser.should_keep_alive()
 
     # --- parts ------------------------------------------------------------------------------------
+
+    def _take_plain(self, data: bytes) -> bool:
+        """Tell of an answer that has come whole, if it is plain."""
+        if self._is_head or self._websocket is not None or len(data) > self._head_bytes_max:
+            return False
+        plain = read_plain(data, self._headers_max)
+        if plain is None:
+            return False
+        head, body, is_reusable = plain
+        sink = self._sink
+        self._state = _BODY
+        sink.response_head(head)
+        if body:
+            sink.response_body(body)
+        self._state = _IDLE
+        sink.response_end(is_reusable)
+        return True
+
+    def _start_parsing(self) -> None:
+        if self._parser is None:
+            self._parser = httptools.HttpResponseParser(self)
+        self._informational = 0
+        self._silent_bytes = 0
+        self._progress = 0
+        self._has_extra = False
+        self._is_reusable = False
+        self._ends_with_connection = False
+        self._upgrade: list[bytes] = []
+        self._switch: ResponseHead | None = None
+        self._trailers: list[Header] = []
+        self._start_head()
 
     def _start_head(self) -> None:
         self._headers: list[Header] = []

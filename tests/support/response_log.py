@@ -9,6 +9,10 @@ class ResponseLog:
     """`http1_response.ResponseSink` for tests."""
 
     def __init__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        """Be as new, for the next answer of one reader."""
         self.head: ResponseHead | None = None
         self.body = b""
         self.trailers: tuple[Header, ...] = ()
