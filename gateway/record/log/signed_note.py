@@ -27,6 +27,13 @@ SIGNATURES_MAX: Final = 100
 
 _KEY_BYTES: Final = 32
 _HASH_BYTES: Final = 4
+_FIELD: Final = 2**255 - 19
+_Y_BITS: Final = 2**255 - 1
+_EIGHTH: Final = 0x05FC536D880238B13933C6D305ACDFD5F098EFF289F4C345B027B2C28F95E826
+_SMALL_ORDER_Y: Final = frozenset({0, 1, _FIELD - 1, _EIGHTH, _FIELD - _EIGHTH})
+"""The y of the eight points of small order. Under such a "key" there are signatures that fit any
+text, or every eighth, and nobody needs a private half to make them."""
+
 _DASH: Final = "\N{EM DASH} "
 
 
@@ -52,6 +59,11 @@ class VerifierKey:
             raise NoteError.malformed("a key's name has no spaces, no `+` and is not empty")
         if len(self.public) != _KEY_BYTES:
             raise NoteError.malformed("an Ed25519 key has 32 bytes")
+        if _is_weak(self.public):
+            raise NoteError.malformed(
+                "this Ed25519 key proves nothing: it is a point of small order, or not written "
+                "in its one form; make a key with an Ed25519 library"
+            )
 
     @classmethod
     def parse(cls, text: str) -> VerifierKey:
@@ -214,6 +226,12 @@ def decode_base64(text: str) -> bytes:
     if base64.b64encode(data).decode("ascii") != text:
         raise NoteError.malformed("this base64 has more than one spelling")
     return data
+
+
+def _is_weak(public: bytes) -> bool:
+    """Whether a point is of small order, or not in the one encoding of RFC 8032, section 5.1.3."""
+    y = int.from_bytes(public, "little") & _Y_BITS
+    return y >= _FIELD or y in _SMALL_ORDER_Y
 
 
 def _key_hash(name: str, public: bytes) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import hashlib
 import io
 import json
 from collections.abc import AsyncIterator
@@ -16,7 +17,7 @@ import pytest
 from controlplane.services.checkpointing import CheckpointSettings
 from controlplane.services.proving import ProvingLimits
 from controlplane.store.embedded import EmbeddedPostgres, Role
-from gateway.record.log.checkpoint import open_checkpoint
+from gateway.record.log.checkpoint import gateway_origin, open_checkpoint
 from gateway.record.log.leaf import leaf_data
 from gateway.record.log.merkle import (
     RangeVerifier,
@@ -320,3 +321,17 @@ async def test_what_just_came_is_signed_when_somebody_asks_for_it(
         await gateway.ship([{"decision_id": "dec_asked"}])
         answer = await client.call("GET", "/v1/log/proof?decisionId=dec_asked")
         assert [proof["seq"] for proof in answer.body["proofs"]] == [4]
+
+
+async def test_a_key_under_which_anybody_signs_is_not_enrolled(client: Client):
+    """The identity of the curve, with a proof that a library takes for its signature."""
+    gateway = SignedGateway(client)
+    name, public = gateway_origin(gateway.id), (1).to_bytes(32, "little")
+    key_hash = hashlib.sha256(name.encode() + b"\n\x01" + public).digest()[:4]
+    key = f"{name}+{key_hash.hex()}+{base64.b64encode(bytes([1]) + public).decode()}"
+    signature = base64.b64encode(key_hash + public + bytes(32)).decode()
+    body = {"key": key, "proof": f"{key}\n\n\N{EM DASH} {name} {signature}\n"}
+    answer = await client.call("PUT", f"/v1/gateways/{gateway.id}/key", body, "gateway")
+    assert (answer.status, answer.reason_code) == (422, "RECORD_KEY_INVALID")
+    assert "proves nothing" in answer.body["error"]["message"]
+    assert (await gateway.enrol()).status == 200

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+from hashlib import sha256
+from typing import Final
+
 import pytest
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from gateway.record.log.checkpoint import (
     Checkpoint,
@@ -162,3 +168,54 @@ def test_a_checkpoint_opens_with_the_key_of_its_own_origin_only() -> None:
     with pytest.raises(NoteError) as caught:
         open_checkpoint(sign(CHECKPOINT.text(), gateway), keys)
     assert caught.value.code == "note.untrusted"
+
+
+FIELD: Final = 2**255 - 19
+IDENTITY: Final = (1).to_bytes(32, "little")
+ORDER_EIGHT: Final = bytes.fromhex(
+    "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05"
+)
+
+
+def key_text(public: bytes) -> str:
+    """A verifier key of any 32 bytes, as who offers a bad one writes it."""
+    digest = sha256(b"example.com/log\n\x01" + public).hexdigest()[:8]
+    return f"example.com/log+{digest}+{base64.b64encode(bytes([1]) + public).decode()}"
+
+
+def doubled(y: int) -> int:
+    """The y of twice a point of the curve -x^2 + y^2 = 1 + d x^2 y^2, which needs no x."""
+    d = -121665 * pow(121666, -1, FIELD) % FIELD
+    x2 = (y * y - 1) * pow(d * y * y + 1, -1, FIELD) % FIELD
+    return (y * y + x2) * pow(2 + x2 - y * y, -1, FIELD) % FIELD
+
+
+def small_order() -> list[int]:
+    """The y of every point that is nothing after at most three doublings."""
+    eighth = int.from_bytes(ORDER_EIGHT, "little")
+    return [1, FIELD - 1, 0, eighth, FIELD - eighth]
+
+
+def test_the_points_that_are_refused_are_of_small_order() -> None:
+    """By the curve's own law: eight times each is the identity."""
+    for y in small_order():
+        assert doubled(doubled(doubled(y))) == 1
+    assert doubled(doubled(int.from_bytes(ORDER_EIGHT, "little"))) == FIELD - 1
+
+
+@pytest.mark.parametrize("sign_bit", [0, 1 << 255])
+@pytest.mark.parametrize("y", [*small_order(), *(FIELD + extra for extra in range(19))])
+def test_a_key_that_proves_nothing_is_no_key(y: int, sign_bit: int) -> None:
+    """Small order, or written in another form than the one of RFC 8032."""
+    with pytest.raises(NoteError, match="proves nothing") as caught:
+        VerifierKey.parse(key_text((y | sign_bit).to_bytes(32, "little")))
+    assert caught.value.code == "note.malformed"
+
+
+def test_under_the_identity_anybody_signs_anything() -> None:
+    """Why: the library itself takes one signature, made without any key, for two texts."""
+    key, forged = Ed25519PublicKey.from_public_bytes(IDENTITY), IDENTITY + bytes(32)
+    key.verify(forged, b"approved")
+    key.verify(forged, b"denied")
+    with pytest.raises(InvalidSignature):
+        Ed25519PublicKey.from_public_bytes(OLD_KEY.public).verify(forged, b"approved")
