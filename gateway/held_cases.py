@@ -14,6 +14,7 @@ from gateway.case import Case
 from gateway.enforce import gate
 from gateway.enforce.hold import HoldRoom, HoldSettings, Place
 from gateway.judge import Judge
+from gateway.ports import Clock
 
 FORESEEN_AT_ONCE: Final = 32
 """Cases that are looked at before other work has its turn: about two milliseconds."""
@@ -22,8 +23,8 @@ FORESEEN_AT_ONCE: Final = 32
 class HeldCases:
     """One per gateway. `close` it before the gateway stops."""
 
-    def __init__(self, settings: HoldSettings, judge: Judge) -> None:
-        self._room: HoldRoom[Case] = HoldRoom(settings)
+    def __init__(self, settings: HoldSettings, judge: Judge, clock: Clock) -> None:
+        self._room: HoldRoom[Case] = HoldRoom(settings, clock)
         self._judge = judge
         self._sweep: asyncio.Task[None] | None = None
         self._is_news = False

@@ -92,10 +92,9 @@ class Pipeline:
         self._settings = settings
         self._ports_allowed = settings.ports_allowed
         self._passthrough = frozenset(settings.passthrough_hosts)
-        self._hold_settings = hold_settings
         self._guard = guard
         self._world = world
-        self._held = HeldCases(hold_settings, self.judge)
+        self._held = HeldCases(hold_settings, self.judge, world.clock)
         self._records = CaseRecords(world.records, world.clock)
         self._witnesses = WitnessReader(
             world.upstream,
@@ -245,7 +244,13 @@ class Pipeline:
         witness = await self._see(case) if case.needs_witness else None
         approval = await desk.ask(
             ApprovalAsk(
-                case.decision_id, digest, case.exchange, case.canonical, case.decision, witness
+                case.decision_id,
+                digest,
+                case.exchange,
+                case.canonical,
+                case.decision,
+                place.until,
+                witness,
             )
         )
         case.approval = approval
@@ -261,9 +266,8 @@ class Pipeline:
             return
         if self._stop_of(case) is not None:
             place.ended.set()  # it came before there was a place to end
-        seconds_max = self._hold_settings.hold_seconds_max
         approval = await hold.wait_for_answer(
-            desk, approval, case.channel, self._world.clock, seconds_max, place.ended
+            desk, approval, case.channel, self._world.clock, place
         )
         if self._is_left(case, approval):
             return

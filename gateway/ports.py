@@ -254,13 +254,15 @@ class Upstream(Protocol):
 @dataclass(frozen=True, slots=True, eq=False)
 class ApprovalAsk:
     """The question put to a person. `digest` is the action digest that the answer is bound to,
-    `witness` the state of the world that they are shown."""
+    `until` how long its agent waits, of the monotonic clock, and `witness` the state of the world
+    that they are shown."""
 
     decision_id: str
     digest: str
     exchange: Exchange
     canonical: Canonical
     decision: Decision
+    until: float
     witness: Witness | None = None
 
 

@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -32,6 +33,11 @@ FEED_FROM: Final = 16
 IDS_MAX: Final = 10_000
 """In one answer; more is nothing that a control plane of ours says."""
 
+NAMED_SECONDS: Final = 30.0
+NAMED_MAX: Final = 10_000
+"""How long and how many answered ones are remembered: an answer may be told of before whoever asked
+knows what its approval is called."""
+
 
 class AnswerFeed:
     """One per gateway. `close` it at the end; it starts and stops with those who watch."""
@@ -42,6 +48,8 @@ class AnswerFeed:
         self._watched: dict[str, set[asyncio.Event]] = {}
         self._count = 0
         self._cursor = ""
+        self._named: dict[str, float] = {}
+        self._knows_since = math.inf
         self._task: asyncio.Task[None] | None = None
         self._is_offered = True
 
@@ -51,9 +59,19 @@ class AnswerFeed:
         return self._task is not None
 
     @property
+    def count(self) -> int:
+        """How many watch."""
+        return self._count
+
+    @property
     def is_live(self) -> bool:
         """Whether it has a place from which on it knows everything."""
         return bool(self._cursor)
+
+    def is_open_since(self, approval_id: str, asked_at: float) -> bool:
+        """Whether an approval that was open at `asked_at` of the loop's clock, or later, is known
+        not to have been answered since."""
+        return self._knows_since <= asked_at and approval_id not in self._named
 
     @contextmanager
     def watch(self, approval_id: str) -> Iterator[asyncio.Event]:
@@ -97,6 +115,7 @@ class AnswerFeed:
             telemetry.BUGS.inc()
         finally:
             self._cursor, self._task = "", None
+            self._named, self._knows_since = {}, math.inf
             self._wake_all()
 
     async def _ask(self) -> None:
@@ -106,11 +125,25 @@ class AnswerFeed:
         wait_seconds = 0 if is_first else self._settings.long_poll_seconds
         answer = await self._client.fetch_answered(self._cursor, wait_seconds)
         named, self._cursor = _parse(answer)
+        now = asyncio.get_running_loop().time()
         if is_first:
+            self._knows_since = now
             self._wake_all()
+        self._remember(named, now)
         for approval_id in named:
             for event in self._watched.get(approval_id, ()):
                 event.set()
+
+    def _remember(self, named: Sequence[str], now: float) -> None:
+        for approval_id in named:
+            self._named.pop(approval_id, None)  # it goes to the end: they lie by age
+            self._named[approval_id] = now
+        while self._named:
+            oldest, named_at = next(iter(self._named.items()))
+            if len(self._named) <= NAMED_MAX and named_at >= now - NAMED_SECONDS:
+                return
+            del self._named[oldest]
+            self._knows_since = max(self._knows_since, named_at)
 
     def _wake_all(self) -> None:
         for watching in self._watched.values():

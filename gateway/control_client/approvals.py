@@ -21,6 +21,7 @@ from gateway.control_client.client import ControlPlaneClient
 from gateway.control_client.raw_request import raw_request_json
 from gateway.control_client.retry import call_until, pauses
 from gateway.control_client.settings import ControlSettings
+from gateway.control_client.turns import Turns
 from gateway.model.approval import Approval, ApprovalState, Witness
 from gateway.model.decision import ReasonCode
 from gateway.model.effect import ApprovalTerms, Escalation
@@ -39,7 +40,18 @@ from gateway.tasks import wait_at_most
 
 LOOK_SECONDS_MAX: Final = 20.0
 """How long a request that is told of its answer waits before it looks by itself: for the case that
-it is told nothing, seldom enough that thousands can."""
+it is told nothing."""
+
+LOOKS_PER_SECOND_MAX: Final = 10
+"""Of all that are held here: where they are many, each looks less often."""
+
+ASKING_MAX: Final = 8
+USING_MAX: Final = 8
+"""Questions at a time, and looks and uses: together somewhat more than a control plane's database
+connections. They are apart, so that nobody who was answered waits behind those who ask."""
+
+ASKED_MAX: Final = 64
+"""Open approvals that are remembered from the question to the wait, which follows at once."""
 
 SHORT_CHARS_MAX: Final = 200
 _SHOWN: Final = (
@@ -58,6 +70,8 @@ class ControlPlaneDesk:
         self._settings = settings
         self._clock = clock
         self._answers = AnswerFeed(client, settings)
+        self._asked: dict[str, tuple[Approval, float]] = {}
+        self._asking, self._using = Turns(ASKING_MAX), Turns(USING_MAX)
 
     async def close(self) -> None:
         """Stop following what is answered."""
@@ -66,11 +80,13 @@ class ControlPlaneDesk:
     async def ask(self, ask: ApprovalAsk) -> Approval:
         """See `ApprovalDesk.ask`. A lost reply is asked for again: the second asking joins."""
         question = question_json(ask)
-        deadline = self._clock.monotonic() + self._settings.ask_seconds_max
         try:
-            answer = await call_until(
-                deadline, self._clock.monotonic, lambda: self._client.ask_approval(question)
-            )
+            async with self._asking.take(ask.until - self._clock.monotonic()):
+                asked_at = asyncio.get_running_loop().time()
+                deadline = self._clock.monotonic() + self._settings.ask_seconds_max
+                answer = await call_until(
+                    deadline, self._clock.monotonic, lambda: self._client.ask_approval(question)
+                )
         except ControlPlaneError as error:
             raise _unavailable(error) from error
         approval = _checked(answer, digest=ask.digest)
@@ -82,22 +98,44 @@ class ControlPlaneDesk:
                 "approval.other_words",
                 "a person was asked about this action in other words; send it again to ask anew",
             )
+        self._note_asked(approval, asked_at)
         return approval
+
+    def _note_asked(self, approval: Approval, asked_at: float) -> None:
+        """Remember for a moment what was open when it was asked, for the wait that follows."""
+        self._asked.pop(approval.approval_id, None)
+        self._asked[approval.approval_id] = approval, asked_at
+        while len(self._asked) > ASKED_MAX:
+            del self._asked[next(iter(self._asked))]
+
+    def _seen_open(self, approval_id: str) -> Approval | None:
+        """An approval as it was asked for, where it is known to be so still: then nobody needs to
+        look."""
+        asked = self._asked.pop(approval_id, None)
+        if asked is None or not self._answers.is_open_since(approval_id, asked[1]):
+            return None
+        return asked[0]
 
     async def wait(self, approval_id: str, seconds_max: float) -> Approval:
         """See `ApprovalDesk.wait`. An outage shorter than the wait is only a longer wait."""
         now = self._clock.monotonic
         deadline = now() + seconds_max
         with self._answers.watch(approval_id) as answered:
+            seen = self._seen_open(approval_id)
             while True:
-                answered.clear()
                 is_told = self._answers.is_asking
-                approval = await self._poll(approval_id, deadline, 0 if is_told else None)
+                if seen is None:
+                    answered.clear()
+                    seen = await self._poll(approval_id, deadline, 0 if is_told else None)
+                approval, seen = seen, None
                 left = deadline - now()
                 if approval.state is not ApprovalState.PENDING or left <= 0:
                     return approval
                 if is_told:
-                    await wait_at_most(answered, min(left, LOOK_SECONDS_MAX))
+                    look_seconds = max(LOOK_SECONDS_MAX, self._answers.count / LOOKS_PER_SECOND_MAX)
+                    is_woken = await wait_at_most(answered, min(left, look_seconds))
+                    if not is_woken and self._answers.is_live and now() >= deadline:
+                        return approval  # as it was: INVARIANT(no-gap) of the feed
 
     async def _poll(
         self, approval_id: str, deadline: float, wait_seconds_max: float | None = None
@@ -112,7 +150,7 @@ class ControlPlaneDesk:
                     wait_seconds = min(left, settings.long_poll_seconds)
                     if wait_seconds_max is not None:
                         wait_seconds = min(wait_seconds, wait_seconds_max)
-                    answer = await self._client.fetch_approval(approval_id, wait_seconds)
+                    answer = await self._fetch(approval_id, wait_seconds)
                 return _checked(answer, approval_id=approval_id)
             except TimeoutError as error:
                 raise ApprovalError(
@@ -124,15 +162,22 @@ class ControlPlaneDesk:
             await asyncio.sleep(pause)
         raise AssertionError("pauses never end")
 
+    async def _fetch(self, approval_id: str, wait_seconds: float) -> Mapping[str, Any]:
+        if wait_seconds > 0:
+            return await self._client.fetch_approval(approval_id, wait_seconds)
+        async with self._using.take(self._settings.turn_seconds_max):
+            return await self._client.fetch_approval(approval_id)
+
     async def consume(self, approval_id: str, digest: str, claim_id: str) -> Approval | None:
         """See `ApprovalDesk.consume`. A lost reply is asked for again with the same claim."""
-        deadline = self._clock.monotonic() + self._settings.consume_seconds_max
         try:
-            answer = await call_until(
-                deadline,
-                self._clock.monotonic,
-                lambda: self._client.consume_approval(approval_id, digest, claim_id),
-            )
+            async with self._using.take(self._settings.turn_seconds_max):
+                deadline = self._clock.monotonic() + self._settings.consume_seconds_max
+                answer = await call_until(
+                    deadline,
+                    self._clock.monotonic,
+                    lambda: self._client.consume_approval(approval_id, digest, claim_id),
+                )
         except ControlPlaneError as error:
             raise _unavailable(error) from error
         if answer is None:

@@ -35,6 +35,7 @@ class ControlSettings:
     api_ca_file: str = ""
     control_seconds_max: float = 10.0
     connect_seconds_max: float = 3.0
+    turn_seconds_max: float = 25.0
     ask_seconds_max: float = 6.0
     consume_seconds_max: float = 10.0
     wait_retry_seconds_max: float = 1.0

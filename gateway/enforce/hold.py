@@ -21,8 +21,9 @@ from gateway.tasks import end_tasks
 
 @dataclass(frozen=True, slots=True)
 class HoldSettings:
-    """Limits of holding. `hold_seconds_max` stays below the 60 s at which most SDKs and load
-    balancers give up, so that the agent reads `approval_pending` instead of a broken connection.
+    """Limits of holding. `hold_seconds_max`, in which the question is asked too, stays below the
+    60 s at which most SDKs and load balancers give up, so that the agent reads `approval_pending`
+    instead of a broken connection.
     """
 
     hold_seconds_max: float = 50.0
@@ -35,18 +36,20 @@ Held = TypeVar("Held")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Place(Generic[Held]):
-    """Where one request is parked. Once `ended` is set it waits no longer; whoever set it knows
-    why."""
+    """Where one request is parked, at most until `until` of the monotonic clock. Once `ended` is
+    set it waits no longer; whoever set it knows why."""
 
     held: Held
+    until: float
     ended: asyncio.Event
 
 
 class HoldRoom(Generic[Held]):
     """The parked requests, counted, so that an agent can't fill the gateway with them."""
 
-    def __init__(self, settings: HoldSettings) -> None:
+    def __init__(self, settings: HoldSettings, clock: Clock) -> None:
         self._settings = settings
+        self._clock = clock
         self._held: Counter[str] = Counter()
         self._places: set[Place[Held]] = set()
         self._is_closed = False
@@ -71,7 +74,8 @@ class HoldRoom(Generic[Held]):
         if not free:
             yield None
             return
-        place = Place(held, asyncio.Event())
+        until = self._clock.monotonic() + settings.hold_seconds_max
+        place = Place(held, until, asyncio.Event())
         if self._is_closed:
             place.ended.set()
         self._places.add(place)
@@ -102,25 +106,24 @@ async def wait_for_answer(
     approval: Approval,
     channel: AgentChannel,
     clock: Clock,
-    seconds_max: float,
-    ended: asyncio.Event,
+    place: Place[Held],
 ) -> Approval:
-    """Wait until the approval is answered, `seconds_max` have passed, the agent is gone or waiting
-    was ended.
+    """Wait until the approval is answered, the time of the place is over, the agent is gone or
+    waiting was ended.
 
     Returns the newest state seen; the caller looks at `channel.is_gone` itself.
 
     Raises:
         ApprovalError: the desk could not be asked.
     """
-    deadline = clock.monotonic() + seconds_max
+    ended = place.ended
     enders: set[asyncio.Task[object]] = {
         asyncio.create_task(channel.wait_gone(), name="hold-agent-gone"),
         asyncio.create_task(ended.wait(), name="hold-ended"),
     }
     try:
         while approval.state is ApprovalState.PENDING and not (channel.is_gone or ended.is_set()):
-            left = deadline - clock.monotonic()
+            left = place.until - clock.monotonic()
             if left <= 0:
                 break
             waiting = asyncio.create_task(

@@ -211,14 +211,27 @@ def _life(stored: Document) -> list[str]:
         (
             f"Start to the first governed request: {life['start_ms']:.0f} ms "
             f"({life['start_ms_min']:.0f}-{life['start_ms_max']:.0f}; budget 600). Idle memory: "
-            f"{life['idle_mb']:.0f} MB (budget 60). {life['held']:,} held requests: "
-            f"{life['held_kb']:.1f} KB each with their TLS connections (budget 48); all approved "
-            f"at once, {life['released_bad']} of them failed. One answer of 100 MB: "
+            f"{life['idle_mb']:.0f} MB (budget 60). {_held(life)} One answer of 100 MB: "
             f"{life['big_mb_per_second']:.0f} MB/s, {life['big_cpu_ms']:.0f} ms of CPU, memory "
             f"grew by {life['big_grown_mb']:.1f} MB."
         ),
         "",
     ]
+
+
+def _held(life: Document) -> str:
+    kb = life["held_kb"]
+    each = "too few to tell the memory of one"
+    if kb is not None:
+        each = f"{kb:.1f} KB each with their TLS connections (budget 48)"
+    asked = released = ""
+    if "held_asked_seconds" in life:
+        asked = f"; the last was asked about after {life['held_asked_seconds']:.0f} s"
+        released = f" within {life['held_released_seconds']:.0f} s"
+    return (
+        f"{life['held']:,} held requests: {each}{asked}; all approved at once, "
+        f"{life['released_bad']} of them failed{released}."
+    )
 
 
 def _costs(stored: Document) -> list[str]:

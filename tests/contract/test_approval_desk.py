@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, replace
 
@@ -82,7 +83,7 @@ def an_ask(digest: str, agent: str = "agent", decision_id: str = "dec_1") -> App
     canonical = Canonical((an_action(),), "stripe", "stripe")
     exchange = an_exchange(agent=agent)
     decision = a_decision(Effect.REQUIRE_APPROVAL)
-    return ApprovalAsk(decision_id, digest, exchange, canonical, decision)
+    return ApprovalAsk(decision_id, digest, exchange, canonical, decision, time.monotonic() + 60)
 
 
 @pytest.fixture

@@ -14,9 +14,10 @@ from gateway.model.approval import Approval, ApprovalEvent, ApprovalState
 from gateway.model.decision import Permit
 from gateway.model.errors import ApprovalError
 from gateway.model.record import Outcome, OutcomeEntry
-from gateway.ports import Sent
+from gateway.ports import ApprovalAsk, Sent
 from tests.support.fake_channel import FakeChannel
 from tests.support.fake_world import FakeWorld, govern, told
+from tests.support.fakes import FakeClock
 from tests.support.policy_world import act
 
 CHARGE = Canonical((act("create_charge", "create"),), "stripe", "stripe")
@@ -309,7 +310,8 @@ async def test_too_many_holds() -> None:
 
 def test_places_are_counted_by_agent_and_together() -> None:
     """Each bound holds by itself, and places come back."""
-    room: HoldRoom[str] = HoldRoom(HoldSettings(hold_count_max=2, hold_count_max_per_agent=1))
+    settings = HoldSettings(hold_count_max=2, hold_count_max_per_agent=1)
+    room: HoldRoom[str] = HoldRoom(settings, FakeClock())
 
     def place(agent: str) -> AbstractContextManager[Place[str] | None]:
         return room.place(agent, agent)
@@ -321,6 +323,28 @@ def test_places_are_counted_by_agent_and_together() -> None:
     assert room.total == 0
     with place("a") as anew:
         assert anew is not None
+
+
+async def test_the_time_of_a_hold_runs_while_its_question_is_asked() -> None:
+    """A thousand that are held at once ask one after the other, and the agent of the last one waits
+    no longer than that of the first."""
+    world = FakeWorld(CHARGE, ASK, hold_settings=HoldSettings(hold_seconds_max=50.0))
+    waited: list[float] = []
+    ask, wait = world.desk.ask, world.desk.wait
+
+    async def ask_slowly(question: ApprovalAsk) -> Approval:
+        world.clock.advance(20.0)
+        return await ask(question)
+
+    async def note_wait(approval_id: str, seconds_max: float) -> Approval:
+        waited.append(seconds_max)
+        world.clock.advance(seconds_max)
+        return await wait(approval_id, 0.0)
+
+    world.desk.ask, world.desk.wait = ask_slowly, note_wait  # type: ignore[method-assign]
+    channel = await govern(world)
+    assert waited == [30.0]
+    assert "waiting for a person to answer approval apr-1" in told(channel)
 
 
 async def test_a_stopping_gateway_answers_what_it_holds() -> None:

@@ -3,17 +3,33 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
 
 from gateway.control_client.answers import FEED_FROM
 from gateway.control_client.approvals import ControlPlaneDesk
 from gateway.control_client.client import ControlPlaneClient
 from gateway.control_client.settings import ControlSettings
+from gateway.model.action import Canonical
 from gateway.model.approval import ApprovalState
+from gateway.model.effect import Effect
+from gateway.ports import ApprovalAsk
 from gateway.system import SystemClock
+from gateway.tasks import end_tasks
 from tests.support.control_plane import Client
+from tests.support.entries import a_decision, an_action, an_exchange
 
 COUNT = FEED_FROM * 3
+
+
+def an_ask(digest: str) -> ApprovalAsk:
+    canonical = Canonical((an_action(),), "stripe", "stripe")
+    decision = a_decision(Effect.REQUIRE_APPROVAL)
+    return ApprovalAsk("dec_1", digest, an_exchange(), canonical, decision, time.monotonic() + 60)
 
 
 async def test_each_is_told_of_its_own_answer(
@@ -40,6 +56,40 @@ async def test_each_is_told_of_its_own_answer(
     assert slowest < 3
     # Those who came last wait without a connection of their own.
     assert plane.plane.metrics.waiting._value.get() <= FEED_FROM + 1
+    await desk.close()
+
+
+async def test_who_is_told_of_answers_does_not_look(
+    plane: Client,
+    client: ControlPlaneClient,
+    control_settings: ControlSettings,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It was open when it was asked, and nobody said that it is not: thousands that are held leave
+    the control plane to those who ask. What is answered before the wait begins is looked at."""
+    desk = ControlPlaneDesk(client, control_settings, SystemClock())
+    looked: list[str] = []
+    fetch = client.fetch_approval
+
+    async def note_look(approval_id: str, wait_seconds: float = 0) -> Mapping[str, Any]:
+        looked.append(approval_id)
+        return await fetch(approval_id, wait_seconds)
+
+    monkeypatch.setattr(client, "fetch_approval", note_look)
+    ids = [str((await plane.ask())["approvalId"]) for _ in range(FEED_FROM)]
+    waits = [asyncio.create_task(desk.wait(each, 30)) for each in ids]
+    async with asyncio.timeout(10):
+        while not desk._answers.is_live:
+            await asyncio.sleep(0)
+        patient, quick = [await desk.ask(an_ask(digest * 64)) for digest in "ab"]
+        assert (await desk.wait(patient.approval_id, 0.2)).state is ApprovalState.PENDING
+        await plane.resolve(quick.approval_id, "APPROVE")
+        while desk._answers.is_open_since(quick.approval_id, math.inf):
+            await asyncio.sleep(0)
+        assert (await desk.wait(quick.approval_id, 5)).state is ApprovalState.APPROVED
+    assert patient.approval_id not in looked
+    assert quick.approval_id in looked
+    await end_tasks(waits)
     await desk.close()
 
 

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import pytest
 
+from gateway.control_client import answers
 from gateway.control_client.answers import FEED_FROM, AnswerFeed
 from gateway.control_client.client import ControlPlaneClient, Rejected
 from gateway.control_client.settings import ControlSettings
@@ -161,4 +162,35 @@ async def test_it_ends_with_those_who_watch_and_begins_anew() -> None:
             stack.enter_context(feed.watch(f"apr-{number}"))
         await until(lambda: len(client.cursors) == 4)
     assert client.cursors[2:] == ["", "7-1"]
+    await feed.close()
+
+
+async def test_it_knows_what_is_open_since_it_began(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of whoever asked before it had its place it knows nothing, and of the rest who was named:
+    also before anybody watched for it."""
+    monkeypatch.setattr(answers, "NAMED_MAX", 2)
+    now = asyncio.get_running_loop().time
+    client = Scripted(answered("1-1"))
+    feed = feed_of(client)
+    before = now()
+    assert not feed.is_open_since("apr-0", now())
+    with ExitStack() as stack:
+        for number in range(FEED_FROM):
+            stack.enter_context(feed.watch(f"apr-{number}"))
+        await until(lambda: len(client.cursors) == 2)
+        asked_at = now()
+        assert not feed.is_open_since("new", before)
+        assert feed.is_open_since("new", asked_at)
+        client.say(answered("1-2", "new"))
+        await until(lambda: len(client.cursors) == 3)
+        assert not feed.is_open_since("new", asked_at)
+        assert feed.is_open_since("other", asked_at)
+        # What it has forgotten, it doesn't vouch for.
+        client.say(answered("1-3", "third", "fourth"))
+        await until(lambda: len(client.cursors) == 4)
+        assert not feed.is_open_since("new", asked_at)
+        assert feed.is_open_since("new", now())
+    client.say(answered("1-9"))
+    await until(lambda: not feed.is_asking)
+    assert not feed.is_open_since("new", now())
     await feed.close()
