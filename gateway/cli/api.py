@@ -53,6 +53,9 @@ _ADVICE_OF_CODE = {
     "BUNDLE_NONE": "publish one with `checkrein bundles publish PATH`",
     "BUNDLE_NO_KEY": "make one with `openssl genpkey -algorithm ed25519`, for the control plane",
     "BUNDLE_UNVERIFIED": "publish them with `checkrein bundles publish PATH`",
+    "ERASED_BEFORE": "`checkrein audit retention erasures` shows by whom and why",
+    "ERASURE_HELD": "`checkrein audit retention` shows the hold; `release` there ends it",
+    "ERASURE_TOO_SOON": "answer or resolve what is open first, then try again",
     "FAILED_PRECONDITION": "",
     "GRANTS_FULL": "`checkrein grants list --status ACTIVE` shows them",
     "GRANT_REFUSED": "ask for less, or approve this once: `checkrein approvals approve --help`",
@@ -105,6 +108,10 @@ class Api:
     def patch(self, path: str, body: Mapping[str, object]) -> Json:
         """PATCH with a JSON object."""
         return self._call("PATCH", path, json.dumps(body).encode(), self._patience_seconds)
+
+    def put(self, path: str, body: Mapping[str, object]) -> Json:
+        """PUT a JSON object."""
+        return self._call("PUT", path, json.dumps(body).encode(), self._patience_seconds)
 
     def _call(self, method: str, path: str, body: bytes | None, seconds: float) -> Json:
         headers = {"x-api-key": self._key, "accept": "application/json"}

@@ -30,7 +30,10 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "stop": ("gateway.cli.stops:stop", "Stop an agent, a run, a provider or everything, now."),
     "resume": ("gateway.cli.stops:resume", "End a stop, or all of them."),
     "stops": ("gateway.cli.stops:stops", "List what is stopped."),
-    "audit": ("gateway.cli.audit.group:audit", "Follow the record; export, verify and prove it."),
+    "audit": (
+        "gateway.cli.audit.group:audit",
+        "Follow the record; export, verify, prove and keep it.",
+    ),
     "agents": ("gateway.cli.agents:agents", "List agents; create one and its key."),
     "keys": ("gateway.cli.keys:keys", "Give people keys of their own; revoke them."),
     "channels": ("gateway.cli.channels:channels", "Say where people are reached; try it."),

@@ -8,6 +8,7 @@ from gateway.cli.audit.anchors import anchors
 from gateway.cli.audit.consistency import consistency
 from gateway.cli.audit.export import export
 from gateway.cli.audit.prove import prove
+from gateway.cli.audit.retention import retention
 from gateway.cli.audit.tail import tail
 from gateway.cli.audit.verify import verify
 
@@ -19,10 +20,11 @@ Examples:
   checkrein audit export -o log.jsonl
   checkrein audit verify log.jsonl
   checkrein audit prove dec_01K... -o proof.json
+  checkrein audit retention
 """
 )
 def audit() -> None:
-    """Follow the record, export it, verify it, prove parts of it.
+    """Follow the record, export it, verify it, prove parts of it; say how long bodies are kept.
 
     Every decision is recorded, and the intent of every change before it is sent. Each gateway
     chains and signs its records; all of them stand in one log whose checkpoints are signed by a
@@ -30,5 +32,5 @@ def audit() -> None:
     """
 
 
-for _command in (tail, export, verify, prove, consistency, anchors):
+for _command in (tail, export, verify, prove, consistency, anchors, retention):
     audit.add_command(_command)
