@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gateway.enforce import gate, responses
+from gateway.enforce.websocket_messages import without_extensions
 from gateway.judge import Judgement
 from gateway.model.action import Canonical
 from gateway.model.approval import Approval, Witness
@@ -13,19 +14,21 @@ from gateway.model.exchange import Exchange
 from gateway.model.grpc import is_grpc_call
 from gateway.model.record import DecisionEntry, Outcome, OutcomeEntry
 from gateway.past_entries import note_past
-from gateway.ports import AgentChannel, Clock, RecordSink, Sent
+from gateway.ports import AgentChannel, Clock, RecordSink, Sender, Sent
 from gateway.reservations import Stake
 
 
 @dataclass(slots=True, eq=False)
 class Case:
     """One exchange with what is known about it so far. `judgement` is the newest, where it was
-    judged again; `approval` the question that it waits for, as it was asked."""
+    judged again; `approval` the question that it waits for, as it was asked; `sender` is who sends
+    it."""
 
     exchange: Exchange
     channel: AgentChannel
     decision_id: str
     judgement: Judgement
+    sender: Sender
     approval: Approval | None = None
 
     @property
@@ -35,6 +38,19 @@ class Case:
     @property
     def decision(self) -> Decision:
         return self.judgement.decision
+
+    @property
+    def opens_messages(self) -> bool:
+        """Whether it opens a WebSocket in which mappers read what the agent sends."""
+        request = self.exchange.request
+        canonicalizer = self.judgement.ruleset.canonicalizer
+        return request.is_websocket and canonicalizer.reads_messages(request)
+
+    @property
+    def as_sent(self) -> Exchange:
+        """The exchange as it goes upstream: its messages can't be read where they are compressed,
+        so that a handshake then offers no extension."""
+        return without_extensions(self.exchange) if self.opens_messages else self.exchange
 
     @property
     def is_grpc(self) -> bool:

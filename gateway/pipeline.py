@@ -40,6 +40,7 @@ from gateway.ports import (
     Clock,
     LimitStore,
     RecordSink,
+    Sender,
     StopBoard,
     TunnelVerdict,
     Upstream,
@@ -162,10 +163,12 @@ class Pipeline:
 
     # --- one exchange -----------------------------------------------------------------------------
 
-    async def govern(self, exchange: Exchange, channel: AgentChannel) -> None:
+    async def govern(
+        self, exchange: Exchange, channel: AgentChannel, sender: Sender | None = None
+    ) -> None:
         decision_id = self._world.new_id("dec")
         judgement = await self.judge.judge(exchange, decision_id)
-        case = Case(exchange, channel, decision_id, judgement)
+        case = Case(exchange, channel, decision_id, judgement, sender or self._world.upstream)
         telemetry.count_decision(case.decision)
         try:
             await self._act(case)
@@ -193,8 +196,8 @@ class Pipeline:
             return
         started = self._world.clock.monotonic()
         case.stake.note_sent()
-        sent = await self._world.upstream.send(
-            permit, case.exchange, case.channel, lambda: self._stop_of(case)
+        sent = await case.sender.send(
+            permit, case.as_sent, case.channel, lambda: self._stop_of(case)
         )
         if not sent.began and sent.switched is None:
             case.tell_failed(sent)
@@ -211,12 +214,7 @@ class Pipeline:
     async def _hold(self, case: Case) -> None:
         with self._held.place(case) as place, telemetry.HELD.track_inprogress():
             if place is None:
-                refuse = gate.Refuse(
-                    ReasonCode.HOLDS_FULL,
-                    "too many requests of this agent wait for approval",
-                    retry_after_seconds=gate.PENDING_RETRY_AFTER_SECONDS,
-                )
-                await self._refuse_decided(case, refuse)
+                await self._refuse_decided(case, gate.holds_full())
                 return
             try:
                 await self._hold_in_place(case, place)

@@ -101,11 +101,23 @@ class Wire(Flow, Protocol):
 @dataclass(frozen=True, slots=True, eq=False)
 class Switched:
     """An upstream's connection that is a WebSocket now: its 101, checked and not yet relayed; the
-    wire, on which nothing is read; and what came behind the 101. Whoever has it ends the wire."""
+    wire, on which nothing is read; and what came behind the 101. Whoever has it ends the wire.
+
+    `messages`: what the agent sends is decided on message by message, and never passed unread."""
 
     head: ResponseHead
     wire: Wire
     early: bytes
+    messages: Messages | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Messages:
+    """How the messages of a WebSocket are governed: under the handshake that opened it, and sent by
+    `sender` alone."""
+
+    handshake: Exchange
+    sender: Sender
 
 
 # --- one exchange ---------------------------------------------------------------------------------
@@ -189,8 +201,11 @@ class Governor(Protocol):
         """Record that a tunnel which `open_tunnel` connected has ended, and what went through."""
         ...
 
-    async def govern(self, exchange: Exchange, channel: AgentChannel) -> None:
-        """Walk one exchange to its end. Returns when the answer is given or the agent is gone."""
+    async def govern(
+        self, exchange: Exchange, channel: AgentChannel, sender: Sender | None = None
+    ) -> None:
+        """Walk one exchange to its end. Returns when the answer is given or the agent is gone.
+        `sender` sends it, where it goes into a connection that is open already."""
         ...
 
     def note_refusal(
@@ -220,8 +235,8 @@ class Sent:
     switched: Switched | None = None
 
 
-class Upstream(Protocol):
-    """The way out. Opens for a `Permit` and for nothing else."""
+class Sender(Protocol):
+    """What sends an exchange, for a `Permit` and for nothing else."""
 
     async def send(
         self,
@@ -238,6 +253,10 @@ class Upstream(Protocol):
         awaited, because its answer says what became of it.
         """
         ...
+
+
+class Upstream(Sender, Protocol):
+    """The way out. Opens for a `Permit` and for nothing else."""
 
     async def open_tunnel(self, permit: Permit, authority: Authority) -> Wire:
         """Connect raw bytes to a passthrough host.

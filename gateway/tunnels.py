@@ -1,8 +1,9 @@
 """Tunnels, to passthrough hosts and of WebSockets: recorded, counted, and cut by the kill switch.
 
-Nothing inside a tunnel is read. Of a passthrough host no provider is known, so that a stop of one
-can't be held against its tunnel; a WebSocket falls under the stops that its handshake falls under.
-Bytes are passed on elsewhere (`intercept/splice`).
+Nothing inside a tunnel is read, but for the messages of a WebSocket that mappers describe. Of a
+passthrough host no provider is known, so that a stop of one can't be held against its tunnel; a
+WebSocket falls under the stops that its handshake falls under. Bytes are passed on elsewhere
+(`intercept/splice`, `intercept/message_relay`).
 """
 
 from __future__ import annotations
@@ -14,13 +15,14 @@ from functools import partial
 
 from gateway.case import Case
 from gateway.enforce import gate
+from gateway.enforce.websocket_messages import MessageSender
 from gateway.model.decision import ReasonCode
 from gateway.model.errors import AgentProtocolError, RecordError, UpstreamError
 from gateway.model.exchange import Authority, Principal
 from gateway.model.record import TunnelEntry
 from gateway.model.stop import Stop
 from gateway.past_entries import note_past
-from gateway.ports import Clock, RecordSink, StopBoard, Switched, Upstream, Wire
+from gateway.ports import Clock, Messages, RecordSink, StopBoard, Switched, Upstream, Wire
 
 log = logging.getLogger(__name__)
 
@@ -88,7 +90,8 @@ class Tunnels:
         self, case: Case, switched: Switched, find_stop: Callable[[], Stop | None]
     ) -> None:
         """Record that a WebSocket is open, under the id of the decision that opened it; pass its
-        bytes until it ends, and record that. What can't be recorded is not opened."""
+        bytes until it ends, or have its messages governed, and record that. What can't be recorded
+        is not opened."""
         principal, authority = case.exchange.principal, case.exchange.request.authority
         entry = TunnelEntry(self._clock.now(), case.decision_id, principal.agent, authority)
         wire = switched.wire
@@ -109,7 +112,15 @@ class Tunnels:
             case.tell_refused(gate.stopped(stop))
             return
         self._open[wire] = _Open(entry, find_stop)
-        await case.channel.carry(switched, partial(self.note_closed, wire))
+        if not case.opens_messages:
+            await case.channel.carry(switched, partial(self.note_closed, wire))
+            return
+        sender = MessageSender(wire)
+        switched = replace(switched, messages=Messages(case.exchange, sender))
+        await case.channel.carry(
+            switched,
+            lambda sent, received: self.note_closed(wire, sent + sender.sent_bytes, received),
+        )
 
     def note_closed(self, wire: Wire, sent_bytes: int, received_bytes: int) -> None:
         """Record that a tunnel which `open` connected has ended, and what went through."""

@@ -15,7 +15,7 @@ from gateway.authoring.requests import (
 )
 from gateway.canonicalize.authored.mapper import Mapper, MapperTest
 from gateway.canonicalize.canonicalizer import Canonicalizer
-from gateway.model.action import WEBSOCKET, Action, Canonical
+from gateway.model.action import MESSAGE, WEBSOCKET, Action, Canonical
 from gateway.model.exchange import HttpRequest
 
 
@@ -56,7 +56,8 @@ def _differences(canonicalizer: Canonicalizer, mapper: Mapper, test: MapperTest)
 
 def request_of_test(mapper: Mapper, test: MapperTest) -> HttpRequest:
     """Build the request of a test line: `METHOD TARGET [BODY]`; TARGET is a URL or a path of the
-    mapper's first exact host. `WEBSOCKET` stands for a handshake, as in an entry.
+    mapper's first exact host. `WEBSOCKET` stands for a handshake and `MESSAGE` for a message within
+    one, as in an entry.
 
     Raises:
         MalformedRequestError: the line is no request.
@@ -67,7 +68,8 @@ def request_of_test(mapper: Mapper, test: MapperTest) -> HttpRequest:
         exact = [host for host in mapper.hosts if not host.startswith("*.")]
         if not exact:
             raise MalformedRequestError("the mapper has no exact host, so write the whole URL")
-        target = f"{'wss' if method == WEBSOCKET else 'https'}://{exact[0]}{target}"
+        scheme = "wss" if method in (WEBSOCKET, MESSAGE) else "https"
+        target = f"{scheme}://{exact[0]}{target}"
     if method == WEBSOCKET:
         method = "GET"
     headers = list(test.headers)

@@ -11,9 +11,11 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 
+from gateway.intercept.message_channel import message_request
+from gateway.model.action import MESSAGE
 from gateway.model.authority import parse_authority
 from gateway.model.errors import AgentProtocolError, CheckreinError
-from gateway.model.exchange import Header, HttpRequest
+from gateway.model.exchange import Header, HttpRequest, Message
 
 LINE_BYTES_MAX = 64_000_000
 """A body of 32 MB in base64, with room for its headers."""
@@ -38,7 +40,8 @@ def build_request(
     method: str, url: str, headers: Iterable[tuple[str, str]] = (), body: bytes = b""
 ) -> HttpRequest:
     """Make the request that a client of this URL would send: the handshake of a WebSocket where the
-    URL begins with `wss://` or `ws://`, or the headers ask for one.
+    URL begins with `wss://` or `ws://`, or the headers ask for one. With such a URL, the method
+    `MESSAGE` makes what it would send within the WebSocket, as text.
 
     Raises:
         MalformedRequestError: no URL, no method, or a header that can't be sent.
@@ -49,6 +52,8 @@ def build_request(
     if not _METHOD.fullmatch(method):
         raise MalformedRequestError("the method is not a token")
     written = found.group(1).lower()
+    if method == MESSAGE and written in _SCHEMES:
+        return message_request(build_request("GET", url, headers), Message.TEXT, body)
     scheme = _SCHEMES.get(written, written)
     try:
         authority = parse_authority(found.group(2), _DEFAULT_PORTS[scheme])

@@ -17,7 +17,7 @@ Schema = dict[str, Any]
 
 FILE: Final = "mapper.schema.json"
 
-_WIRE: Final = r"^(GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS|WEBSOCKET) /[^ ]*( [^ ]+)*$"
+_WIRE: Final = r"^(GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS|WEBSOCKET|MESSAGE) /[^ ]*( [^ ]+)*$"
 _ACT: Final = r"^act [A-Za-z0-9_./$:-]{1,256}$"
 _NAME: Final = r"^[a-z][a-z0-9-]{0,62}$"
 _ACTION: Final = r"^[a-z][a-z0-9]*(_[a-z0-9]+)*$"

@@ -25,7 +25,7 @@ from gateway.canonicalize.library import Library, MapperFile, load_library
 from gateway.canonicalize.matcher import Candidate, first_that_holds
 from gateway.canonicalize.request import ambiguity
 from gateway.canonicalize.request.ambiguity import AmbiguityError
-from gateway.canonicalize.request.normalize import check_overrides, split_target
+from gateway.canonicalize.request.normalize import check_overrides, split_target, trimmed
 from gateway.canonicalize.request.reader import RequestReader
 from gateway.canonicalize.request.stable import stable_body
 from gateway.canonicalize.selectors.aws import AwsCall, select_aws
@@ -37,7 +37,12 @@ from gateway.canonicalize.selectors.aws_entries import (
 )
 from gateway.canonicalize.site import LazySite, Part, Site, load_site
 from gateway.canonicalize.verdicts import problems_of
-from gateway.canonicalize.websocket import OPEN_WEBSOCKET, entry_method, open_websocket
+from gateway.canonicalize.websocket import (
+    UNREAD_NAMES,
+    entry_method,
+    reads_messages,
+    unread_action,
+)
 from gateway.model.action import ANY_PARAM, UNKNOWN_OPERATION, Action, Canonical, Kind, Target
 from gateway.model.errors import ConfigurationError, Problem
 from gateway.model.exchange import HttpRequest
@@ -147,8 +152,8 @@ class Canonicalizer:
             providers.add(mapper.provider)
         catalogs = list(self._library.catalog_paths.values())
         return Vocabulary(
-            actions=action_names(catalogs, frozenset(actions | {OPEN_WEBSOCKET})),
-            operations=operation_names(catalogs, frozenset(operations | {OPEN_WEBSOCKET})),
+            actions=action_names(catalogs, frozenset(actions | UNREAD_NAMES)),
+            operations=operation_names(catalogs, frozenset(operations | UNREAD_NAMES)),
             providers=frozenset(providers) | {UNKNOWN_PROVIDER},
         )
 
@@ -193,22 +198,22 @@ class Canonicalizer:
             keeps = site is not None and (site.keeps_slashes or site.select is _AWS)
             segments, raw_query = split_target(request.target, keeps_slashes=keeps)
             if site is None:
-                if request.is_websocket:
-                    action = open_websocket(UNKNOWN_PROVIDER, request, segments)
-                    return Canonical((action,), UNKNOWN_PROVIDER, UNKNOWN_ERRORS)
+                unread = unread_action(UNKNOWN_PROVIDER, request, segments)
+                if unread is not None:
+                    return Canonical((unread,), UNKNOWN_PROVIDER, UNKNOWN_ERRORS)
                 return _unknown_host(request, segments)
             reader = RequestReader(request, raw_query, untyped_json=site.takes_untyped_json)
             winner: Candidate | None
-            if site.select is _AWS and not request.is_websocket:
+            if _is_aws_call(site, request):
                 call, winner, named = find_aws(site, reader, segments)
                 errors, name = call.errors, named or UNKNOWN_OPERATION
             else:
                 winner, name = _find_path(site, reader, segments)
             if winner is None:
                 reader.check_method()
-                if request.is_websocket:
-                    action = open_websocket(site.provider, request, segments)
-                    return Canonical((action,), site.provider, errors)
+                unread = unread_action(site.provider, request, segments)
+                if unread is not None:
+                    return Canonical((unread,), site.provider, errors)
                 called = _grpc_action(site, request)
                 if called is not None:
                     return Canonical((called,), site.provider, errors)
@@ -217,6 +222,11 @@ class Canonicalizer:
         except AmbiguityError as error:
             provider = UNKNOWN_PROVIDER if site is None else site.provider
             return Canonical((), provider, errors, error.code, error.detail)
+
+    def reads_messages(self, handshake: HttpRequest) -> bool:
+        """Whether entries describe what an agent sends in the WebSocket that this opens."""
+        lazy = self._sites.find(handshake.authority.host)
+        return lazy is not None and reads_messages(lazy.site, handshake)
 
     def examine(self, request: HttpRequest) -> Finding:
         """Find all candidates for a request and the winner, for a person to look at.
@@ -232,7 +242,7 @@ class Canonicalizer:
         site = lazy.site
         reader = RequestReader(request, raw_query, untyped_json=site.takes_untyped_json)
         call: AwsCall | None = None
-        if site.select is _AWS and not request.is_websocket:
+        if _is_aws_call(site, request):
             call = select_aws(reader, request.authority.host, segments, index_of(site))
             sections = [site.section(service) for service in call.services]
             found = [
@@ -240,7 +250,7 @@ class Canonicalizer:
             ]
         else:
             site.load_within(segments)
-            found = list(site.main.paths.candidates(_trimmed(segments), entry_method(request)))
+            found = list(site.main.paths.candidates(trimmed(segments), entry_method(request)))
         winner = first_that_holds(found, reader)
         return Finding(site, tuple(segments), tuple(found), winner, call)
 
@@ -266,6 +276,10 @@ def _refuse_batch(_request: HttpRequest) -> Canonical:
     raise AmbiguityError(ambiguity.BODY, "a batch stands inside a batch")
 
 
+def _is_aws_call(site: Site, request: HttpRequest) -> bool:
+    return site.select is _AWS and not request.is_websocket and request.message is None
+
+
 def _needed(site: Site, request: HttpRequest) -> tuple[str, ...]:
     """The sections of AWS services that a request needs; none where it will be refused."""
     query = request.target.partition(b"?")[2].decode("latin-1")
@@ -275,15 +289,10 @@ def _needed(site: Site, request: HttpRequest) -> tuple[str, ...]:
         return ()
 
 
-def _trimmed(segments: Sequence[str]) -> Sequence[str]:
-    """Without the empty segment of a trailing slash, which servers ignore."""
-    return segments[:-1] if len(segments) > 1 and not segments[-1] else segments
-
-
 def _find_path(
     site: Site, reader: RequestReader, segments: Sequence[str]
 ) -> tuple[Candidate | None, str]:
-    segments = _trimmed(segments)
+    segments = trimmed(segments)
     method = entry_method(reader.request)
     if site.waiting:
         site.load_within(segments)

@@ -176,6 +176,15 @@ def already_used(approval: Approval) -> Refuse:
     )
 
 
+def holds_full() -> Refuse:
+    """There is no place left to wait at."""
+    return Refuse(
+        ReasonCode.HOLDS_FULL,
+        "too many requests of this agent wait for approval",
+        retry_after_seconds=PENDING_RETRY_AFTER_SECONDS,
+    )
+
+
 def stopped(stop: Stop) -> Refuse:
     """The kill switch was pulled while the request waited."""
     return Refuse(ReasonCode.KILL_SWITCH, stop.message)

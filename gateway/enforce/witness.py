@@ -79,7 +79,7 @@ def witness_exchange(
     request = exchange.request
     method, _, template = action.witness.read.partition(" ")
     target = _target_of(action, template, request.target.partition(b"?")[0])
-    read = replace(request, method=method, target=target, body=b"", body_bytes=0)
+    read = replace(request, method=method, target=target, body=b"", body_bytes=0, message=None)
     if _is_signed(request.fields):
         read = _signed_read(read, action, looker)
     else:

@@ -37,7 +37,7 @@ from gateway.intercept.splice import splice
 from gateway.intercept.tunnel import peek_first, peek_hello, served_name, wants_http2
 from gateway.model.errors import AgentProtocolError, CheckreinError, RecordError, UpstreamError
 from gateway.model.exchange import Authority, Exchange, Principal, Response, ResponseHead
-from gateway.ports import Clock, Governor, Switched, TunnelVerdict, Wire
+from gateway.ports import Clock, Governor, Messages, Switched, TunnelVerdict, Wire
 from gateway.wire.faults import WireError
 from gateway.wire.socket_wire import SocketWire
 from gateway.wire.tls_wire import start_tls_server
@@ -326,7 +326,26 @@ class Session:
             agent.abort()
         agent.write(answer)
         agent.write(switched.early)
+        if switched.messages is not None:
+            await self._carry_messages(switched, switched.messages, note_end)
+            return
         await splice(agent, upstream, self._s.settings.tunnel_idle_seconds_max, note_end)
+
+    async def _carry_messages(
+        self, switched: Switched, messages: Messages, note_end: Callable[[int, int], None]
+    ) -> None:
+        """Have each message of the agent governed. Loaded late: few agents need it."""
+        from gateway.intercept.message_relay import MessageRelay, RelayTerms
+
+        terms = RelayTerms(
+            self._s.governor.govern,
+            self._recognize,
+            self._note_refusal,
+            lambda who, what: Exchange(self._s.new_id("req"), who, what, self._s.clock.now()),
+            self._s.settings.body_bytes_max,
+            self._s.settings.tunnel_idle_seconds_max,
+        )
+        await MessageRelay(self.inlet.wire, switched, messages, terms).run(note_end)
 
     # --- answers of our own -----------------------------------------------------------------------
 

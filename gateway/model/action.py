@@ -43,6 +43,9 @@ class Kind(StrEnum):
 WEBSOCKET: Final = "WEBSOCKET"
 """Stands for the method of a WebSocket's handshake, which is written as a GET and is no read."""
 
+MESSAGE: Final = "MESSAGE"
+"""Stands for the method of a message that an agent sends within an open WebSocket."""
+
 # Looking up a member on its enum costs as much as a call in Python 3.11.
 _READ: Final = Kind.READ
 

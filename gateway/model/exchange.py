@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import Enum
 from types import MappingProxyType
 
 from gateway.model.quick import quick
@@ -40,6 +41,13 @@ class Principal:
     labels: Mapping[str, str] = field(default_factory=lambda: _NO_LABELS)
 
 
+class Message(Enum):
+    """What a message of a WebSocket is said to be."""
+
+    TEXT = "text"
+    BINARY = "binary"
+
+
 @quick
 @dataclass(frozen=True, slots=True, eq=False)
 class HttpRequest:
@@ -53,6 +61,8 @@ class HttpRequest:
     it came as a stream of HTTP/2, and goes on as one where the upstream speaks that.
     `is_websocket`: it is the handshake of a WebSocket, and its `method` says nothing.
     `takes_trailers`: the agent has said that it reads fields behind a body (`TE: trailers`).
+    `message`: it is one message within an open WebSocket, which is the `body`; target and headers
+    are those of its handshake, and `method` is a stand-in.
     """
 
     method: str
@@ -67,6 +77,7 @@ class HttpRequest:
     is_http2: bool = False
     is_websocket: bool = False
     takes_trailers: bool = False
+    message: Message | None = None
 
 
 @quick

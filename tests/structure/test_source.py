@@ -36,6 +36,8 @@ PERMIT_DOORS = {
     "gateway/ports.py": {"send", "open_tunnel"},
     "gateway/pipeline.py": {"_forward"},
     "gateway/enforce/upstream.py": {"send", "open_tunnel"},
+    # A message goes out by the connection that its WebSocket's handshake opened.
+    "gateway/enforce/websocket_messages.py": {"send"},
     # The way out when another proxy does the sending.
     "gateway/addon/waiting.py": {"send", "open_tunnel"},
 }

@@ -45,10 +45,14 @@ class FakeCanonicalizer:
         self.canonical = canonical
         self.look = LOOK
         self.ready = True
+        self.describes_messages = False
         self.threads: list[int] = []
 
     def is_ready(self, request: HttpRequest) -> bool:
         return self.ready
+
+    def reads_messages(self, handshake: HttpRequest) -> bool:
+        return self.describes_messages
 
     def canonicalize(self, request: HttpRequest) -> Canonical:
         self.threads.append(threading.get_ident())

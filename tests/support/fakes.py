@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 
 from gateway.model.errors import AgentProtocolError, UpstreamError
 from gateway.model.exchange import Authority, Exchange, Principal, Response
-from gateway.ports import AgentChannel, TunnelVerdict, Wire, WireReceiver
+from gateway.ports import AgentChannel, Sender, TunnelVerdict, Wire, WireReceiver
 
 Govern = Callable[[Exchange, AgentChannel], Awaitable[None]]
 
@@ -130,6 +130,7 @@ class FakeGovernor:
     def __init__(self) -> None:
         self.exchanges: list[Exchange] = []
         self.channels: list[AgentChannel] = []
+        self.senders: list[Sender | None] = []
         self.refusals: list[AgentProtocolError] = []
         self.refused_agents: list[str | None] = []
         self.tunnels: list[tuple[int, int]] = []
@@ -163,7 +164,10 @@ class FakeGovernor:
         self.tunnels.append((sent_bytes, received_bytes))
         self.changed.set()
 
-    async def govern(self, exchange: Exchange, channel: AgentChannel) -> None:
+    async def govern(
+        self, exchange: Exchange, channel: AgentChannel, sender: Sender | None = None
+    ) -> None:
+        self.senders.append(sender)
         self.exchanges.append(exchange)
         self.channels.append(channel)
         self.changed.set()

@@ -40,11 +40,11 @@ from gateway.canonicalize.authored.witness import read_witness
 from gateway.canonicalize.naming.kinds import kind_of_action
 from gateway.canonicalize.naming.secrets import looks_secret
 from gateway.canonicalize.naming.words import ACTION_NAME, PARAM_NAME
-from gateway.model.action import WEBSOCKET, Kind
+from gateway.model.action import MESSAGE, WEBSOCKET, Kind
 
 ACT = "act "
 """Before the operation of an act inside a body: `act mcp.delete_repo`."""
-METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", WEBSOCKET)
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", WEBSOCKET, MESSAGE)
 _READING_METHODS = ("GET", "HEAD")
 _BLOCK_KEYS = (
     "operation", "action", "kind", "target", "params", "when", "reversible", "sensitive", "witness",

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import product
 from urllib.parse import unquote_to_bytes
 
@@ -91,6 +91,11 @@ def split_target(target: bytes, *, keeps_slashes: bool = False) -> tuple[list[st
     if len(segments) > SEGMENTS_MAX:
         raise AmbiguityError(ambiguity.PATH, "the path has too many segments")
     return segments, text
+
+
+def trimmed(segments: Sequence[str]) -> Sequence[str]:
+    """Without the empty segment of a trailing slash, which servers ignore."""
+    return segments[:-1] if len(segments) > 1 and not segments[-1] else segments
 
 
 _SEPARATORS = "/\\;?#"

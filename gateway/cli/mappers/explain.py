@@ -29,6 +29,7 @@ ACTIONS_SHOWN = 20
 Examples:
   checkrein mappers explain GET https://slack.com/api/chat.postMessage
   checkrein mappers explain POST https://api.stripe.com/v1/refunds --body charge=ch_1
+  checkrein mappers explain MESSAGE wss://api.openai.com/v1/realtime --body '{"type": "x"}'
   checkrein mappers explain --curl "curl https://api.stripe.com/v1/refunds -d charge=ch_1"
   checkrein mappers explain -- curl -X DELETE https://api.github.com/repos/o/r
   checkrein mappers explain -             then paste a curl command, and end with Ctrl-D

@@ -1,0 +1,335 @@
+"""Promise: where a mapper describes the messages of a WebSocket, each is decided on before a byte
+of it leaves, and what the record says was sent is what the upstream received.
+
+Real client and real server of the `websockets` library; raw frames where a library sends none.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import socket
+import ssl
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.server import ServerConnection, serve
+from websockets.exceptions import ConnectionClosed
+
+from tests.support.stack import Gateway, Stack, Upstreams
+from tests.support.upstream_files import UpstreamFiles, make_upstream_files
+from tests.support.websocket_frames import frame
+
+pytestmark = pytest.mark.slow
+
+HOST = "live.example.test"
+SECONDS_MAX = 30.0
+INSPECTED_BYTES = 200_000
+
+MAPPER = """
+apiVersion: checkrein/v1
+kind: Mapper
+metadata: {name: live}
+spec:
+  provider: live
+  hosts: [live.example.test]
+  errors: problem
+  volatile: [event_id]
+  defaults: {params: body}
+  operations:
+    WEBSOCKET /rooms/{room}: {action: join_room, kind: execute, target: {type: room, id: path.room}}
+    MESSAGE /rooms/{room}:
+      - when: {body.type: say}
+        action: send_message
+        target: {type: room, id: path.room}
+        params: {text: text}
+      - when: {body.type: look}
+        action: get_room
+        kind: read
+        target: {type: room, id: path.room}
+      - when: {body.type: ban}
+        action: remove_member
+        target: {type: member, id: member}
+      - when: {body.type: close}
+        action: delete_room
+        target: {type: room, id: path.room}
+"""
+POLICY = """
+apiVersion: checkrein/v1
+kind: Policy
+metadata: {name: live}
+spec:
+  mode: enforce
+  defaultEffect: BLOCK
+  rules:
+    - {id: rooms, priority: 10, match: {action: join_room}, effect: ALLOW, reason: JOIN}
+    - {id: reads, priority: 10, match: {kind: read}, effect: ALLOW, reason: LOOK}
+    - {id: say, priority: 10, match: {action: send_message}, effect: ALLOW, reason: SAY}
+    - {id: ban, priority: 10, match: {action: remove_member}, effect: REQUIRE_APPROVAL, reason: ASK}
+    - {id: close, priority: 10, match: {action: delete_room}, effect: BLOCK, reason: NEVER}
+    - id: beacons
+      priority: 10
+      match: {action: send_websocket_message, target.id: "*/rooms/beacons"}
+      effect: ALLOW
+      reason: BEACON
+"""
+
+
+def say(text: str) -> str:
+    return json.dumps({"type": "say", "text": text}, ensure_ascii=False)
+
+
+def ban(member: str) -> str:
+    return json.dumps({"event_id": "e-1", "type": "ban", "member": member})
+
+
+@dataclass
+class Room:
+    """What the upstream saw."""
+
+    extensions: list[str | None] = field(default_factory=list)
+    received: list[str | bytes] = field(default_factory=list)
+    closed: asyncio.Event = field(default_factory=asyncio.Event)
+    close_code: int | None = None
+
+    async def serve(self, connection: ServerConnection) -> None:
+        assert connection.request is not None
+        self.extensions.append(connection.request.headers.get("Sec-WebSocket-Extensions"))
+        try:
+            async for message in connection:
+                self.received.append(message)
+                await connection.send(message)
+        finally:
+            self.close_code = connection.close_code
+            self.closed.set()
+
+
+@dataclass(frozen=True)
+class Live:
+    """A gateway whose upstream is reached at a port that each test opens anew."""
+
+    gateway: Gateway
+    stack: Stack
+    files: UpstreamFiles
+
+    @asynccontextmanager
+    async def room(self) -> AsyncIterator[Room]:
+        room = Room()
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(self.files.certificate, self.files.key)
+        port = self.gateway.upstreams.port
+        async with serve(room.serve, "127.0.0.1", port, ssl=context):
+            yield room
+
+    def connect(self, path: str) -> connect:
+        """As a program does that knows of no gateway. It pings all the time."""
+        proxy = f"http://agent:{self.stack.control.key('agent')}@127.0.0.1:{self.gateway.port}"
+        context = ssl.create_default_context(cafile=str(self.gateway.ca_file))
+        return connect(
+            f"wss://{HOST}{path}", ssl=context, proxy=proxy, open_timeout=SECONDS_MAX,
+            close_timeout=SECONDS_MAX, ping_interval=0.2, ping_timeout=SECONDS_MAX,
+        )  # fmt: skip
+
+    async def record(self, wanted: Mapping[str, object], text: str) -> dict[str, Any]:
+        found: dict[str, Any] = await asyncio.to_thread(self.stack.api.wait_record, wanted, text)
+        return found
+
+    async def outcome(self, decision: Mapping[str, Any]) -> dict[str, Any]:
+        return await self.record({"kind": "outcome"}, str(decision["decision_id"]))
+
+
+@pytest.fixture(scope="module")
+def live(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+    """A gateway with a mapper that describes messages."""
+    folder: Path = tmp_path_factory.mktemp("messages")
+    (folder / "mapper.yaml").write_text(MAPPER)
+    (folder / "policy.yaml").write_text(POLICY)
+    files = make_upstream_files(folder, [HOST])
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    gateway = Gateway(
+        stack.folder, "messages", stack.control, Upstreams(port, files.ca, None, [HOST]),
+        {
+            "CHECKREIN_MAPPERS": str(folder / "mapper.yaml"),
+            "CHECKREIN_POLICIES": str(folder / "policy.yaml"),
+            "CHECKREIN_BODY_BYTES_MAX": str(INSPECTED_BYTES),
+        },
+    )  # fmt: skip
+    gateway.start()
+    try:
+        yield Live(gateway, stack, files)
+    finally:
+        gateway.process.close()
+
+
+async def _end(client: ClientConnection) -> tuple[int | None, str]:
+    """Code and reason of the close frame that the agent gets."""
+    async with asyncio.timeout(SECONDS_MAX):
+        await client.wait_closed()
+    return client.close_code, client.close_reason or ""
+
+
+async def test_allowed_messages_arrive_and_are_recorded(live: Live) -> None:
+    """In order, joined, uncompressed; the record's digest of each is that of what arrived."""
+    sent = [say("one"), json.dumps({"type": "look"}), say("two, in parts"), say("ä" * 60_000)]
+    async with live.room() as room:
+        async with live.connect("/rooms/a") as client:
+            await client.send(sent[0])
+            await client.send(sent[1])
+            await client.send([sent[2][:5], sent[2][5:9], sent[2][9:]])
+            await client.send(sent[3])
+            assert [await client.recv() for _ in sent] == sent
+            await asyncio.wait_for(await client.ping(), SECONDS_MAX)
+        assert room.received == sent
+        assert room.extensions == [None]
+        await asyncio.wait_for(room.closed.wait(), SECONDS_MAX)
+        assert room.close_code == 1000
+    for message in room.received:
+        assert isinstance(message, str)
+        digest = hashlib.sha256(message.encode()).hexdigest()
+        intent = await live.record({"kind": "intent", "method": "MESSAGE"}, digest)
+        assert intent["path"] == "/rooms/a"
+        assert (await live.outcome(intent))["outcome"] == "executed"
+    handshake = await live.record({"kind": "intent", "reason_code": "JOIN"}, "/rooms/a")
+    closed = await live.record({"kind": "tunnel", "closed": True}, str(handshake["decision_id"]))
+    assert int(closed["sent_bytes"]) > sum(len(message) for message in sent)
+
+
+REFUSED: dict[str, tuple[str | bytes, int, str]] = {
+    "a rule blocks it": (json.dumps({"type": "close"}), 1008, "NEVER"),
+    "no entry describes it": (json.dumps({"type": "else"}), 1008, "NO_RULE_MATCHED"),
+    "bytes": (b'{"type": "say"}', 1008, "NO_RULE_MATCHED"),
+    "a key that is there twice": ('{"type": "say", "type": "close"}', 1008, "AMBIGUOUS_REQUEST"),
+    "no JSON": ("say hello", 1008, "AMBIGUOUS_REQUEST"),
+    "more than is inspected": (say("x" * INSPECTED_BYTES), 1009, "websocket.too_long"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+async def test_a_refused_message_never_arrives(live: Live, case: str) -> None:
+    """Nor does any behind it: both sides are told by a close frame, the agent with the reason."""
+    message, code, reason = REFUSED[case]
+    async with live.room() as room, live.connect("/rooms/b") as client:
+        await client.send(say("before"))
+        await client.send(message)
+        with suppress(ConnectionClosed):  # it may be told before
+            await client.send(say("behind"))
+        close_code, told = await _end(client)
+        assert close_code == code
+        assert reason in told
+        await asyncio.wait_for(room.closed.wait(), SECONDS_MAX)
+        assert room.received == [say("before")]
+        assert room.close_code == code
+    if code == 1008:
+        decision_id = told.rpartition("; ")[2]
+        decision = await live.record({"kind": "decision", "effect": "BLOCK"}, decision_id)
+        assert decision["method"] == "MESSAGE"
+    else:
+        assert await live.record({"kind": "refusal", "code": reason}, HOST) is not None
+
+
+async def test_a_message_of_no_type_passes_where_a_rule_says_so(live: Live) -> None:
+    """As `send_websocket_message`; text and bytes arrive as what they were."""
+    async with live.room() as room, live.connect("/rooms/beacons") as client:
+        await client.send("{}")
+        await client.send(b"\x00\xff")
+        assert [await client.recv(), await client.recv()] == ["{}", b"\x00\xff"]
+        assert room.received == ["{}", b"\x00\xff"]
+
+
+MALFORMED = {
+    "no mask": frame(1, say("x").encode(), key=None),
+    "a reserved bit": frame(1, say("x").encode(), first=0xC0),
+    "a message within another": frame(1, b"{", first=0) + frame(1, b"{}"),
+}
+
+
+@pytest.mark.parametrize("case", MALFORMED)
+async def test_malformed_frames_end_it(live: Live, case: str) -> None:
+    """Nothing of them arrives, and the record says why."""
+    async with live.room() as room, live.connect("/rooms/c") as client:
+        client.transport.write(MALFORMED[case])
+        assert await _end(client) == (1002, "checkrein: websocket.malformed")
+        await asyncio.wait_for(room.closed.wait(), SECONDS_MAX)
+        assert room.received == []
+    assert await live.record({"kind": "refusal", "code": "websocket.malformed"}, HOST) is not None
+
+
+@asynccontextmanager
+async def _held(live: Live, client: ClientConnection, member: str) -> AsyncIterator[str]:
+    """A message that waits for a person, with one behind it. Yields the approval's id."""
+    known = await asyncio.to_thread(live.stack.api.approval_ids)
+    await client.send(ban(member))
+    await client.send(say("behind"))
+    approval = await asyncio.to_thread(live.stack.api.wait_pending, known)
+    yield str(approval["approvalId"])
+
+
+async def test_a_held_message_is_released_once(live: Live) -> None:
+    """Those behind it wait, pings are answered meanwhile, and the order stays."""
+    async with live.room() as room, live.connect("/rooms/d") as client:
+        async with _held(live, client, "mallory") as approval_id:
+            await asyncio.wait_for(await client.ping(), SECONDS_MAX)
+            assert room.received == []
+            await asyncio.to_thread(live.stack.api.resolve, approval_id, "APPROVE")
+        assert [await client.recv(), await client.recv()] == [ban("mallory"), say("behind")]
+        assert room.received == [ban("mallory"), say("behind")]
+    consumed = await asyncio.to_thread(live.stack.api.wait_status, approval_id, "CONSUMED")
+    assert consumed["method"] == "MESSAGE"
+    digest = hashlib.sha256(ban("mallory").encode()).hexdigest()
+    intent = await live.record({"kind": "intent", "body_digest": digest}, approval_id)
+    assert (await live.outcome(intent))["outcome"] == "executed"
+
+
+async def test_a_denied_message_ends_it(live: Live) -> None:
+    """Neither it nor what waits behind it arrives."""
+    async with live.room() as room, live.connect("/rooms/e") as client:
+        async with _held(live, client, "bob") as approval_id:
+            await asyncio.to_thread(live.stack.api.resolve, approval_id, "DENY")
+        code, reason = await _end(client)
+        assert (code, reason.split("; ")[:2]) == (
+            1008, ["checkrein: APPROVAL_DENIED", approval_id],
+        )  # fmt: skip
+        await asyncio.wait_for(room.closed.wait(), SECONDS_MAX)
+        assert room.received == []
+
+
+async def test_an_agent_that_leaves_has_nothing_released(live: Live) -> None:
+    """Its approval stays for the same message sent again, and is then used once."""
+    async with live.room() as room:
+        async with live.connect("/rooms/f") as client, _held(live, client, "eve") as approval_id:
+            pass
+        await asyncio.wait_for(room.closed.wait(), SECONDS_MAX)
+        assert room.received == []
+        await asyncio.to_thread(live.stack.api.resolve, approval_id, "APPROVE")
+        again = json.dumps({"event_id": "e-2", "type": "ban", "member": "eve"})
+        async with live.connect("/rooms/f") as client:
+            await client.send(again)
+            assert await client.recv() == again
+        assert room.received == [again]
+
+
+async def test_a_stop_ends_it_while_a_message_waits(live: Live) -> None:
+    """Within seconds: the agent reads why, the upstream sees the end and no message."""
+    api = live.stack.api
+    async with live.room() as room, live.connect("/rooms/g") as client:
+        async with _held(live, client, "trent"):
+            body = {"scope": "provider", "name": "live", "reason": "it runs wild"}
+            stop = (await asyncio.to_thread(api.call, "POST", "/v1/stops", body))["stop"]
+        try:
+            code, reason = await _end(client)
+            assert code == 1008
+            assert reason.startswith("checkrein: KILL_SWITCH; ")
+            await asyncio.wait_for(room.closed.wait(), SECONDS_MAX)
+            assert room.received == []
+        finally:
+            path = f"/v1/stops/{stop['stopId']}/lift"
+            await asyncio.to_thread(api.call, "POST", path, {"reason": "over"})
+            wanted = {"event": "stop_lifted", "gateway": live.gateway.gateway_id}
+            await live.record(wanted, stop["stopId"])
