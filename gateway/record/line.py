@@ -5,12 +5,14 @@ or a person wrote gets in unseen by `redact`, and no header or body ever gets in
 
 Made for every request, so: fields stand in the order of their names, in which they are sorted
 quickest; an enum is written as the text that it is, which costs a fifth of what orjson takes for
-it; and what a decision says is made once, since most requests share theirs with others.
+it; and what a decision says, with who asked where, is made once, since most requests share theirs
+with others.
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import NamedTuple, assert_never
@@ -69,46 +71,85 @@ def fields_of(entry: Entry) -> Fields:
 
 def _decision(entry: DecisionEntry) -> Fields:
     exchange, decision, canonical = entry.exchange, entry.decision, entry.canonical
-    request, principal = exchange.request, exchange.principal
-    path, query_digest = target_shown(request.target, canonical)
-    body, run, approval = request.body, principal.run, entry.approval
+    request, principal, approval = exchange.request, exchange.principal, entry.approval
+    authority, body, run = request.authority, request.body, principal.run
     # What the counters said is of this request alone; to keep it would only cost memory.
+    is_kept = not decision.readings and len(principal.agent) <= _KNOWN_CHARS_MAX
+    frame: Callable[..., Fields] = _frame if is_kept else _frame.__wrapped__
+    # The authority by its two fields, whose hashes are at hand: its own is made anew each time.
+    fields = frame(
+        decision,
+        entry.sends,
+        principal.agent,
+        authority.host,
+        authority.port,
+        request.method,
+        canonical.provider,
+    ).copy()
+    fields["actions"] = actions_json(canonical)
+    fields["at"] = time_text(entry.at)
+    fields["context"] = context_json(entry.context)
+    fields["decision_id"] = entry.decision_id
+    fields["digest"] = entry.digest
+    fields["path"], fields["query_digest"] = target_shown(request.target, canonical)
+    fields["request_id"] = exchange.request_id
+    if body is None:
+        fields["body_bytes"] = request.body_bytes
+    else:
+        fields["body_bytes"] = len(body)
+        fields["body_digest"] = hashlib.sha256(body).hexdigest()
+    if approval is not None:
+        fields["approval"] = _approval(approval)
+    if canonical.refused is not None:
+        fields["refused"] = canonical.refused
+    if run is not None:
+        fields["run"] = _known(run)
+    if len(canonical.actions) > ACTIONS_MAX:
+        fields["actions_total"] = len(canonical.actions)
+    return fields
+
+
+@lru_cache(maxsize=1_024)
+def _frame(
+    decision: Decision, sends: bool, agent: str, host: str, port: int, method: str, provider: str
+) -> Fields:
+    """The line of a decision, with what many requests share filled in, and a place for the rest.
+
+    INVARIANT(frame): it is copied for each line and never changed, nor is what it holds. Each place
+    is empty here, so that no request's own can be seen in the line of another.
+    """
     verdict = _verdict.__wrapped__(decision) if decision.readings else _verdict(decision)
-    fields: Fields = {
-        "actions": actions_json(canonical),
-        "agent": _known(principal.agent),
-        "approval": None if approval is None else _approval(approval),
-        "at": time_text(entry.at),
-        "authority": _authority(request.authority),
-        "body_bytes": request.body_bytes if body is None else len(body),
-        "body_digest": None if body is None else hashlib.sha256(body).hexdigest(),
-        "context": context_json(entry.context),
-        "decision_id": entry.decision_id,
-        "digest": entry.digest,
+    return {
+        "actions": None,
+        "agent": _known(agent),
+        "approval": None,
+        "at": None,
+        "authority": _authority_of(host, port),
+        "body_bytes": None,
+        "body_digest": None,
+        "context": None,
+        "decision_id": None,
+        "digest": None,
         "effect": verdict.effect,
         "gateway": None,
-        "kind": _INTENT if entry.sends else _DECISION,
+        "kind": _INTENT if sends else _DECISION,
         "message": verdict.message,
-        "method": _known_short(request.method),
+        "method": _known_short(method),
         "mode": verdict.mode,
-        "path": path,
+        "path": None,
         "policy": decision.policy,
         "prev": None,
-        "provider": _known_short(canonical.provider),
-        "query_digest": query_digest,
+        "provider": _known_short(provider),
+        "query_digest": None,
         "reason_code": verdict.reason_code,
-        "refused": canonical.refused,
-        "request_id": exchange.request_id,
+        "refused": None,
+        "request_id": None,
         "revision": decision.revision,
         "risk": verdict.risk,
         "rule": decision.rule,
-        "run": None if run is None else _known(run),
+        "run": None,
+        **verdict.rest,
     }
-    if len(canonical.actions) > ACTIONS_MAX:
-        fields["actions_total"] = len(canonical.actions)
-    if verdict.rest:
-        fields.update(verdict.rest)
-    return fields
 
 
 class _Verdict(NamedTuple):
