@@ -1,4 +1,8 @@
-"""The system's own Chromium at a running control plane; without it these tests are skipped."""
+"""The system's own Chromium at a running control plane; without it these tests are skipped.
+
+One is started for all tests of a file, as a start costs more than most of them: they run in one
+event loop (`IN_ONE_LOOP`), and each has windows of its own that share no cookie and no cache.
+"""
 
 from __future__ import annotations
 
@@ -10,16 +14,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
-from tests.integration.controlplane.conftest import (
-    client,
-    data_dir,
-    database_name,
-    postgres_server,
-)
-from tests.support.control_plane import Client
+from controlplane.store.embedded import EmbeddedPostgres
+from tests.integration.controlplane.conftest import data_dir, database_name, postgres_server
+from tests.support.control_plane import Client, running_plane
 
 __all__ = ["client", "data_dir", "database_name", "desk", "postgres_server"]
+
+IN_ONE_LOOP = pytest.mark.asyncio(loop_scope="module")
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
@@ -68,9 +71,18 @@ class Desk:
         await dialog.dismiss()
 
 
-@pytest.fixture
-async def desk(client: Client) -> AsyncIterator[Desk]:
-    """A browser; at the end, no script has failed and nothing was refused by the page's policy."""
+@pytest_asyncio.fixture(loop_scope="module")
+async def client(
+    postgres_server: EmbeddedPostgres, database_name: str, data_dir: Path
+) -> AsyncIterator[Client]:
+    """A running control plane and its keys."""
+    async with running_plane(postgres_server, database_name, data_dir) as found:
+        yield found
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def chromium() -> AsyncIterator[Any]:
+    """The browser of a file's tests, without a window."""
     if CHROMIUM is None:
         pytest.skip("no Chromium on this machine (apt install chromium)")
     from playwright.async_api import async_playwright
@@ -79,9 +91,20 @@ async def desk(client: Client) -> AsyncIterator[Desk]:
         browser = await playwright.chromium.launch(
             executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage"]
         )
-        found = Desk(client, browser, [])
         try:
-            yield found
+            yield browser
         finally:
             await browser.close()
-        assert found.errors == []
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def desk(client: Client, chromium: Any) -> AsyncIterator[Desk]:
+    """A browser; at the end, no script has failed and nothing was refused by the page's policy."""
+    assert chromium.contexts == []
+    found = Desk(client, chromium, [])
+    try:
+        yield found
+    finally:
+        for context in chromium.contexts:
+            await context.close()
+    assert found.errors == []

@@ -7,10 +7,10 @@ import uuid
 
 import pytest
 
-from tests.end_to_end.dashboard.conftest import Desk
+from tests.end_to_end.dashboard.conftest import IN_ONE_LOOP, Desk
 from tests.support.followed_records import Traffic
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = [pytest.mark.slow, IN_ONE_LOOP]
 
 
 async def some_traffic(desk: Desk, agent: str) -> tuple[Traffic, str]:
@@ -66,7 +66,7 @@ async def test_an_auditor_finds_reads_and_verifies(desk: Desk) -> None:
     await desk.shoot(page, "audit-list")
     traffic.decided(None, agent=agent)
     await traffic.ship()
-    await page.wait_for_selector("[data-new]:visible", timeout=15_000)
+    await page.wait_for_selector("[data-new]:visible")
     assert await page.inner_text("[data-new]") == "1 new. Show"
     assert await page.locator(".log > li").count() == 10
     await page.goto(f"{desk.client.url}/dashboard/decisions/{held}")

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from tests.end_to_end.dashboard.conftest import Desk
+from tests.end_to_end.dashboard.conftest import IN_ONE_LOOP, Desk
 from tests.support.control_plane import Client
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(90)]
+pytestmark = [pytest.mark.slow, IN_ONE_LOOP]
 
 PROBE = "<img src=x onerror=alert(1)>\"'><script>alert(2)</script>{{7*7}}"
 
@@ -28,7 +28,7 @@ async def test_a_key_answers(client: Client, desk: Desk) -> None:
     await page.keyboard.press("a")
     await page.wait_for_url("**/dashboard/approvals")
     second = await client.ask(summary="refund 90.00 USD of charge ch_2")
-    await page.wait_for_selector("text=1 new. Show", timeout=8_000)
+    await page.wait_for_selector("text=1 new. Show")
     await page.click("text=1 new. Show")
     await page.wait_for_selector("text=Refund 90.00 USD")
 
@@ -104,7 +104,7 @@ async def test_a_page_is_live_again_after_a_refusal(client: Client, desk: Desk) 
     await page.route("**/dashboard/events*", refuse, times=1)
     await page.goto(f"{client.url}/dashboard/approvals")
     await client.ask()
-    await page.wait_for_selector("text=1 new. Show", timeout=10_000)
+    await page.wait_for_selector("text=1 new. Show")
     assert len(refused) == len(desk.errors) == 1
     desk.errors.clear()  # the browser's own word for the refusal
 
