@@ -1,12 +1,14 @@
 """CHECKREIN_* variables -> one checked `ControlSettings`; every problem is reported at once.
 
-Variables of the gateway and the command share the environment and are left alone here.
+Variables of the gateway and the command share the environment and are left alone here; what
+is ours in all but a letter is told.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TypeVar
 
@@ -33,6 +35,9 @@ from gateway.model.aws_signature import AwsKeys
 from gateway.model.errors import ConfigurationError, Problem
 
 PREFIX = "CHECKREIN_"
+
+MISSPELT_RATIO = 0.85
+"""How near to one of ours a name is that can only be a slip; those of the gateway are farther."""
 
 SLACK_API_URL = "https://slack.com/api"
 
@@ -227,6 +232,7 @@ def load_settings(environment: Mapping[str, str]) -> ControlSettings:
             "neither it nor CHECKREIN_DATA_DIR is set, so what was signed would be forgotten",
             "set one of them",
         )
+    reader.note_misspelt()
     if reader.problems:
         raise ConfigurationError("settings.invalid", reader.problems)
     return settings
@@ -237,9 +243,11 @@ class _Reader:
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._environment = environment
+        self._names: set[str] = set()
         self.problems: list[Problem] = []
 
     def read(self, name: str, parse: Callable[[str], Value], default: Value) -> Value:
+        self._names.add(name)
         text = self._environment.get(PREFIX + name, "")
         if not text:
             return default
@@ -248,6 +256,16 @@ class _Reader:
         except ValueError as error:
             self.note(name, str(error), "")
             return default
+
+    def note_misspelt(self) -> None:
+        """Name the variables that were meant for us and are read by nobody. After all are read."""
+        for variable in sorted(self._environment):
+            name = variable.removeprefix(PREFIX)
+            if not variable.startswith(PREFIX) or name in self._names:
+                continue
+            near = get_close_matches(name, self._names, 1, MISSPELT_RATIO)
+            if near:
+                self.note(name, "there is no such setting", f"did you mean `{PREFIX}{near[0]}`?")
 
     def note(self, name: str, message: str, help_text: str) -> None:
         # The value is not repeated: it may be a secret.

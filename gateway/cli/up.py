@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -19,7 +19,22 @@ if TYPE_CHECKING:
     from gateway.cli.signals import SignalQueue
     from gateway.cli.stack import Stack
 
+Command = TypeVar("Command", bound=Callable[..., Any])
+
 _PORT = click.IntRange(0, 65535)
+
+
+def _port_option(name: str, default: int) -> Callable[[Command], Command]:
+    """An option for a port; without it, the variable counts that its server has for it."""
+    return click.option(
+        f"--{name}-port",
+        type=_PORT,
+        envvar=f"CHECKREIN_{name.upper()}_PORT",
+        show_envvar=True,
+        default=default,
+        show_default=True,
+        help="0: any free.",
+    )
 
 
 @click.command(
@@ -30,9 +45,9 @@ Example:
   checkrein run -- python agent.py   run one program governed
 """
 )
-@click.option("--proxy-port", type=_PORT, default=3128, show_default=True, help="0: any free.")
-@click.option("--api-port", type=_PORT, default=8080, show_default=True, help="0: any free.")
-@click.option("--metrics-port", type=_PORT, default=9090, show_default=True, help="0: any free.")
+@_port_option("proxy", 3128)
+@_port_option("api", 8080)
+@_port_option("metrics", 9090)
 @click.option(
     "--policy-source",
     type=click.Choice(["files", "control"]),

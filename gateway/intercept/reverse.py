@@ -26,6 +26,16 @@ from gateway.wire.socket_wire import SocketWire
 KEY: Final = b"checkrein-key"
 
 
+_NOBODY: Final = "agent.unauthenticated"
+_WHAT_TO_DO: Final = {
+    _NOBODY: "name an agent in the header `checkrein-key: AGENT:KEY`; "
+    "`checkrein agents create AGENT` makes one and its key",
+    "agent.unknown": "the header `checkrein-key` names no agent with that key, or it has ended; "
+    "write `AGENT:KEY` with the whole key, or make a new one: `checkrein agents create AGENT`",
+}
+"""By the code; nobody is told which of the two is wrong, the name or the key."""
+
+
 class ReverseSession(Session):
     """One connection to a base URL."""
 
@@ -84,7 +94,7 @@ class ReverseSession(Session):
         except AgentProtocolError as error:
             # 407 is a proxy's word, and not said to a client that believes to speak to a server.
             raise AgentProtocolError(
-                error.code, "name an agent in the header `checkrein-key: AGENT:KEY`", 401
+                error.code, _WHAT_TO_DO.get(error.code, _WHAT_TO_DO[_NOBODY]), 401
             ) from error
 
     def _check_name(self, name: str) -> None:

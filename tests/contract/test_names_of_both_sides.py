@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
 
+from controlplane.api.decisions import FilterQuery
 from controlplane.auth import Permission
-from controlplane.settings import PREFIX
+from controlplane.settings import MISSPELT_RATIO, PREFIX
 from controlplane.settings import load_settings as load_control_settings
+from gateway.cli.audit.export import WHERE_NAMES
 from gateway.cli.keys import PERMISSIONS
 from gateway.settings import OTHERS_NAMES, setting_names
 
@@ -40,3 +43,18 @@ def test_the_gateway_knows_the_variables_of_the_control_plane() -> None:
     load_control_settings(asked)
     names = {name.removeprefix(PREFIX) for name in asked.names}
     assert names - {name.upper() for name in setting_names()} == OTHERS_NAMES
+
+
+def test_no_variable_of_the_gateway_is_taken_for_a_slip_of_the_control_plane() -> None:
+    """It names what is its own in all but a letter; the gateway's settings are farther off."""
+    asked = Asked({"CHECKREIN_DATA_DIR": "/data"})
+    load_control_settings(asked)
+    own = {name.removeprefix(PREFIX) for name in asked.names}
+    others = {name.upper() for name in setting_names()} | {"CONFIG", "CACHE_DIR"}
+    near = {name: get_close_matches(name, own, 1, MISSPELT_RATIO) for name in others - own}
+    assert {name: found for name, found in near.items() if found} == {}
+
+
+def test_the_command_knows_what_decisions_are_chosen_by() -> None:
+    """`audit export --where` says at once what is no filter, and offers every one that is."""
+    assert set(WHERE_NAMES) == set(FilterQuery.model_fields)

@@ -70,6 +70,9 @@ def test_a_key_names_the_agent_and_goes_no_further(gateway: Gateway, stack: Stac
         good = client.get(place, headers={"Checkrein-Key": f"agent+nightly:{key}"})
         bad = client.get(place, headers={"Checkrein-Key": "agent:wrong"})
     assert (good.status_code, bad.status_code) == (200, 401)
+    assert "names no agent with that key" in bad.text
+    assert "checkrein agents create" in bad.text
+    assert "wrong" not in bad.text
     seen = [s for s in stack.oracle.requests if s.path == place[place.index("/v1") :]]
     assert len(seen) == 1
     assert not any(name.lower().startswith("checkrein") for name, _ in seen[0].headers)

@@ -55,6 +55,7 @@ def consistency(
 ) -> int:
     """Prove that the log only grew from one checkpoint to another.
 
+    On a terminal the verdict is told in words; `--json`, a pipe and `-o` give the proof itself.
     OLD and NEW are files that hold a checkpoint, or sizes of which the server has one; without
     NEW, the newest one is taken. Exit status 1: no log holds both, so one of them was forged.
     """
@@ -76,7 +77,16 @@ def consistency(
     path = source.path(*sizes)
     proof = {"consistency": "checkrein/1", "old": before, "new": after, "path": path}
     data = proof_line({**proof, "log_key": source.key()})
-    return hand_out(data, output_file, trust, data_dir_path, json_wanted)
+    return hand_out(data, output_file, trust, data_dir_path, json_wanted, _said(*sizes))
+
+
+def _said(before: int, after: int) -> tuple[str, ...]:
+    grown = after - before
+    how = "is the same" if not grown else f"grew by {grown}, and nothing before was changed"
+    return (
+        f"From {before} to {after} records the log {how}.",
+        "`-o FILE` writes the proof of it; `checkrein audit verify FILE` checks it anywhere.",
+    )
 
 
 class _Source:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
+from difflib import get_close_matches
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 import click
 
-from gateway.cli.failures import CommandError
+from gateway.cli.failures import EXIT_USAGE, CommandError
 from gateway.cli.options import data_dir_option, json_option
 from gateway.cli.session import open_session
 
@@ -19,6 +20,12 @@ if TYPE_CHECKING:
 
 EXPORT_PATH = "/v1/log/export"
 DECISIONS_PATH = "/v1/exports/decisions"
+WHERE_NAMES = (
+    "agent", "effect", "provider", "operation", "action", "kind", "target", "policy", "rule",
+    "reason", "run", "mode", "riskMin", "outcome", "since", "until", "decision", "text",
+)  # fmt: skip
+"""What decisions are chosen by, as the server's route has it."""
+
 BLOCK_BYTES = 1 << 18
 HEADER_BYTES_MAX = 16 * 1024 * 1024
 
@@ -30,6 +37,7 @@ Examples:
   checkrein audit export --first 120000 --count 5000 -o part.jsonl
   checkrein audit export --lines | checkrein policies baseline -
   checkrein audit export --format csv --where effect=BLOCK -o blocked.csv
+  checkrein audit export --format jsonl --where agent=bot --where since=2026-11-21T00:00:00Z
 """
 )
 @click.option(
@@ -59,7 +67,7 @@ Examples:
     "conditions",
     multiple=True,
     metavar="NAME=VALUE",
-    help="Only such decisions: agent, effect, provider, action, rule, outcome, since, until...",
+    help=f"Only such decisions; of several, all must fit. Names: {', '.join(WHERE_NAMES)}.",
 )
 @data_dir_option
 @json_option
@@ -116,13 +124,20 @@ def export(
 
 
 def _wanted(conditions: tuple[str, ...]) -> dict[str, str]:
-    """The filters of a query; which there are, the server knows."""
+    """The filters of a query. What a value may be, the server knows."""
     parts = [condition.partition("=") for condition in conditions]
     for condition, (name, sign, _) in zip(conditions, parts, strict=True):
-        if not sign or not name.isalpha():
-            raise click.UsageError(f"`{condition}` is not like `effect=BLOCK`")
         if name == "format":
             raise click.UsageError("the form of the file is said with --format")
+        if not sign or name not in WHERE_NAMES:
+            near = get_close_matches(name.strip(" !<>"), WHERE_NAMES, 1)
+            meant = f"did you mean `--where {near[0]}=...`? " if near else ""
+            raise CommandError(
+                f"`--where {condition}` is not NAME=VALUE with a known name",
+                f"{meant}write it like `--where effect=BLOCK --where agent=billing-bot`; several "
+                f"must all fit, and the names are {', '.join(WHERE_NAMES)}",
+                status=EXIT_USAGE,
+            )
     return {name: value for name, _, value in parts}
 
 

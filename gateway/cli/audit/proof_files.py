@@ -39,8 +39,12 @@ def hand_out(
     trust: Trust,
     data_dir_path: Path | None,
     json_wanted: bool,
+    said: tuple[str, ...] = (),
 ) -> int:
-    """Verify a proof, and write it where it is wanted. What does not verify is not written."""
+    """Verify a proof, and write it where it is wanted. What does not verify is not written.
+
+    `said`: what a person reads in its place on a terminal, beside the verdict.
+    """
     from gateway.cli.output import Output
     from gateway.record.verifying.files import verify_stream
     from gateway.record.verifying.trust import UNPINNED_LOG
@@ -52,6 +56,10 @@ def hand_out(
     out = Output(json_wanted=json_wanted)
     if report.breaks:
         show_report(out, report)
+    elif output_file is None and said and not out.as_json:
+        show_report(out, report)
+        for line in said:
+            out.say(line)
     elif output_file is None:
         out.stream.write(data)
         out.stream.flush()

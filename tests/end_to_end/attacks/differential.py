@@ -74,9 +74,17 @@ def _payloads(dice: random.Random) -> Iterator[bytes]:
 
 def main() -> int:
     """Attack for as many requests as are asked for."""
-    parser = argparse.ArgumentParser(prog="python -m tests.end_to_end.attacks.differential")
-    parser.add_argument("--requests", type=int, default=5_000)
-    parser.add_argument("--seed", type=int, default=1)
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.end_to_end.attacks.differential",
+        description="Send mutants of requests to a running gateway, and hold what arrived upstream "
+        "against what was decided and recorded. Prints what became of them; ends at the first "
+        "that was understood otherwise. Needs no network.",
+        epilog="example: python -m tests.end_to_end.attacks.differential --requests 2000 --seed 7",
+    )
+    parser.add_argument("--requests", type=int, default=5_000, help="how many [%(default)s]")
+    parser.add_argument(
+        "--seed", type=int, default=1, help="the same mutants again, or others [%(default)s]"
+    )
     options = parser.parse_args()
     dice, tally = random.Random(options.seed), Counter[str]()
     with tempfile.TemporaryDirectory() as folder:

@@ -50,10 +50,23 @@ class Watch:
 
 def main() -> int:
     """Run every flood once and print the table."""
-    parser = argparse.ArgumentParser(prog="python -m tests.end_to_end.attacks.flood")
-    parser.add_argument("--connections", type=int, default=100_000, help="tried in all")
-    parser.add_argument("--limit", type=int, default=10_000, help="the gateway's own")
-    parser.add_argument("--gib", type=float, default=10.0, help="size of the large bodies")
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.end_to_end.attacks.flood",
+        description="Open more connections than a gateway allows, then send half heads and bodies "
+        "of many gigabytes. Prints its memory before, at its most, and after, in MiB. Loopback "
+        "only; the full run takes many minutes.",
+        epilog="example: python -m tests.end_to_end.attacks.flood --connections 2000 --limit 500 "
+        "--gib 0.1",
+    )
+    parser.add_argument(
+        "--connections", type=int, default=100_000, help="tried in all [%(default)s]"
+    )
+    parser.add_argument(
+        "--limit", type=int, default=10_000, help="how many the gateway allows [%(default)s]"
+    )
+    parser.add_argument(
+        "--gib", type=float, default=10.0, help="size of each of the two bodies [%(default)s]"
+    )
     options = parser.parse_args()
     _raise_descriptors()
     table = Table(title="what floods take of a gateway's memory, MiB")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -75,11 +77,17 @@ def test_decisions_are_exported_by_what_they_are(api: LogApi, run: Any, tmp_path
     for wrong in (
         ("--format", "csv", "--first", 3),
         ("--format", "csv", "--where", "BLOCK"),
+        ("--format", "csv", "--where", "params.amount>5"),
+        ("--format", "csv", "--where", "agnet=bot"),
         ("--format", "csv", "--where", "format=jsonl"),
         ("--where", "effect=BLOCK"),
     ):
         assert run("export", *wrong)[0] == 2
     assert len(api.asked) == asked_before
+    said = run("export", "--format", "csv", "--where", "agnet=bot")[2]
+    assert "`--where agnet=bot` is not NAME=VALUE" in said
+    assert "did you mean `--where agent=...`?" in said
+    assert "--where effect=BLOCK" in said
 
 
 def test_the_servers_log_is_verified(api: LogApi, run: Any, tmp_path: Path) -> None:
@@ -222,3 +230,20 @@ def test_growth_is_proven_between_checkpoints_that_were_kept(
     status, out, _ = run("consistency", old, "-o", grown, *source)
     assert (status, json.loads(out)["status"]) == (1, "tampered")
     assert not grown.exists()
+
+
+def test_a_person_reads_that_the_log_only_grew(api: LogApi) -> None:
+    """Words on a terminal; the proof itself where `--json` asks for it."""
+
+    class Screen(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    shown = {}
+    for words in ((), ("--json",)):
+        with contextlib.redirect_stdout(Screen()) as screen:
+            run_command(["audit", "consistency", "20", "60", "--key", LOG.key, *words])
+        shown[words] = screen.getvalue()
+    assert "From 20 to 60 records the log grew by 40" in shown[()]
+    assert "consistency" not in shown[()]
+    assert json.loads(shown[("--json",)])["consistency"] == "checkrein/1"

@@ -78,3 +78,16 @@ def test_exit_statuses(
     shown = capsys.readouterr().err
     assert said in shown
     assert "Traceback" not in shown
+
+
+@pytest.mark.parametrize("name", ["proxy", "api", "metrics"])
+def test_up_takes_its_ports_from_the_servers_variables(
+    name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever sets CHECKREIN_PROXY_PORT for a gateway means `up` too; the help names it."""
+    variable = f"CHECKREIN_{name.upper()}_PORT"
+    monkeypatch.setenv(variable, "99999")
+    assert run_command(["up"]) == 2
+    assert variable in capsys.readouterr().err
+    assert run_command(["up", "--help"]) == 0
+    assert variable in capsys.readouterr().out

@@ -189,6 +189,16 @@ BAD = {
         {**DATA, "CHECKREIN_DATABASE_CONNECTIONS_MAX": "3"},
         ["DATABASE_CONNECTIONS_MAX"],
     ),
+    "a name with a slip": (
+        {
+            **DATA,
+            "CHECKREIN_RETENTION_DAY": "400",
+            "CHECKREIN_DATABSE_URL": "postgres://u:hunter2@h/d",
+            "CHECKREIN_PROXY_PORT": "3128",
+            "PATH": "/bin",
+        },
+        ["DATABSE_URL", "RETENTION_DAY"],
+    ),
     "several at once": (
         {**DATA, "CHECKREIN_API_PORT": "x", "CHECKREIN_LOG_LEVEL": "y"},
         ["API_PORT", "LOG_LEVEL"],
@@ -205,6 +215,15 @@ def test_bad_settings_are_all_told(name: str):
     assert [problem.file for problem in caught.value.problems] == [
         f"CHECKREIN_{one}" for one in expected
     ]
+    assert "hunter2" not in str([(one.message, one.help) for one in caught.value.problems])
+
+
+def test_a_slip_is_told_the_right_name():
+    """A retention that nobody reads keeps everything, and nobody would notice."""
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings({**DATA, "CHECKREIN_RETENTION_DAY": "400"})
+    (problem,) = caught.value.problems
+    assert problem.help == "did you mean `CHECKREIN_RETENTION_DAYS`?"
 
 
 def test_no_secret_shows_in_a_repr():
