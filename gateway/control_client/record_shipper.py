@@ -21,7 +21,7 @@ from gateway.control_client.settings import ControlSettings
 from gateway.model.errors import ControlPlaneError
 from gateway.record.recorder import Recorder
 from gateway.record.signed_heads import SignedHeads
-from gateway.tasks import end_tasks
+from gateway.tasks import end_tasks, wait_at_most
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +55,7 @@ class RecordShipper:
         self._task: asyncio.Task[None] | None = None
         self._position = self._spool.acknowledged_seq
         self._caught_up = asyncio.Event()
-        self._hurries = False
+        self._hurry = asyncio.Event()
         self.alarm: Alarm | None = None
         """What is wrong between both copies; None while they agree."""
 
@@ -66,7 +66,7 @@ class RecordShipper:
     async def drain(self, seconds_max: float) -> bool:
         """Wait until everything durable is shipped, at most `seconds_max`; whether it is. From now
         on nothing is gathered first."""
-        self._hurries = True
+        self._hurry.set()
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds_max):
                 while self._position < self._spool.last_seq and not self._has_stopped:
@@ -103,9 +103,9 @@ class RecordShipper:
             if not self._backlog:
                 self._caught_up.set()
                 await self._recorder.grown.wait()
-            if not self._hurries and self._backlog < settings.ship_records_max:
+            if self._backlog < settings.ship_records_max:
                 # A batch costs a signature, a request and a sync, however small it is.
-                await asyncio.sleep(settings.ship_gather_seconds)
+                await wait_at_most(self._hurry, settings.ship_gather_seconds)
                 if not self._backlog:
                     continue
             try:

@@ -17,12 +17,15 @@ class ControlSettings:
     `api_key_file` is read where `api_key` is empty. `control_seconds_max` bounds one ordinary
     call, `connect_seconds_max` its connect. `ask_seconds_max` and `consume_seconds_max` bound a
     call with its retries: long enough for a control plane that restarts, short enough for an agent
-    that waits. `wait_retry_seconds_max` bounds the pause between tries while an action is held,
-    and with it how late an answer is seen after an outage. `long_poll_seconds` stays below the
+    that waits. `turn_seconds_max` is how long requests wait in line for a look at their approval or
+    its use; for the question they do as long as their hold lasts. `wait_retry_seconds_max` bounds
+    the pause between tries while an action is held, and with it how late an answer is seen after an
+    outage. `long_poll_seconds` stays below the
     server's 30 s; `long_poll_count_max` bounds connections that only wait, and
     `directory_pause_seconds` parts two polls of the directory. `directory_stale_seconds_max`: how
     long agents known from the cache are let in while the control plane is gone. `ship_*` bound one
-    batch of records, how long they gather, and how long a stop may still ship. `retry_seconds_max`
+    batch of records, how long they gather (a batch costs the same however small, and people look
+    at what is a second old), and how long a stop may still ship. `retry_seconds_max`
     bounds the pause between tries of what nobody waits for. `stop_poll_seconds` is the long poll
     for the kill switch, shorter than others so that a connection that has died silently is
     noticed soon; `stop_retry_seconds_max` keeps a stop within a second of the end of an outage.
@@ -46,7 +49,7 @@ class ControlSettings:
     directory_stale_seconds_max: float = 86_400.0
     ship_records_max: int = 500
     ship_bytes_max: int = 2**20
-    ship_gather_seconds: float = 0.1
+    ship_gather_seconds: float = 0.25
     ship_drain_seconds_max: float = 1.5
     retry_seconds_max: float = 15.0
     stop_poll_seconds: int = 5

@@ -53,14 +53,17 @@ async def recording(directory: Path, spool: SpoolSettings = SPOOL) -> AsyncItera
 
 @asynccontextmanager
 async def shipping(
-    plane: FakeControlPlane, recorder: Recorder, records_max: int = 500
+    plane: FakeControlPlane,
+    recorder: Recorder,
+    records_max: int = 500,
+    gather_seconds: float = 0.0,
 ) -> AsyncIterator[RecordShipper]:
     settings = ControlSettings(
         api_url=plane.url,
         api_key=KEY,
         control_seconds_max=1,
         ship_records_max=records_max,
-        ship_gather_seconds=0.0,
+        ship_gather_seconds=gather_seconds,
         ship_drain_seconds_max=0.0,
         retry_seconds_max=0.01,
     )
@@ -103,6 +106,37 @@ async def test_everything_arrives_in_order(plane: FakeControlPlane, tmp_path: Pa
         assert recorder.spool.acknowledged_seq == 55
         assert recorder.spool.first_seq > 1
         await until(plane, lambda: telemetry.SPOOL_BACKLOG.value == 0)
+
+
+async def test_what_gathers_is_shipped_when_the_gateway_stops(
+    plane: FakeControlPlane, tmp_path: Path
+) -> None:
+    """At once: a stop doesn't wait until more has come."""
+    async with (
+        recording(tmp_path) as recorder,
+        shipping(plane, recorder, gather_seconds=3_600) as shipper,
+    ):
+        await record(recorder, 3)
+        assert recorder.spool.last_seq == 3
+        assert not plane.lines
+        assert await shipper.drain(10)
+        assert len(plane.lines) == 3
+        await record(recorder, 2)
+        assert await shipper.drain(10)
+    assert verify_chain(plane.lines, first_seq=1).last_seq == 5
+
+
+async def test_a_full_batch_waits_for_no_other(plane: FakeControlPlane, tmp_path: Path) -> None:
+    """Only what is less gathers first."""
+    async with (
+        recording(tmp_path) as recorder,
+        shipping(plane, recorder, 5, gather_seconds=3_600),
+    ):
+        entries = (an_outcome(f"dec_{number}") for number in range(5))
+        for entry in entries:
+            recorder.append(entry)
+        await until(plane, lambda: len(plane.lines) == 5)
+    assert [len(call.body["records"]) for call in plane.calls if "records" in call.path] == [5]
 
 
 async def test_every_batch_comes_with_the_signed_head_of_its_last_record(
