@@ -10,18 +10,18 @@ import concurrent.futures
 import contextlib
 import ssl
 import time
-import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from gateway.enforce.hold import HoldSettings
 from tests.benchmarks import accounting
 from tests.benchmarks.candidates import HOST
+from tests.support.known_agents import make_agents
 from tests.support.raw_client import RawClient, request
 from tests.support.stack import Stack
 
 SECONDS_MAX = 300.0
-"""For each step: all asked, all answered, and for one agent to be known."""
+"""For all to be asked about, and for one answer to come."""
 
 REVIEWERS = 8
 """Answers given at once while everything held is released."""
@@ -50,7 +50,7 @@ class Held:
 def measure(stack: Stack, count: int) -> Held:
     """Hold `count` distinct requests, divide what the gateway grew by; then approve them all."""
     pid = stack.gateway.process.pid
-    agents = _agents(stack, -(-count // PER_AGENT))
+    agents = make_agents(stack, stack.gateway, -(-count // PER_AGENT), HOST)
     with contextlib.ExitStack() as open_sockets:
         with _ask(agents[0], "warm") as sock:
             _answer_all(stack, _wait_asked(stack, 1))
@@ -69,31 +69,6 @@ def measure(stack: Stack, count: int) -> Held:
         released_seconds = time.perf_counter() - begun
     kb_each = grown / 1e3 / count if count >= MEASURED_FROM else None
     return Held(count, kb_each, asked_seconds, released_seconds, failed)
-
-
-def _agents(stack: Stack, count: int) -> list[RawClient]:
-    """New agents, all of whom the gateway knows by now."""
-    port, ca_file = stack.gateway.port, stack.gateway.ca_file
-    names = [f"holder-{uuid.uuid4().hex[:8]}" for _ in range(count)]
-    made = [stack.api.call("POST", "/v1/agents", {"name": name, "labels": {}}) for name in names]
-    agents = [
-        RawClient(port, one["key"], ca_file, name) for name, one in zip(names, made, strict=True)
-    ]
-    deadline = time.monotonic() + SECONDS_MAX
-    for agent in agents:
-        while not _is_known(agent):
-            if time.monotonic() > deadline:
-                raise SystemExit(f"the gateway has not heard of {agent.agent}")
-            time.sleep(0.1)
-    return agents
-
-
-def _is_known(agent: RawClient) -> bool:
-    try:
-        agent.open_tunnel(f"{HOST}:443".encode()).close()
-    except AssertionError:
-        return False
-    return True
 
 
 def _ask(agent: RawClient, order: str) -> ssl.SSLSocket:
