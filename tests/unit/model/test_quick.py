@@ -26,9 +26,19 @@ def test_fields_come_by_place_by_name_and_by_default() -> None:
 
 
 def test_nothing_can_be_set_afterwards() -> None:
-    """It is as frozen as it was."""
+    """It is as frozen as it was, and of its own class."""
+    one = Made(1)
+    assert type(one) is Made
     with pytest.raises(FrozenInstanceError):
-        Made(1).first = 2  # type: ignore[misc]
+        one.first = 2  # type: ignore[misc]
+
+
+def test_fields_that_are_missing_or_unknown_are_refused() -> None:
+    """As by any dataclass: nothing is made with a hole in it."""
+    with pytest.raises(TypeError, match="first"):
+        Made()  # type: ignore[call-arg]
+    with pytest.raises(TypeError, match="fourth"):
+        Made(1, fourth=4)  # type: ignore[call-arg]
 
 
 def test_what_a_quick_class_cannot_do_is_refused_when_it_is_made() -> None:
