@@ -43,8 +43,9 @@ class Case:
     def opens_messages(self) -> bool:
         """Whether it opens a WebSocket in which mappers read what the agent sends."""
         request = self.exchange.request
-        canonicalizer = self.judgement.ruleset.canonicalizer
-        return request.is_websocket and canonicalizer.reads_messages(request)
+        if not request.is_websocket:
+            return False
+        return self.judgement.ruleset.canonicalizer.reads_messages(request)
 
     @property
     def as_sent(self) -> Exchange:

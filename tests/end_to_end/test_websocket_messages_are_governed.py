@@ -333,3 +333,22 @@ async def test_a_stop_ends_it_while_a_message_waits(live: Live) -> None:
             await asyncio.to_thread(api.call, "POST", path, {"reason": "over"})
             wanted = {"event": "stop_lifted", "gateway": live.gateway.gateway_id}
             await live.record(wanted, stop["stopId"])
+
+
+async def test_a_gateway_that_stops_sends_nothing_that_waits(live: Live) -> None:
+    """The agent is told to ask again, and the same message then waits for the same approval."""
+    async with live.room() as room:
+        async with live.connect("/rooms/h") as client:
+            async with _held(live, client, "peggy") as approval_id:
+                assert await asyncio.to_thread(live.gateway.process.stop) == 0
+            code, reason = await _end(client)
+            assert (code, reason.split("; ")[:2]) == (
+                1008, ["checkrein: APPROVAL_PENDING", approval_id],
+            )  # fmt: skip
+        await asyncio.to_thread(live.gateway.start)
+        await asyncio.to_thread(live.stack.api.resolve, approval_id, "APPROVE")
+        async with live.connect("/rooms/h") as client:
+            await client.send(ban("peggy"))
+            assert await client.recv() == ban("peggy")
+        assert room.received == [ban("peggy")]
+    await asyncio.to_thread(live.stack.api.wait_status, approval_id, "CONSUMED")
