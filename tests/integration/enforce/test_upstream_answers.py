@@ -132,10 +132,12 @@ async def test_incomplete_answer_is_unknown_and_never_repeated(
     make_way_out: MakeWayOut, data: bytes, then: str, code: str, began: bool
 ) -> None:
     """The upstream saw one request; the agent sees an error or a cut, and no second try."""
+    is_silent = code == "upstream.timed_out"
     way = await make_way_out(
         answer_once(data, then=then),
-        upstream_first_byte_seconds_max=0.2,
-        upstream_quiet_seconds_max=0.2,
+        # Short where silence is waited for; what comes, may come late on a busy machine.
+        upstream_first_byte_seconds_max=0.2 if is_silent and not began else 20.0,
+        upstream_quiet_seconds_max=0.2 if is_silent else 20.0,
     )
     sent, channel = await way.send()
     assert (sent.outcome, sent.code, sent.began) == (Outcome.UNKNOWN, code, began)
@@ -143,7 +145,7 @@ async def test_incomplete_answer_is_unknown_and_never_repeated(
     assert sent.error_status == (504 if code == "upstream.timed_out" else 502)
     assert len(way.upstream.heads) == 1
     if then == "hang":
-        await asyncio.wait_for(way.upstream.ended.wait(), 5)
+        await asyncio.wait_for(way.upstream.ended.wait(), 20)
 
 
 async def test_connection_out_of_step_is_not_reused(make_way_out: MakeWayOut) -> None:
@@ -170,7 +172,7 @@ async def test_idle_connection_that_speaks_is_dropped(make_way_out: MakeWayOut) 
     way = await make_way_out(script)
     await way.send()
     is_idle.set()
-    await asyncio.wait_for(way.upstream.ended.wait(), 5)
+    await asyncio.wait_for(way.upstream.ended.wait(), 20)
     assert way.pool._pool.open_count == 0
 
 
@@ -196,11 +198,11 @@ async def test_agent_that_leaves_ends_the_upstream_connection(make_way_out: Make
     way = await make_way_out(answer_once(HALF, then="hang"))
     channel = FakeChannel()
     sending = asyncio.create_task(way.send(channel=channel))
-    await asyncio.wait_for(channel.has_begun.wait(), 5)
+    await asyncio.wait_for(channel.has_begun.wait(), 20)
     channel.go()
-    sent, _ = await asyncio.wait_for(sending, 5)
+    sent, _ = await asyncio.wait_for(sending, 20)
     assert (sent.outcome, sent.code) == (Outcome.UNKNOWN, "agent_gone")
-    await asyncio.wait_for(way.upstream.ended.wait(), 5)
+    await asyncio.wait_for(way.upstream.ended.wait(), 20)
 
 
 async def test_agent_that_left_before_sends_nothing(make_way_out: MakeWayOut) -> None:
@@ -218,12 +220,12 @@ async def test_cancelled_send_drops_its_connection(make_way_out: MakeWayOut) -> 
     way = await make_way_out(answer_once(HALF, then="hang"))
     channel = FakeChannel()
     sending = asyncio.create_task(way.send(channel=channel))
-    await asyncio.wait_for(channel.has_begun.wait(), 5)
+    await asyncio.wait_for(channel.has_begun.wait(), 20)
     sending.cancel()
     with pytest.raises(asyncio.CancelledError):
         await sending
     assert channel.end == "cut"
-    await asyncio.wait_for(way.upstream.ended.wait(), 5)
+    await asyncio.wait_for(way.upstream.ended.wait(), 20)
     assert way.pool._pool.open_count == 0
 
 
@@ -278,7 +280,7 @@ async def test_closing_cuts_what_is_open(make_way_out: MakeWayOut) -> None:
     way = await make_way_out(answer_once(HALF, then="hang"))
     channel = FakeChannel()
     sending = asyncio.create_task(way.send(channel=channel))
-    await asyncio.wait_for(channel.has_begun.wait(), 5)
+    await asyncio.wait_for(channel.has_begun.wait(), 20)
     await way.pool.close()
     sent, _ = await sending
     assert sent.outcome is Outcome.UNKNOWN
@@ -310,5 +312,5 @@ async def test_tunnel_carries_raw_bytes(make_way_out: MakeWayOut) -> None:
     wire = await way.pool.open_tunnel(Permit("tun_1", "tun_1"), Authority(HOST, 443))
     receiver = wire.receiver = Receiver()
     wire.write(b"ping")
-    assert await asyncio.wait_for(receiver.data, 5) == b"PING"
+    assert await asyncio.wait_for(receiver.data, 20) == b"PING"
     wire.abort()

@@ -89,7 +89,7 @@ async def test_early_answer_stops_the_upload(make_way_out: MakeWayOut) -> None:
     channel = FakeChannel([PIECE], hang=True)
     sent, _ = await way.send("PUT", None, channel=channel, body_bytes=400 * len(PIECE))
     assert (sent.outcome, sent.status, bytes(channel.body)) == (Outcome.EXECUTED, 413, b"big")
-    await asyncio.wait_for(way.upstream.ended.wait(), 5)
+    await asyncio.wait_for(way.upstream.ended.wait(), 20)
     assert way.pool._pool.open_count == 0
 
 
@@ -178,6 +178,6 @@ async def test_agent_that_leaves_during_its_upload(make_way_out: MakeWayOut) -> 
     sending = asyncio.create_task(way.send("PUT", None, channel=channel))
     await asyncio.wait({sending}, timeout=0.1)
     channel.go()
-    sent, _ = await asyncio.wait_for(sending, 5)
+    sent, _ = await asyncio.wait_for(sending, 20)
     assert (sent.outcome, sent.code) == (Outcome.UNKNOWN, "agent_gone")
     assert way.upstream.bodies == []

@@ -98,7 +98,7 @@ async def test_idle_connections_end_by_age(make_way_out: MakeWayOut) -> None:
 
     way = await make_way_out(script, upstream_idle_seconds_max=0.1)
     await way.send()
-    await asyncio.wait_for(way.upstream.ended.wait(), 5)
+    await asyncio.wait_for(way.upstream.ended.wait(), 20)
     assert way.pool._pool.open_count == 0
     assert way.pool._pool._lanes == {} or way.pool._pool.idle_count == 0
 
@@ -115,7 +115,7 @@ async def test_cancelling_the_finished_leaves_the_next_alone(make_way_out: MakeW
     way = await make_way_out(answer_each(OK), upstream_connections_max=1)
     first = asyncio.create_task(way.send(channel=CancellingChannel()))
     second = asyncio.create_task(way.send())
-    sent, channel = await asyncio.wait_for(second, 5)
+    sent, channel = await asyncio.wait_for(second, 20)
     assert (sent.outcome, channel.end) == (Outcome.EXECUTED, "finished")
     assert first.cancelled()
     assert way.upstream.connections == 1
@@ -133,7 +133,7 @@ async def test_deadline_of_the_next_request_on_a_connection_holds(
         await peer.wait_end()
 
     way = await make_way_out(
-        script, upstream_connections_max=1, upstream_first_byte_seconds_max=0.2
+        script, upstream_connections_max=1, upstream_first_byte_seconds_max=1.0
     )
     results = await asyncio.gather(way.send(), way.send())
     assert [sent.outcome for sent, _ in results] == [Outcome.EXECUTED, Outcome.UNKNOWN]

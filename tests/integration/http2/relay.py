@@ -46,7 +46,7 @@ class Relay:
             channel.respond(Response(sent.error_status, (), (sent.code or "").encode()))
 
     async def until_sent(self, count: int) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while len(self.sent) < count:
                 await asyncio.sleep(0.01)
 

@@ -89,7 +89,7 @@ async def test_reset_by_the_agent_is_an_agent_that_left(tmp_path: Path) -> None:
         agent.send(START, headers(1))
         await proxy.governor.until(lambda: len(proxy.governor.channels) == 1)
         agent.send(reset(1))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             await gone.wait()
         proxy.governor.govern_with = None
         agent.send(headers(3))
@@ -118,7 +118,7 @@ async def test_name_that_tls_and_connect_disagree_on(tmp_path: Path) -> None:
         context.set_alpn_protocols(["h2"])
         await tunnel.start_tls(context, "other.test")
         tunnel.send(START + headers(1))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while not proxy.governor.refusals:
                 await asyncio.sleep(0.01)
         assert [error.code for error in proxy.governor.refusals] == ["authority.mismatch"]

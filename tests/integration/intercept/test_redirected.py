@@ -123,7 +123,7 @@ async def test_a_connection_that_nobody_redirected_is_refused(tmp_path: Path) ->
         await listener.start()
         reader, writer = await asyncio.open_connection(*listener.address)
         writer.write(GET)
-        async with asyncio.timeout(5.0):
+        async with asyncio.timeout(9.0):
             assert await reader.read() == b""
         writer.close()
         await listener.drain(1.0)

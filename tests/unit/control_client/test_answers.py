@@ -52,7 +52,7 @@ def feed_of(client: Scripted) -> AnswerFeed:
 
 
 async def until(is_so: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while not is_so():
             await asyncio.sleep(0)
 

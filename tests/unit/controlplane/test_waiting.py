@@ -73,7 +73,7 @@ async def test_a_change_between_reading_and_waiting_is_not_missed(bus: ChannelBu
             await bus.publish(*PLACE)
         return seen
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         value = await room_on(bus).read_until(PLACE, read_and_change, lambda one: one == 1, 30)
     assert value == 1
 
@@ -87,7 +87,7 @@ async def test_a_lost_wake_up_is_only_a_delay(bus: ChannelBus):
         return await counter.read()
 
     room = room_on(bus, reread_seconds=0.01)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         assert await room.read_until(PLACE, read, lambda one: one == 3, 30) == 3
 
 
@@ -95,7 +95,7 @@ async def test_a_full_room_answers_instead_of_parking(bus: ChannelBus):
     """The bound on parked requests."""
     counter = Counter()
     room = room_on(bus, waiting_count_max=0)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         assert await room.read_until(PLACE, counter.read, lambda _: False, 30) == 0
 
 
@@ -103,7 +103,7 @@ async def test_who_hung_up_is_not_waited_for(bus: ChannelBus):
     """The next look ends it."""
     counter = Counter()
     room = room_on(bus, reread_seconds=0.01)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         await room.read_until(PLACE, counter.read, lambda _: False, 30, lambda: counter.reads > 2)
     assert counter.reads == 3
 
@@ -117,7 +117,7 @@ async def test_the_end_sends_everybody_home(bus: ChannelBus):
         await asyncio.sleep(0)
     room.end()
     bus.wake_all()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         assert await waiting == 0
         assert await room.read_until(PLACE, counter.read, lambda _: False, 30) == 0
 
