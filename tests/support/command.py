@@ -21,7 +21,7 @@ import psutil
 
 ROOT = Path(__file__).parents[2]
 COMMAND = (sys.executable, "-m", "gateway.cli.main")
-SECONDS_MAX = 60.0
+SECONDS_MAX = 100.0
 MARK = "TEST_COMMAND_MARK"
 
 
@@ -94,7 +94,7 @@ class Checkrein:
                 continue
         return found
 
-    def wait_no_leftovers(self, seconds: float = 5.0) -> list[str]:
+    def wait_no_leftovers(self, seconds: float = 20.0) -> list[str]:
         """What is still there when it should not be, after a little patience."""
         deadline = time.monotonic() + seconds
         while (found := self.leftovers()) and time.monotonic() < deadline:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 from tests.support.command import COMMAND, Checkrein
 
-SECONDS_MAX = 60.0
+SECONDS_MAX = 100.0
 
 
 @contextmanager
