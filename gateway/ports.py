@@ -157,8 +157,9 @@ class AgentChannel(Protocol):
         ...
 
     async def carry(self, switched: Switched, note_end: Callable[[int, int], None]) -> None:
-        """Relay a 101, then pass bytes both ways, unread, until either side ends. `note_end` is
-        told the bytes sent and received, however it ends. Instead of all other answers."""
+        """Relay a 101, then pass bytes both ways until either side ends: unread, unless `switched`
+        has messages. `note_end` is told the bytes sent and received, however it ends; those that
+        its sender sends are not among them. Instead of all other answers."""
         ...
 
     def body_rest(self) -> AsyncIterator[bytes]:

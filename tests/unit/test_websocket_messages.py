@@ -9,8 +9,9 @@ import pytest
 
 from gateway.enforce.gate import pass_through
 from gateway.enforce.websocket_messages import MessageSender, without_extensions
+from gateway.enforce.witness import witness_exchange
 from gateway.intercept.message_channel import message_request
-from gateway.model.action import Canonical
+from gateway.model.action import Canonical, WitnessRead
 from gateway.model.approval import ApprovalEvent
 from gateway.model.exchange import Exchange, Message, ResponseHead
 from gateway.model.record import Outcome, TunnelEntry
@@ -92,7 +93,9 @@ async def test_what_can_not_be_recorded_is_not_sent() -> None:
 async def test_what_rules_do_not_let_pass_is_not_sent(rules: str) -> None:
     """Blocked, or denied by a person."""
     world = FakeWorld(SAY, rules=rules)
-    world.desk.on_ask = lambda approval: world.desk.answer(approval.approval_id, ApprovalEvent.REJECT)
+    world.desk.on_ask = lambda approval: world.desk.answer(
+        approval.approval_id, ApprovalEvent.REJECT
+    )
     wire = Wire(world)
     assert told(await send(world, wire))
     assert wire.written == b""
@@ -178,6 +181,16 @@ def test_a_handshake_without_extensions() -> None:
     request = without_extensions(handshake()).request
     assert request.headers == OFFERS[1:]
     assert dict(request.fields) == {b"x-tenant": b"t-1"}
+
+
+def test_the_target_of_a_message_is_looked_at_by_a_plain_request() -> None:
+    """With the credentials of the handshake, and nothing of the message."""
+    looks = WitnessRead("GET /v1/charges/ch_1", ("status",))
+    meant = Canonical((replace(SAY.actions[0], witness=looks),), "stripe", "stripe")
+    read = witness_exchange(message(), meant, "wit-1").request
+    assert (read.method, read.target, read.body) == ("GET", b"/v1/charges/ch_1", b"")
+    assert read.message is None
+    assert read.headers == OFFERS[1:]
 
 
 @pytest.mark.parametrize("is_read", [True, False])
