@@ -13,11 +13,12 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from controlplane.auth import Caller
+from controlplane.faults import ControlFault
 from controlplane.notify.bus import Bus, Topic
 from controlplane.services.log_growth import TAKEN_AT_ONCE, LogGrowth
 from controlplane.services.log_signer import LogSigner
 from controlplane.services.sweeping import sweep_forever
-from controlplane.store.acts import ActRow, ActStore, Difference
+from controlplane.store.acts import ActRow, ActStore, Difference, fitting
 from controlplane.store.gateway_keys import GatewayKeyStore
 from controlplane.store.records import Head, NewRecord, RecordStore
 from controlplane.store.tenancy import acting_for
@@ -83,9 +84,16 @@ class ActRecords:
             await self._bus.publish(Topic.RECORDS, str(tenant_id))
         return total
 
+    async def seal_before_showing(self, tenant_id: uuid.UUID) -> None:
+        """The same; where these records can't grow, what there is has to be shown all the more."""
+        try:
+            await self.seal(tenant_id)
+        except ControlFault as fault:
+            log.warning("what was done has no record yet: %s", fault.message)
+
     async def differences(self, caller: Caller) -> Sequence[Difference]:
         """Where the tables say otherwise than the records of what was done."""
-        await self.seal(caller.tenant_id)
+        await self.seal_before_showing(caller.tenant_id)
         return await self._store.differing(caller.tenant_id, CONTROL_PLANE, DIFFERENCES_MAX)
 
     async def _seal_some(self, tenant_id: uuid.UUID) -> int:
@@ -100,7 +108,8 @@ class ActRecords:
             for act in acts:
                 chain.add(_act_fields(act))
                 places[act.act_seq] = chain.seq
-            await self._records.append(connection, tenant_id, CONTROL_PLANE, chain.records)
+            with fitting():
+                await self._records.append(connection, tenant_id, CONTROL_PLANE, chain.records)
             await self._store.place(connection, tenant_id, places)
             await self._growth.take_in(connection, tenant_id, len(chain.records) + TAKEN_AT_ONCE)
             if signer is not None:

@@ -191,7 +191,7 @@ class LogService:
         Raises:
             ControlFault: LOG_UNSIGNED, LOG_BROKEN.
         """
-        await self._acts.seal(caller.tenant_id)
+        await self._acts.seal_before_showing(caller.tenant_id)
         if self._checkpointing.signer is not None:
             head = await self._store.head(caller.tenant_id)
             newest = await self._store.newest_checkpoint(caller.tenant_id)

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import asyncpg
+
+from controlplane.faults import ControlFault, Fault
 from controlplane.store.database import Database
 from controlplane.store.queries import load_queries
 from gateway.model.codec import JsonValue
@@ -35,6 +39,21 @@ class Difference:
     event: str
     row_id: str
     is_there: bool
+
+
+@contextmanager
+def fitting() -> Iterator[None]:
+    """Map what the database says where a hand was at the chain's head or its records.
+
+    Raises:
+        ControlFault: UNAVAILABLE: nothing is stored, and the acts wait.
+    """
+    try:
+        yield
+    except asyncpg.IntegrityConstraintViolationError as error:
+        raise ControlFault(
+            Fault.UNAVAILABLE, "the control plane's own records can't grow: their head was changed"
+        ) from error
 
 
 class ActStore:

@@ -13,7 +13,8 @@ update acts set seq = p.seq from unnest($2::bigint[], $3::bigint[]) as p (act_se
 where acts.tenant_id = $1 and acts.act_seq = p.act_seq
 
 -- name: differing
--- Records that their tables don't say, or say otherwise; and rows that have no record and wait for none.
+-- Records that their tables don't say, or say otherwise; and rows that have no record, but those that
+-- wait for theirs, which is a matter of a second: one that waits for long is kept from it.
 with told as materialized (
     select r.seq, f.fields ->> 'event' as event, f.fields -> 'act' as act
     from records r cross join lateral line_fields(r.line) as f (fields)
@@ -30,5 +31,6 @@ from now_is n
 where not exists (select from told t where t.event = n.event and t.act ->> 'id' = n.row_id)
   and not exists (
       select from acts a
-      where a.tenant_id = $1 and a.event = n.event and a.row_id = n.row_id and a.seq is null)
+      where a.tenant_id = $1 and a.event = n.event and a.row_id = n.row_id and a.seq is null
+        and a.at > clock_timestamp() - interval '1 minute')
 order by 1, 2, 3 limit $3

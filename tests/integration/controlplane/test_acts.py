@@ -226,6 +226,28 @@ async def test_an_act_has_one_record_whoever_seals_it(client: Client, data_dir: 
     assert [each for each in acts if each in ids] == ids
 
 
+async def test_whoever_keeps_acts_from_their_records_is_named(
+    client: Client, superuser: asyncpg.Connection
+):
+    """A head set back lets no record follow: the export is still given, and the act is told."""
+    await answered(client)
+    before = len(acts_in(await exported(client)))
+    await superuser.execute(
+        "update gateway_heads set seq = 0, hash = $3 where tenant_id = $1 and gateway_id = $2",
+        client.tenant_id, CONTROL_PLANE, "0" * 64,
+    )  # fmt: skip
+    approval = await answered(client)
+    assert len(acts_in(await exported(client))) == before
+    assert await differences(client) == []
+    await superuser.execute("update acts set at = now() - interval '2 minutes' where seq is null")
+    (found,) = await differences(client)
+    answer_id = await superuser.fetchval(
+        "select answer_id from approval_answers where approval_id = $1", uuid.UUID(approval)
+    )
+    assert (found["seq"], found["event"]) == (None, "approval_answered")
+    assert found["id"] == str(answer_id)
+
+
 async def test_no_gateway_speaks_for_the_control_plane(client: Client):
     """Its id is refused, for records and for keys."""
     gateway = SignedGateway(client, CONTROL_PLANE)
