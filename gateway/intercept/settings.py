@@ -17,8 +17,9 @@ class InterceptSettings:
     `configured_agent`: who acts when no proxy credentials come; empty means they must come.
     `connections_max`: a sidecar serves one agent; 10,000 is what one process can carry at 48 KB.
     `accept_backlog`: connections that the kernel keeps while the loop is busy.
-    `body_bytes_max`: bodies, and messages of WebSockets, are inspected whole up to this; 10 MiB holds every API call that is
-    not an upload, and 1 in 100 connections using it costs 1 GB at most.
+    `body_bytes_max`: bodies, and messages of WebSockets, are inspected whole up to this; 10 MiB
+    holds every API call that is not an upload, and 1 in 100 connections using it costs 1 GB at
+    most.
     `head_bytes_max`, `headers_max`, `target_bytes_max`: 32 KiB, 100 and 16 KiB are what common
     servers take; more could be read differently by the upstream.
     `pipelined_bytes_max`: what may arrive while a request is in flight. Reading goes on so that a
