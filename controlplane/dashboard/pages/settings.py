@@ -24,6 +24,7 @@ SILENT_SECONDS_MAX: Final = 120.0
 """A gateway asks for its bundle far more often than this."""
 
 _POLICIES: Final = (Permission.POLICY_READ, Permission.POLICY_WRITE, Permission.ADMIN)
+_RECORDS: Final = (Permission.RECORD_READ, Permission.ADMIN)
 _LEARNER_READ: Final = (Permission.LEARNER_READ, Permission.LEARNER_WRITE, Permission.ADMIN)
 _LEARNER_WRITE: Final = (Permission.LEARNER_WRITE, Permission.ADMIN)
 
@@ -60,6 +61,7 @@ async def show(visit: Visit) -> web.Response:
         may_teach=visit.may(*_LEARNER_WRITE),
         sessions=await services.sessions.open(visit.session),
         sees_all=sees_all,
+        retention=await services.retention.rule(caller) if visit.may(*_RECORDS) else None,
         kept_days=sorted(KEPT_DAYS.values()),
     )
 

@@ -108,3 +108,22 @@ async def test_the_learners_mode_is_set_by_who_may(client: Client, signed_in: Br
         assert f"{PAGE}/learner" not in text
         went = await browser.submit(PAGE, f"{PAGE}/learner", {"mode": "MONITOR"})
         assert went.status == 403
+
+
+async def test_how_long_bodies_are_kept_is_shown_to_who_may_read_records(
+    client: Client, signed_in: Browser
+) -> None:
+    """The rule in force, a hold and who set it; nothing of it to who may not see records."""
+    assert "as the installation has it" in (await signed_in.get(PAGE)).text
+    body = {"days": 400, "legalHold": True, "reason": "case 4711"}
+    assert (await client.call("PUT", "/v1/retention", body)).status == 200
+    shown = (await signed_in.get(PAGE)).text
+    assert "400 days, then" in shown
+    assert "nothing is erased" in shown
+    assert "case 4711" in shown
+    await person_key(client, "no-records", "ApprovalRead")
+    async with browsing(client) as browser:
+        await browser.sign_in("no-records")
+        text = (await browser.get(PAGE)).text
+        assert "Legal hold" not in text
+        assert "case 4711" not in text
