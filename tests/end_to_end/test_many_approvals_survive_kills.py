@@ -14,8 +14,8 @@ from tests.support.storm import Settings
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
-SETTINGS = Settings(acts=80, answer_seconds=5.0, kill_pause_seconds=0.6)
-DENIED = 20
+SETTINGS = Settings(acts=48, answer_seconds=5.0, kill_pause_seconds=0.6)
+DENIED = SETTINGS.acts // 4
 """Every fourth."""
 
 

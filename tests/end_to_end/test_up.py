@@ -20,7 +20,7 @@ import pytest
 from tests.support.command import Checkrein, end, json_lines
 from tests.support.terminal import on_terminal, read_until
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 READY_FIELDS = [
     "proxy_url", "ca_file", "ca_bundle_file", "api_url", "metrics_url", "admin_key_file",
