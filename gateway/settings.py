@@ -44,6 +44,9 @@ PREFIX = "CHECKREIN_"
 WORKERS_FOLDER = "workers"
 """In the data directory: a folder for each worker but the first, named by its number."""
 
+_COMMANDS_NAMES = frozenset({"CONFIG", "CACHE_DIR"})
+"""What names the file itself, and what only a command reads."""
+
 OTHERS_NAMES = frozenset(
     {
         "API_HOST",
@@ -206,7 +209,7 @@ def _given(environment: Mapping[str, str], problems: list[Problem]) -> dict[str,
         sources += [(config, str(key), value) for key, value in _config_file(config, problems)]
     for name, text in sorted(environment.items()):
         flat = name.removeprefix(PREFIX)
-        if name.startswith(PREFIX) and flat not in OTHERS_NAMES and flat != "CONFIG":
+        if name.startswith(PREFIX) and flat not in OTHERS_NAMES | _COMMANDS_NAMES:
             sources.append((name, flat.lower(), text))
     for source, name, value in sources:
         if name in known:

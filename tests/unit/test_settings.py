@@ -253,3 +253,9 @@ def test_the_readme_names_only_settings_that_exist() -> None:
 
     assert promised - {"CHECKREIN_*"} <= known
     assert promised
+
+
+def test_where_a_command_keeps_its_downloads_stops_no_gateway() -> None:
+    """`mappers import` reads CHECKREIN_CACHE_DIR; a shell that sets it starts gateways too."""
+    environment = {"CHECKREIN_DATA_DIR": "/data", "CHECKREIN_CACHE_DIR": "/cache"}
+    assert load_settings(environment) == load_settings({"CHECKREIN_DATA_DIR": "/data"})
