@@ -4,120 +4,18 @@ whatever ends it is said to both sides."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 
 import pytest
 
 from gateway.intercept import message_relay
-from gateway.intercept.message_relay import QUEUE_COUNT_MAX, MessageRelay, RelayTerms
+from gateway.intercept.message_relay import QUEUE_COUNT_MAX
 from gateway.model.errors import AgentProtocolError
-from gateway.model.exchange import (
-    Authority,
-    Exchange,
-    HttpRequest,
-    Message,
-    Principal,
-    Response,
-    ResponseHead,
-)
-from gateway.ports import AgentChannel, Messages, Sender, Switched
-from gateway.wire.websocket_frames import Opcode, client_frame
-from tests.support.fakes import FakeWire
-from tests.support.websocket_frames import frame, taken_elsewhere
-
-SECONDS_MAX = 10.0
-BYTES_MAX = 10_000
-HEAD = ResponseHead(101, b"Switching Protocols", (), None, False)
-HEADERS = ((b"Host", b"live.test"), (b"Sec-WebSocket-Key", b"k"), (b"X-Tenant", b"t-1"))
-HANDSHAKE = Exchange(
-    "req-0",
-    Principal("agent"),
-    HttpRequest(
-        "GET", "https", Authority("live.test", 443), b"/rooms/a?b=c", HEADERS,
-        {name.lower(): value for name, value in HEADERS}, frozenset(), b"", None,
-        is_websocket=True,
-    ),
-    0,
-)  # fmt: skip
-
-
-class World:
-    """A relay between two wires in memory; `answer` governs, and lets pass by itself what no test
-    says anything about."""
-
-    def __init__(self, early: bytes = b"", idle_seconds_max: float = 3_600.0) -> None:
-        self.agent, self.upstream = FakeWire(), FakeWire()
-        self.governed: list[Exchange] = []
-        self.refusals: list[str] = []
-        self.ended: list[tuple[int, int]] = []
-        self.answer: Callable[[Exchange, AgentChannel], Awaitable[bool]] | None = None
-        self.stranger: AgentProtocolError | None = None
-        terms = RelayTerms(
-            self._govern, self._recognize, lambda error: self.refusals.append(error.code),
-            lambda who, what: Exchange("req-1", who, what, 0), BYTES_MAX, idle_seconds_max,
-        )  # fmt: skip
-        messages = Messages(HANDSHAKE, self)  # type: ignore[arg-type]
-        switched = Switched(HEAD, self.upstream, early, messages)
-        self.relay = MessageRelay(self.agent, switched, messages, terms)
-        self.task = asyncio.create_task(
-            self.relay.run(lambda sent, received: self.ended.append((sent, received))),
-            name="relay",
-        )
-
-    async def _recognize(self) -> Principal:
-        if self.stranger is not None:
-            raise self.stranger
-        return Principal("agent")
-
-    async def _govern(self, exchange: Exchange, channel: AgentChannel, sender: Sender) -> None:
-        assert sender is self
-        self.governed.append(exchange)
-        if self.answer is None or await self.answer(exchange, channel):
-            assert exchange.request.body is not None
-            self.upstream.write(client_frame(Opcode.TEXT, exchange.request.body))
-
-    def say(self, data: bytes) -> None:
-        """The agent sends bytes."""
-        self.agent.receiver.wire_data(data)
-
-    @property
-    def arrived(self) -> list[tuple[Opcode, bytes]]:
-        """What the upstream's server takes."""
-        return taken_elsewhere(self.upstream.written)
-
-    async def until(self, condition: Callable[[], bool]) -> None:
-        async with asyncio.timeout(SECONDS_MAX):
-            while not condition():
-                await asyncio.sleep(0)
-
-    async def end(self) -> None:
-        async with asyncio.timeout(SECONDS_MAX):
-            await self.task
-        assert len(self.ended) == 1
-        assert self.agent.is_closing
-        assert self.upstream.is_closing
-
-
-class Held:
-    """Governs as one that waits for a person: until `decide`, or until the agent has left."""
-
-    def __init__(self) -> None:
-        self.passes = asyncio.get_running_loop().create_future()
-
-    async def __call__(self, _exchange: Exchange, channel: AgentChannel) -> bool:
-        gone = asyncio.create_task(channel.wait_gone(), name="gone")
-        await asyncio.wait({gone, self.passes}, return_when=asyncio.FIRST_COMPLETED)
-        if channel.is_gone:
-            return False
-        gone.cancel()
-        return bool(self.passes.result())
-
-
-async def blocked(_exchange: Exchange, channel: AgentChannel) -> bool:
-    headers = ((b"Checkrein-Decision", b"dec-1"), (b"Checkrein-Reason", b"NEVER"))
-    channel.respond(Response(403, headers, b"{}"))
-    return False
-
+from gateway.model.exchange import Exchange, Message
+from gateway.ports import AgentChannel
+from gateway.wire.websocket_frames import Opcode
+from tests.support.message_world import BYTES_MAX, HEADERS, Held, World, blocked
+from tests.support.websocket_frames import frame
 
 REFUSED = b"\x03\xf0checkrein: NEVER; dec-1"
 TEXT, BINARY, CLOSE, PING = Opcode.TEXT, Opcode.BINARY, Opcode.CLOSE, Opcode.PING
@@ -288,12 +186,25 @@ async def test_an_agent_that_leaves_while_a_message_waits(case: str) -> None:
     world.say(frame(1, b"held") + frame(1, b"behind"))
     await world.until(lambda: len(world.governed) == 1)
     await asyncio.sleep(0)
+    world.answer = None  # what stands behind would pass
     LEAVES[case](world)
     if case == "by a close":
         await world.until(lambda: world.arrived != [])
         world.upstream.receiver.wire_eof()
     await world.end()
     assert [one for one in world.arrived if one[0] is not CLOSE] == []
+
+
+async def test_a_message_that_comes_to_wait_when_its_agent_has_left() -> None:
+    """Nobody is asked for long: the end came with it."""
+    world = World()
+    world.answer = Held()
+    world.say(frame(1, b"held") + frame(1, b"behind") + frame(8))
+    await world.until(lambda: world.arrived != [])
+    assert world.arrived == [(CLOSE, b"")]
+    assert len(world.governed) == 1
+    world.upstream.receiver.wire_eof()
+    await world.end()
 
 
 async def test_what_was_sent_before_the_end_still_goes_out() -> None:
@@ -325,8 +236,7 @@ async def test_a_cut_while_a_message_waits_leaves_the_answer_to_whoever_decides(
     await asyncio.sleep(0)
     world.upstream.abort()
     world.upstream.receiver.wire_lost(None)
-    await asyncio.sleep(0)
-    assert not world.task.done()
+    assert not world.channels[0].is_gone
     held.passes.set_result(False)
     await world.end()
     assert world.upstream.written == b""
@@ -348,16 +258,17 @@ async def test_a_silent_one_ends() -> None:
     """After the idle time; not while a message waits for a person, which has its own."""
     world = World(idle_seconds_max=0.02)
     await world.end()
-    world = World(idle_seconds_max=0.02)
+    world = World()
     held = world.answer = Held()
     world.say(frame(1, b"a"))
     await world.until(lambda: len(world.governed) == 1)
     world.relay._expire()
-    await asyncio.sleep(0)
-    assert not world.task.done()
     held.passes.set_result(True)
-    await world.end()
-    assert world.arrived == [(TEXT, b"a")]
+    await world.until(lambda: world.arrived == [(TEXT, b"a")])
+    world.say(frame(1, b"b"))
+    await world.until(lambda: len(world.governed) == 2)
+    world.relay._expire()
+    world.task.cancel()
 
 
 async def test_each_side_is_read_as_fast_as_the_other_takes() -> None:
