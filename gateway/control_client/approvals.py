@@ -46,8 +46,8 @@ LOOKS_PER_SECOND_MAX: Final = 10
 """Of all that are held here: where they are many, each looks less often."""
 
 ASKING_MAX: Final = 8
-USING_MAX: Final = 8
-"""Questions at a time, and looks and uses: together somewhat more than a control plane's database
+LOOKING_MAX: Final = 8
+"""Questions and looks at a time: together somewhat more than a control plane's database
 connections. They are apart, so that nobody who was answered waits behind those who ask."""
 
 ASKED_MAX: Final = 64
@@ -71,7 +71,7 @@ class ControlPlaneDesk:
         self._clock = clock
         self._answers = AnswerFeed(client, settings)
         self._asked: dict[str, tuple[Approval, float]] = {}
-        self._asking, self._using = Turns(ASKING_MAX), Turns(USING_MAX)
+        self._asking, self._looking = Turns(ASKING_MAX), Turns(LOOKING_MAX)
 
     async def close(self) -> None:
         """Stop following what is answered."""
@@ -150,7 +150,9 @@ class ControlPlaneDesk:
                     wait_seconds = min(left, settings.long_poll_seconds)
                     if wait_seconds_max is not None:
                         wait_seconds = min(wait_seconds, wait_seconds_max)
-                    answer = await self._fetch(approval_id, wait_seconds)
+                    answer = await self._fetch(
+                        approval_id, wait_seconds, max(left, settings.control_seconds_max)
+                    )
                 return _checked(answer, approval_id=approval_id)
             except TimeoutError as error:
                 raise ApprovalError(
@@ -162,22 +164,25 @@ class ControlPlaneDesk:
             await asyncio.sleep(pause)
         raise AssertionError("pauses never end")
 
-    async def _fetch(self, approval_id: str, wait_seconds: float) -> Mapping[str, Any]:
+    async def _fetch(
+        self, approval_id: str, wait_seconds: float, seconds_max: float
+    ) -> Mapping[str, Any]:
+        """A long poll, or a look in its turn, for which it waits no longer than `seconds_max`."""
         if wait_seconds > 0:
             return await self._client.fetch_approval(approval_id, wait_seconds)
-        async with self._using.take(self._settings.turn_seconds_max):
+        async with self._looking.take(seconds_max):
             return await self._client.fetch_approval(approval_id)
 
     async def consume(self, approval_id: str, digest: str, claim_id: str) -> Approval | None:
         """See `ApprovalDesk.consume`. A lost reply is asked for again with the same claim."""
+        # In no line: it follows a look, which was, and what was judged just now must not grow old.
+        deadline = self._clock.monotonic() + self._settings.consume_seconds_max
         try:
-            async with self._using.take(self._settings.turn_seconds_max):
-                deadline = self._clock.monotonic() + self._settings.consume_seconds_max
-                answer = await call_until(
-                    deadline,
-                    self._clock.monotonic,
-                    lambda: self._client.consume_approval(approval_id, digest, claim_id),
-                )
+            answer = await call_until(
+                deadline,
+                self._clock.monotonic,
+                lambda: self._client.consume_approval(approval_id, digest, claim_id),
+            )
         except ControlPlaneError as error:
             raise _unavailable(error) from error
         if answer is None:

@@ -17,10 +17,8 @@ class ControlSettings:
     `api_key_file` is read where `api_key` is empty. `control_seconds_max` bounds one ordinary
     call, `connect_seconds_max` its connect. `ask_seconds_max` and `consume_seconds_max` bound a
     call with its retries: long enough for a control plane that restarts, short enough for an agent
-    that waits. `turn_seconds_max` is how long requests wait in line for a look at their approval or
-    its use; for the question they do as long as their hold lasts. `wait_retry_seconds_max` bounds
-    the pause between tries while an action is held, and with it how late an answer is seen after an
-    outage. `long_poll_seconds` stays below the
+    that waits. `wait_retry_seconds_max` bounds the pause between tries while an action is held,
+    and with it how late an answer is seen after an outage. `long_poll_seconds` stays below the
     server's 30 s; `long_poll_count_max` bounds connections that only wait, and
     `directory_pause_seconds` parts two polls of the directory. `directory_stale_seconds_max`: how
     long agents known from the cache are let in while the control plane is gone. `ship_*` bound one
@@ -38,7 +36,6 @@ class ControlSettings:
     api_ca_file: str = ""
     control_seconds_max: float = 10.0
     connect_seconds_max: float = 3.0
-    turn_seconds_max: float = 25.0
     ask_seconds_max: float = 6.0
     consume_seconds_max: float = 10.0
     wait_retry_seconds_max: float = 1.0

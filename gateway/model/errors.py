@@ -109,7 +109,8 @@ class ChainError(CheckreinError):
 
 
 class ControlPlaneError(CheckreinError):
-    """The control plane can't be reached (`control.unreachable`) or said no (`control.rejected`).
+    """The control plane can't be reached (`control.unreachable`), said no (`control.rejected`), or
+    was not even asked, since too many ask (`control.busy`).
 
     `status` is its HTTP status, 0 when it was not reached.
     """

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from gateway.control_client.approvals import (
+    LOOKING_MAX,
     ControlPlaneDesk,
     parse_time,
     question_json,
@@ -249,6 +250,19 @@ async def test_what_trying_again_cannot_help_is_not_tried_again(
         with pytest.raises(ApprovalError):
             await call()
         assert len(plane.calls) == 1
+
+
+async def test_what_was_answered_is_used_while_others_wait_for_their_look(
+    plane: FakeControlPlane, desk: ControlPlaneDesk
+) -> None:
+    """Its judgement is of now: behind a thousand looks it would be of some while ago."""
+    plane.answers["/v1/approvals/apr-1/consume"] = approval("CONSUMED")
+    async with AsyncExitStack() as taken, asyncio.timeout(5):
+        for _ in range(LOOKING_MAX):
+            await taken.enter_async_context(desk._looking.take(1))
+        found = await desk.consume("apr-1", DIGEST, "dec_1")
+    assert found is not None
+    assert found.state is ApprovalState.CONSUMED
 
 
 LIES: dict[str, dict[str, Any]] = {
