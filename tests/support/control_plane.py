@@ -16,6 +16,7 @@ import aiohttp
 from controlplane.app import ControlPlane
 from controlplane.assembly import Limits
 from controlplane.services.approvals import ApprovalSettings
+from controlplane.services.waiting import WaitingSettings
 from controlplane.settings import (
     AnchorSettings,
     BundleFilesSettings,
@@ -31,6 +32,14 @@ from tests.support.contracts import assert_as_declared
 from tests.support.database import POOL
 
 LIMITS = Limits(pool=POOL)
+
+BY_MESSAGE_ALONE = Limits(pool=POOL, waiting=WaitingSettings(reread_seconds=60.0))
+"""Whoever waits looks again by himself after longer than any test waits: an answer that comes
+sooner was told, however slow the machine."""
+
+TOLD_SECONDS_MAX = 15.0
+"""What is told comes within this on the busiest machine, and sooner than a long poll of 20 s ends
+by itself."""
 
 FROM_THE_API = BundleFilesSettings()
 """Bundles come when a test publishes them."""

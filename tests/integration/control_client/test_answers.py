@@ -20,7 +20,7 @@ from gateway.model.effect import Effect
 from gateway.ports import ApprovalAsk
 from gateway.system import SystemClock
 from gateway.tasks import end_tasks
-from tests.support.control_plane import Client
+from tests.support.control_plane import TOLD_SECONDS_MAX, Client
 from tests.support.entries import a_decision, an_action, an_exchange
 
 COUNT = FEED_FROM * 3
@@ -42,18 +42,14 @@ async def test_each_is_told_of_its_own_answer(
     async with asyncio.timeout(10):
         while not desk._answers.is_live:
             await asyncio.sleep(0)
-    slowest = 0.0
     for number in reversed(range(COUNT)):
-        began = time.monotonic()
         resolution = "APPROVE" if number % 2 else "REJECT"
         assert (await plane.resolve(ids[number], resolution)).status == 200
-        approval = await asyncio.wait_for(waits[number], 5)
-        slowest = max(slowest, time.monotonic() - began)
+        approval = await asyncio.wait_for(waits[number], TOLD_SECONDS_MAX)
         assert approval.approval_id == ids[number]
         expected = ApprovalState.APPROVED if number % 2 else ApprovalState.DENIED
         assert approval.state is expected
         assert sum(wait.done() for wait in waits) == COUNT - number
-    assert slowest < 3
     # Those who came last wait without a connection of their own.
     assert plane.plane.metrics.waiting._value.get() <= FEED_FROM + 1
     await desk.close()
@@ -102,5 +98,5 @@ async def test_a_wait_that_nobody_answers_ends_in_time(
     began = time.monotonic()
     found = await asyncio.gather(*(desk.wait(each, 0.5) for each in ids))
     assert {approval.state for approval in found} == {ApprovalState.PENDING}
-    assert 0.5 <= time.monotonic() - began < 5
+    assert 0.5 <= time.monotonic() - began < TOLD_SECONDS_MAX
     await desk.close()

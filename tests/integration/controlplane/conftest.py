@@ -11,7 +11,7 @@ import pytest
 
 from controlplane.store.embedded import EmbeddedPostgres
 from controlplane.store.limits import LimitLedger
-from tests.support.control_plane import Client, running_plane
+from tests.support.control_plane import BY_MESSAGE_ALONE, Client, running_plane
 from tests.support.database import database_name, everybodys, make_database, postgres_server
 from tests.support.limit_calls import DatabaseClock, place_clock
 from tests.support.reaching import QUICK, TO_LOOPBACK
@@ -32,6 +32,16 @@ async def client(
 ) -> AsyncIterator[Client]:
     """A running control plane and its keys."""
     async with running_plane(postgres_server, database_name, data_dir) as found:
+        yield found
+
+
+@pytest.fixture
+async def told(
+    postgres_server: EmbeddedPostgres, database_name: str, data_dir: Path
+) -> AsyncIterator[Client]:
+    """The same, where whoever waits is told of a change or never hears of it."""
+    at = (postgres_server, database_name, data_dir)
+    async with running_plane(*at, BY_MESSAGE_ALONE) as found:
         yield found
 
 

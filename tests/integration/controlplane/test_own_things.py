@@ -79,7 +79,7 @@ async def test_an_agent_is_woken_by_the_answer(client: Client):
     waiting = asyncio.create_task(client.call("GET", path, key="agent"))
     await asyncio.sleep(0)
     await client.resolve(asked["approvalId"], "APPROVE")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(15):
         assert (await waiting).body["status"] == "APPROVED"
 
 
@@ -89,7 +89,7 @@ async def test_anothers_approval_is_like_none(client: Client):
     asked = await client.ask()
     for known in (asked["approvalId"], str(uuid.uuid4())):
         for query in ("", "?waitSeconds=20"):
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(15):
                 path = f"/v1/approvals/{known}/status{query}"
                 answer = await client.call("GET", path, key=stranger)
             assert (answer.status, answer.code) == (404, "NOT_FOUND")
