@@ -42,7 +42,9 @@ _LEFT_OUT: Final = frozenset(
         b"idempotency-key", b"accept-encoding", b"x-http-method-override",
     }
 )  # fmt: skip
-_CONDITIONAL: Final = b"if-"
+_OF_THE_ACT: Final = (b"if-", b"sec-websocket-")
+"""Beginnings of the names of conditions, and of what only a handshake of a WebSocket says."""
+
 _SIGNATURES: Final = (b"aws4-", b"signature ", b"hmac ", b"sharedkey ")
 
 KEYS_HELP: Final = (
@@ -79,7 +81,10 @@ def witness_exchange(
     request = exchange.request
     method, _, template = action.witness.read.partition(" ")
     target = _target_of(action, template, request.target.partition(b"?")[0])
-    read = replace(request, method=method, target=target, body=b"", body_bytes=0, message=None)
+    read = replace(
+        request, method=method, target=target, body=b"", body_bytes=0, is_websocket=False,
+        message=None,
+    )  # fmt: skip
     if _is_signed(request.fields):
         read = _signed_read(read, action, looker)
     else:
@@ -188,7 +193,7 @@ def _is_way(text: str) -> bool:
 
 def _is_kept(header: Header) -> bool:
     name = header[0].lower()
-    return name not in _LEFT_OUT and not name.startswith(_CONDITIONAL)
+    return name not in _LEFT_OUT and not name.startswith(_OF_THE_ACT)
 
 
 def _is_signed(fields: Mapping[bytes, bytes]) -> bool:

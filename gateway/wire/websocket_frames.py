@@ -39,6 +39,9 @@ _MASKED, _LENGTH = 0x80, 0x7F
 _TWO_BYTES, _EIGHT_BYTES = 126, 127
 CONTROL_BYTES_MAX: Final = 125
 _KEY_BYTES: Final = 4
+_PIECE_BYTES: Final = 4_096 * _KEY_BYTES
+"""Masked at once: numbers that the caches hold cost half as much as one of megabytes."""
+
 _CODE_BYTES: Final = 2
 _CODES_SENT: Final = frozenset({*range(1000, 1004), *range(1007, 1015), *range(3000, 5000)})
 """What may stand in a frame; 1005, 1006 and 1015 never do (section 7.4)."""
@@ -211,6 +214,13 @@ def _malformed(message: str) -> FrameError:
 
 def _masked(data: bytes, key: bytes) -> bytes:
     """Data with the key laid over it, which also takes it off again (section 5.3)."""
+    if len(data) <= _PIECE_BYTES:
+        return _masked_piece(data, key)
+    begins = range(0, len(data), _PIECE_BYTES)
+    return b"".join(_masked_piece(data[at : at + _PIECE_BYTES], key) for at in begins)
+
+
+def _masked_piece(data: bytes, key: bytes) -> bytes:
     length = len(data)
     laid = (key * (length // _KEY_BYTES + 1))[:length]
     return (int.from_bytes(data, "big") ^ int.from_bytes(laid, "big")).to_bytes(length, "big")

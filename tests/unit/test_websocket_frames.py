@@ -124,7 +124,7 @@ def test_a_broken_stream_stays_broken() -> None:
         reader.feed(frame(1, b"a"))
 
 
-SIZES = [0, 1, 125, 126, 65_535, 65_536]
+SIZES = [0, 1, 125, 126, 16_384, 16_385, 16_387, 65_535, 65_536]
 
 
 @pytest.mark.parametrize("size", SIZES)

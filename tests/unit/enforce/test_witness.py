@@ -59,6 +59,15 @@ def test_the_read_carries_the_credentials_and_nothing_of_the_act() -> None:
     assert (read.request_id, read.principal) == ("wit_1", exchange.principal)
 
 
+def test_the_target_of_a_handshake_is_read_by_a_plain_request() -> None:
+    """A read that asked for a WebSocket would be answered with one, and tell no state."""
+    exchange = held((b"Authorization", b"Bearer sk"), (b"Sec-WebSocket-Key", b"x" * 24))
+    handshake = replace(exchange, request=replace(exchange.request, is_websocket=True))
+    request = witness_exchange(handshake, canonical(), "wit_1").request
+    assert not request.is_websocket
+    assert set(request.fields) == {b"authorization"}
+
+
 TARGETS = {
     "plain": ("ch_1", b"/v1/charges/ch_1"),
     "a slash stays one segment": ("a/b", b"/v1/charges/a%2Fb"),
