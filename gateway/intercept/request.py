@@ -144,12 +144,14 @@ def make_request(
         body,
         head.body_bytes,
         is_websocket=b"upgrade" in head.control and asks_for_websocket(head),
-        takes_trailers=b"te" in head.control and _takes_trailers(head.control[b"te"]),
+        takes_trailers=b"te" in head.control and _takes_trailers(head),
     )
 
 
-def _takes_trailers(te: bytes) -> bool:
-    return b"trailers" in [item.strip() for item in te.lower().split(b",")]
+def _takes_trailers(head: Head) -> bool:
+    """HTTP/1.0 has no chunks, and so nothing that trailers could stand behind."""
+    items = head.control[b"te"].lower().split(b",")
+    return not head.is_http10 and b"trailers" in [item.strip() for item in items]
 
 
 def _split_absolute(rest: bytes, scheme: str) -> tuple[Authority, bytes]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import socket
 import ssl
+from collections.abc import Sequence
 
 import h11
 
@@ -84,9 +85,16 @@ def check_head(data: bytes) -> None:
             Reading(request.method.encode(), request.target, headers, request.body or b"")
         )
         ours = [(name.lower(), value) for name, value in request.headers]
+        ours += _said_of_our_hop(request)
         same(ours, [pair for pair in headers if pair[0] != b"content-length"], "the written head")
     found = differences(written, expected) if expected else []
     assert not found, found
+
+
+def _said_of_our_hop(request: HttpRequest) -> Sequence[tuple[bytes, bytes]]:
+    if request.is_websocket:
+        return [(b"connection", b"Upgrade"), (b"upgrade", b"websocket")]
+    return [(b"te", b"trailers"), (b"connection", b"TE")] if request.takes_trailers else []
 
 
 def _facts(request: HttpRequest) -> object:
