@@ -17,7 +17,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from tests.benchmarks import accounting, breakdown, gateway_life, report
+from tests.benchmarks import accounting, breakdown, gateway_life, http2, report
 from tests.benchmarks.candidates import (
     Candidate,
     Unavailable,
@@ -44,6 +44,9 @@ from tests.support.upstream_files import UpstreamFiles, make_upstream_files
 
 MITMPROXY_VERSION = "11.0.2"
 """The last that runs on Python 3.11."""
+
+HTTP2_REQUESTS = 500
+"""Of each kind, each way, each round."""
 
 _FEW = frozenset({HEADLINE, READS})
 
@@ -93,9 +96,11 @@ def main() -> int:
         except SystemExit as reason:
             # What was measured before is not lost for it.
             console.print(f"[red]the gateway's life was not measured: {reason}[/]")
+    console.print("HTTP/2 ...", style="dim")
+    ways = http2.measure(rounds, HTTP2_REQUESTS)
     console.print("the parts of a request ...", style="dim")
     costs = breakdown.measure()
-    stored = report.document(results, life, costs, _where(options, rounds))
+    stored = report.document(results, life, costs, ways, _where(options, rounds))
     console.print(report.table(stored))
     console.print(report.markdown(stored))
     if options.json:

@@ -6,7 +6,8 @@ number is typed in by hand; a test holds README to the file.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import statistics
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Final
 
@@ -30,7 +31,11 @@ Document = Mapping[str, Any]
 
 
 def document(
-    results: Results, life: Life | None, costs: Mapping[str, float], where: Mapping[str, str]
+    results: Results,
+    life: Life | None,
+    costs: Mapping[str, float],
+    http2: Mapping[tuple[str, str], Sequence[float]],
+    where: Mapping[str, str],
 ) -> dict[str, Any]:
     """What is stored: every figure that is shown, and how it was had."""
     return {
@@ -45,6 +50,10 @@ def document(
         },
         "life": None if life is None else asdict(life),
         "costs_us": dict(costs),
+        "http2_us": {
+            f"{what}, {way}": round(statistics.median(each), 1)
+            for (what, way), each in http2.items()
+        },
     }
 
 
@@ -135,7 +144,13 @@ def markdown(stored: Document) -> str:
             f"| {name} | {_figure(figures.get(READS))} | {_figure(figures[HEADLINE])} | {shown} |"
         )
     lines += ["", _verdict(stored), ""]
-    lines += [*_more_rows(stored), *_latency(stored), *_life(stored), *_costs(stored)]
+    lines += [
+        *_more_rows(stored),
+        *_latency(stored),
+        *_life(stored),
+        *_http2(stored),
+        *_costs(stored),
+    ]
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -232,6 +247,18 @@ def _held(life: Document) -> str:
         f"{life['held']:,} held requests: {each}{asked}; all approved at once, "
         f"{life['released_bad']} of them failed{released}."
     )
+
+
+def _http2(stored: Document) -> list[str]:
+    ways = stored.get("http2_us")
+    if not ways:
+        return []
+    parts = "; ".join(f"{name} {value:.0f}" for name, value in ways.items())
+    said = (
+        "HTTP/2 beside HTTP/1.1, agent to upstream, on one connection, one request after the "
+        f"other, CPU µs per governed request: {parts}."
+    )
+    return [said, ""]
 
 
 def _costs(stored: Document) -> list[str]:
