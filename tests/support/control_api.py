@@ -82,8 +82,15 @@ class ControlApi:
         return found
 
     def approval_ids(self) -> frozenset[str]:
-        """All that are known now, so that a new one can be told from them."""
-        return frozenset(approval["approvalId"] for approval in self.approvals())
+        """All that are known now, on however many pages, so that a new one can be told from them."""
+        found: set[str] = set()
+        cursor = ""
+        while True:
+            page = self.call("GET", "/v1/approvals", cursor=cursor)
+            found.update(approval["approvalId"] for approval in page["approvals"])
+            cursor = page["nextCursor"]
+            if not cursor:
+                return frozenset(found)
 
     def approval(self, approval_id: str) -> dict[str, Any]:
         """One approval."""
