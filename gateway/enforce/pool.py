@@ -35,6 +35,7 @@ class PoolLimits:
 
     idle_seconds_max: float
     idle_count_max: int
+    idle_total_max: int
     connects_max: int
     connections_max: int
     queue_count_max: int
@@ -76,6 +77,7 @@ class ConnectionPool:
         self._connect = connect
         self._lanes: dict[Origin, _Lane] = {}
         self._origins: dict[Connection, Origin] = {}
+        self._idle_total = 0
         self._is_closed = False
 
     @property
@@ -85,7 +87,7 @@ class ConnectionPool:
 
     @property
     def idle_count(self) -> int:
-        return sum(lane.idle_count for lane in self._lanes.values())
+        return self._idle_total
 
     def take(self, origin: Origin, agent: str) -> Connection | None:
         """The idle connection of this agent that was used last, if it is young enough: the one
@@ -98,6 +100,7 @@ class ConnectionPool:
             self.sweep()
             return None
         lane.idle_count -= 1
+        self._idle_total -= 1
         return stack.pop()
 
     async def open(self, origin: Origin, agent: str) -> Connection:
@@ -128,12 +131,13 @@ class ConnectionPool:
                 lane.waiters.remove(entry)
                 waiter.set_result(connection)
                 return
-        if self._is_closed or lane.waiters or lane.idle_count >= self._limits.idle_count_max:
+        if self._is_closed or lane.waiters or not self._has_room_for_idle(lane):
             connection.retire()
             return
         connection.idle_since = self._clock.monotonic()
         lane.idle.setdefault(connection.agent, []).append(connection)
         lane.idle_count += 1
+        self._idle_total += 1
 
     def forget(self, connection: Connection) -> None:
         """Count a connection as gone; an idle one is taken out."""
@@ -145,6 +149,7 @@ class ConnectionPool:
         if stack and connection in stack:
             stack.remove(connection)
             lane.idle_count -= 1
+            self._idle_total -= 1
         lane.open_count -= 1
         self._wake(lane)
         self._drop_lane(origin, lane)
@@ -182,6 +187,10 @@ class ConnectionPool:
     def _has_room(self, lane: _Lane) -> bool:
         limits = self._limits
         return lane.connecting < limits.connects_max and lane.open_count < limits.connections_max
+
+    def _has_room_for_idle(self, lane: _Lane) -> bool:
+        limits = self._limits
+        return lane.idle_count < limits.idle_count_max and self._idle_total < limits.idle_total_max
 
     def _make_room(self, lane: _Lane) -> None:
         """Close the oldest idle connection where only idle ones of other agents fill the lane."""

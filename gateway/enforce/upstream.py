@@ -50,7 +50,10 @@ class UpstreamSettings:
     upstream_idle_seconds_max: below the shortest keep-alive that is common (Node's 5 s answers
         are caught by the end it sends; nginx and the clouds use 60 to 75 s), so that a request
         rarely meets a connection that is just being closed.
-    upstream_idle_count_max: idle connections kept; each costs some 40 KB.
+    upstream_idle_count_max, upstream_idle_total_max: idle connections kept, for one upstream and
+        for all; each costs some 40 KB. Where fewer are kept than there are answers in one turn of
+        the loop, the next turn opens them anew: with 64 and 256 busy agents, TLS handshakes were
+        most of all CPU.
     upstream_connects_max: handshakes at once; in a burst of 2,000 one in fourteen failed.
     upstream_connections_max: held by long answers (models stream for minutes).
     upstream_queue_count_max, upstream_queue_seconds_max: who waits for a connection, how long.
@@ -65,7 +68,8 @@ class UpstreamSettings:
     upstream_stalled_seconds_max: float = 60.0
     upstream_paused_seconds_max: float = 300.0
     upstream_idle_seconds_max: float = 20.0
-    upstream_idle_count_max: int = 64
+    upstream_idle_count_max: int = 256
+    upstream_idle_total_max: int = 1_024
     upstream_connects_max: int = 64
     upstream_connections_max: int = 512
     upstream_queue_count_max: int = 2_000
@@ -77,6 +81,7 @@ class UpstreamSettings:
         return PoolLimits(
             idle_seconds_max=self.upstream_idle_seconds_max,
             idle_count_max=self.upstream_idle_count_max,
+            idle_total_max=self.upstream_idle_total_max,
             connects_max=self.upstream_connects_max,
             connections_max=self.upstream_connections_max,
             queue_count_max=self.upstream_queue_count_max,

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
+import pytest
+
 from gateway.model.exchange import Header
 from gateway.model.record import Outcome
 from tests.integration.enforce.conftest import MakeWayOut
@@ -32,7 +34,19 @@ async def test_burst_opens_no_more_than_the_cap_at_once(make_way_out: MakeWayOut
     assert {sent.outcome for sent, _ in results} == {Outcome.EXECUTED}
     assert len(way.upstream.heads) == 300
     assert connecting_most == 64
-    assert pool.idle_count <= 64
+    assert pool.idle_count <= 256
+
+
+@pytest.mark.parametrize("name", ["upstream_idle_count_max", "upstream_idle_total_max"])
+async def test_idle_connections_are_capped(make_way_out: MakeWayOut, name: str) -> None:
+    """Those of one upstream, and those of all; the rest is closed, and what is left is used."""
+    way = await make_way_out(answer_each(OK), **{name: 3})
+    pool = way.pool._pool
+    for _ in range(2):
+        results = await asyncio.gather(*(way.send() for _ in range(12)))
+        assert {sent.outcome for sent, _ in results} == {Outcome.EXECUTED}
+        assert pool.idle_count == sum(lane.idle_count for lane in pool._lanes.values()) == 3
+    assert pool.open_count == 3
 
 
 async def test_connections_are_capped_and_the_rest_waits(make_way_out: MakeWayOut) -> None:
