@@ -82,7 +82,7 @@ class ControlApi:
         return found
 
     def approval_ids(self) -> frozenset[str]:
-        """All that are known now, on however many pages, so that a new one can be told from them."""
+        """All that are known now, on every page, so that a new one can be told from them."""
         found: set[str] = set()
         cursor = ""
         while True:
