@@ -7,20 +7,17 @@ that an operator would set, and nothing else.
 from __future__ import annotations
 
 import asyncio
-import socket
-import ssl
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.asyncio.server import Server, ServerConnection, serve
+from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from tests.support.stack import Gateway, Stack, Upstreams
-from tests.support.upstream_files import UpstreamFiles, make_upstream_files
+from tests.support.live_websocket import LiveWebSocket, live_gateway
+from tests.support.stack import Stack
 
 pytestmark = pytest.mark.slow
 
@@ -93,62 +90,25 @@ class Echo:
             self.closed.set()
 
 
-@dataclass(frozen=True)
-class Live:
-    """A gateway whose upstream is reached at a port that each test opens anew."""
-
-    gateway: Gateway
-    stack: Stack
-    files: UpstreamFiles
+class Live(LiveWebSocket):
+    """With messages larger than any buffer."""
 
     @asynccontextmanager
     async def upstream(self) -> AsyncIterator[Echo]:
         echo = Echo()
-        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        context.load_cert_chain(self.files.certificate, self.files.key)
-        server: Server
-        port = self.gateway.upstreams.port
-        async with serve(
-            echo.serve, "127.0.0.1", port, ssl=context, max_size=2 * LARGE_BYTES
-        ) as server:
-            assert server.is_serving()
+        async with self.serving(echo.serve, max_size=2 * LARGE_BYTES):
             yield echo
 
     def connect(self, path: str) -> connect:
-        """As a program does that knows of no gateway."""
-        proxy = f"http://agent:{self.stack.control.key('agent')}@127.0.0.1:{self.gateway.port}"
-        context = ssl.create_default_context(cafile=str(self.gateway.ca_file))
-        return connect(
-            f"wss://{HOST}{path}", ssl=context, proxy=proxy, max_size=2 * LARGE_BYTES,
-            open_timeout=SECONDS_MAX, close_timeout=SECONDS_MAX,
-        )  # fmt: skip
-
-    async def record(self, wanted: Mapping[str, object], text: str) -> dict[str, object]:
-        found: dict[str, object] = await asyncio.to_thread(self.stack.api.wait_record, wanted, text)
-        return found
+        return self.dial(path, SECONDS_MAX, max_size=2 * LARGE_BYTES)
 
 
 @pytest.fixture(scope="module")
 def live(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     """A gateway with a mapper and a policy that know of WebSockets."""
-    folder: Path = tmp_path_factory.mktemp("live")
-    (folder / "mapper.yaml").write_text(MAPPER)
-    (folder / "policy.yaml").write_text(POLICY)
-    files = make_upstream_files(folder, [HOST])
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    gateway = Gateway(
-        stack.folder, "live", stack.control, Upstreams(port, files.ca, None, [HOST]),
-        {
-            "CHECKREIN_MAPPERS": str(folder / "mapper.yaml"),
-            "CHECKREIN_POLICIES": str(folder / "policy.yaml"),
-        },
-    )  # fmt: skip
-    gateway.start()
-    try:
-        yield Live(gateway, stack, files)
-    finally:
-        gateway.process.close()
+    folder = tmp_path_factory.mktemp("live")
+    with live_gateway(stack, folder, "live", HOST, (MAPPER, POLICY)) as (gateway, files):
+        yield Live(gateway, stack, files, HOST)
 
 
 async def _echoes(client: ClientConnection) -> None:

@@ -9,21 +9,18 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-import socket
-import ssl
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.asyncio.server import ServerConnection, serve
+from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
-from tests.support.stack import Gateway, Stack, Upstreams
-from tests.support.upstream_files import UpstreamFiles, make_upstream_files
+from tests.support.live_websocket import LiveWebSocket, live_gateway
+from tests.support.stack import Stack
 from tests.support.websocket_frames import frame
 
 pytestmark = pytest.mark.slow
@@ -110,35 +107,17 @@ class Room:
             self.closed.set()
 
 
-@dataclass(frozen=True)
-class Live:
-    """A gateway whose upstream is reached at a port that each test opens anew."""
-
-    gateway: Gateway
-    stack: Stack
-    files: UpstreamFiles
+class Live(LiveWebSocket):
+    """With a client that pings all the time."""
 
     @asynccontextmanager
     async def room(self) -> AsyncIterator[Room]:
         room = Room()
-        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        context.load_cert_chain(self.files.certificate, self.files.key)
-        port = self.gateway.upstreams.port
-        async with serve(room.serve, "127.0.0.1", port, ssl=context):
+        async with self.serving(room.serve):
             yield room
 
     def connect(self, path: str) -> connect:
-        """As a program does that knows of no gateway. It pings all the time."""
-        proxy = f"http://agent:{self.stack.control.key('agent')}@127.0.0.1:{self.gateway.port}"
-        context = ssl.create_default_context(cafile=str(self.gateway.ca_file))
-        return connect(
-            f"wss://{HOST}{path}", ssl=context, proxy=proxy, open_timeout=SECONDS_MAX,
-            close_timeout=SECONDS_MAX, ping_interval=0.2, ping_timeout=SECONDS_MAX,
-        )  # fmt: skip
-
-    async def record(self, wanted: Mapping[str, object], text: str) -> dict[str, Any]:
-        found: dict[str, Any] = await asyncio.to_thread(self.stack.api.wait_record, wanted, text)
-        return found
+        return self.dial(path, SECONDS_MAX, ping_interval=0.2, ping_timeout=SECONDS_MAX)
 
     async def outcome(self, decision: Mapping[str, Any]) -> dict[str, Any]:
         return await self.record({"kind": "outcome"}, str(decision["decision_id"]))
@@ -147,25 +126,11 @@ class Live:
 @pytest.fixture(scope="module")
 def live(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     """A gateway with a mapper that describes messages."""
-    folder: Path = tmp_path_factory.mktemp("messages")
-    (folder / "mapper.yaml").write_text(MAPPER)
-    (folder / "policy.yaml").write_text(POLICY)
-    files = make_upstream_files(folder, [HOST])
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    gateway = Gateway(
-        stack.folder, "messages", stack.control, Upstreams(port, files.ca, None, [HOST]),
-        {
-            "CHECKREIN_MAPPERS": str(folder / "mapper.yaml"),
-            "CHECKREIN_POLICIES": str(folder / "policy.yaml"),
-            "CHECKREIN_BODY_BYTES_MAX": str(INSPECTED_BYTES),
-        },
-    )  # fmt: skip
-    gateway.start()
-    try:
-        yield Live(gateway, stack, files)
-    finally:
-        gateway.process.close()
+    folder = tmp_path_factory.mktemp("messages")
+    limits = {"CHECKREIN_BODY_BYTES_MAX": str(INSPECTED_BYTES)}
+    opened = live_gateway(stack, folder, "messages", HOST, (MAPPER, POLICY), limits)
+    with opened as (gateway, files):
+        yield Live(gateway, stack, files, HOST)
 
 
 async def _end(client: ClientConnection) -> tuple[int | None, str]:

@@ -7,17 +7,33 @@ import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import asyncpg
 import pytest
 
-from controlplane.store.embedded import EmbeddedPostgres
+from controlplane.store.embedded import EmbeddedPostgres, Role
 from controlplane.store.limits import LimitLedger
 from tests.support.control_plane import BY_MESSAGE_ALONE, Client, running_plane
-from tests.support.database import database_name, everybodys, make_database, postgres_server
+from tests.support.database import (
+    connect_as,
+    database_name,
+    everybodys,
+    make_database,
+    postgres_server,
+)
 from tests.support.limit_calls import DatabaseClock, place_clock
 from tests.support.reaching import QUICK, TO_LOOPBACK
 from tests.support.receivers import Receiver, serving_receiver
 
-__all__ = ["client", "clock", "data_dir", "database_name", "key", "ledger", "postgres_server"]
+__all__ = [
+    "client",
+    "clock",
+    "data_dir",
+    "database_name",
+    "key",
+    "ledger",
+    "postgres_server",
+    "superuser",
+]
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +74,17 @@ async def receiver() -> AsyncIterator[Receiver]:
     """A receiver of webhooks."""
     async with serving_receiver() as found:
         yield found
+
+
+@pytest.fixture
+async def superuser(
+    postgres_server: EmbeddedPostgres, database_name: str
+) -> AsyncIterator[asyncpg.Connection]:
+    """Whoever may do anything, with triggers out of the way."""
+    connection = await connect_as(postgres_server, Role.SUPERUSER, database_name)
+    await connection.execute("set session_replication_role = replica")
+    yield connection
+    await connection.close()
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ import json
 import subprocess
 import sys
 import uuid
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,7 +20,7 @@ from controlplane.services.log_signer import LogSigner, SignerState
 from controlplane.services.retention import RetentionService
 from controlplane.services.signing_keys import LOGS, load_signing_key
 from controlplane.store.acts import ActStore
-from controlplane.store.embedded import EmbeddedPostgres, Role
+from controlplane.store.embedded import EmbeddedPostgres
 from controlplane.store.gateway_keys import GatewayKeyStore
 from controlplane.store.log import LogStore
 from controlplane.store.migrations import load_migrations
@@ -37,7 +36,7 @@ from gateway.record.verifying.trust import Trust
 from tests.support.bundles import policy
 from tests.support.chains import chain
 from tests.support.control_plane import Client
-from tests.support.database import connect_as, everybodys, make_database
+from tests.support.database import everybodys, make_database
 from tests.support.followed_records import Traffic
 from tests.support.signed_gateway import SignedGateway, exported
 from tests.support.silent_bus import SilentBus
@@ -56,17 +55,6 @@ def database_name(postgres_server: EmbeddedPostgres) -> str:
 def data_dir(tmp_path: Path) -> Path:
     """With keys of its own."""
     return tmp_path
-
-
-@pytest.fixture
-async def superuser(
-    postgres_server: EmbeddedPostgres, database_name: str
-) -> AsyncIterator[asyncpg.Connection]:
-    """Whoever may do anything, with triggers out of the way."""
-    connection = await connect_as(postgres_server, Role.SUPERUSER, database_name)
-    await connection.execute("set session_replication_role = replica")
-    yield connection
-    await connection.close()
 
 
 async def answered(client: Client, resolution: str = "REJECT") -> str:

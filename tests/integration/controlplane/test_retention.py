@@ -38,17 +38,6 @@ async def client(
         yield found
 
 
-@pytest.fixture
-async def superuser(
-    postgres_server: EmbeddedPostgres, database_name: str
-) -> AsyncIterator[asyncpg.Connection]:
-    """Whoever may do anything, such as set clocks back."""
-    connection = await connect_as(postgres_server, Role.SUPERUSER, database_name)
-    await connection.execute("set session_replication_role = replica")
-    yield connection
-    await connection.close()
-
-
 async def asked_and_ended(client: Client) -> str:
     """A decision that a person was asked about and denied, with a planted word in all of it."""
     traffic, agent = Traffic(client), f"agent-{uuid.uuid4().hex}"
