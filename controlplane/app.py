@@ -23,8 +23,8 @@ from controlplane.assembly import Limits, World, assemble
 from controlplane.dashboard.app import DashboardSettings, add_dashboard
 from controlplane.faults import StartError
 from controlplane.notify.bus import Channel, ChannelBus
-from controlplane.services.approvals import ApprovalSettings
-from controlplane.services.bootstrap import Bootstrapped
+from controlplane.services.access.bootstrap import Bootstrapped
+from controlplane.services.approvals.lifecycle import ApprovalSettings
 from controlplane.services.joined import Services
 from controlplane.services.waiting import WaitingRoom
 from controlplane.settings import ControlSettings
@@ -35,9 +35,9 @@ from controlplane.store.postgres_channel import PostgresChannel
 from controlplane.store.roles import DATABASE, open_embedded, open_external
 from controlplane.telemetry import LOG_FIELDS, Metrics
 from controlplane.tls import Certificate
-from gateway import service_manager
-from gateway.log_lines import configure_logging
-from gateway.tasks import end_tasks
+from gateway.process import service_manager
+from gateway.process.log_lines import configure_logging
+from gateway.process.tasks import end_tasks
 
 log = logging.getLogger(__name__)
 

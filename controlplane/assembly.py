@@ -13,46 +13,46 @@ from dataclasses import dataclass, field
 from controlplane.api.first_channel import add_first_channel
 from controlplane.api.subjects import SubjectReader
 from controlplane.notify.bus import Bus
-from controlplane.services.agents import AgentService
-from controlplane.services.answered import AnsweredService
-from controlplane.services.approval_context import ApprovalContextService
-from controlplane.services.approvals import ApprovalService, ApprovalSettings
-from controlplane.services.bootstrap import Bootstrapped, bootstrap
-from controlplane.services.bundles import BundleService
-from controlplane.services.chain_check import ChainCheck
+from controlplane.services.access.agents import AgentService
+from controlplane.services.access.bootstrap import Bootstrapped, bootstrap
+from controlplane.services.access.gateways import GatewayService
+from controlplane.services.access.keys import KeyService
+from controlplane.services.access.sessions import SessionService
+from controlplane.services.approvals.answered import AnsweredService
+from controlplane.services.approvals.context import ApprovalContextService
+from controlplane.services.approvals.grants import GrantService
+from controlplane.services.approvals.lifecycle import ApprovalService, ApprovalSettings
+from controlplane.services.approvals.programs import ProgramApprovalService
 from controlplane.services.coverage import CoverageService
-from controlplane.services.decisions import DecisionService
-from controlplane.services.explorer import ExplorerService
-from controlplane.services.exports import ExportService
-from controlplane.services.first_bundle import adopt_bundle, publish_first_bundle
-from controlplane.services.following import FollowService
-from controlplane.services.gateways import GatewayService
-from controlplane.services.grants import GrantService
+from controlplane.services.decisions.explorer import ExplorerService
+from controlplane.services.decisions.exports import ExportService
+from controlplane.services.decisions.from_records import DecisionService
 from controlplane.services.health import HealthService
 from controlplane.services.idempotency import IdempotencyService
-from controlplane.services.incidents import IncidentService
 from controlplane.services.joined import Services
-from controlplane.services.keys import KeyService
 from controlplane.services.learner import LearnerService
 from controlplane.services.limits import LimitService, LimitSettings
-from controlplane.services.notifications import NotificationSettings
-from controlplane.services.policies import PolicyService
-from controlplane.services.policy_drafts import DraftReader
-from controlplane.services.policy_mirror import PolicyMirror
-from controlplane.services.policy_preview import PolicyPreview
-from controlplane.services.program_approvals import ProgramApprovalService
-from controlplane.services.projection import ProjectionSettings
-from controlplane.services.proving import Proving, ProvingLimits, join_proving
-from controlplane.services.reaching import Answerers, Reaching, join_reaching
-from controlplane.services.records import RecordService
-from controlplane.services.retention import RetentionService
-from controlplane.services.runs import RunSettings
-from controlplane.services.sessions import SessionService
+from controlplane.services.log.proving import Proving, ProvingLimits, join_proving
+from controlplane.services.policies.bundles import BundleService
+from controlplane.services.policies.drafts import DraftReader
+from controlplane.services.policies.first_bundle import adopt_bundle, publish_first_bundle
+from controlplane.services.policies.mirror import PolicyMirror
+from controlplane.services.policies.preview import PolicyPreview
+from controlplane.services.policies.versions import PolicyService
+from controlplane.services.reaching.joined import Answerers, Reaching, join_reaching
+from controlplane.services.reaching.notifications import NotificationSettings
+from controlplane.services.reaching.streaming import StreamSettings
+from controlplane.services.record.chain_check import ChainCheck
+from controlplane.services.record.intake import RecordService
+from controlplane.services.record.retention import RetentionService
+from controlplane.services.runs.following import FollowService
+from controlplane.services.runs.incidents import IncidentService
+from controlplane.services.runs.lifecycle import RunSettings
+from controlplane.services.runs.projection import ProjectionSettings
+from controlplane.services.runs.stops import StopService
+from controlplane.services.runs.watching import join_watching
 from controlplane.services.signing_keys import load_signing_key
-from controlplane.services.stops import StopService
-from controlplane.services.streaming import StreamSettings
 from controlplane.services.waiting import WaitingRoom, WaitingSettings
-from controlplane.services.watching import join_watching
 from controlplane.settings import ControlSettings
 from controlplane.store.agents import AgentStore
 from controlplane.store.approval_history import ApprovalHistory

@@ -12,7 +12,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from controlplane.auth import is_usable_key
-from gateway.log_lines import LOG_LEVELS
+from gateway.process.log_lines import LOG_LEVELS
 
 
 def parse_headers(text: str) -> tuple[tuple[str, str], ...] | None:

@@ -22,7 +22,7 @@ from gateway import telemetry
 from gateway.http_client import HttpClient, HttpFault
 from gateway.metrics import CONTENT_TYPE
 from gateway.model.errors import ConfigurationError, Problem
-from gateway.tasks import end_tasks
+from gateway.process.tasks import end_tasks
 
 log = logging.getLogger(__name__)
 

@@ -17,19 +17,20 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
 
-from gateway import service_manager, telemetry
+from gateway import telemetry
 from gateway.admin import AdminListener
 from gateway.assembly import assemble, note, start_part
 from gateway.enforce.destination import DestinationGuard
 from gateway.enforce.upstream import UpstreamPool
 from gateway.intercept.certificates import CertificateAuthority
 from gateway.intercept.entrances import Entrances
-from gateway.log_lines import configure_logging
 from gateway.ports import Clock
+from gateway.process import service_manager
+from gateway.process.log_lines import configure_logging
+from gateway.process.tasks import end_tasks
 from gateway.readiness import readiness_checks, readiness_notes
 from gateway.reloading import Reloader
 from gateway.settings import GatewaySettings
-from gateway.tasks import end_tasks
 from gateway.workers.leftovers import Leftovers
 
 log = logging.getLogger(__name__)

@@ -27,11 +27,12 @@ from gateway.control_client.rules_report import RulesReport
 from gateway.control_client.stops import Stops, describe
 from gateway.counters.local import LocalLimits
 from gateway.enforce.destination import DestinationGuard
+from gateway.journey.past_entries import note_past
 from gateway.model.record import GatewayEntry
 from gateway.model.stop import Stop
-from gateway.past_entries import note_past
 from gateway.pipeline import Pipeline, World
 from gateway.ports import Clock, Upstream
+from gateway.process.system import RandomIds, SystemClock
 from gateway.record import marks
 from gateway.record.recorder import Recorder
 from gateway.record.redaction_key import load_redaction_key
@@ -40,7 +41,6 @@ from gateway.rulesets.files import RulesetFiles
 from gateway.rulesets.keeper import RulesetKeeper, RulesetSource
 from gateway.rulesets.settings import PolicySource
 from gateway.settings import GatewaySettings
-from gateway.system import RandomIds, SystemClock
 
 SHIP_SECONDS_MAX = 1.0
 """How long the last records may take to reach the control plane; they are on disk in any case."""

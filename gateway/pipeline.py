@@ -16,13 +16,18 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from gateway import telemetry
-from gateway.case import Case, CaseRecords
 from gateway.enforce import gate, hold
 from gateway.enforce.destination import DestinationGuard
 from gateway.enforce.witness import is_unchanged
 from gateway.enforce.witness_state import WitnessError
-from gateway.held_cases import HeldCases
-from gateway.judge import Judge, Ruleset
+from gateway.journey.case import Case, CaseRecords
+from gateway.journey.held_cases import HeldCases
+from gateway.journey.judge import Judge, Ruleset
+from gateway.journey.past_entries import note_past
+from gateway.journey.reservations import Reservations
+from gateway.journey.settings import PipelineSettings
+from gateway.journey.tunnels import Tunnels
+from gateway.journey.witness_reader import WitnessReader, WitnessSettings
 from gateway.model.approval import Approval, Witness
 from gateway.model.decision import Permit, ReasonCode
 from gateway.model.effect import Effect
@@ -30,8 +35,6 @@ from gateway.model.errors import AgentProtocolError, ApprovalError, LimitError, 
 from gateway.model.exchange import Authority, Exchange, Principal
 from gateway.model.record import Outcome, RefusalEntry
 from gateway.model.stop import Stop
-from gateway.past_entries import note_past
-from gateway.pipeline_settings import PipelineSettings
 from gateway.ports import (
     AgentChannel,
     AgentDirectory,
@@ -46,9 +49,6 @@ from gateway.ports import (
     Upstream,
     Wire,
 )
-from gateway.reservations import Reservations
-from gateway.tunnels import Tunnels
-from gateway.witness_reader import WitnessReader, WitnessSettings
 
 log = logging.getLogger(__name__)
 

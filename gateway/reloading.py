@@ -12,11 +12,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import fields
 from typing import Final
 
-from gateway import service_manager
 from gateway.enforce.upstream import UpstreamPool
 from gateway.intercept.certificates import CertificateAuthority
 from gateway.model.errors import ConfigurationError
 from gateway.pipeline import Pipeline
+from gateway.process import service_manager
 from gateway.settings import GatewaySettings, load_settings
 
 log = logging.getLogger(__name__)

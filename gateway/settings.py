@@ -29,15 +29,15 @@ from gateway.enforce.hold import HoldSettings
 from gateway.enforce.upstream import UpstreamSettings
 from gateway.intercept.entrances import EntranceSettings
 from gateway.intercept.settings import InterceptSettings
-from gateway.life_settings import LifeSettings
-from gateway.log_lines import LOG_LEVELS
+from gateway.journey.settings import PipelineSettings
+from gateway.journey.witness_reader import WitnessSettings
 from gateway.model.errors import ConfigurationError, Problem
-from gateway.pipeline_settings import PipelineSettings
+from gateway.process.log_lines import LOG_LEVELS
+from gateway.process.settings import LifeSettings
 from gateway.record.redaction_key import KEY_FILE, load_redaction_key
 from gateway.record.spool import SpoolSettings
 from gateway.rulesets.settings import RulesetSettings
 from gateway.setting_values import convert
-from gateway.witness_reader import WitnessSettings
 
 PREFIX = "CHECKREIN_"
 

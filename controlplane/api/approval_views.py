@@ -9,7 +9,7 @@ from typing import Any
 from controlplane.api.contract import At, Id, Json, TargetView, View
 from controlplane.api.grants import GrantView
 from controlplane.api.parsing import timestamp
-from controlplane.services.approval_context import Context
+from controlplane.services.approvals.context import Context
 from controlplane.store.approval_history import PastDecision
 from controlplane.store.approvals import AnswerRow, ApprovalRow
 from gateway.model.codec import JsonValue

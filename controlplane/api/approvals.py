@@ -34,7 +34,7 @@ from controlplane.api.parsing import parse_body, parse_id, parse_query
 from controlplane.api.routing import Call, answer, route
 from controlplane.auth import Permission
 from controlplane.faults import ControlFault, Fault
-from controlplane.services.approvals import Resolution
+from controlplane.services.approvals.lifecycle import Resolution
 from controlplane.store.approvals import Through, Wanted
 from gateway.model.codec import JsonValue
 

@@ -22,9 +22,9 @@ from controlplane.api.parsing import (
 from controlplane.api.routing import Call, answer, route
 from controlplane.auth import Permission
 from controlplane.faults import ControlFault, Fault
-from controlplane.services.bundle_check import BundleFiles
-from controlplane.services.bundles import Published
-from controlplane.services.gateways import Fleet
+from controlplane.services.access.gateways import Fleet
+from controlplane.services.policies.bundle_check import BundleFiles
+from controlplane.services.policies.bundles import Published
 from controlplane.store.bundles import BundleRow
 from controlplane.store.gateways import GatewayRow
 from gateway.decide.envelope import DOCUMENTS_MAX, MAPPERS_MAX, PAYLOAD_BYTES_MAX, NamedText

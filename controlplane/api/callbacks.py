@@ -27,7 +27,7 @@ from controlplane.notify.page import render
 from controlplane.notify.slack_message import comment_is_wanted
 from controlplane.notify.wording import facts_of, printable, state_of
 from controlplane.services.joined import Services
-from controlplane.services.slack_callbacks import CALLBACK_BYTES_MAX, Callback
+from controlplane.services.reaching.slack_callbacks import CALLBACK_BYTES_MAX, Callback
 from gateway.model.approval import ApprovalState
 
 log = logging.getLogger(__name__)

@@ -16,7 +16,7 @@ from controlplane.notify.mail_message import parse_mailbox
 from controlplane.notify.notice import EVENTS, PROGRAM_EVENTS, RECORDS_EVENT, USUAL_EVENTS
 from controlplane.notify.smtp import SmtpSecurity
 from controlplane.notify.standard_webhooks import is_secret
-from controlplane.services.channels import (
+from controlplane.services.reaching.channels import (
     CHANNEL_NAME,
     HOST,
     PEOPLE_COUNT_MAX,

@@ -27,7 +27,7 @@ from controlplane.api.routing import Call, answer, route
 from controlplane.auth import Permission
 from controlplane.faults import ControlFault, Fault
 from controlplane.notify.notice import NotSent
-from controlplane.services.channels import ChannelDraft, Tried
+from controlplane.services.reaching.channels import ChannelDraft, Tried
 from controlplane.store.channels import ChannelKind, ChannelRow, PersonRow
 from controlplane.store.deliveries import DeliveryRow
 from gateway.model.codec import JsonValue

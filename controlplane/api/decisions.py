@@ -12,7 +12,7 @@ from controlplane.api.pages import Count, NumberCursor, next_cursor
 from controlplane.api.parsing import Moment, Short, parse_query
 from controlplane.api.routing import Call, answer, route
 from controlplane.auth import Permission
-from controlplane.services.decision_json import decision_json
+from controlplane.services.decisions.as_json import decision_json
 from controlplane.store.explorer import DecisionFilter
 from gateway.model.action import Kind
 from gateway.model.effect import Effect, Mode

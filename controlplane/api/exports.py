@@ -12,7 +12,7 @@ from controlplane.api.parsing import Short, parse_query
 from controlplane.api.routing import Call, route
 from controlplane.auth import Permission, read_key
 from controlplane.faults import ControlFault
-from controlplane.services.exports import CONTENT_TYPES, ExportFormat, StillMay
+from controlplane.services.decisions.exports import CONTENT_TYPES, ExportFormat, StillMay
 from controlplane.store.records import RecordFilter
 from gateway.model.effect import Effect
 from gateway.model.record import EntryKind

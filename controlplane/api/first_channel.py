@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from controlplane.api.channel_bodies import ChannelBody
 from controlplane.api.parsing import first_problem
 from controlplane.faults import ControlFault, Fault, StartError
-from controlplane.services.channels import ChannelService
+from controlplane.services.reaching.channels import ChannelService
 from controlplane.settings import ReachingSettings
 
 

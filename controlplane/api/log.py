@@ -16,9 +16,9 @@ from controlplane.api.records import GATEWAY_ID, GatewayId, SignedNote
 from controlplane.api.routing import Call, answer, route
 from controlplane.auth import Permission
 from controlplane.faults import ControlFault, Fault, not_found
-from controlplane.services.log import RecordProof
-from controlplane.services.log_export import VERSION
-from controlplane.services.log_proofs import texts
+from controlplane.services.log.export import VERSION
+from controlplane.services.log.proofs import texts
+from controlplane.services.log.reading import RecordProof
 from controlplane.store.log import CheckpointRow
 from controlplane.store.log_anchors import AnchorRow
 from gateway.model.codec import JsonValue

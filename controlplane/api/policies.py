@@ -40,8 +40,8 @@ from controlplane.api.policy_views import (
 from controlplane.api.routing import Call, answer, route
 from controlplane.auth import Permission
 from controlplane.faults import ControlFault, Fault, not_found
-from controlplane.services.policy_content import ORGANISATION_SCOPE
-from controlplane.services.policy_drafts import DOCUMENT_CHARS_MAX
+from controlplane.services.policies.content import ORGANISATION_SCOPE
+from controlplane.services.policies.drafts import DOCUMENT_CHARS_MAX
 from controlplane.store.policies import PolicyFilter
 from gateway.decide.documents.schema import RULES_MAX
 from gateway.decide.documents.seed_rules import WHOLE_SCOPES

@@ -15,9 +15,9 @@ from controlplane.api.policies import Document, Version
 from controlplane.api.policy_views import ProblemView
 from controlplane.api.routing import Call, answer, route
 from controlplane.auth import Permission
-from controlplane.services.bundle_check import render_problems
-from controlplane.services.policy_findings import Changes, Tried, Warned
-from controlplane.services.policy_preview import (
+from controlplane.services.policies.bundle_check import render_problems
+from controlplane.services.policies.findings import Changes, Tried, Warned
+from controlplane.services.policies.preview import (
     CASES_CHARS_MAX,
     PREVIEW_COUNT,
     PREVIEW_COUNT_MAX,

@@ -8,8 +8,8 @@ from typing import Any
 from controlplane.api.contract import At, Id, View
 from controlplane.api.parsing import timestamp
 from controlplane.auth import Caller
-from controlplane.services.policies import Activated, Shown
-from controlplane.services.policy_diff import PolicyDiff
+from controlplane.services.policies.diff import PolicyDiff
+from controlplane.services.policies.versions import Activated, Shown
 from controlplane.store.policies import PolicyRow, RuleRow, VersionRow
 from gateway.model.codec import JsonValue
 from gateway.model.policy_version import VersionState

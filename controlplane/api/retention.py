@@ -12,7 +12,7 @@ from controlplane.api.pages import Count, NumberCursor, next_cursor
 from controlplane.api.parsing import Line, Short, parse_body, parse_query, storable, timestamp
 from controlplane.api.routing import Call, answer, route
 from controlplane.auth import Permission
-from controlplane.services.retention import RetentionInForce
+from controlplane.services.record.retention import RetentionInForce
 from controlplane.store.retention import ErasureRow
 from gateway.model.codec import JsonValue
 

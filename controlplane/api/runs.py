@@ -24,8 +24,8 @@ from controlplane.api.parsing import (
 from controlplane.api.routing import Call, answer, route
 from controlplane.api.scopes import ScopeBody, ScopedQuery, check_scope
 from controlplane.auth import Permission
-from controlplane.services.run_places import OTHER
-from controlplane.services.runs import NamedRun, Step
+from controlplane.services.runs.lifecycle import NamedRun, Step
+from controlplane.services.runs.places import OTHER
 from controlplane.store.runs import RunFilter, RunRow
 from gateway.model.codec import JsonValue
 from gateway.model.run import RunEvent, RunState

@@ -51,7 +51,7 @@ from controlplane.auth import KEY_START, Caller, Permission, key_prefix, may, re
 from controlplane.faults import ControlFault, Fault
 from controlplane.services.joined import Services
 from controlplane.store.tenancy import acting_for
-from gateway.tasks import end_tasks
+from gateway.process.tasks import end_tasks
 
 log = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ from controlplane.api.contract import At, View
 from controlplane.api.parsing import timestamp
 from controlplane.api.routing import Call, answer, route
 from controlplane.auth import Permission
-from controlplane.services.streaming import lag_seconds
+from controlplane.services.reaching.streaming import lag_seconds
 
 
 class StreamView(View):

@@ -13,12 +13,12 @@ from controlplane.api.retention import render_erasure, render_rule
 from controlplane.api.stops import render_stop
 from controlplane.auth import Caller
 from controlplane.faults import ControlFault, Fault
-from controlplane.services.approvals import ApprovalService
-from controlplane.services.grants import GrantService
-from controlplane.services.incidents import IncidentService
-from controlplane.services.log import LogService
-from controlplane.services.retention import RetentionService
-from controlplane.services.stops import StopService
+from controlplane.services.approvals.grants import GrantService
+from controlplane.services.approvals.lifecycle import ApprovalService
+from controlplane.services.log.reading import LogService
+from controlplane.services.record.retention import RetentionService
+from controlplane.services.runs.incidents import IncidentService
+from controlplane.services.runs.stops import StopService
 from gateway.model.codec import JsonValue
 
 NOBODY = uuid.UUID(int=0)

@@ -18,8 +18,8 @@ from controlplane.dashboard.cookies import Cookie, CookieJar
 from controlplane.dashboard.rendering import Renderer
 from controlplane.dashboard.visit import ROOT, Page, PageRoute, Visit, read_fields, redirect
 from controlplane.faults import ControlFault, Fault
+from controlplane.services.access.sessions import Session
 from controlplane.services.joined import Services
-from controlplane.services.sessions import Session
 from controlplane.store.tenancy import acting_for
 
 log = logging.getLogger(__name__)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from controlplane.services.sessions import Session
+from controlplane.services.access.sessions import Session
 
 SECONDS: Final = 60
 _TEXT_LENGTH_MAX: Final = 600

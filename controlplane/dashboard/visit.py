@@ -23,8 +23,8 @@ from controlplane.dashboard.forms import Choice, Form, whole_number
 from controlplane.dashboard.notices import SECONDS, Notice, Tone, seal_notice
 from controlplane.dashboard.rendering import Renderer
 from controlplane.faults import ControlFault, Fault
+from controlplane.services.access.sessions import Session
 from controlplane.services.joined import Services
-from controlplane.services.sessions import Session
 
 ROOT: Final = "/dashboard"
 

@@ -18,7 +18,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from gateway.model.errors import CheckreinError
-from gateway.tasks import end_tasks
+from gateway.process.tasks import end_tasks
 
 log = logging.getLogger(__name__)
 

@@ -47,7 +47,7 @@ from controlplane.store.cluster import (
 )
 from controlplane.store.endpoint import Endpoint
 from controlplane.store.postgres_log import last_complaint, shorten
-from gateway.tasks import end_tasks
+from gateway.process.tasks import end_tasks
 
 log = logging.getLogger(__name__)
 

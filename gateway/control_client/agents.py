@@ -20,7 +20,6 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from gateway import telemetry
-from gateway.background import in_background
 from gateway.control_client.client import ControlPlaneClient
 from gateway.control_client.kept_file import store_kept
 from gateway.control_client.retry import FIRST_FETCH_SECONDS_MAX, pauses
@@ -28,7 +27,8 @@ from gateway.control_client.settings import ControlSettings
 from gateway.model.errors import ControlPlaneError
 from gateway.model.exchange import Principal
 from gateway.ports import Clock
-from gateway.tasks import end_tasks
+from gateway.process.background import in_background
+from gateway.process.tasks import end_tasks
 
 log = logging.getLogger(__name__)
 

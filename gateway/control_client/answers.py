@@ -23,7 +23,7 @@ from gateway.control_client.client import ControlPlaneClient, Rejected
 from gateway.control_client.retry import pauses
 from gateway.control_client.settings import ControlSettings
 from gateway.model.errors import ControlPlaneError
-from gateway.tasks import end_tasks
+from gateway.process.tasks import end_tasks
 
 log = logging.getLogger(__name__)
 

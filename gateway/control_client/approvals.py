@@ -28,6 +28,7 @@ from gateway.model.effect import ApprovalTerms, Escalation
 from gateway.model.errors import ApprovalError, ControlPlaneError
 from gateway.model.moment import micros_of
 from gateway.ports import ApprovalAsk, Clock
+from gateway.process.tasks import wait_at_most
 from gateway.record.line import (
     action_json,
     actions_json,
@@ -36,7 +37,6 @@ from gateway.record.line import (
     target_shown,
 )
 from gateway.record.redact import redact_params, redact_text
-from gateway.tasks import wait_at_most
 
 LOOK_SECONDS_MAX: Final = 20.0
 """How long a request that is told of its answer waits before it looks by itself: for the case that

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from gateway import telemetry
-from gateway.background import in_background
 from gateway.control_client.bundle_trust import (
     Trust,
     check_key_id,
@@ -29,7 +28,7 @@ from gateway.control_client.kept_file import load_kept, store_kept
 from gateway.control_client.retry import FIRST_FETCH_SECONDS_MAX, pauses
 from gateway.control_client.settings import ControlSettings
 from gateway.decide.envelope import Sealed, open_bundle, parse_public_key
-from gateway.judge import Ruleset
+from gateway.journey.judge import Ruleset
 from gateway.model.errors import (
     BundleError,
     CheckreinError,
@@ -38,10 +37,11 @@ from gateway.model.errors import (
     Problem,
 )
 from gateway.ports import Clock
+from gateway.process.background import in_background
+from gateway.process.tasks import end_tasks, wait_at_most
 from gateway.rulesets.content import Mapped, load_content, remove_others
 from gateway.rulesets.keeper import RulesetKeeper
 from gateway.rulesets.settings import RulesetSettings
-from gateway.tasks import end_tasks, wait_at_most
 
 log = logging.getLogger(__name__)
 

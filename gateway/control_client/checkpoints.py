@@ -16,14 +16,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from gateway import telemetry
-from gateway.background import in_background
 from gateway.control_client.client import ControlPlaneClient, Rejected
 from gateway.control_client.kept_file import load_kept, store_kept
 from gateway.model.errors import CheckreinError, ControlPlaneError
 from gateway.ports import Clock
+from gateway.process.background import in_background
+from gateway.process.tasks import end_tasks
 from gateway.record.log.seen import CheckpointRefused, Seen, accept, parse_log_key
 from gateway.record.log.signed_note import VerifierKey
-from gateway.tasks import end_tasks
 
 log = logging.getLogger(__name__)
 

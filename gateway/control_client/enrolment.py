@@ -15,8 +15,8 @@ from gateway import telemetry
 from gateway.control_client.client import ControlPlaneClient, Rejected
 from gateway.control_client.retry import pauses
 from gateway.model.errors import ControlPlaneError
+from gateway.process.tasks import end_tasks
 from gateway.record.signed_heads import SignedHeads
-from gateway.tasks import end_tasks
 
 log = logging.getLogger(__name__)
 

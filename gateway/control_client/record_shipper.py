@@ -19,9 +19,9 @@ from gateway.control_client.client import ControlPlaneClient, Rejected
 from gateway.control_client.retry import pauses
 from gateway.control_client.settings import ControlSettings
 from gateway.model.errors import ControlPlaneError
+from gateway.process.tasks import end_tasks, wait_at_most
 from gateway.record.recorder import Recorder
 from gateway.record.signed_heads import SignedHeads
-from gateway.tasks import end_tasks, wait_at_most
 
 log = logging.getLogger(__name__)
 

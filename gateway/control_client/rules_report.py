@@ -14,7 +14,7 @@ from typing import Final
 from gateway import telemetry
 from gateway.control_client.client import ControlPlaneClient
 from gateway.model.errors import ControlPlaneError
-from gateway.tasks import end_tasks
+from gateway.process.tasks import end_tasks
 
 log = logging.getLogger(__name__)
 

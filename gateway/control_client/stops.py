@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from gateway import telemetry
-from gateway.background import in_background
 from gateway.control_client.client import ControlPlaneClient
 from gateway.control_client.kept_file import load_kept, store_kept
 from gateway.control_client.retry import FIRST_FETCH_SECONDS_MAX, pauses
@@ -26,7 +25,8 @@ from gateway.control_client.settings import ControlSettings
 from gateway.model.errors import ControlPlaneError
 from gateway.model.moment import micros_of
 from gateway.model.stop import Stop, StopScope, run_stop_name
-from gateway.tasks import end_tasks
+from gateway.process.background import in_background
+from gateway.process.tasks import end_tasks
 
 log = logging.getLogger(__name__)
 

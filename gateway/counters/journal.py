@@ -21,8 +21,8 @@ from gateway import telemetry
 from gateway.counters.entries import Damaged, Entry, decode_line, encode_line, replay
 from gateway.counters.ledger import Ledger
 from gateway.model.errors import LimitError
+from gateway.process.tasks import wait_at_most
 from gateway.record.segments import DIRECTORY_MODE, FILE_MODE, Disk
-from gateway.tasks import wait_at_most
 
 log = logging.getLogger(__name__)
 

@@ -16,7 +16,7 @@ from typing import Generic, TypeVar
 
 from gateway.model.approval import Approval, ApprovalState
 from gateway.ports import AgentChannel, ApprovalDesk, Clock
-from gateway.tasks import end_tasks
+from gateway.process.tasks import end_tasks
 
 
 @dataclass(frozen=True, slots=True)

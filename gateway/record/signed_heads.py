@@ -12,15 +12,15 @@ import logging
 from typing import Final
 
 from gateway import telemetry
-from gateway.background import in_background
 from gateway.model.errors import RecordError
 from gateway.model.record import GatewayEntry
 from gateway.ports import Clock
+from gateway.process.background import in_background
+from gateway.process.tasks import end_tasks
 from gateway.record.chain import line_hash
 from gateway.record.recorder import Recorder
 from gateway.record.signing import SIGNING_KEY_EVENT, KeyFolder, SigningKeys
 from gateway.record.spool import Spool
-from gateway.tasks import end_tasks
 
 log = logging.getLogger(__name__)
 

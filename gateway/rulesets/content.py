@@ -17,7 +17,7 @@ from gateway.canonicalize.canonicalizer import Canonicalizer
 from gateway.canonicalize.library import load_mapper_files
 from gateway.decide.envelope import BundleContent, NamedText
 from gateway.decide.loader import make_bundle
-from gateway.judge import Ruleset
+from gateway.journey.judge import Ruleset
 from gateway.model.errors import BundleError, ConfigurationError, Problem
 
 _FOLDER_MODE: Final = 0o700

@@ -18,15 +18,15 @@ from pathlib import Path
 from typing import Final
 
 from gateway import telemetry
-from gateway.background import in_background
 from gateway.canonicalize.canonicalizer import Canonicalizer
 from gateway.canonicalize.library import CATALOGS
 from gateway.decide.bundle import Bundle
 from gateway.decide.loader import load_bundle
-from gateway.judge import Ruleset
+from gateway.journey.judge import Ruleset
 from gateway.model.errors import CheckreinError
+from gateway.process.background import in_background
+from gateway.process.tasks import end_tasks, wait_at_most
 from gateway.rulesets.keeper import RulesetKeeper
-from gateway.tasks import end_tasks, wait_at_most
 
 log = logging.getLogger(__name__)
 

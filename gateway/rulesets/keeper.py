@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Final, Protocol
 
 from gateway import telemetry
-from gateway.judge import Judge, Ruleset
+from gateway.journey.judge import Judge, Ruleset
 from gateway.model.errors import CheckreinError, ConfigurationError
 
 log = logging.getLogger(__name__)

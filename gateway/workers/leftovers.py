@@ -17,9 +17,9 @@ from gateway.control_client.record_proofs import RecordProofs
 from gateway.control_client.record_shipper import RecordShipper
 from gateway.model.errors import CheckreinError
 from gateway.ports import Clock
+from gateway.process.tasks import end_tasks
 from gateway.record.recorder import Recorder
 from gateway.settings import WORKERS_FOLDER, GatewaySettings
-from gateway.tasks import end_tasks
 
 log = logging.getLogger(__name__)
 

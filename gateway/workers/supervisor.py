@@ -24,9 +24,9 @@ from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any, Final
 
-from gateway import service_manager
-from gateway.log_lines import configure_logging
 from gateway.model.errors import ConfigurationError, Problem
+from gateway.process import service_manager
+from gateway.process.log_lines import configure_logging
 from gateway.settings import PREFIX, GatewaySettings
 from gateway.workers.front import Front
 

@@ -23,7 +23,7 @@ from gateway.model.decision import Permit
 from gateway.model.errors import AgentProtocolError, UpstreamError
 from gateway.model.exchange import Authority, Exchange, Principal
 from gateway.ports import AgentChannel, TunnelVerdict, Wire
-from gateway.system import RandomIds, SystemClock
+from gateway.process.system import RandomIds, SystemClock
 
 
 class PassingGovernor:

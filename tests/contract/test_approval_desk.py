@@ -19,7 +19,7 @@ from gateway.model.approval import ApprovalEvent, ApprovalState, Witness
 from gateway.model.effect import ApprovalTerms, Effect, Escalation
 from gateway.model.errors import ApprovalError
 from gateway.ports import ApprovalAsk, ApprovalDesk
-from gateway.system import SystemClock
+from gateway.process.system import SystemClock
 from tests.support.control_plane import running_plane
 from tests.support.entries import a_decision, an_action, an_exchange
 from tests.support.fake_desk import FakeDesk

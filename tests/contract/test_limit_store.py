@@ -19,7 +19,7 @@ from gateway.counters.local import LocalLimits
 from gateway.model.effect import Effect, Mode
 from gateway.model.limit import LimitClaim, Reserved
 from gateway.ports import Clock, LimitStore
-from gateway.system import SystemClock
+from gateway.process.system import SystemClock
 from tests.support.control_plane import running_plane
 from tests.support.fake_counters import FakeCounters
 from tests.support.fakes import FakeClock

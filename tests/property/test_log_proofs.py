@@ -11,8 +11,8 @@ from hashlib import sha256
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from controlplane.services.log_growth import add_leaves
-from controlplane.services.log_proofs import LogProofs
+from controlplane.services.log.growth import add_leaves
+from controlplane.services.log.proofs import LogProofs
 from controlplane.store.log import LEAVES, NodeRange
 from gateway.record.log.merkle import Frontier, RangeVerifier, verify_consistency, verify_inclusion
 

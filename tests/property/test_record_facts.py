@@ -9,7 +9,7 @@ import hypothesis.strategies as st
 from hypothesis import given
 
 import tests.support.drawn  # noqa: F401
-from controlplane.services.record_facts import NAME_LENGTH_MAX, TEXT_LENGTH_MAX, read_fact
+from controlplane.services.runs.facts import NAME_LENGTH_MAX, TEXT_LENGTH_MAX, read_fact
 from controlplane.store.projection import NewStep, SeenRecord
 from gateway.model.record import EntryKind
 

@@ -20,8 +20,8 @@ from gateway.control_client.settings import ControlSettings
 from gateway.counters.local import LocalLimits
 from gateway.decide.bundle import Bundle
 from gateway.decide.envelope import BundleContent, NamedText, seal_bundle
-from gateway.judge import Judge, Ruleset
-from gateway.reservations import Reservations
+from gateway.journey.judge import Judge, Ruleset
+from gateway.journey.reservations import Reservations
 from gateway.rulesets.keeper import RulesetKeeper
 from gateway.rulesets.settings import RulesetSettings
 from tests.support.fake_control_plane import KEY

@@ -15,7 +15,7 @@ import aiohttp
 
 from controlplane.app import ControlPlane
 from controlplane.assembly import Limits
-from controlplane.services.approvals import ApprovalSettings
+from controlplane.services.approvals.lifecycle import ApprovalSettings
 from controlplane.services.waiting import WaitingSettings
 from controlplane.settings import (
     AnchorSettings,

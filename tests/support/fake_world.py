@@ -16,7 +16,8 @@ from gateway.counters.local import LocalLimits
 from gateway.decide.bundle import Bundle
 from gateway.enforce.destination import DestinationGuard, DestinationSettings
 from gateway.enforce.hold import HoldSettings
-from gateway.judge import Ruleset
+from gateway.journey.judge import Ruleset
+from gateway.journey.settings import PipelineSettings
 from gateway.model.action import Canonical
 from gateway.model.approval import Approval
 from gateway.model.decision import Permit, ReasonCode
@@ -24,7 +25,6 @@ from gateway.model.exchange import Authority, Exchange, HttpRequest, Principal, 
 from gateway.model.record import DecisionEntry, Entry, Outcome, OutcomeEntry
 from gateway.model.stop import Stop, StopScope
 from gateway.pipeline import Pipeline, World
-from gateway.pipeline_settings import PipelineSettings
 from gateway.ports import AgentChannel, ApprovalAsk, LimitStore, Sent, Wire
 from tests.support.entries import an_exchange
 from tests.support.fake_channel import FakeChannel

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from controlplane.services.notifications import NotificationSettings
+from controlplane.services.reaching.notifications import NotificationSettings
 from controlplane.settings import ReachingSettings
 from tests.support.control_plane import LIMITS, Client
 

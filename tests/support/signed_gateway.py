@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from controlplane.services.anchoring import AnchoringLimits
-from controlplane.services.checkpointing import CheckpointSettings
-from controlplane.services.proving import ProvingLimits
+from controlplane.services.log.anchoring import AnchoringLimits
+from controlplane.services.log.checkpointing import CheckpointSettings
+from controlplane.services.log.proving import ProvingLimits
 from gateway.record.log.checkpoint import Checkpoint, gateway_origin, sign_checkpoint
 from gateway.record.log.signed_note import Signer, sign
 from tests.support.chains import chain

@@ -14,9 +14,9 @@ from typing import Final
 
 import asyncpg
 
-from controlplane.services.checkpointing import Checkpointing, CheckpointSettings
-from controlplane.services.log_growth import LogGrowth, add_leaves
-from controlplane.services.log_signer import STATE_FOLDER, LogSigner, SignerState
+from controlplane.services.log.checkpointing import Checkpointing, CheckpointSettings
+from controlplane.services.log.growth import LogGrowth, add_leaves
+from controlplane.services.log.signer import STATE_FOLDER, LogSigner, SignerState
 from controlplane.services.signing_keys import LOGS, load_signing_key
 from controlplane.store.embedded import EmbeddedPostgres
 from controlplane.store.incidents import IncidentStore

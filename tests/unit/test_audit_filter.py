@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from controlplane.services.audit_filter import LINE_LENGTH_MAX, parse_filter, write_filter
+from controlplane.services.decisions.audit_filter import LINE_LENGTH_MAX, parse_filter, write_filter
 from controlplane.store.explorer import DecisionFilter
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from gateway.journey.reservations import did_nothing
 from gateway.model.action import UNKNOWN_OPERATION, Canonical
 from gateway.model.record import Outcome
 from gateway.ports import Sent
-from gateway.reservations import did_nothing
 from tests.support.policy_world import act
 
 KINDS = {

@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
+from gateway.journey.settings import PipelineSettings
 from gateway.model.action import Canonical
 from gateway.model.effect import Mode
-from gateway.pipeline_settings import PipelineSettings
 from tests.support.fake_world import FakeWorld, govern, told
 from tests.support.policy_world import act, bundle_of
 

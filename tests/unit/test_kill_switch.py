@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from gateway.journey.settings import PipelineSettings
 from gateway.model.action import Canonical, WitnessRead
 from gateway.model.approval import ApprovalEvent
 from gateway.model.effect import Mode
@@ -15,7 +16,6 @@ from gateway.model.errors import AgentProtocolError
 from gateway.model.exchange import Authority, Principal
 from gateway.model.record import GatewayEntry, TunnelEntry
 from gateway.model.stop import Stop, StopScope
-from gateway.pipeline_settings import PipelineSettings
 from gateway.ports import Sent, TunnelVerdict
 from tests.support.fake_channel import FakeChannel
 from tests.support.fake_world import FakeWorld, govern, told

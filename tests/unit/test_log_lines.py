@@ -9,7 +9,7 @@ import os
 import select
 import sys
 
-from gateway.log_lines import JsonFormatter, PatientHandler
+from gateway.process.log_lines import JsonFormatter, PatientHandler
 
 FORMATTER = JsonFormatter(("code", "count"))
 

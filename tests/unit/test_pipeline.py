@@ -13,14 +13,14 @@ import pytest
 from gateway import telemetry
 from gateway.canonicalize.catalog.file import CatalogError
 from gateway.decide.bundle import Bundle
-from gateway.judge import LARGE_BODY_BYTES
+from gateway.journey.judge import LARGE_BODY_BYTES
+from gateway.journey.settings import PipelineSettings
 from gateway.model.action import Canonical
 from gateway.model.decision import Permit
 from gateway.model.effect import Effect, Mode
 from gateway.model.errors import AgentProtocolError, RecordError, UpstreamError
 from gateway.model.exchange import Authority, Principal
 from gateway.model.record import Outcome, RefusalEntry, TunnelEntry
-from gateway.pipeline_settings import PipelineSettings
 from gateway.ports import Sent, TunnelVerdict
 from tests.support.fake_world import FakeWorld, govern, told
 from tests.support.policy_world import act

@@ -8,12 +8,12 @@ from collections.abc import Callable
 
 import pytest
 
+from gateway.journey.settings import PipelineSettings
 from gateway.model.action import Action, Canonical
 from gateway.model.approval import ApprovalEvent
 from gateway.model.effect import Mode
 from gateway.model.record import Outcome
 from gateway.model.stop import Stop, StopScope
-from gateway.pipeline_settings import PipelineSettings
 from gateway.ports import Sent
 from tests.support.fake_channel import FakeChannel
 from tests.support.fake_world import FakeWorld, govern, told

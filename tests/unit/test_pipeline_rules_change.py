@@ -11,8 +11,8 @@ import pytest
 from gateway.canonicalize.canonicalizer import Canonicalizer
 from gateway.decide.bundle import Bundle
 from gateway.enforce.hold import HoldSettings
-from gateway.held_cases import FORESEEN_AT_ONCE
-from gateway.judge import Ruleset
+from gateway.journey.held_cases import FORESEEN_AT_ONCE
+from gateway.journey.judge import Ruleset
 from gateway.model.action import Canonical, WitnessRead
 from gateway.model.approval import ApprovalEvent, ApprovalState
 from gateway.model.errors import LimitError

@@ -7,10 +7,10 @@ from dataclasses import replace
 import pytest
 
 from gateway.decide.bundle import Bundle
+from gateway.journey.settings import PipelineSettings
 from gateway.model.action import Canonical
 from gateway.model.effect import Mode
 from gateway.model.stop import Stop, StopScope
-from gateway.pipeline_settings import PipelineSettings
 from tests.support.entries import AT
 from tests.support.fake_world import FakeWorld, govern, told
 from tests.support.policy_world import act

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway import service_manager
+from gateway.process import service_manager
 
 
 def test_a_state_reaches_the_manager(tmp_path: Path):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from gateway.system import IDS_AT_ONCE, RandomIds
+from gateway.process.system import IDS_AT_ONCE, RandomIds
 
 
 def test_ids_do_not_repeat_beyond_one_supply_of_randomness() -> None:

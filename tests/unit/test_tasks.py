@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from gateway.tasks import end_tasks, wait_at_most
+from gateway.process.tasks import end_tasks, wait_at_most
 
 
 async def _fail() -> None:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from gateway.journey.witness_reader import WitnessSettings
 from gateway.model.errors import ConfigurationError
 from gateway.settings import load_settings
-from gateway.witness_reader import WitnessSettings
 
 NAME = "CHECKREIN_WITNESS_AWS_"
 

@@ -15,7 +15,7 @@ from controlplane.dashboard.grant_form import TIMES, read_wish, terms_words
 from controlplane.dashboard.listing import cursor_number, next_cursor
 from controlplane.dashboard.visit import NavEntry, Page, Visit, get, post
 from controlplane.faults import ControlFault, Fault
-from controlplane.services.approvals import Resolution
+from controlplane.services.approvals.lifecycle import Resolution
 from controlplane.store.approvals import Through, Wanted
 from controlplane.store.policies import PolicyFilter
 from gateway.model.approval import ApprovalEvent, ApprovalState

@@ -14,7 +14,7 @@ from controlplane.dashboard.listing import cursor_number
 from controlplane.dashboard.pages import log
 from controlplane.dashboard.visit import ROOT, NavEntry, Page, Visit, get, redirect
 from controlplane.faults import ControlFault, Fault
-from controlplane.services.audit_filter import (
+from controlplane.services.decisions.audit_filter import (
     CHOICES,
     NAMES,
     TEXT,
@@ -23,8 +23,8 @@ from controlplane.services.audit_filter import (
     parse_filter,
     write_filter,
 )
-from controlplane.services.explorer import FoundPage
-from controlplane.services.exports import CONTENT_TYPES, ExportFormat
+from controlplane.services.decisions.explorer import FoundPage
+from controlplane.services.decisions.exports import CONTENT_TYPES, ExportFormat
 
 PAGE_COUNT: Final = 50
 

@@ -19,8 +19,8 @@ from controlplane.dashboard.listing import cursor_number, next_cursor
 from controlplane.dashboard.visit import NavEntry, Page, Visit, get, post
 from controlplane.faults import ControlFault, Fault
 from controlplane.notify.notice import EVENTS, SEVERITIES, USUAL_EVENTS, NotSent
-from controlplane.services.channels import Tried
-from controlplane.services.keys import role_of
+from controlplane.services.access.keys import role_of
+from controlplane.services.reaching.channels import Tried
 from controlplane.store.channels import ChannelKind, ChannelRow
 from gateway.model.delivery import DeliveryStatus
 

@@ -12,7 +12,7 @@ from controlplane.auth import Permission
 from controlplane.dashboard.story import tell
 from controlplane.dashboard.visit import Page, Visit, get
 from controlplane.faults import ControlFault, Fault
-from controlplane.services.chain_check import ChainVerdict
+from controlplane.services.record.chain_check import ChainVerdict
 from controlplane.store.approvals import AnswerRow, ApprovalRow
 from controlplane.store.explorer import StoryRecord
 from controlplane.store.policies import PolicyFilter

@@ -7,7 +7,7 @@ from aiohttp import web
 from controlplane.auth import Permission
 from controlplane.dashboard.charts import Bar
 from controlplane.dashboard.visit import ANYBODY, NavEntry, Page, Visit, get
-from controlplane.services.overview import Overview, Period
+from controlplane.services.runs.overview import Overview, Period
 
 _NUMBERS = (Permission.RECORD_READ, Permission.ADMIN)
 _GATEWAYS = (Permission.POLICY_READ, Permission.POLICY_WRITE, Permission.ADMIN)

@@ -12,10 +12,10 @@ from controlplane.auth import Permission
 from controlplane.dashboard.listing import cursor_number, next_cursor
 from controlplane.dashboard.visit import NavEntry, Page, Visit, get, post
 from controlplane.faults import ControlFault, Fault
-from controlplane.services.gateways import FILES
-from controlplane.services.policies import Shown
-from controlplane.services.policy_diff import PolicyDiff
-from controlplane.services.policy_preview import Drafted, Previewed
+from controlplane.services.access.gateways import FILES
+from controlplane.services.policies.diff import PolicyDiff
+from controlplane.services.policies.preview import Drafted, Previewed
+from controlplane.services.policies.versions import Shown
 from controlplane.store.policies import PolicyFilter
 from gateway.model.policy_version import VersionState
 

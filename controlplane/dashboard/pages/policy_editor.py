@@ -20,9 +20,9 @@ from controlplane.dashboard.pages.policies import (
 )
 from controlplane.dashboard.visit import Page, Visit, get, post
 from controlplane.faults import ControlFault, Fault
-from controlplane.services.policies import Shown
-from controlplane.services.policy_findings import Tried
-from controlplane.services.policy_preview import Checked, Drafted, Previewed
+from controlplane.services.policies.findings import Tried
+from controlplane.services.policies.preview import Checked, Drafted, Previewed
+from controlplane.services.policies.versions import Shown
 from gateway.content import shipped_policies
 
 TEXT_CHARS_MAX: Final = 256 * 1024

@@ -12,7 +12,7 @@ from controlplane.dashboard.charts import Mark, marks
 from controlplane.dashboard.listing import cursor_number, next_cursor
 from controlplane.dashboard.visit import NavEntry, Page, Visit, get, post
 from controlplane.faults import ControlFault
-from controlplane.services.runs import Step
+from controlplane.services.runs.lifecycle import Step
 from controlplane.store.runs import RunFilter
 from gateway.model.run import OPEN_RUN_STATES, RunState
 

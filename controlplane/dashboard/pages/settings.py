@@ -10,9 +10,9 @@ from aiohttp import web
 
 from controlplane.auth import Permission
 from controlplane.dashboard.visit import ANYBODY, NavEntry, Page, Visit, get, post
-from controlplane.services.gateways import FILES
+from controlplane.services.access.gateways import FILES
 from controlplane.services.learner import LearnerMode
-from controlplane.services.overview import KEPT_DAYS
+from controlplane.services.runs.overview import KEPT_DAYS
 from controlplane.store.policies import PolicyFilter
 from gateway.model.policy_version import VersionState
 

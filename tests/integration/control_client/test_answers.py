@@ -18,8 +18,8 @@ from gateway.model.action import Canonical
 from gateway.model.approval import ApprovalState
 from gateway.model.effect import Effect
 from gateway.ports import ApprovalAsk
-from gateway.system import SystemClock
-from gateway.tasks import end_tasks
+from gateway.process.system import SystemClock
+from gateway.process.tasks import end_tasks
 from tests.support.control_plane import TOLD_SECONDS_MAX, Client
 from tests.support.entries import a_decision, an_action, an_exchange
 

@@ -19,8 +19,8 @@ from gateway.control_client.client import ControlPlaneClient
 from gateway.control_client.settings import ControlSettings
 from gateway.counters.local import LocalLimits
 from gateway.decide.bundle import Bundle
-from gateway.judge import Judge, Ruleset
-from gateway.reservations import Reservations
+from gateway.journey.judge import Judge, Ruleset
+from gateway.journey.reservations import Reservations
 from gateway.rulesets.keeper import RulesetKeeper
 from gateway.rulesets.settings import RulesetSettings
 from tests.support.bundles import MAPPER, fresh, policy, published

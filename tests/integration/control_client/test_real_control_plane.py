@@ -10,13 +10,13 @@ from gateway.control_client.agents import Directory
 from gateway.control_client.client import ControlPlaneClient
 from gateway.control_client.record_shipper import Alarm, RecordShipper
 from gateway.control_client.settings import ControlSettings
+from gateway.process.system import SystemClock
 from gateway.record.recorder import Recorder
 from gateway.record.signed_heads import SignedHeads
 from gateway.record.spool import SpoolSettings
 from gateway.record.verifying.files import verify_stream
 from gateway.record.verifying.report import Report
 from gateway.record.verifying.trust import Trust
-from gateway.system import SystemClock
 from tests.support.control_plane import Client
 from tests.support.entries import an_action, an_intent, an_outcome
 from tests.support.fakes import FakeClock

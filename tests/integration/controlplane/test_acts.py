@@ -14,10 +14,10 @@ from typing import Any, Final
 import asyncpg
 import pytest
 
-from controlplane.services.acts import ActRecords
-from controlplane.services.log_growth import LogGrowth
-from controlplane.services.log_signer import LogSigner, SignerState
-from controlplane.services.retention import RetentionService
+from controlplane.services.log.acts import ActRecords
+from controlplane.services.log.growth import LogGrowth
+from controlplane.services.log.signer import LogSigner, SignerState
+from controlplane.services.record.retention import RetentionService
 from controlplane.services.signing_keys import LOGS, load_signing_key
 from controlplane.store.acts import ActStore
 from controlplane.store.embedded import EmbeddedPostgres

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from controlplane.faults import StartError
-from controlplane.services.bootstrap import bootstrap
+from controlplane.services.access.bootstrap import bootstrap
 from controlplane.services.waiting import WaitingSettings
 from controlplane.settings import BootstrapKeys
 from controlplane.store.agents import AgentStore

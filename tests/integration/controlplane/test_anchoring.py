@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 from standardwebhooks import Webhook
 
-from controlplane.services.anchoring import AnchoringLimits
-from controlplane.services.notifications import NotificationSettings
-from controlplane.services.proving import ProvingLimits
+from controlplane.services.log.anchoring import AnchoringLimits
+from controlplane.services.log.proving import ProvingLimits
+from controlplane.services.reaching.notifications import NotificationSettings
 from controlplane.settings import AnchorS3Settings, AnchorSettings
 from controlplane.store.embedded import EmbeddedPostgres
 from gateway.record.log.checkpoint import open_checkpoint

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from controlplane.services.bundle_check import invalid_bundle
+from controlplane.services.policies.bundle_check import invalid_bundle
 from gateway.cli.main import run_command
 from gateway.model.errors import Problem
 from tests.support.bundles import MAPPER, current, fresh, policy, published
@@ -160,7 +160,7 @@ async def test_the_control_planes_problems_come_back_to_the_files_here(
     def refuse(*_: object) -> None:
         raise invalid_bundle([Problem("refunds.yaml", 3, 5, "it is not liked", "think again")])
 
-    monkeypatch.setattr("controlplane.services.bundle_check.BundleChecker.check", refuse)
+    monkeypatch.setattr("controlplane.services.policies.bundle_check.BundleChecker.check", refuse)
     status, told = await shell.run("bundles", "publish", folder)
     assert (status, told["ok"]) == (1, False)
     assert told["problems"] == [
@@ -238,7 +238,7 @@ async def test_activate_shows_what_is_wrong_by_now(
     def refuse(*_: object) -> None:
         raise invalid_bundle([Problem("p0.yaml", 1, 1, "this is gone")])
 
-    monkeypatch.setattr("controlplane.services.bundle_check.BundleChecker.check", refuse)
+    monkeypatch.setattr("controlplane.services.policies.bundle_check.BundleChecker.check", refuse)
     status, told = await shell.run("bundles", "activate", old["sequence"])
     assert (status, told["problems"][0]["message"]) == (1, "this is gone")
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from controlplane.services.checkpointing import Checkpointing, CheckpointSettings
-from controlplane.services.log_signer import STATE_FOLDER, LogSigner, SignerState
+from controlplane.services.log.checkpointing import Checkpointing, CheckpointSettings
+from controlplane.services.log.signer import STATE_FOLDER, LogSigner, SignerState
 from controlplane.services.signing_keys import LOGS, load_signing_key
 from controlplane.store.embedded import EmbeddedPostgres
 from controlplane.store.incidents import IncidentStore

@@ -15,11 +15,16 @@ import pytest
 
 from controlplane.auth import Caller
 from controlplane.faults import ControlFault, Fault
-from controlplane.services import explorer as explorer_module
-from controlplane.services.decisions import DecisionService
-from controlplane.services.explorer import ExplorerService
-from controlplane.services.exports import COLUMNS, EXPORTS_PER_KEY_MAX, ExportService, cell
-from controlplane.services.keys import KeyService
+from controlplane.services.access.keys import KeyService
+from controlplane.services.decisions import explorer as explorer_module
+from controlplane.services.decisions.explorer import ExplorerService
+from controlplane.services.decisions.exports import (
+    COLUMNS,
+    EXPORTS_PER_KEY_MAX,
+    ExportService,
+    cell,
+)
+from controlplane.services.decisions.from_records import DecisionService
 from controlplane.store.decisions import DecisionStore
 from controlplane.store.embedded import EmbeddedPostgres
 from controlplane.store.explorer import ExplorerStore

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from controlplane.faults import StartError
-from controlplane.services.bundles import BundleService
-from controlplane.services.first_bundle import publish_first_bundle
-from controlplane.services.policy_mirror import PolicyMirror
+from controlplane.services.policies.bundles import BundleService
+from controlplane.services.policies.first_bundle import publish_first_bundle
+from controlplane.services.policies.mirror import PolicyMirror
 from controlplane.services.signing_keys import load_signing_key
 from controlplane.services.waiting import WaitingRoom, WaitingSettings
 from controlplane.settings import BundleFilesSettings

@@ -129,7 +129,7 @@ async def test_a_full_table_of_gateways_refuses_no_bundle(
     """Beyond the limit a new gateway is not listed, is answered, and the known stay noted."""
     made = await published(client, policy(fresh()))
     await current(client, "?gatewayId=gw-known")
-    monkeypatch.setattr("controlplane.services.gateways.GATEWAYS_MAX", 1)
+    monkeypatch.setattr("controlplane.services.access.gateways.GATEWAYS_MAX", 1)
     assert (await current(client, "?gatewayId=gw-one-too-many")).status == 200
     await current(client, f"?gatewayId=gw-known&sequence={made['sequence']}")
     monkeypatch.undo()

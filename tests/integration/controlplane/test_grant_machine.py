@@ -24,7 +24,7 @@ from hypothesis.stateful import (
 )
 
 import tests.support.drawn  # noqa: F401
-from controlplane.services.grants import claim_of_question
+from controlplane.services.approvals.grants import claim_of_question
 from controlplane.store.approvals import Answer, AnswerCameTo, ApprovalStore, Question
 from controlplane.store.embedded import EmbeddedPostgres, Role
 from controlplane.store.grants import GrantStore

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from controlplane.faults import StartError
-from controlplane.services.bootstrap import bootstrap
+from controlplane.services.access.bootstrap import bootstrap
 from controlplane.settings import BootstrapKeys
 from controlplane.store.agents import AgentStore
 from controlplane.store.embedded import EmbeddedPostgres, Role

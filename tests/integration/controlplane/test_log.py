@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from controlplane.services.checkpointing import CheckpointSettings
-from controlplane.services.proving import ProvingLimits
+from controlplane.services.log.checkpointing import CheckpointSettings
+from controlplane.services.log.proving import ProvingLimits
 from controlplane.store.embedded import EmbeddedPostgres, Role
 from gateway.record.log.checkpoint import gateway_origin, open_checkpoint
 from gateway.record.log.leaf import leaf_data

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from controlplane.notify import outbound
-from controlplane.services.sending import hash_link
+from controlplane.services.reaching.sending import hash_link
 from controlplane.store.embedded import EmbeddedPostgres, Role
 from tests.support.control_plane import Client, running_plane
 from tests.support.database import connect_as

@@ -173,7 +173,7 @@ async def test_a_bug_in_one_message_ends_as_a_dead_delivery(
         (dead,) = await until(apart, lambda all_: statuses(all_) == {"DEAD"})
     assert dead["problem"] == "it could not be made; see the control plane's log"
     with monkeypatch.context() as broken:
-        broken.setattr("controlplane.services.notifications.is_for", lambda *_: 1 // 0)
+        broken.setattr("controlplane.services.reaching.notifications.is_for", lambda *_: 1 // 0)
         bugs = apart.plane.metrics.bugs._value.get()
         await apart.ask()
         async with asyncio.timeout(WAIT_SECONDS):

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from controlplane.services import policy_preview
+from controlplane.services.policies import preview as preview_module
 from controlplane.store.embedded import EmbeddedPostgres
 from gateway.content import policies_dir
 from gateway.decide.loader import make_bundle
@@ -78,7 +78,7 @@ async def test_a_policy_of_many_rules_is_checked_but_not_compared_with_itself(cl
     """The answer says that nobody looked for warnings."""
     rules = "".join(
         f"    - {{id: r{n}, priority: {n}, match: {{action: create_refund}}, effect: ALLOW}}\n"
-        for n in range(1, policy_preview.LINT_RULES_MAX + 1)
+        for n in range(1, preview.LINT_RULES_MAX + 1)
     )
     found = await check(client, policy("mine") + rules)
     assert (found["ok"], found["isLinted"], found["warnings"]) == (True, False, [])
@@ -171,7 +171,7 @@ async def test_cases_that_take_too_long_end_where_time_does(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ):
     """With the case that there was no time for."""
-    monkeypatch.setattr(policy_preview, "CASES_SECONDS_MAX", -1.0)
+    monkeypatch.setattr(preview_module, "CASES_SECONDS_MAX", -1.0)
     cases = PAYMENTS.with_name("payments.cases.yaml").read_text()
     body = {"document": PAYMENTS.read_text(), "cases": cases}
     refused = await client.call("POST", "/v1/policies/test", body)
@@ -261,7 +261,7 @@ async def test_a_preview_that_runs_out_of_time_says_so(
     recorded: Client, monkeypatch: pytest.MonkeyPatch
 ):
     """It tells what it saw, and that it is not all."""
-    monkeypatch.setattr(policy_preview, "PREVIEW_SECONDS_MAX", 0.0)
+    monkeypatch.setattr(preview_module, "PREVIEW_SECONDS_MAX", 0.0)
     found = await preview(recorded, policy("refunds", "ALLOW"))
     assert (found["isComplete"], found["decisions"]) == (False, 0)
 

@@ -25,11 +25,11 @@ from hypothesis.stateful import (
 import tests.support.drawn  # noqa: F401
 from controlplane.auth import Caller, Permission
 from controlplane.faults import ControlFault, Fault
-from controlplane.services.bundle_check import BundleFiles
-from controlplane.services.bundles import BundleService
-from controlplane.services.policies import PolicyService
-from controlplane.services.policy_drafts import DraftReader
-from controlplane.services.policy_mirror import PolicyMirror
+from controlplane.services.policies.bundle_check import BundleFiles
+from controlplane.services.policies.bundles import BundleService
+from controlplane.services.policies.drafts import DraftReader
+from controlplane.services.policies.mirror import PolicyMirror
+from controlplane.services.policies.versions import PolicyService
 from controlplane.services.signing_keys import SigningKey
 from controlplane.services.waiting import WaitingRoom, WaitingSettings
 from controlplane.store.bundles import BundleStore

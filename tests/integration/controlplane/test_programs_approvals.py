@@ -205,7 +205,7 @@ async def test_a_bad_question_is_refused(client: Client):
 
 async def test_programs_cannot_bury_the_queue(client: Client, monkeypatch: pytest.MonkeyPatch):
     """Whatever names they take, they share one number; gateways are not among them."""
-    monkeypatch.setattr("controlplane.services.program_approvals.PENDING_COUNT_MAX", 0)
+    monkeypatch.setattr("controlplane.services.approvals.programs.PENDING_COUNT_MAX", 0)
     refused = await client.call("POST", "/v1/approvals", question(requestedBy="somebody new"))
     assert (refused.status, refused.reason_code) == (429, "APPROVALS_FULL")
     assert (await client.ask())["status"] == "PENDING"

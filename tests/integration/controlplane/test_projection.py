@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from controlplane.assembly import Limits
-from controlplane.services.projection import ProjectionService, ProjectionSettings
-from controlplane.services.runs import RunService, RunSettings
+from controlplane.services.runs.lifecycle import RunService, RunSettings
+from controlplane.services.runs.projection import ProjectionService, ProjectionSettings
 from controlplane.store.embedded import EmbeddedPostgres, Role
 from controlplane.store.incidents import OPEN_COUNT_MAX, IncidentStore, Sighting
 from controlplane.store.months import MonthStore

@@ -12,7 +12,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from controlplane.services.retention import RetentionService
+from controlplane.services.record.retention import RetentionService
 from controlplane.store.embedded import EmbeddedPostgres, Role
 from controlplane.store.retention import RetentionStore
 from controlplane.store.tenancy import acting_for, acting_for_everybody

@@ -20,8 +20,8 @@ from hypothesis.stateful import (
 )
 
 import tests.support.drawn  # noqa: F401
-from controlplane.services.lines import parse_lines
-from controlplane.services.projection import ProjectionService, ProjectionSettings
+from controlplane.services.record.lines import parse_lines
+from controlplane.services.runs.projection import ProjectionService, ProjectionSettings
 from controlplane.store.embedded import EmbeddedPostgres
 from controlplane.store.incidents import Handling, IncidentFilter, IncidentStore
 from controlplane.store.overview import OverviewStore

@@ -9,8 +9,8 @@ from typing import Any
 import asyncpg
 import pytest
 
-from controlplane.services import runs as runs_service
-from controlplane.services.stops import STOP_COUNT_MAX
+from controlplane.services.runs import lifecycle as runs_service
+from controlplane.services.runs.stops import STOP_COUNT_MAX
 from controlplane.store.embedded import EmbeddedPostgres, Role
 from gateway.model.run import LEGAL_MOVES, RunState
 from tests.support.control_plane import Answer, Client

@@ -12,7 +12,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from controlplane.services import stops as stops_module
+from controlplane.services.runs import stops as stops_module
 from controlplane.store.embedded import EmbeddedPostgres, Role
 from tests.support.control_plane import TOLD_SECONDS_MAX, Answer, Client, running_plane
 from tests.support.database import connect_as, make_database

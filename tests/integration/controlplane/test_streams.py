@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from controlplane.services.streaming import StreamSettings
+from controlplane.services.reaching.streaming import StreamSettings
 from controlplane.settings import OtlpSettings
 from controlplane.store.embedded import EmbeddedPostgres
 from tests.support.control_plane import Client, running_plane

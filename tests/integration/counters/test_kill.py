@@ -10,13 +10,13 @@ import pytest
 
 from gateway.counters.local import LocalLimits
 from gateway.model.effect import Mode
-from gateway.system import SystemClock
+from gateway.process.system import SystemClock
 from tests.support.limits import claim
 
 WORKER = """
 import asyncio, sys
 from pathlib import Path
-from gateway.system import SystemClock
+from gateway.process.system import SystemClock
 from gateway.counters.local import LocalLimits
 from tests.support.limits import claim
 

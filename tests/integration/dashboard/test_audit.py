@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import pytest
 
-from controlplane.services import chain_check
+from controlplane.services.record import chain_check
 from controlplane.store.embedded import EmbeddedPostgres, Role
 from tests.integration.dashboard.test_approvals import PROBES, assert_inert
 from tests.support.control_plane import Client

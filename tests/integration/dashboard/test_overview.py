@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from controlplane.dashboard.charts import Bar, nice_ceiling, stacked_bars
-from controlplane.services.overview import KINDS_PER_MINUTE_MAX, OTHER, count_steps
-from controlplane.services.record_facts import read_fact
+from controlplane.services.runs.facts import read_fact
+from controlplane.services.runs.overview import KINDS_PER_MINUTE_MAX, OTHER, count_steps
 from controlplane.store.embedded import EmbeddedPostgres
 from controlplane.store.projection import NewStep, SeenRecord
 from tests.support.chains import chain

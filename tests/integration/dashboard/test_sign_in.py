@@ -11,7 +11,7 @@ from aiohttp import web
 from controlplane.dashboard.cookies import Cookie, CookieJar
 from controlplane.dashboard.gate import next_path
 from controlplane.dashboard.throttle import Throttle, ThrottleSettings
-from controlplane.services.sessions import SessionSettings
+from controlplane.services.access.sessions import SessionSettings
 from controlplane.store.embedded import EmbeddedPostgres, Role
 from tests.support.control_plane import Client
 from tests.support.dashboard import Browser, browsing, person_key

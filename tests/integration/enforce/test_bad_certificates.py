@@ -12,10 +12,10 @@ from gateway.enforce.destination import DestinationGuard, DestinationSettings
 from gateway.enforce.trust import make_upstream_context
 from gateway.enforce.upstream import UpstreamPool
 from gateway.enforce.witness_state import WitnessError
+from gateway.journey.witness_reader import WitnessReader, WitnessSettings
 from gateway.model.action import Canonical, WitnessRead
 from gateway.model.exchange import Exchange, Principal
 from gateway.model.record import Outcome
-from gateway.witness_reader import WitnessReader, WitnessSettings
 from tests.integration.enforce.conftest import HOST, QUICK, SystemClock, WayOut
 from tests.support.bad_certificates import MAKERS, BadServers
 from tests.support.fake_record import FakeRecords

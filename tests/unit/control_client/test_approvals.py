@@ -24,7 +24,7 @@ from gateway.model.approval import Approval, ApprovalState, Witness
 from gateway.model.effect import Effect
 from gateway.model.errors import ApprovalError
 from gateway.ports import ApprovalAsk
-from gateway.system import SystemClock
+from gateway.process.system import SystemClock
 from tests.support.entries import AT, a_decision, an_action, an_exchange
 from tests.support.fake_control_plane import KEY, FakeControlPlane, Scripted, fake_control_plane
 

@@ -8,7 +8,7 @@ import json
 import pytest
 
 from controlplane.faults import ControlFault, Fault
-from controlplane.services.lines import LINE_BYTES_MAX, parse_lines
+from controlplane.services.record.lines import LINE_BYTES_MAX, parse_lines
 from tests.support.chains import chain
 
 

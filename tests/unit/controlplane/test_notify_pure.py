@@ -19,7 +19,7 @@ from controlplane.notify.slack_signature import is_signed
 from controlplane.notify.standard_webhooks import is_secret, make_secret, sign
 from controlplane.notify.webhook import retry_after_seconds
 from controlplane.notify.wording import facts_of, printable, state_of
-from controlplane.services.sending import rotated, signing_secrets
+from controlplane.services.reaching.sending import rotated, signing_secrets
 from gateway.model.approval import ApprovalState
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)

@@ -14,9 +14,9 @@ import pytest
 from gateway import telemetry
 from gateway.content import mappers_dir
 from gateway.counters.local import LocalLimits
-from gateway.judge import Judge, Ruleset
+from gateway.journey.judge import Judge, Ruleset
+from gateway.journey.reservations import Reservations
 from gateway.model.errors import ConfigurationError
-from gateway.reservations import Reservations
 from gateway.rulesets.files import RulesetFiles, load_marks
 from gateway.rulesets.keeper import RulesetKeeper
 from tests.support.fake_world import FakeStops

@@ -11,9 +11,9 @@ import pytest
 from gateway import telemetry
 from gateway.canonicalize.canonicalizer import Canonicalizer
 from gateway.counters.local import LocalLimits
-from gateway.judge import Judge, Ruleset
+from gateway.journey.judge import Judge, Ruleset
+from gateway.journey.reservations import Reservations
 from gateway.model.errors import BundleError, ConfigurationError, Problem
-from gateway.reservations import Reservations
 from gateway.rulesets.keeper import PROBLEMS_SHOWN_MAX, RulesetKeeper
 from tests.support.fake_world import FakeStops
 from tests.support.fakes import FakeClock

@@ -1,0 +1,1 @@
+"""Who may call: agents, gateways, keys, sessions."""

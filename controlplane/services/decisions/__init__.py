@@ -1,0 +1,1 @@
+"""Decisions as auditors look at them: found, told, exported."""

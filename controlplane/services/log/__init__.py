@@ -1,0 +1,1 @@
+"""The tenant's log, which proves what it holds: leaves, checkpoints, proofs, anchors."""

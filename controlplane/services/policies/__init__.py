@@ -1,0 +1,1 @@
+"""Policies and bundles: drafted, tried, put in force, handed out."""

@@ -1,0 +1,1 @@
+"""How people and collectors hear of things: channels, notices, links, streams."""

@@ -1,0 +1,1 @@
+"""What a request meets between the stages: its case, its judge, its reservations, its hold."""
