@@ -196,8 +196,11 @@ def test_a_stubborn_server_is_killed(
     assert children_since(before) == set()
 
 
-def test_a_second_signal_kills(tmp_path: Path, signals: SignalQueue, before: set[int]) -> None:
+def test_a_second_signal_kills(
+    tmp_path: Path, signals: SignalQueue, monkeypatch: pytest.MonkeyPatch, before: set[int]
+) -> None:
     """Who presses Ctrl-C while a stop is under way does not wait for it."""
+    monkeypatch.setattr(stack_module, "STOP_SECONDS_MAX", 300.0)
     stack = Stack(plan(tmp_path, "stubborn-gateway"), signals, lambda _: None)
     stack.start()
     timer = threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT))
