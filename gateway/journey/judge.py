@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from gateway import telemetry
 from gateway.canonicalize.canonicalizer import Canonicalizer
 from gateway.decide.bundle import Bundle
-from gateway.journey.reservations import Reservations, Stake
+from gateway.journey.reservations import Reservations, Stake, may_wait, waits
 from gateway.model.action import Canonical, Kind, action_digest
 from gateway.model.decision import Context, Decision, ReasonCode
 from gateway.model.effect import Effect, Mode
@@ -69,7 +69,8 @@ class Ruleset:
 @quick
 @dataclass(frozen=True, slots=True, eq=False)
 class Judgement:
-    """`digest` is the action digest, None where the body streams. `stake` is what the request has
+    """`digest` is the action digest of what waits for a person: None where none is asked, or where
+    the body streams, so that no approval could be of it. `stake` is what the request has
     of limits; whoever has the judgement ends it. `ruleset` is what it was judged by."""
 
     canonical: Canonical
@@ -107,12 +108,14 @@ class Judge:
         decision = self._decide(ruleset, exchange, canonical, context)
         digest, stake = None, Stake()
         try:
-            if exchange.request.body is not None:
+            if exchange.request.body is not None and may_wait(decision):
                 digest = action_digest(exchange, canonical)
             if decision.claims:
                 decision, stake = await self._reservations.take(
                     decision, context.now, decision_id, digest
                 )
+                if not waits(decision):
+                    digest = None
         except Exception:
             decision = _broken(ruleset.bundle, exchange)
         return Judgement(canonical, context, decision, digest, stake, ruleset)

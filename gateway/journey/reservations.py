@@ -82,7 +82,7 @@ class Reservations:
         if not decision.claims or (decision.effect is Effect.BLOCK and not decision.passes):
             return decision, Stake()
         try:
-            if digest is None or not _may_wait(decision):
+            if digest is None or not may_wait(decision):
                 return await self._take_at_once(decision, now, decision_id)
             return await self._take_and_see(decision, now, decision_id, digest)
         except LimitError as error:
@@ -250,9 +250,14 @@ def _asking(claims: Sequence[LimitClaim]) -> list[LimitClaim]:
     ]
 
 
-def _may_wait(decision: Decision) -> bool:
+def waits(decision: Decision) -> bool:
+    """Whether a person is asked."""
+    return decision.effect is Effect.REQUIRE_APPROVAL and not decision.passes
+
+
+def may_wait(decision: Decision) -> bool:
     """Whether a person is asked, or could be once the counters are read."""
-    return not decision.passes or bool(_asking(decision.claims))
+    return waits(decision) or (bool(decision.claims) and bool(_asking(decision.claims)))
 
 
 def _waits_seconds_max(decision: Decision) -> int:

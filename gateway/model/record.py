@@ -43,9 +43,9 @@ class Outcome(StrEnum):
 class DecisionEntry:
     """A decision with everything that led to it. `sends` tells INTENT from DECISION.
 
-    `context` is what the decision depended on beside the actions. `digest` is the action digest,
-    None where the body streams. Written a second time with `sends` once an approval was consumed:
-    then `approval` says whose.
+    `context` is what the decision depended on beside the actions. `digest` is the action digest
+    of what waits for a person, None otherwise. Written a second time with `sends` once an approval
+    was consumed: then `approval` says whose.
     """
 
     at: int

@@ -11,7 +11,6 @@ with others.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -32,6 +31,7 @@ from gateway.model.record import (
     TunnelEntry,
 )
 from gateway.record.evidence import altered_fields, context_json, verdict_json
+from gateway.record.marks import content_digest
 from gateway.record.redact import (
     redact_params,
     redact_segments,
@@ -97,7 +97,7 @@ def _decision(entry: DecisionEntry) -> Fields:
         fields["body_bytes"] = request.body_bytes
     else:
         fields["body_bytes"] = len(body)
-        fields["body_digest"] = hashlib.sha256(body).hexdigest()
+        fields["body_digest"] = content_digest(body)
     if approval is not None:
         fields["approval"] = _approval(approval)
     if canonical.refused is not None:

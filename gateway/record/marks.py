@@ -2,7 +2,8 @@
 
 The mark carries the first digits of a keyed digest (HMAC-SHA-256). With the key of an installation
 nobody can try out secrets against its record; without one the mark is the same for all. The key is
-the process's own: it is set once, by who assembles a gateway, and never leaves.
+the process's own: it is set once, by who assembles a gateway, and never leaves. Whole bodies and
+queries have a digest of their own, under another key that is made of the same.
 """
 
 from __future__ import annotations
@@ -20,13 +21,43 @@ REDACTED_SIGN: Final = "[redacted"
 DIGITS: Final = 12
 """48 bits: enough to tell the secrets of one installation apart, of no use to guess one."""
 
+_BLOCK_BYTES: Final = 64
+_INNER, _OUTER = (bytes(byte ^ pad for byte in range(256)) for pad in (0x36, 0x5C))
+
 _key: bytes | None = None
+_content: tuple[hashlib._Hash, hashlib._Hash] | None = None
+"""HMAC (RFC 2104) of content, begun: what both of its hashes take in before the message."""
 
 
 def use_key(key: bytes | None) -> None:
-    """Mark secrets by this key from now on; None: without digits."""
-    global _key  # noqa: PLW0603 - redaction is pure but for the key, which a process has one of
-    _key = None if key is None else hashlib.sha256(b"checkrein.redaction.v1\n" + key).digest()
+    """Mark secrets by this key from now on; None: without digits, and without content digests."""
+    global _key, _content  # noqa: PLW0603 - redaction is pure but for the key of the process
+    _key = _content = None
+    if key is not None:
+        _key = hashlib.sha256(b"checkrein.redaction.v1\n" + key).digest()
+        padded = content_key(key).ljust(_BLOCK_BYTES, b"\0")
+        inner, outer = padded.translate(_INNER), padded.translate(_OUTER)
+        _content = hashlib.sha256(inner), hashlib.sha256(outer)
+
+
+def content_key(key: bytes) -> bytes:
+    """The key, made of a redaction key, under which bodies and queries have their digests."""
+    return hashlib.sha256(b"checkrein.content.v1\n" + key).digest()
+
+
+def content_digest(content: bytes) -> str | None:
+    """HMAC-SHA-256 of a body or a query, in 64 hexadecimal digits; None without a key.
+
+    It tells equal ones from others, and who has the key can hold what was sent against it. Nobody
+    else can try what a body may have been: one of which all is known but a PIN has ten thousand.
+    """
+    if _content is None:
+        return None
+    # A fifth dearer than a bare SHA-256; `hmac.digest` makes the key ready anew: three times.
+    inner, outer = _content[0].copy(), _content[1].copy()
+    inner.update(content)
+    outer.update(inner.digest())
+    return outer.hexdigest()
 
 
 def mark(secret: str) -> str:

@@ -9,7 +9,6 @@ text that is not valid Unicode. Control characters stay; canonical JSON escapes 
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from typing import Final
 
 from gateway.model.action import ParamValue
 from gateway.model.codec import INTEGER_MAX, JsonValue
-from gateway.record.marks import REDACTED, REDACTED_SIGN, mark
+from gateway.record.marks import REDACTED, REDACTED_SIGN, content_digest, mark
 
 HIDDEN_VALUE: Final = "•"
 """Stands for the value of a query parameter."""
@@ -207,7 +206,8 @@ def redact_undeclared(
 def redact_target(
     target: bytes, limits: RedactionLimits = LIMITS, *, is_unmapped: bool = False
 ) -> tuple[str, str | None]:
-    """The path with its query's values hidden, and the digest of the whole query (None without).
+    """The path with its query's values hidden, and the digest of the whole query (None without
+    one, or without a key).
     Where no mapper knows the path, a segment that may be a token is hidden too.
 
     A query piece without `=` is a value: it may be a whole token. A query value hides what a
@@ -224,7 +224,7 @@ def redact_target(
     shown = [_query_piece(piece, limits) for piece in pieces[: limits.items_max]]
     if len(pieces) > limits.items_max:
         shown.append("…")
-    return f"{path}?{'&'.join(shown)}", hashlib.sha256(query).hexdigest()
+    return f"{path}?{'&'.join(shown)}", content_digest(query)
 
 
 def redact_segments(path: str) -> str:

@@ -4,8 +4,6 @@ request that the upstream understood. The two parsers share no code.
 
 from __future__ import annotations
 
-import hashlib
-
 from tests.support.agents import Client, run_agent
 from tests.support.stack import Stack
 
@@ -18,7 +16,7 @@ def test_allowed_request_arrives_once(stack: Stack, client: Client, tag: str) ->
     assert told.ok, told
     (understood,) = stack.oracle.since(mark, tag if client.read_tags else "")
 
-    body_digest = hashlib.sha256(understood.body).hexdigest()
+    body_digest = stack.gateway.content_digest(understood.body)
     wanted = {"kind": "intent", "method": understood.method, "body_digest": body_digest}
     intent = stack.api.wait_record(wanted, understood.path)
     outcome = stack.api.wait_record({"kind": "outcome"}, intent["decision_id"])

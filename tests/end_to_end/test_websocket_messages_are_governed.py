@@ -247,7 +247,7 @@ async def test_a_held_message_is_released_once(live: Live) -> None:
         assert room.received == [ban("mallory"), say("behind")]
     consumed = await asyncio.to_thread(live.stack.api.wait_status, approval_id, "CONSUMED")
     assert consumed["method"] == "MESSAGE"
-    digest = hashlib.sha256(ban("mallory").encode()).hexdigest()
+    digest = live.gateway.content_digest(ban("mallory").encode())
     intent = await live.record({"kind": "intent", "body_digest": digest}, approval_id)
     assert (await live.outcome(intent))["outcome"] == "executed"
 

@@ -6,6 +6,8 @@ test's process, so that a test can't pass by reaching around a process border.
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import os
 import re
 import shutil
@@ -150,6 +152,12 @@ class Gateway:
     @property
     def ca_file(self) -> Path:
         return Path(self.process.ready["ca_file"])
+
+    def content_digest(self, content: bytes) -> str:
+        """What its record must say of a body or a query, by `gateway/record/README.md`."""
+        key = (self.data_dir / "redaction_key").read_bytes().strip()
+        made_of_it = hashlib.sha256(b"checkrein.content.v1\n" + key).digest()
+        return hmac.digest(made_of_it, content, "sha256").hex()
 
     def metric(self, name: str) -> float:
         """The value of a metric without labels."""

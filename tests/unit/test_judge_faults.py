@@ -42,7 +42,6 @@ BROKEN: dict[str, tuple[Canonical | Exception, Callable[[FakeWorld], None]]] = {
     "the mapper": (RuntimeError("the mapper"), lambda world: None),
     "the board of stops": (CHARGE, break_stops),
     "the counters": (CHARGE, break_limits),
-    "the digest": (NAMELESS, lambda world: None),
 }
 
 
@@ -55,6 +54,18 @@ async def test_a_fault_is_a_block(
     world = FakeWorld(canonical, settings=PipelineSettings(mode=mode))
     world.swap(bundle_of(POLICY))
     breaks(world)
+    await _assert_blocked(world)
+
+
+async def test_an_act_without_a_digest_is_blocked() -> None:
+    """An approval could be bound to nothing."""
+    world = FakeWorld(NAMELESS)
+    world.swap(bundle_of(POLICY.replace("ALLOW", "REQUIRE_APPROVAL")))
+    await _assert_blocked(world)
+    assert world.desk.asks == []
+
+
+async def _assert_blocked(world: FakeWorld) -> None:
     channel = await govern(world)
     assert "could not be evaluated" in told(channel) or "the mapper failed" in told(channel)
     assert world.upstream.permits == []

@@ -23,6 +23,7 @@ from gateway.model.exchange import Authority, Principal
 from gateway.model.record import Outcome, RefusalEntry, TunnelEntry
 from gateway.ports import Sent, TunnelVerdict
 from tests.support.fake_world import FakeWorld, govern, told
+from tests.support.limited_world import AT_ONCE
 from tests.support.policy_world import act
 
 READ = Canonical((act("get_charge", "read"),), "stripe", "stripe")
@@ -131,7 +132,7 @@ async def test_a_decision_that_fails_blocks(caplog: pytest.LogCaptureFixture) ->
 
 
 async def test_what_is_recorded_of_a_decision() -> None:
-    """Everything that led to it: the exchange, its meaning, the decision, the digest."""
+    """Everything that led to it: the exchange, its meaning, the decision."""
     world = FakeWorld(CHARGE)
     await govern(world)
     (entry,) = world.decisions
@@ -139,9 +140,23 @@ async def test_what_is_recorded_of_a_decision() -> None:
     assert entry.canonical is CHARGE
     assert entry.decision.effect is Effect.ALLOW
     assert entry.decision.revision == world.bundle.revision
-    assert entry.digest is not None
-    assert len(entry.digest) == 64
     assert entry.at == world.clock.now()
+
+
+async def test_only_what_waits_has_a_digest() -> None:
+    """It is no keyed one: of what nobody is asked about it would only say what it was."""
+    asked, passed, watched = "REQUIRE_APPROVAL", "ALLOW", PipelineSettings(mode=Mode.MONITOR)
+    for effect, settings, lengths in (
+        (asked, PipelineSettings(), {64}),
+        (asked, watched, {0}),
+        (passed, PipelineSettings(), {0}),
+        ("BLOCK", PipelineSettings(), {0}),
+    ):
+        rules = f"- {{id: all, priority: 1, effect: {effect}}}"
+        world = FakeWorld(CHARGE, rules, settings, hold_settings=AT_ONCE)
+        await govern(world)
+        assert {len(entry.digest or "") for entry in world.decisions} == lengths
+        assert {len(ask.digest) for ask in world.desk.asks} == lengths - {0}
 
 
 async def test_the_context_is_the_principals() -> None:

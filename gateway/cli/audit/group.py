@@ -6,6 +6,7 @@ import click
 
 from gateway.cli.audit.anchors import anchors
 from gateway.cli.audit.consistency import consistency
+from gateway.cli.audit.digest import digest
 from gateway.cli.audit.export import export
 from gateway.cli.audit.prove import prove
 from gateway.cli.audit.retention import retention
@@ -32,5 +33,5 @@ def audit() -> None:
     """
 
 
-for _command in (tail, export, verify, prove, consistency, anchors, retention):
+for _command in (tail, export, verify, prove, consistency, anchors, digest, retention):
     audit.add_command(_command)

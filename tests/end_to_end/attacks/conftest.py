@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import hashlib
 import json
 import os
 import re
@@ -110,7 +109,7 @@ class Scene:
                 one.method,
                 _host(one.host),
                 one.path,
-                hashlib.sha256(one.body).hexdigest(),
+                self.gateway.content_digest(one.body),
                 _operations(one),
             )
             for one in oracle.since(self.first_request)

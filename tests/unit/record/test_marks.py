@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -50,6 +51,20 @@ def test_another_secret_or_another_key_gives_another_mark() -> None:
     assert marks.mark(STRIPE) != before
     marks.use_key(None)
     assert marks.mark(STRIPE) == "[redacted]"
+
+
+def test_content_has_a_digest_that_only_the_key_can_try() -> None:
+    """The published HMAC, under a key that marks nothing else; none where there is no key."""
+    for content in (b"", b"pin=1234", b"x" * 1_000):
+        expected = hmac.new(marks.content_key(b"k" * 32), content, "sha256").hexdigest()
+        assert marks.content_digest(content) == expected
+    marked = marks.mark("pin=1234")
+    assert marks.content_digest(b"pin=1234")[:12] not in marked  # type: ignore[index]
+    before = marks.content_digest(b"pin=1234")
+    marks.use_key(b"j" * 32)
+    assert marks.content_digest(b"pin=1234") != before
+    marks.use_key(None)
+    assert marks.content_digest(b"pin=1234") is None
 
 
 UNDECLARED: dict[str, tuple[ParamValue, bool]] = {
