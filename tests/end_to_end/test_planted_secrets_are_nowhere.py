@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import hashlib
 import html
 import json
 import os
@@ -157,7 +158,10 @@ def _add_channels(stack: Stack, planted: Planted, hook: str, mail_port: int) -> 
 
 
 def _upstream(planted: Planted, seen: Understood) -> Answer:
-    """It answers with secrets of its own, and with what it was sent; some requests fail."""
+    """It answers with secrets of its own, and with what it was sent; some requests fail. A digest
+    that anybody could make of what was sent is as good as a secret that is short."""
+    for content in filter(None, (seen.body, seen.query.encode())):
+        planted.note(hashlib.sha256(content).hexdigest())
     told = {"you_sent": seen.body.decode("latin-1"), "secret": planted.make("answer")}
     status = 500 if "password" in told["you_sent"] else 200
     cookie = (("set-cookie", f"sid={planted.make('setcookie')}"),)
