@@ -14,13 +14,13 @@ import json
 import logging
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
 
 from gateway import telemetry
 from gateway.http_client import HttpClient, HttpFault
 from gateway.metrics import CONTENT_TYPE
+from gateway.model.dataclass import dataclass
 from gateway.model.errors import ConfigurationError, Problem
 from gateway.process.tasks import end_tasks
 

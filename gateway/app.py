@@ -14,7 +14,6 @@ import os
 import signal
 from collections.abc import Callable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
 from functools import partial
 
 from gateway import telemetry
@@ -24,6 +23,7 @@ from gateway.enforce.destination import DestinationGuard
 from gateway.enforce.upstream import UpstreamPool
 from gateway.intercept.certificates import CertificateAuthority
 from gateway.intercept.entrances import Entrances
+from gateway.model.dataclass import dataclass
 from gateway.ports import Clock
 from gateway.process import service_manager
 from gateway.process.log_lines import configure_logging

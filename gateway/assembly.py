@@ -11,7 +11,6 @@ import asyncio
 import socket
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
 from functools import partial
 from urllib.parse import urlsplit
 
@@ -28,6 +27,7 @@ from gateway.control_client.stops import Stops, describe
 from gateway.counters.local import LocalLimits
 from gateway.enforce.destination import DestinationGuard
 from gateway.journey.past_entries import note_past
+from gateway.model.dataclass import dataclass
 from gateway.model.record import GatewayEntry
 from gateway.model.stop import Stop
 from gateway.pipeline import Pipeline, World

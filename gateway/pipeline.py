@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 
 from gateway import telemetry
@@ -29,6 +29,7 @@ from gateway.journey.settings import PipelineSettings
 from gateway.journey.tunnels import Tunnels
 from gateway.journey.witness_reader import WitnessReader, WitnessSettings
 from gateway.model.approval import Approval, Witness
+from gateway.model.dataclass import dataclass
 from gateway.model.decision import Permit, ReasonCode
 from gateway.model.effect import Effect
 from gateway.model.errors import AgentProtocolError, ApprovalError, LimitError, RecordError

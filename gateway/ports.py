@@ -8,12 +8,12 @@ port; who takes requests in (`app.py`, `addon/`) brings the way out with it.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
 from gateway.model.action import Canonical
 from gateway.model.approval import Approval, Witness
+from gateway.model.dataclass import dataclass
 from gateway.model.decision import Decision, Permit
 from gateway.model.errors import AgentProtocolError
 from gateway.model.exchange import Authority, Exchange, Header, Principal, Response, ResponseHead

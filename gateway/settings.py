@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
@@ -31,6 +31,7 @@ from gateway.intercept.entrances import EntranceSettings
 from gateway.intercept.settings import InterceptSettings
 from gateway.journey.settings import PipelineSettings
 from gateway.journey.witness_reader import WitnessSettings
+from gateway.model.dataclass import dataclass
 from gateway.model.errors import ConfigurationError, Problem
 from gateway.process.log_lines import LOG_LEVELS
 from gateway.process.settings import LifeSettings

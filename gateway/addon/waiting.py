@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass
 
+from gateway.model.dataclass import dataclass
 from gateway.model.decision import Permit, ReasonCode
 from gateway.model.errors import UpstreamError
 from gateway.model.exchange import Authority, Exchange, Header, Response, ResponseHead

@@ -7,12 +7,12 @@ lost its mark, is what a reviewer must see.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
 from gateway.authoring.listing import Act
 from gateway.model.action import Kind
+from gateway.model.dataclass import dataclass
 
 _RANKS: Final[Mapping[str, int]] = {
     Kind.READ: 0,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from gateway.authoring.observed import Observed
 from gateway.authoring.recordings.traffic import Entry, Recorded, Unread, Written
@@ -15,6 +15,7 @@ from gateway.canonicalize.canonicalizer import Canonicalizer
 from gateway.canonicalize.request.ambiguity import AmbiguityError
 from gateway.canonicalize.site import Site
 from gateway.model.action import Kind
+from gateway.model.dataclass import dataclass
 
 PLACES_SHOWN_MAX = 20
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 import base64
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 from urllib.parse import quote, quote_plus
 
 from gateway.authoring.requests import MalformedRequestError, build_request
 from gateway.authoring.shell_words import ShellWordsError, shell_words
+from gateway.model.dataclass import dataclass
 from gateway.model.exchange import HttpRequest
 
 FORM: Final = "application/x-www-form-urlencoded"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fnmatch
 import functools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from gateway.authoring.coverage import Coverage
@@ -21,6 +21,7 @@ from gateway.canonicalize.catalog.file import NewSection
 from gateway.canonicalize.site import Site
 from gateway.content import mappers_dir
 from gateway.model.action import Kind
+from gateway.model.dataclass import dataclass
 
 _NOTE = "Look at every line with `decide:`, then run `checkrein mappers check` and `test`."
 

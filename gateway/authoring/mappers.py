@@ -5,8 +5,6 @@ Values in, values out; `cli/mappers` prints them. Canonicalization itself stays 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from gateway.authoring.requests import (
     MalformedRequestError,
     build_request,
@@ -16,6 +14,7 @@ from gateway.authoring.requests import (
 from gateway.canonicalize.authored.mapper import Mapper, MapperTest
 from gateway.canonicalize.canonicalizer import Canonicalizer
 from gateway.model.action import MESSAGE, WEBSOCKET, Action, Canonical
+from gateway.model.dataclass import dataclass
 from gateway.model.exchange import HttpRequest
 
 

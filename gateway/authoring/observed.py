@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 
 from gateway.authoring.recordings.traffic import RecordingError
@@ -18,6 +18,7 @@ from gateway.canonicalize.request.ambiguity import AmbiguityError
 from gateway.canonicalize.request.bodies import DecimalText, MediaType
 from gateway.canonicalize.request.normalize import split_target
 from gateway.canonicalize.request.reader import RequestReader
+from gateway.model.dataclass import dataclass
 from gateway.model.exchange import HttpRequest
 
 PATHS_MAX: Final = 50_000

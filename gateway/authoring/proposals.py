@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +19,7 @@ from gateway.authoring.samples import Sample, sample_of
 from gateway.canonicalize.authored.mapper import MapperTest
 from gateway.canonicalize.authored.row import Row, RowParam
 from gateway.canonicalize.canonicalizer import Canonicalizer
+from gateway.model.dataclass import dataclass
 from gateway.model.errors import CheckreinError, ConfigurationError
 
 LINE_CHARS_MAX: Final = 100

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 from urllib.parse import urlencode
 
 from gateway.canonicalize.authored.row import Row
 from gateway.canonicalize.authored.template import VARIABLE
+from gateway.model.dataclass import dataclass
 
 _VALUES: Final[Mapping[str, object]] = {
     "integer": 1, "boolean": True, "money_minor": 500, "money_decimal": "5.00", "currency": "eur",

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 
 from gateway.canonicalize.naming.kinds import KIND_BY_VERB
 from gateway.canonicalize.naming.words import singular, words_of
+from gateway.model.dataclass import dataclass
 from gateway.record.redact import redact_text
 
 VARIABLE: Final = "{}"

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -44,6 +43,7 @@ from gateway.canonicalize.websocket import (
     unread_action,
 )
 from gateway.model.action import ANY_PARAM, UNKNOWN_OPERATION, Action, Canonical, Kind, Target
+from gateway.model.dataclass import dataclass
 from gateway.model.errors import ConfigurationError, Problem
 from gateway.model.exchange import HttpRequest
 from gateway.model.vocabulary import Vocabulary

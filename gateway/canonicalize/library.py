@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.canonicalize.authored.mapper import Mapper, load_mapper
@@ -17,6 +16,7 @@ from gateway.canonicalize.authored.taxonomy import TAXONOMY_FILE
 from gateway.canonicalize.catalog.file import CatalogFile, load_catalog, load_digest
 from gateway.canonicalize.catalog.index import Index, Listing, load_index
 from gateway.content import mappers_dir
+from gateway.model.dataclass import dataclass
 from gateway.model.errors import ConfigurationError, Problem
 
 FILES_MAX = 2_000

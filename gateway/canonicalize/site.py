@@ -7,7 +7,7 @@ by path replaces the catalog's rows of its operation, one by name changes fields
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 from typing import Any
 
@@ -23,6 +23,7 @@ from gateway.canonicalize.catalog.file import CatalogFile, load_section, section
 from gateway.canonicalize.catalog.lines import row_of
 from gateway.canonicalize.expand import preload
 from gateway.canonicalize.matcher import Entry, PathTrie, entry_of, put_by_conditions
+from gateway.model.dataclass import dataclass
 
 _NOTHING: Mapping[str, Any] = {}
 

@@ -6,9 +6,9 @@ Only variables that an SDK reads by itself, found in its source; others take the
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from gateway.intercept.routes import parse_routes
+from gateway.model.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

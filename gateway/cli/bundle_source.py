@@ -7,10 +7,10 @@ at once, at the places of their own files.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gateway.model.dataclass import dataclass
 from gateway.model.errors import ConfigurationError, Problem
 
 if TYPE_CHECKING:

@@ -14,10 +14,10 @@ import os
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.cli.failures import EXIT_USAGE, CommandError
+from gateway.model.dataclass import dataclass
 
 LOCK_PATIENCE_SECONDS = 0.5
 """A command that looks whether a stack runs holds the lock for an instant; `up` waits it out."""

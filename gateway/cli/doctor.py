@@ -13,7 +13,6 @@ import shutil
 import subprocess
 import tempfile
 import time
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +20,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gateway.cli.options import data_dir_option, json_option
+from gateway.model.dataclass import dataclass
 
 if TYPE_CHECKING:
     from gateway.cli.datadir import DataDir, Running

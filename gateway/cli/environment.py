@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
+
+from gateway.model.dataclass import dataclass
 
 NO_PROXY_HOSTS = "localhost,127.0.0.1,::1"
 """Loopback only: every other name goes through the gateway, whatever was excluded before."""

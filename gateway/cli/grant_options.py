@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 import click
 
 from gateway.cli.failures import EXIT_USAGE, CommandError
+from gateway.model.dataclass import dataclass
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -11,8 +11,9 @@ import os
 import sys
 import unicodedata
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any
+
+from gateway.model.dataclass import dataclass
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import base64
 import socket
-from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
+
+from gateway.model.dataclass import dataclass
 
 PROBE_HOST = "doctor.checkrein.test"
 """Below `.test`, which no resolver answers (RFC 6761)."""

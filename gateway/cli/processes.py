@@ -16,9 +16,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
+
+from gateway.model.dataclass import dataclass
 
 READY_BYTES_MAX = 64 * 1024
 """A longer ready line is no ready line of ours."""

@@ -6,10 +6,9 @@ goes wrong here is of no concern to the program.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from gateway.cli.api import Api
 from gateway.cli.failures import CommandError
+from gateway.model.dataclass import dataclass
 
 PATIENCE_SECONDS = 1.0
 """How long the program waits at most for a control plane that does not answer."""

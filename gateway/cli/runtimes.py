@@ -6,9 +6,10 @@ A table, and nothing runs here. `@URL` in a command stands for the address of th
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from gateway.cli.doctor_proxy import Progress
+from gateway.model.dataclass import dataclass
 
 ABSENT_STATUS = 77
 """With this exit status a probe says that the library isn't there."""

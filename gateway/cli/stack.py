@@ -14,7 +14,7 @@ import os
 import socket
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
@@ -31,6 +31,7 @@ from gateway.cli.processes import (
     own_module,
 )
 from gateway.cli.signals import SignalQueue
+from gateway.model.dataclass import dataclass
 
 STOP_SECONDS_MAX = 5.0
 """How long each child may take to end properly; both together stay within ten seconds."""

@@ -14,7 +14,6 @@ import hmac
 import json
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
@@ -24,6 +23,7 @@ from gateway.control_client.client import ControlPlaneClient
 from gateway.control_client.kept_file import store_kept
 from gateway.control_client.retry import FIRST_FETCH_SECONDS_MAX, pauses
 from gateway.control_client.settings import ControlSettings
+from gateway.model.dataclass import dataclass
 from gateway.model.errors import ControlPlaneError
 from gateway.model.exchange import Principal
 from gateway.ports import Clock

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.control_client.kept_file import load_kept, store_kept
 from gateway.decide.envelope import BundleContent, key_id_of, parse_public_key
+from gateway.model.dataclass import dataclass
 from gateway.model.errors import BundleError, ConfigurationError, Problem
 
 

@@ -11,7 +11,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -29,6 +29,7 @@ from gateway.control_client.retry import FIRST_FETCH_SECONDS_MAX, pauses
 from gateway.control_client.settings import ControlSettings
 from gateway.decide.envelope import Sealed, open_bundle, parse_public_key
 from gateway.journey.judge import Ruleset
+from gateway.model.dataclass import dataclass
 from gateway.model.errors import (
     BundleError,
     CheckreinError,

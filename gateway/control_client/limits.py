@@ -13,13 +13,13 @@ import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
 from gateway import telemetry
 from gateway.control_client.client import ControlPlaneClient
 from gateway.control_client.retry import call_until, pauses
+from gateway.model.dataclass import dataclass
 from gateway.model.errors import ControlPlaneError, LimitError
 from gateway.model.limit import LimitClaim, LimitReading, Reserved
 from gateway.ports import Clock, LimitStore

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ssl
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from gateway.key_text import load_key_text
+from gateway.model.dataclass import dataclass
 from gateway.model.errors import ConfigurationError, Problem
 
 

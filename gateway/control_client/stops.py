@@ -12,7 +12,6 @@ import asyncio
 import json
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -22,6 +21,7 @@ from gateway.control_client.client import ControlPlaneClient
 from gateway.control_client.kept_file import load_kept, store_kept
 from gateway.control_client.retry import FIRST_FETCH_SECONDS_MAX, pauses
 from gateway.control_client.settings import ControlSettings
+from gateway.model.dataclass import dataclass
 from gateway.model.errors import ControlPlaneError
 from gateway.model.moment import micros_of
 from gateway.model.stop import Stop, StopScope, run_stop_name

@@ -12,10 +12,10 @@ from __future__ import annotations
 import heapq
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from gateway.counters.counter import Counter
+from gateway.model.dataclass import dataclass
 from gateway.model.effect import Effect, Mode
 from gateway.model.errors import LimitError
 from gateway.model.limit import LimitClaim, LimitReading, Reserved

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import MappingProxyType
 from typing import Final
 
+from gateway.model.dataclass import dataclass
 from gateway.model.decision import Risk
 
 PARTS: Final = ("operation", "target", "context", "deviation")

@@ -7,9 +7,9 @@ its revision, so that a replay measures by the very same snapshot.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from gateway.model.codec import JsonValue
+from gateway.model.dataclass import dataclass
 
 NO_CURRENCY = "none"
 """Stands for the currency of amounts that have none."""

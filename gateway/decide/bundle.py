@@ -7,7 +7,7 @@ the context. Does no I/O; `loader.load_bundle` makes one from files.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 from gateway.decide.assessment import Assessment
@@ -19,6 +19,7 @@ from gateway.decide.rules.engine import Engine
 from gateway.decide.rules.index import Verdict, join_verdicts
 from gateway.decide.rules.policy import Policy, revision_of
 from gateway.model.action import Action, Canonical
+from gateway.model.dataclass import dataclass
 from gateway.model.decision import Context, Decision, ReasonCode, Risk, Watched
 from gateway.model.effect import Effect, Mode
 from gateway.model.stop import Stop

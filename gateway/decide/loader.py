@@ -9,7 +9,7 @@ import gc
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import Final
 
@@ -30,6 +30,7 @@ from gateway.decide.documents.schema import Schema
 from gateway.decide.documents.seed_rules import is_seed_document, policy_document
 from gateway.decide.organisation import Organisation
 from gateway.decide.rules.policy import Condition, Place, Policy
+from gateway.model.dataclass import dataclass
 from gateway.model.errors import ConfigurationError, Problem
 from gateway.model.vocabulary import Vocabulary
 

@@ -7,7 +7,7 @@ nothing: then any name may come, and nothing is weighed.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import tzinfo
 from enum import StrEnum
 from types import MappingProxyType
@@ -16,6 +16,7 @@ from typing import Any, Final
 from gateway.decide.patterns import Pattern
 from gateway.model.action import Action
 from gateway.model.codec import JsonValue
+from gateway.model.dataclass import dataclass
 from gateway.model.risk_class import RiskClass
 
 DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")

@@ -7,7 +7,8 @@ person or an agent wrote.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from gateway.model.dataclass import dataclass
 
 GLOB_CHARS_FORBIDDEN = "?[]{}\\"
 """Signs that mean something in other globs. Refused, so that none is taken literally by

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 
+from gateway.model.dataclass import dataclass
 from gateway.model.exchange import Authority
 
 _HOST = r"(?:\[([0-9A-Fa-f:.]*)\]|([^:\[\]\s/@]*))"

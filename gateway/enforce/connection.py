@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
 from gateway.enforce.http1_response import ResponseLimits, ResponseReader
+from gateway.model.dataclass import dataclass
 from gateway.model.errors import CheckreinError, UpstreamError
 from gateway.model.exchange import Header, HttpRequest, ResponseHead
 from gateway.model.quick import quick

@@ -12,7 +12,6 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Awaitable, Callable, Collection
-from dataclasses import dataclass
 
 from gateway.enforce.connect_to import ConnectTo, find_override, parse_connect_to
 from gateway.enforce.name_lookup import resolve_name
@@ -23,6 +22,7 @@ from gateway.model.address import (
     parse_address,
     same_place,
 )
+from gateway.model.dataclass import dataclass
 from gateway.model.errors import AgentProtocolError, UpstreamError
 from gateway.model.exchange import Authority
 from gateway.model.reach import (

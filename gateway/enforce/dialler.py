@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
 from gateway.enforce.connection import Connection, Deadlines
@@ -16,6 +15,7 @@ from gateway.enforce.destination import DestinationGuard
 from gateway.enforce.http1_response import ResponseLimits
 from gateway.enforce.pool import Origin
 from gateway.enforce.trust import make_upstream_context
+from gateway.model.dataclass import dataclass
 from gateway.model.errors import ConfigurationError, UpstreamError
 from gateway.model.exchange import Authority
 from gateway.ports import Clock, Wire, WireReceiver

@@ -5,10 +5,10 @@ INVARIANT(permit): this file alone makes a `Permit`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import assert_never
 
 from gateway.model.approval import Approval, ApprovalState
+from gateway.model.dataclass import dataclass
 from gateway.model.decision import Decision, Permit, ReasonCode
 from gateway.model.effect import Effect
 from gateway.model.exchange import Exchange

@@ -11,10 +11,10 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from gateway.model.approval import Approval, ApprovalState
+from gateway.model.dataclass import dataclass
 from gateway.ports import AgentChannel, ApprovalDesk, Clock
 from gateway.process.tasks import end_tasks
 

@@ -11,7 +11,6 @@ step: the next agent's answer would then be somebody else's.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Protocol
 
@@ -20,6 +19,7 @@ import httptools
 from gateway.enforce.header_kinds import ANSWERED, TRAILING, HeaderKind
 from gateway.enforce.plain_answer import read_plain
 from gateway.enforce.websocket import check_switch
+from gateway.model.dataclass import dataclass
 from gateway.model.errors import UpstreamError
 from gateway.model.exchange import Header, HttpRequest, ResponseHead
 

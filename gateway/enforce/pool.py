@@ -12,10 +12,10 @@ import asyncio
 import math
 from collections import deque
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from gateway.enforce.connection import Connection
+from gateway.model.dataclass import dataclass
 from gateway.model.errors import UpstreamError
 from gateway.ports import Clock
 

@@ -12,10 +12,10 @@ import html
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from enum import Enum
 
 from gateway.enforce.cbor_text import cbor_of
+from gateway.model.dataclass import dataclass
 from gateway.model.exchange import Header
 from gateway.model.grpc import GrpcStatus, grpc_message
 

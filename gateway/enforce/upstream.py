@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, cast
 
 from gateway import telemetry
@@ -22,6 +21,7 @@ from gateway.enforce.dialler import HTTP2_SCHEME, Dialler, DialLimits, Unclaimed
 from gateway.enforce.http1_request import CHUNKED_END, SAFE_METHODS, chunk, request_head
 from gateway.enforce.http1_response import ResponseLimits
 from gateway.enforce.pool import ConnectionPool, Origin, PoolLimits
+from gateway.model.dataclass import dataclass
 from gateway.model.decision import Permit, ReasonCode
 from gateway.model.errors import AgentProtocolError, CheckreinError, UpstreamError
 from gateway.model.exchange import Authority, Exchange, HttpRequest

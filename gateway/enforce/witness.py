@@ -10,7 +10,7 @@ from __future__ import annotations
 import hmac
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 from urllib.parse import quote, unquote
@@ -20,6 +20,7 @@ from gateway.enforce.witness_state import Answer, WitnessError, state_of
 from gateway.model.action import Action, Canonical
 from gateway.model.approval import Witness
 from gateway.model.aws_signature import ALGORITHM, AwsKeys
+from gateway.model.dataclass import dataclass
 from gateway.model.exchange import Exchange, Header, HttpRequest
 
 STATE_BYTES_MAX: Final = 1_048_576

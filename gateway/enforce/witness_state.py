@@ -11,13 +11,13 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 from xml.etree.ElementTree import ParseError, XMLParser
 
 from gateway.model.action import WitnessRead
 from gateway.model.approval import Witness
 from gateway.model.codec import INTEGER_MAX, JsonValue, canonical_json
+from gateway.model.dataclass import dataclass
 from gateway.model.errors import CheckreinError
 
 XML_ELEMENTS_MAX: Final = 20_000

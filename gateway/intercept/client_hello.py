@@ -6,9 +6,9 @@ reads beyond the bytes that are there, and never more than `HELLO_BYTES_MAX`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
+from gateway.model.dataclass import dataclass
 from gateway.model.errors import AgentProtocolError
 
 HELLO_BYTES_MAX: Final = 16_384

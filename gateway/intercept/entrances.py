@@ -12,7 +12,7 @@ import errno
 import logging
 import socket
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 from gateway.intercept.certificates import CertificateAuthority
@@ -21,6 +21,7 @@ from gateway.intercept.reverse import ReverseSession
 from gateway.intercept.routes import parse_routes
 from gateway.intercept.settings import InterceptSettings
 from gateway.intercept.transparent import TransparentSession
+from gateway.model.dataclass import dataclass
 from gateway.model.errors import ConfigurationError, Problem
 from gateway.model.exchange import Authority
 from gateway.ports import Clock, Governor

@@ -9,12 +9,12 @@ It must never hand out a head before its last byte, nor take a byte that belongs
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from enum import Enum, auto
 from functools import lru_cache
 from typing import Final, NoReturn
 
 from gateway.intercept.chunks import ChunkedBody
+from gateway.model.dataclass import dataclass
 from gateway.model.errors import AgentProtocolError
 from gateway.model.exchange import Header
 from gateway.model.quick import quick

@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Final
 
@@ -37,6 +37,7 @@ from gateway.intercept.http2_stream import Http2Stream
 from gateway.intercept.inlet import Gone
 from gateway.intercept.request import make_request, tunnelled_target
 from gateway.intercept.settings import InterceptSettings
+from gateway.model.dataclass import dataclass
 from gateway.model.errors import AgentProtocolError
 from gateway.model.exchange import Authority, Exchange, Principal
 from gateway.model.grpc import is_grpc_call

@@ -15,12 +15,12 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Final
 
 from gateway import telemetry
 from gateway.intercept.deadline import Deadline
 from gateway.intercept.message_channel import MessageChannel, message_request
+from gateway.model.dataclass import dataclass
 from gateway.model.decision import ReasonCode
 from gateway.model.errors import AgentProtocolError
 from gateway.model.exchange import Exchange, HttpRequest, Message, Principal

@@ -9,13 +9,13 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
 from gateway.intercept.http1 import Head
 from gateway.intercept.websocket import asks_for_websocket
 from gateway.model.authority import parse_authority
+from gateway.model.dataclass import dataclass
 from gateway.model.errors import AgentProtocolError
 from gateway.model.exchange import Authority, HttpRequest
 

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 from gateway.intercept.http1 import Head
 from gateway.model.authority import parse_authority
+from gateway.model.dataclass import dataclass
 from gateway.model.errors import AgentProtocolError
 from gateway.model.exchange import Authority, Header, ResponseHead
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -35,6 +34,7 @@ from gateway.intercept.request import (
 from gateway.intercept.settings import InterceptSettings
 from gateway.intercept.splice import splice
 from gateway.intercept.tunnel import peek_first, peek_hello, served_name, wants_http2
+from gateway.model.dataclass import dataclass
 from gateway.model.errors import AgentProtocolError, CheckreinError, RecordError, UpstreamError
 from gateway.model.exchange import Authority, Exchange, Principal, Response, ResponseHead
 from gateway.ports import Clock, Governor, Messages, Switched, TunnelVerdict, Wire

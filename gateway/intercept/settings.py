@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from gateway.model.dataclass import dataclass
 
 _HOST_GLOB = re.compile(r"[a-z0-9.*?_\[\]!-]+")
 

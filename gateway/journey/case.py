@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from gateway.enforce import gate, responses
 from gateway.enforce.websocket_messages import without_extensions
 from gateway.journey.judge import Judgement
@@ -11,6 +9,7 @@ from gateway.journey.past_entries import note_past
 from gateway.journey.reservations import Stake
 from gateway.model.action import Canonical
 from gateway.model.approval import Approval, Witness
+from gateway.model.dataclass import dataclass
 from gateway.model.decision import Decision
 from gateway.model.exchange import Exchange
 from gateway.model.grpc import is_grpc_call

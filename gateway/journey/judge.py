@@ -10,13 +10,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from gateway import telemetry
 from gateway.canonicalize.canonicalizer import Canonicalizer
 from gateway.decide.bundle import Bundle
 from gateway.journey.reservations import Reservations, Stake, may_wait, waits
 from gateway.model.action import Canonical, Kind, action_digest
+from gateway.model.dataclass import dataclass
 from gateway.model.decision import Context, Decision, ReasonCode
 from gateway.model.effect import Effect, Mode
 from gateway.model.exchange import Exchange

@@ -15,12 +15,12 @@ import hashlib
 import json
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final, assert_never
 
 from gateway.decide.limits.verdict import with_readings, with_store_gone
 from gateway.model.action import UNKNOWN_OPERATION, Canonical, Kind
+from gateway.model.dataclass import dataclass
 from gateway.model.decision import Decision
 from gateway.model.effect import Effect, Mode
 from gateway.model.errors import LimitError

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
+from gateway.model.dataclass import dataclass
 from gateway.model.effect import Mode
 
 

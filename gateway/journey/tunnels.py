@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 from gateway.enforce import gate
 from gateway.enforce.websocket_messages import MessageSender
 from gateway.journey.case import Case
 from gateway.journey.past_entries import note_past
+from gateway.model.dataclass import dataclass
 from gateway.model.decision import ReasonCode
 from gateway.model.errors import AgentProtocolError, RecordError, UpstreamError
 from gateway.model.exchange import Authority, Principal

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 
 from gateway.enforce import gate
@@ -25,6 +25,7 @@ from gateway.key_text import load_key_text
 from gateway.model.action import Canonical
 from gateway.model.approval import Witness
 from gateway.model.aws_signature import AwsKeys
+from gateway.model.dataclass import dataclass
 from gateway.model.errors import ConfigurationError, Problem, RecordError
 from gateway.model.exchange import Exchange, Header, Response, ResponseHead
 from gateway.model.moment import moment_of

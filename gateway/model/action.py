@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import struct
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from functools import lru_cache
 from itertools import chain
@@ -13,6 +13,7 @@ from operator import itemgetter
 from types import MappingProxyType
 from typing import Final
 
+from gateway.model.dataclass import dataclass
 from gateway.model.exchange import Authority, Exchange, HttpRequest
 from gateway.model.quick import quick
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
 from gateway.model.codec import JsonValue
+from gateway.model.dataclass import dataclass
 from gateway.model.effect import ApprovalTerms
 from gateway.model.moves import open_states_of
 

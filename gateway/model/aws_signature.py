@@ -9,9 +9,11 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from typing import Final
+
+from gateway.model.dataclass import dataclass
 
 ALGORITHM: Final = b"AWS4-HMAC-SHA256"
 

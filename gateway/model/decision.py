@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import MappingProxyType
 from typing import Final
 
+from gateway.model.dataclass import dataclass
 from gateway.model.effect import ApprovalTerms, Effect, Mode
 from gateway.model.limit import LimitClaim, LimitReading
 from gateway.model.quick import quick

@@ -3,8 +3,9 @@ asked."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from gateway.model.dataclass import dataclass
 
 
 class Effect(StrEnum):

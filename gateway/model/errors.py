@@ -9,7 +9,8 @@ handling; the code carries the detail.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from gateway.model.dataclass import dataclass
 
 
 class CheckreinError(Exception):

@@ -8,10 +8,11 @@ that signatures stay valid; framing and hop-by-hop headers are already gone.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 from types import MappingProxyType
 
+from gateway.model.dataclass import dataclass
 from gateway.model.quick import quick
 
 Header = tuple[bytes, bytes]

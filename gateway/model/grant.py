@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
 from gateway.model.action import UNKNOWN_OPERATION, Kind
 from gateway.model.codec import INTEGER_MAX, JsonValue, canonical_json
+from gateway.model.dataclass import dataclass
 from gateway.model.errors import CheckreinError
 from gateway.model.money import AMOUNT, CURRENCY
 

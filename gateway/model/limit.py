@@ -7,9 +7,9 @@ it may have happened, and released when nothing was sent.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 
+from gateway.model.dataclass import dataclass
 from gateway.model.effect import ApprovalTerms, Effect, Mode
 
 

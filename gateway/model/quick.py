@@ -8,8 +8,10 @@ before anybody else has it. The class stays frozen: only its own `__new__` sets 
 
 from __future__ import annotations
 
-from dataclasses import MISSING, Field, fields
+from dataclasses import MISSING, fields
 from typing import TypeVar
+
+from gateway.model.dataclass import compile_method, field_value, parameter_default
 
 Class = TypeVar("Class", bound=type)
 
@@ -29,8 +31,8 @@ def quick(cls: Class) -> Class:
     for each in fields(cls):
         assert each.init, "a quick class takes all its fields"
         assert not each.kw_only, "a quick class takes its fields in their order"
-        parameters.append(each.name + _default(each, names))
-        lines.append(f"    _self.{each.name} = {_value(each)}")
+        parameters.append(each.name + parameter_default(each, names))
+        lines.append(f"    _self.{each.name} = {field_value(each)}")
     source = "\n".join(
         [
             f"def __new__(_cls, {', '.join(parameters)}):",
@@ -40,27 +42,6 @@ def quick(cls: Class) -> Class:
             "    return _self",
         ]
     )
-    # As `dataclasses` itself does: the source is made of names of our own fields and nothing else.
-    exec(compile(source, f"<quick {cls.__qualname__}>", "exec"), names)  # noqa: S102
-    made = names["__new__"]
-    made.__qualname__ = f"{cls.__qualname__}.__new__"  # type: ignore[attr-defined]
     del cls.__init__  # type: ignore[misc]
-    cls.__new__ = made  # type: ignore[method-assign,assignment]
+    cls.__new__ = compile_method(cls, "__new__", source, names)  # type: ignore[method-assign]
     return cls
-
-
-def _default(each: Field[object], names: dict[str, object]) -> str:
-    """` = ...` of a parameter; a default that is made for every object is made in the body."""
-    if each.default_factory is not MISSING:
-        names[f"_make_{each.name}"] = each.default_factory
-        return "=_MISSING"
-    if each.default is not MISSING:
-        names[f"_default_{each.name}"] = each.default
-        return f"=_default_{each.name}"
-    return ""
-
-
-def _value(each: Field[object]) -> str:
-    if each.default_factory is not MISSING:
-        return f"_make_{each.name}() if {each.name} is _MISSING else {each.name}"
-    return each.name

@@ -5,11 +5,11 @@ An entry is a value handed to a `RecordSink`; its durable form is made in `recor
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 
 from gateway.model.action import Canonical
 from gateway.model.approval import Approval
+from gateway.model.dataclass import dataclass
 from gateway.model.decision import Context, Decision
 from gateway.model.exchange import Authority, Exchange
 from gateway.model.quick import quick

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Set
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import MappingProxyType
+
+from gateway.model.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

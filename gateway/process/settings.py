@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from gateway.model.dataclass import dataclass
 
 WORKERS_MAX = 64
 

@@ -12,12 +12,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Final
 
 import orjson
 
 from gateway.model.codec import JsonValue
+from gateway.model.dataclass import dataclass
 from gateway.model.errors import ChainError
 from gateway.model.quick import quick
 

@@ -20,11 +20,11 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from gateway import telemetry
+from gateway.model.dataclass import dataclass
 from gateway.model.errors import RecordError
 from gateway.model.record import Entry, GatewayEntry, OutcomeEntry, TunnelEntry
 from gateway.ports import Clock

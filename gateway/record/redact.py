@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
 from gateway.model.action import ParamValue
 from gateway.model.codec import INTEGER_MAX, JsonValue
+from gateway.model.dataclass import dataclass
 from gateway.record.marks import REDACTED, REDACTED_SIGN, content_digest, mark
 
 HIDDEN_VALUE: Final = "•"

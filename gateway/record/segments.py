@@ -9,11 +9,12 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
+from gateway.model.dataclass import dataclass
 from gateway.model.errors import ChainError, RecordError
 from gateway.model.record import EntryKind
 from gateway.record.chain import FIRST_SEQ, ZERO_HASH, ChainVerifier, line_hash

@@ -15,10 +15,11 @@ import logging
 import os
 import stat
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+from gateway.model.dataclass import dataclass
 from gateway.model.errors import RecordError
 from gateway.record.log.checkpoint import Checkpoint, gateway_origin, open_checkpoint
 from gateway.record.log.signed_note import NoteError, Signer, VerifierKey, sign

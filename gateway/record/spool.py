@@ -20,10 +20,10 @@ import re
 import secrets
 import threading
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from gateway.model.dataclass import dataclass
 from gateway.model.errors import RecordError
 from gateway.record.chain import FIRST_SEQ
 from gateway.record.segments import (

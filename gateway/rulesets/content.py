@@ -9,7 +9,6 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -18,6 +17,7 @@ from gateway.canonicalize.library import load_mapper_files
 from gateway.decide.envelope import BundleContent, NamedText
 from gateway.decide.loader import make_bundle
 from gateway.journey.judge import Ruleset
+from gateway.model.dataclass import dataclass
 from gateway.model.errors import BundleError, ConfigurationError, Problem
 
 _FOLDER_MODE: Final = 0o700

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
 from gateway.key_text import load_key_text
+from gateway.model.dataclass import dataclass
 
 POLL_SECONDS_MIN: Final = 0.01
 """More often is a busy loop."""

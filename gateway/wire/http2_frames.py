@@ -7,12 +7,12 @@ a frame pass whose length was not there, nor look into what a frame means.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final, NamedTuple
 
 from h2.errors import ErrorCodes
 
+from gateway.model.dataclass import dataclass
 from gateway.model.errors import CheckreinError
 
 PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"

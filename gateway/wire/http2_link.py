@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Final
 
 from h2.config import H2Configuration
@@ -22,6 +21,7 @@ from h2.exceptions import H2Error, ProtocolError
 from h2.settings import SettingCodes, Settings
 from hyperframe.frame import GoAwayFrame
 
+from gateway.model.dataclass import dataclass
 from gateway.model.exchange import Header
 from gateway.wire.http2_frames import (
     FRAME_BYTES_MAX,

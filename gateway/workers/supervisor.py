@@ -20,10 +20,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import FrameType
 from typing import Any, Final
 
+from gateway.model.dataclass import dataclass
 from gateway.model.errors import ConfigurationError, Problem
 from gateway.process import service_manager
 from gateway.process.log_lines import configure_logging

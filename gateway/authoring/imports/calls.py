@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from gateway.authoring.imports.params import PARAMS_MAX, Field, chosen_params
 from gateway.authoring.imports.targets import path_params, target_of
@@ -24,6 +24,7 @@ from gateway.canonicalize.naming.kinds import (
 )
 from gateway.canonicalize.naming.words import derived_action, words_of
 from gateway.model.action import Kind
+from gateway.model.dataclass import dataclass
 
 _NEVER = re.compile(r"(?!)")
 _MEANINGLESS = frozenset({"idempotency_key", "idempotencyKey", "client_token", "request_id"})

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from gateway.authoring.imports.params import Field, chosen_params
 from gateway.authoring.imports.targets import path_params, target_of
@@ -24,6 +24,7 @@ from gateway.canonicalize.naming.kinds import (
 )
 from gateway.canonicalize.naming.words import derived_action, singular, words_of
 from gateway.model.action import Kind
+from gateway.model.dataclass import dataclass
 
 _VARIABLE = re.compile(r"\{[^{}]*\}")
 _FINAL_VERBS = frozenset(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import islice
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -19,6 +19,7 @@ from gateway.canonicalize.authored.row import Row
 from gateway.canonicalize.authored.template import TemplateError, split_template
 from gateway.canonicalize.naming.kinds import verb_of
 from gateway.canonicalize.naming.words import words_of
+from gateway.model.dataclass import dataclass
 
 PATHS_MAX = 20_000
 """Five times the largest published document."""

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from gateway.authoring.imports.wires import variable_name
 from gateway.canonicalize.authored.row import RowParam
 from gateway.canonicalize.naming.secrets import looks_secret
 from gateway.canonicalize.naming.words import PARAM_NAME
+from gateway.model.dataclass import dataclass
 
 PARAMS_MAX = 8
 FIELDS_MAX = 400

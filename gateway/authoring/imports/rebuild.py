@@ -6,7 +6,6 @@ import hashlib
 import importlib
 import pkgutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.authoring.imports import providers
@@ -18,6 +17,7 @@ from gateway.canonicalize.catalog.file import NewSection, Source, load_catalog, 
 from gateway.canonicalize.catalog.index import build_index
 from gateway.canonicalize.library import CATALOGS
 from gateway.content import mappers_dir
+from gateway.model.dataclass import dataclass
 from gateway.model.errors import ConfigurationError
 
 Sections = Callable[[Mapping[str, Path]], Sequence[NewSection]]

@@ -13,7 +13,7 @@ import json
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Final, TypeGuard
 
 import orjson
@@ -21,6 +21,7 @@ import orjson
 from gateway.decide.baseline import NO_CURRENCY, Usual
 from gateway.decide.documents.baseline import AMOUNT_MAX, CURRENCIES_MAX, ROWS_MAX
 from gateway.decide.documents.heading import API_VERSION
+from gateway.model.dataclass import dataclass
 from gateway.model.record import EntryKind
 from gateway.record.verifying.line_facts import BESIDE_RECORDS
 

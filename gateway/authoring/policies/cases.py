@@ -7,7 +7,6 @@ says what the policy says and not what its neighbours add.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -25,6 +24,7 @@ from gateway.decide.documents.heading import EFFECTS
 from gateway.decide.documents.reader import Reader
 from gateway.decide.loader import CODE, load_bundle, load_settings_beside, policy_files
 from gateway.decide.rules.policy import Limit, Place, Rule
+from gateway.model.dataclass import dataclass
 from gateway.model.effect import Mode
 from gateway.model.errors import ConfigurationError, Problem
 from gateway.model.vocabulary import Vocabulary

@@ -6,7 +6,6 @@ and then with the most that do, is the likeliest answer.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from gateway.decide.assessment import Assessment
@@ -15,6 +14,7 @@ from gateway.decide.rules.index import mismatches
 from gateway.decide.rules.policy import Rule
 from gateway.decide.rules.trace import Finding, PolicyTrace, RuleTrace
 from gateway.model.action import Action
+from gateway.model.dataclass import dataclass
 from gateway.model.decision import Context
 
 MISSES: Final = frozenset({Finding.NO_MATCH, Finding.CONDITION_FALSE, Finding.CONDITION_UNRESOLVED})

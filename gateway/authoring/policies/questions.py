@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Final, TypeVar
@@ -16,6 +15,7 @@ from typing import Any, Final, TypeVar
 from gateway.decide.bundle import Bundle
 from gateway.decide.rules.trace import PolicyTrace, trace
 from gateway.model.action import UNKNOWN_OPERATION, Action, Canonical, Kind, Target
+from gateway.model.dataclass import dataclass
 from gateway.model.decision import RUN_STATES, Context, Decision
 from gateway.model.effect import Mode
 from gateway.model.moment import micros_of

@@ -4,10 +4,10 @@ lets more pass.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
+from gateway.model.dataclass import dataclass
 from gateway.model.effect import Effect, Mode
 
 

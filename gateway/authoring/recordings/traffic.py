@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from gateway.model.dataclass import dataclass
 from gateway.model.errors import CheckreinError
 from gateway.model.exchange import HttpRequest
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.canonicalize.authored.choices import ERROR_STYLES, Select
@@ -24,6 +23,7 @@ from gateway.canonicalize.authored.entries import EntryReader
 from gateway.canonicalize.authored.operation import Operation, Place
 from gateway.canonicalize.authored.overrides import Override, read_override
 from gateway.model.action import UNKNOWN_OPERATION, Kind
+from gateway.model.dataclass import dataclass
 from gateway.model.errors import Problem
 
 API_VERSION = "checkrein/v1"

@@ -6,10 +6,11 @@ them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from enum import Enum, StrEnum
 
 from gateway.model.action import Kind, WitnessRead
+from gateway.model.dataclass import dataclass
 
 
 class Place(StrEnum):

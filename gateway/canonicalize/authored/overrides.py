@@ -8,7 +8,7 @@ catalog's row, so `apply` and the compilation of the result come when the row is
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 from gateway.canonicalize.authored.choices import FAMILIES
@@ -19,6 +19,7 @@ from gateway.canonicalize.authored.witness import read_witness
 from gateway.canonicalize.naming.secrets import looks_secret
 from gateway.canonicalize.naming.words import ACTION_NAME, PARAM_NAME
 from gateway.model.action import Kind, WitnessRead
+from gateway.model.dataclass import dataclass
 
 _KEYS = (
     "action", "kind", "target", "params", "when", "reversible", "sensitive", "witness", "expand",

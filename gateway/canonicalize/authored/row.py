@@ -9,11 +9,12 @@ that a request matches.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import MappingProxyType
 from typing import Any
 
 from gateway.model.action import Kind
+from gateway.model.dataclass import dataclass
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 

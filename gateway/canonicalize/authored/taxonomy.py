@@ -7,7 +7,6 @@ told with line and column, and a taxonomy with a problem is none. Opens files in
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from types import MappingProxyType
@@ -16,6 +15,7 @@ from gateway.canonicalize.authored.document import Document, Node, load_bytes
 from gateway.canonicalize.authored.operation import ParamType
 from gateway.canonicalize.naming.words import ACTION_NAME, PARAM_NAME
 from gateway.model.action import Kind
+from gateway.model.dataclass import dataclass
 from gateway.model.errors import Problem
 from gateway.model.risk_class import RiskClass
 

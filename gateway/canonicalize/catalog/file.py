@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ import orjson
 
 from gateway.canonicalize.authored.row import Row
 from gateway.canonicalize.catalog.lines import line_of
+from gateway.model.dataclass import dataclass
 from gateway.model.errors import CheckreinError
 
 FORMAT = "checkrein-catalog/1"

@@ -8,13 +8,14 @@ its digest when it is read.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 import orjson
 
 from gateway.canonicalize.authored.mapper import Mapper
 from gateway.canonicalize.catalog.file import CatalogError, CatalogFile
+from gateway.model.dataclass import dataclass
 
 FORMAT = "checkrein-index/1"
 FILE = "index.json"

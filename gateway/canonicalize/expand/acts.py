@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import MappingProxyType
 
 from gateway.canonicalize.authored.operation import Operation
@@ -28,6 +28,7 @@ from gateway.canonicalize.request.bodies import DecimalText
 from gateway.canonicalize.request.extractor import ACTIONS_MAX, ITEMS_MAX, TEXT_CHARS_MAX, extract
 from gateway.canonicalize.request.reader import RequestReader
 from gateway.model.action import ANY_PARAM, Action, Canonical, Kind, ParamValue, Target
+from gateway.model.dataclass import dataclass
 from gateway.model.exchange import HttpRequest
 
 PARAMS_MAX = 32

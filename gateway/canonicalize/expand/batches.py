@@ -11,7 +11,6 @@ import binascii
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from gateway.canonicalize.expand.acts import Call, NotUnderstoodError, check_count
 from gateway.canonicalize.request import ambiguity
@@ -19,6 +18,7 @@ from gateway.canonicalize.request.ambiguity import AmbiguityError
 from gateway.canonicalize.request.multipart import Part, parse_fields
 from gateway.canonicalize.request.reader import member
 from gateway.model.action import Action
+from gateway.model.dataclass import dataclass
 from gateway.model.exchange import HttpRequest
 
 REQUESTS_MAX = 100

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from gateway.canonicalize.expand.acts import (
     Act,
@@ -37,6 +36,7 @@ from gateway.canonicalize.request.bodies import MediaType, parse_json
 from gateway.canonicalize.request.extractor import ACTIONS_MAX
 from gateway.canonicalize.request.reader import RequestReader, member
 from gateway.model.action import Action, Kind, Target
+from gateway.model.dataclass import dataclass
 
 BATCH_MAX = 100
 """Requests of one batch; Apollo's client sends ten."""

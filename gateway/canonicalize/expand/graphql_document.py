@@ -7,7 +7,7 @@ Never follows a reference and never recurses deeper than a fixed bound.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from gateway.canonicalize.expand.graphql_tokens import (
     GraphqlSyntaxError,
@@ -18,6 +18,7 @@ from gateway.canonicalize.expand.graphql_tokens import (
 from gateway.canonicalize.request import ambiguity
 from gateway.canonicalize.request.ambiguity import AmbiguityError
 from gateway.canonicalize.request.bodies import DecimalText
+from gateway.model.dataclass import dataclass
 
 DEPTH_MAX = 64
 """Selections, lists and types within each other. Introspection, deeper than most, has 13."""

@@ -8,9 +8,9 @@ Linear in the text, whatever it holds.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from gateway.canonicalize.expand.sql_functions import acts_by_name
+from gateway.model.dataclass import dataclass
 
 SQL_CHARS_MAX = 262_144
 """Longer texts are bulk loads by statement; nobody reviews them."""

@@ -9,11 +9,11 @@ from __future__ import annotations
 import functools
 import logging
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from gateway.canonicalize.expand import sql_functions
 from gateway.model.action import Kind
+from gateway.model.dataclass import dataclass
 
 if TYPE_CHECKING:
     from sqlglot import exp

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from gateway.canonicalize.request import ambiguity
 from gateway.canonicalize.request.ambiguity import AmbiguityError
 from gateway.canonicalize.request.pairs import Pairs
+from gateway.model.dataclass import dataclass
 
 PARTS_MAX = 1_000
 """Google and Microsoft take 1,000 and 20 requests in one batch; forms have fewer fields."""

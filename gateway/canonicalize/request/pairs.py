@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes
 
 from gateway.canonicalize.authored.operation import Address
 from gateway.canonicalize.request import ambiguity
 from gateway.canonicalize.request.ambiguity import AmbiguityError
+from gateway.model.dataclass import dataclass
 
 PAIRS_MAX = 10_000
 """Pairs of a query or a form. The largest honest forms (bulk invoices) have some hundreds."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from gateway.canonicalize.authored.operation import Address, Place
 from gateway.canonicalize.request import ambiguity
@@ -25,6 +24,7 @@ from gateway.canonicalize.selectors.aws_index import (
     names_of,
 )
 from gateway.canonicalize.selectors.s3 import s3_call
+from gateway.model.dataclass import dataclass
 
 _OPERATION_NAME = re.compile(r"[A-Za-z][A-Za-z0-9]{0,127}")
 _SCHEMES = (b"AWS4-HMAC-SHA256 ", b"AWS4-ECDSA-P256-SHA256 ")

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import Enum
+
+from gateway.model.dataclass import dataclass
 
 SUFFIXES = (
     "amazonaws.com", "amazonaws.com.cn", "amazonaws.eu", "api.aws", "on.aws",

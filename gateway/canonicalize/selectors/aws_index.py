@@ -7,12 +7,12 @@ read when a request needs them.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 from gateway.canonicalize.selectors.aws_hosts import AwsHost, Style, read_bucket_host, read_host
 from gateway.canonicalize.selectors.s3 import S3Table, s3_table
+from gateway.model.dataclass import dataclass
 
 HOSTS_CACHED_MAX = 1_024
 """Hosts whose services are remembered. An agent uses a few; a hostile one can but fill this."""

@@ -7,7 +7,6 @@ catalog's facts. What is not in it is unknown: a new sub-resource never reads as
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import chain, combinations
 from typing import Any
 
@@ -15,6 +14,7 @@ from gateway.canonicalize.request import ambiguity
 from gateway.canonicalize.request.ambiguity import AmbiguityError
 from gateway.canonicalize.request.reader import RequestReader
 from gateway.canonicalize.selectors.aws_hosts import Style
+from gateway.model.dataclass import dataclass
 
 SERVICE, BUCKET, OBJECT = "service", "bucket", "object"
 COPY = "copy-source"

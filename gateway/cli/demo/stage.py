@@ -15,7 +15,6 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.cli.api import Api
@@ -27,6 +26,7 @@ from gateway.cli.run import environment_for, key_of
 from gateway.cli.run_credentials import DEFAULT_AGENT, name_run
 from gateway.cli.signals import SignalQueue
 from gateway.cli.stack import Stack, StackPlan, file_note
+from gateway.model.dataclass import dataclass
 
 AGENT_END_SECONDS = 2.0
 REMOVE_SECONDS_MAX = 5.0

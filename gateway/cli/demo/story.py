@@ -10,7 +10,7 @@ import os
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from gateway.cli.approvals.answer import resolve
@@ -23,6 +23,7 @@ from gateway.cli.failures import CommandError, Interrupted
 from gateway.cli.output import EFFECT_STYLES, Output
 from gateway.cli.signals import SignalQueue
 from gateway.cli.terminal import read_keys, single_keys
+from gateway.model.dataclass import dataclass
 from gateway.record.verifying.files import verify_stream
 from gateway.record.verifying.report import Report, Status
 from gateway.record.verifying.trust import UNPINNED_LOG, Trust

@@ -19,13 +19,14 @@ import socket
 import struct
 import sys
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any, Final
 
 from gateway.cli.isolation.loopback import BACKLOG
 from gateway.cli.isolation.resolver import MESSAGE_BYTES_MAX, answer
 from gateway.intercept.redirected import REDIRECTED
 from gateway.intercept.splice import splice
+from gateway.model.dataclass import dataclass
 from gateway.wire.socket_wire import adopt
 
 CONNECT_SECONDS_MAX: Final = 10.0

@@ -16,7 +16,6 @@ import subprocess
 import sys
 import sysconfig
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 from urllib.parse import unquote, urlsplit
@@ -27,6 +26,7 @@ from gateway.cli.isolation.forwarder import Instructions
 from gateway.cli.isolation.plan import Plan, send_plan
 from gateway.cli.isolation.scenery import KEPT_OF_RUNTIME, RUNTIME_FOLDERS
 from gateway.cli.processes import bound_to_us, own_module
+from gateway.model.dataclass import dataclass
 
 PORTS: Final = (80, 443)
 """Ports whose connections are forwarded: the two that a gateway lets through when it is told of no

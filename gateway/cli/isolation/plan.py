@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import socket
 import struct
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any, Final
+
+from gateway.model.dataclass import dataclass
 
 PLAN_BYTES_MAX: Final = 8 * 1024 * 1024
 """Arguments and environment may have 2 MiB on Linux; as JSON somewhat more."""

@@ -14,8 +14,9 @@ from __future__ import annotations
 
 import errno
 import struct
-from dataclasses import dataclass
 from typing import Final
+
+from gateway.model.dataclass import dataclass
 
 FAMILIES: Final = (1, 2, 10, 16)
 """AF_UNIX, AF_INET, AF_INET6, AF_NETLINK."""

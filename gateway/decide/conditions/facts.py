@@ -8,7 +8,6 @@ ever names an attribute.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from operator import attrgetter
 from typing import Final
@@ -18,6 +17,7 @@ from gateway.decide.conditions.syntax import Name, Node, Select
 from gateway.decide.conditions.values.times import Timestamp
 from gateway.decide.conditions.values.unresolved import Unresolved
 from gateway.model.action import Action, Kind
+from gateway.model.dataclass import dataclass
 from gateway.model.decision import RUN_STATES, Context
 
 TARGET_ID: Final = "target.id"

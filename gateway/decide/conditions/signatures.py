@@ -7,13 +7,13 @@ One table serves the parser (form, number of arguments), the checker (types) and
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
 
 from gateway.decide.conditions.facts import ValueType
 from gateway.decide.conditions.operand_types import NUMBERS, TIMES
 from gateway.decide.conditions.syntax import Function
 from gateway.decide.conditions.values.times import CLOCK_PARTS, PARTS
+from gateway.model.dataclass import dataclass
 
 _TEXT: Final = frozenset({ValueType.TEXT})
 

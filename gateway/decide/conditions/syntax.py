@@ -6,9 +6,10 @@ The tree says what was written and nothing about types; it is never built from a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple, assert_never
+
+from gateway.model.dataclass import dataclass
 
 CONDITION_CHARS_MAX = 4_096
 """Characters of one condition. Longer ones are lists of data, and belong in `match`."""

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 import yaml
 
+from gateway.model.dataclass import dataclass
 from gateway.model.errors import Problem
 
 FILE_CHARS_MAX: Final = 8 * 1024 * 1024

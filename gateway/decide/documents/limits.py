@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
 from gateway.decide.documents.document import Fields, Item, Scalar
@@ -17,6 +16,7 @@ from gateway.decide.documents.reader import Reader, parse_duration
 from gateway.decide.documents.zones import read_zone
 from gateway.decide.limits.window import Window
 from gateway.decide.rules.policy import Condition, Limit, Match, Per, Place
+from gateway.model.dataclass import dataclass
 from gateway.model.effect import ApprovalTerms, Effect, Mode
 from gateway.model.limit import WindowKind
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Final
 
 from gateway.decide.documents.document import parse_documents
+from gateway.model.dataclass import dataclass
 
 _MARKER: Final = re.compile(r"^(?:---|\.\.\.)(?=[ \t\r\n]|\Z)", re.MULTILINE)
 """At the beginning of a line this is never anything else, whatever it stands in."""

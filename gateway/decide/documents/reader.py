@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final, TypeVar
 
 from gateway.decide.conditions.syntax import ConditionError
 from gateway.decide.documents.document import Fields, Item, Items, Mark, Scalar, place_inside
 from gateway.decide.nearest import nearest_help
+from gateway.model.dataclass import dataclass
 from gateway.model.errors import Problem
 
 T = TypeVar("T")

@@ -7,7 +7,7 @@ read and then not acted on.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 
 from gateway.decide.conditions.checking.checker import check
@@ -31,6 +31,7 @@ from gateway.decide.rules.policy import (
     plain_message,
     plain_reason,
 )
+from gateway.model.dataclass import dataclass
 from gateway.model.decision import ReasonCode
 from gateway.model.effect import ApprovalTerms, Effect, Mode
 from gateway.model.vocabulary import Vocabulary

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Final
 
@@ -20,6 +19,7 @@ from gateway.decide.documents.heading import API_VERSION, EFFECTS
 from gateway.decide.documents.reader import Reader
 from gateway.decide.documents.schema import KIND, PRIORITY_MAX, RULES_MAX
 from gateway.model.action import Kind
+from gateway.model.dataclass import dataclass
 from gateway.model.effect import Effect
 
 _CHANGES: Final = tuple(kind.value for kind in Kind if kind is not Kind.READ)

@@ -6,11 +6,11 @@ change has 23 or 25 hours.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, timedelta, tzinfo
 from functools import lru_cache
 from typing import Final
 
+from gateway.model.dataclass import dataclass
 from gateway.model.limit import WindowKind
 from gateway.model.moment import micros_of, moment_of
 

@@ -8,7 +8,7 @@ compiled while a request waits.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import CodeType, FunctionType
 from typing import Final, cast
 
@@ -19,6 +19,7 @@ from gateway.decide.conditions.facts import FACTS, TARGET_ID
 from gateway.decide.patterns import Pattern
 from gateway.decide.rules.policy import MatchField, Rule
 from gateway.model.action import Action, ParamValue
+from gateway.model.dataclass import dataclass
 from gateway.model.decision import Context
 from gateway.model.effect import Effect
 

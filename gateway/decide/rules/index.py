@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import product
 from typing import Final
 
@@ -26,6 +26,7 @@ from gateway.decide.rules.policy import (
     Rule,
 )
 from gateway.model.action import Action
+from gateway.model.dataclass import dataclass
 from gateway.model.decision import APPROVERS_DIFFER, Context, ReasonCode
 from gateway.model.effect import ApprovalTerms, Effect, Mode
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
@@ -25,6 +24,7 @@ from gateway.decide.patterns import Pattern
 from gateway.decide.risk.scheme import SCHEME
 from gateway.model.action import Action
 from gateway.model.codec import JsonValue, canonical_json
+from gateway.model.dataclass import dataclass
 from gateway.model.decision import Context
 from gateway.model.effect import ApprovalTerms, Effect, Mode
 

@@ -8,7 +8,6 @@ says what the engine says is held by tests over generated policies.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
@@ -26,6 +25,7 @@ from gateway.decide.rules.index import (
 )
 from gateway.decide.rules.policy import READERS, Condition, MatchField, Policy, Rule
 from gateway.model.action import Action
+from gateway.model.dataclass import dataclass
 from gateway.model.decision import Context
 from gateway.model.effect import Effect, Mode
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Final
 
+from gateway.model.dataclass import dataclass
 from gateway.record.log.signed_note import (
     NoteError,
     Signer,

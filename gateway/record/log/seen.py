@@ -8,9 +8,9 @@ parties two histories, contradicts what one of them holds.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
+from gateway.model.dataclass import dataclass
 from gateway.model.errors import CheckreinError
 from gateway.record.log.checkpoint import LOG_ORIGIN, Checkpoint, open_checkpoint
 from gateway.record.log.merkle import verify_consistency

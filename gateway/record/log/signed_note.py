@@ -9,10 +9,10 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Iterable
-from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
+from gateway.model.dataclass import dataclass
 from gateway.model.errors import CheckreinError
 
 if TYPE_CHECKING:

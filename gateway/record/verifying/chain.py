@@ -7,9 +7,10 @@ which: the following line, or a head that the gateway signed, vouches for one of
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 
+from gateway.model.dataclass import dataclass
 from gateway.record.log.checkpoint import Checkpoint, gateway_origin, parse_checkpoint
 from gateway.record.log.leaf import LEAF_PREFIX
 from gateway.record.log.signed_note import NoteError, VerifierKey, open_note, split_note

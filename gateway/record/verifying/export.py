@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
+from gateway.model.dataclass import dataclass
 from gateway.record.log.checkpoint import Checkpoint, log_origin
 from gateway.record.log.merkle import RangeVerifier, root_of
 from gateway.record.log.signed_note import NoteError

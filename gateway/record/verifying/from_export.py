@@ -8,9 +8,10 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Final
 
+from gateway.model.dataclass import dataclass
 from gateway.record.log.leaf import leaf_data
 from gateway.record.log.merkle import (
     Range,

@@ -10,9 +10,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Final
+
+from gateway.model.dataclass import dataclass
 
 LINE_BYTES_MAX: Final = 16 * 1024 * 1024
 """A longer line is no record of ours; reading stops there instead of filling the memory."""

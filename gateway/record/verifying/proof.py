@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
+from gateway.model.dataclass import dataclass
 from gateway.record.log.leaf import leaf_data
 from gateway.record.log.merkle import leaf_hash, verify_consistency, verify_inclusion
 from gateway.record.log.signed_note import NoteError, VerifierKey, decode_base64

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import IntEnum, StrEnum
 from typing import Any, Final
+
+from gateway.model.dataclass import dataclass
 
 BREAKS_MAX: Final = 100
 """Contradictions that a report names; the first of them matters."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from gateway.model.dataclass import dataclass
 from gateway.record.log.checkpoint import LOG_ORIGIN, Checkpoint, open_checkpoint
 from gateway.record.log.merkle import HASH_BYTES
 from gateway.record.log.signed_note import NoteError, VerifierKey, decode_base64

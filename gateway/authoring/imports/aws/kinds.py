@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
 
@@ -17,6 +16,7 @@ from gateway.authoring.imports.aws.models import Model, ModelOperation
 from gateway.canonicalize.naming.kinds import changes_access, derived_kind, verb_in
 from gateway.canonicalize.naming.words import words_of
 from gateway.model.action import Kind
+from gateway.model.dataclass import dataclass
 
 _ACTS = frozenset(
     {

@@ -5,12 +5,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from gateway.authoring.imports.aws.models import Member, ModelOperation
 from gateway.canonicalize.naming.secrets import looks_secret
 from gateway.canonicalize.naming.words import singular, words_of
 from gateway.model.action import Kind
+from gateway.model.dataclass import dataclass
 
 _ID_WORDS = frozenset(
     {"name", "names", "id", "ids", "arn", "arns", "identifier", "identifiers", "url", "number"}

@@ -7,9 +7,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from gateway.model.dataclass import dataclass
 
 _FOLDER = Path("googleapiclient", "discovery_cache", "documents")
 _VERSION = re.compile(r"v?(?P<major>\d+)(?:[._](?P<minor>\d+))?(?:p(?P<point>\d+))?(?P<tail>.*)")

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from gateway.authoring.imports.wires import variable_name
 from gateway.canonicalize.naming.secrets import looks_secret
 from gateway.canonicalize.naming.words import singular
+from gateway.model.dataclass import dataclass
 
 _VARIABLE = re.compile(r"\{(\+?)([^{}]+)\}")
 _LITERAL = re.compile(r"[A-Za-z0-9_@$.:~-]+")

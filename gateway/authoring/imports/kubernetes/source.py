@@ -9,8 +9,9 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+
+from gateway.model.dataclass import dataclass
 
 _CLIENT = Path("kubernetes", "client")
 _VERSION = re.compile(r"^V\d+(?:(?:alpha|beta)\d+)?(?=[A-Z])")

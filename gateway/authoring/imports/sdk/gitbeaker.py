@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from gateway.model.dataclass import dataclass
 
 _CLASS = re.compile(
     r"^var (\w+) = class (?:_?\w+ )?extends (\w+) \{\n(.*?)^\};", re.MULTILINE | re.DOTALL

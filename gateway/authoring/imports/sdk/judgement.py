@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from gateway.canonicalize.naming.kinds import derived_kind
 from gateway.model.action import Kind
+from gateway.model.dataclass import dataclass
 
 _NEVER = re.compile(r"(?!)")
 _UNDONE_BY_NOTHING = frozenset({Kind.DELETE, Kind.SEND})

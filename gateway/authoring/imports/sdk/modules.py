@@ -9,8 +9,9 @@ from __future__ import annotations
 import ast
 import contextlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
+
+from gateway.model.dataclass import dataclass
 
 IMPORTS_FOLLOWED_MAX = 12
 """No SDK re-exports a class through more packages; a circle of imports ends here."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 from gateway.authoring.imports.params import PARAMS_MAX, Field, chosen_params
 from gateway.authoring.imports.sdk.judgement import Judgement
@@ -20,6 +19,7 @@ from gateway.canonicalize.authored.row import Row, RowParam
 from gateway.canonicalize.naming.kinds import KIND_BY_VERB
 from gateway.canonicalize.naming.words import derived_action, singular, words_of
 from gateway.model.action import Kind
+from gateway.model.dataclass import dataclass
 
 _HOW = frozenset({"batch", "bulk", "async", "beta"})
 _VERBS = {"retrieve": "get", "del": "delete", "destroy": "delete", "edit": "update"}

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from gateway.authoring.imports.sdk.pieces import pieces_of
+from gateway.model.dataclass import dataclass
 
 _FUNCTION = re.compile(r"^(?: {2})?(?:export )?async (?:function )?(\w+)(?=[<(])", re.MULTILINE)
 _CALL = re.compile(r"\burl: (?:'([^'\n]+)'|`([^`\n]+)`),\s+method: '([A-Z]+)'")

@@ -9,7 +9,7 @@ be possible.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 from typing import Final
 
@@ -33,6 +33,7 @@ from gateway.decide.patterns import Pattern
 from gateway.decide.rules.index import deciding_order, mismatch_static
 from gateway.decide.rules.policy import Policy, Rule
 from gateway.model.action import Action, Kind, Target
+from gateway.model.dataclass import dataclass
 from gateway.model.decision import ReasonCode
 from gateway.model.effect import Effect, Mode
 

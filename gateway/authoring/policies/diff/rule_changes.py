@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
 from gateway.decide.rules.policy import Condition, Limit, Policy, Rule
+from gateway.model.dataclass import dataclass
 from gateway.model.effect import Effect
 
 

@@ -8,7 +8,7 @@ conditions name, what lies beside it, and nothing at all.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import islice, product
 from typing import Any, Final, NamedTuple
 
@@ -37,6 +37,7 @@ from gateway.decide.conditions.syntax import (
 from gateway.decide.patterns import Pattern
 from gateway.decide.rules.policy import MatchField, Policy, Rule
 from gateway.model.action import UNKNOWN_OPERATION, Action, Kind, Target
+from gateway.model.dataclass import dataclass
 from gateway.model.decision import Context
 
 PROBES_MAX: Final = 600

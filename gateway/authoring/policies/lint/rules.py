@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 from typing import Final
 
@@ -37,6 +37,7 @@ from gateway.decide.rules.policy import (
     plain_message,
     plain_reason,
 )
+from gateway.model.dataclass import dataclass
 from gateway.model.effect import Effect, Mode
 
 NEIGHBOURS_MAX: Final = 200

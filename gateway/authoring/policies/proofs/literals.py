@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
 from typing import Final
@@ -35,6 +34,7 @@ from gateway.decide.conditions.syntax import (
 )
 from gateway.decide.patterns import Glob, Pattern, parse_pattern
 from gateway.decide.rules.policy import Match, MatchField, Policy, Rule
+from gateway.model.dataclass import dataclass
 from gateway.model.effect import Effect
 
 TERMS_MAX: Final = 256

@@ -9,13 +9,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Final
 
 from gateway.authoring.policies.replay.tally import Replay, Tally
 from gateway.decide.loader import load_bundle
+from gateway.model.dataclass import dataclass
 
 PART_BYTES: Final = 16 * 1024 * 1024
 """Of a record, replayed at once: a fraction of a second's work."""

@@ -7,7 +7,6 @@ whoever decides again knows what can't be known. Pure.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 import orjson
@@ -17,6 +16,7 @@ from gateway.decide.bundle import Bundle
 from gateway.decide.conditions.syntax import Node, children, path_of
 from gateway.decide.rules.policy import Limit, MatchField, Per, Policy, Rule
 from gateway.model.action import Canonical
+from gateway.model.dataclass import dataclass
 from gateway.model.decision import Context, ReasonCode
 from gateway.model.effect import Effect, Mode
 from gateway.model.record import EntryKind

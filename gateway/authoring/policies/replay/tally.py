@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 
 from gateway.authoring.policies.questions import InputError
@@ -21,6 +21,7 @@ from gateway.authoring.policies.replay.recorded import (
 from gateway.authoring.policies.verdicts import Direction, Verdict, direction_of, verdict_of
 from gateway.decide.bundle import Bundle
 from gateway.decide.limits.verdict import with_readings
+from gateway.model.dataclass import dataclass
 from gateway.model.decision import Decision
 from gateway.model.effect import Mode
 from gateway.model.limit import LimitReading

@@ -8,7 +8,7 @@ silently never fires. What only the request can tell (`params.…`) is left to t
 from __future__ import annotations
 
 from collections.abc import Set
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final, assert_never
 
 from gateway.decide.conditions.checking.names import help_with, names_of, unknown_name
@@ -54,6 +54,7 @@ from gateway.decide.conditions.syntax import (
     path_of,
 )
 from gateway.decide.nearest import nearest_help
+from gateway.model.dataclass import dataclass
 from gateway.model.vocabulary import Vocabulary
 
 _ANY_VOCABULARY: Final = Vocabulary()

@@ -15,7 +15,7 @@ words for it asks the interpreter.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 
 from gateway.decide.conditions.evaluation.runtime import Oracle
@@ -37,6 +37,7 @@ from gateway.decide.conditions.syntax import (
     Not,
     Select,
 )
+from gateway.model.dataclass import dataclass
 
 _SET_ITEMS_MIN: Final = 4
 """From how many values on a set is faster to look into than a row of comparisons."""

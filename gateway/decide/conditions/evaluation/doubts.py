@@ -7,7 +7,6 @@ because a rule that blocks or asks for want of a param is an everyday thing.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import cast
 
 from gateway.decide.assessment import Assessment
@@ -33,6 +32,7 @@ from gateway.decide.conditions.syntax import (
 )
 from gateway.decide.conditions.values.unresolved import Unresolved
 from gateway.model.action import Action
+from gateway.model.dataclass import dataclass
 from gateway.model.decision import Context
 
 Subject = Callable[[Action, Context, Assessment], str]

@@ -8,12 +8,12 @@ whether a condition is evaluated whole or in parts.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import assert_never
 
 from gateway.decide.conditions.evaluation.scope import ITERATIONS_MAX, Scope, Step
 from gateway.decide.conditions.syntax import Quantifier
 from gateway.decide.conditions.values.unresolved import Unresolved
+from gateway.model.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ tests of types, and the oracle that answers for what has no form in Python.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import MappingProxyType
 from typing import Final
 
@@ -15,6 +15,7 @@ from gateway.decide.conditions.syntax import Node
 from gateway.decide.conditions.values import semantics
 from gateway.decide.conditions.values.unresolved import Unresolved
 from gateway.model.action import Action
+from gateway.model.dataclass import dataclass
 from gateway.model.decision import Context
 
 

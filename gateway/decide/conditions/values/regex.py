@@ -7,11 +7,11 @@ policy is loaded; a text is never one.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
 from gateway.decide.conditions.values.unresolved import Unresolved
+from gateway.model.dataclass import dataclass
 
 MEMORY_BYTES_MAX: Final = 1 << 20
 """Of one compiled pattern with its caches. RE2 refuses what does not fit."""

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import date, tzinfo
 from typing import Final
 
 from gateway.decide.conditions.syntax import Function
 from gateway.decide.conditions.values.unresolved import Unresolved
 from gateway.decide.conditions.values.zones import offset_seconds
+from gateway.model.dataclass import dataclass
 
 SECOND: Final = 1_000_000_000
 _DAY_SECONDS: Final = 86_400
