@@ -175,7 +175,7 @@ class GatewaySettings:
 
 def setting_names() -> tuple[str, ...]:
     """Every flat name, lower case, in the order of the parts."""
-    return tuple(name for part in _parts().values() for name in get_type_hints(part))
+    return tuple(field.name for part in _parts().values() for field in fields(part))
 
 
 def load_settings(environment: Mapping[str, str]) -> GatewaySettings:
@@ -251,11 +251,10 @@ Part = TypeVar("Part")
 
 
 def _part(part: type[Part], given: Mapping[str, object], problems: list[Problem]) -> Part | None:
-    hints = get_type_hints(part)
+    named = [field for field in fields(part) if field.name in given]  # type: ignore[arg-type]
+    hints = get_type_hints(part) if named else {}  # they are dear, and few parts are set at all
     values: dict[str, object] = {}
-    for field in fields(part):  # type: ignore[arg-type]
-        if field.name not in given:
-            continue
+    for field in named:
         value = given[field.name]
         try:
             values[field.name] = convert(hints[field.name], value)
