@@ -8,7 +8,6 @@ never reach a header.
 
 from __future__ import annotations
 
-import html
 import json
 import re
 from collections.abc import Callable, Mapping
@@ -357,6 +356,8 @@ def _xml(kind: str, body: str, notice: Notice) -> tuple[tuple[Header, ...], byte
 
 
 def _element(name: str, text: str) -> str:
+    import html  # with its table of all entities it would be a hundredth of a start
+
     return f"<{name}>{html.escape(_safe(text))}</{name}>"
 
 

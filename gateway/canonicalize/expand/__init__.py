@@ -25,17 +25,15 @@ from gateway.canonicalize.expand.batches import (
 )
 from gateway.canonicalize.expand.bulk import expand_bulk, expand_msearch
 from gateway.canonicalize.expand.dynamodb import expand_batch_write, expand_transaction
-from gateway.canonicalize.expand.graphql import expand_graphql
 from gateway.canonicalize.expand.jsonrpc import expand_jsonrpc
 from gateway.canonicalize.expand.mcp import expand_mcp
 from gateway.canonicalize.expand.postgrest import expand_postgrest
-from gateway.canonicalize.expand.sql_requests import DIALECTS
-from gateway.canonicalize.expand.sql_requests import EXPANDERS as SQL
 from gateway.canonicalize.request.reader import RequestReader
 from gateway.model.action import Action, Kind, Target
 
-EXPANDERS: Mapping[str, Callable[[Call], tuple[Action, ...]]] = {
-    "graphql": expand_graphql,
+Expander = Callable[[Call], tuple[Action, ...]]
+
+_EXPANDERS: Mapping[str, Expander] = {
     "jsonrpc": expand_jsonrpc,
     "mcp": expand_mcp,
     "google_batch": expand_google,
@@ -47,12 +45,12 @@ EXPANDERS: Mapping[str, Callable[[Call], tuple[Action, ...]]] = {
     "elasticsearch_bulk": expand_bulk,
     "elasticsearch_msearch": expand_msearch,
     "postgrest": expand_postgrest,
-    **SQL,
 }
-"""The reader of each of `FAMILIES`."""
+"""All but the large: see `expander_of`."""
 TEXTS = frozenset({"sql_clickhouse", "sql_trino"})
 """Families whose servers take the body for text, though curl calls it a form."""
 
+_SQL = "sql_"
 _NOTHING: NamedActs = MappingProxyType({})
 
 
@@ -69,15 +67,33 @@ def expand(
     """
     call = Call(operation, reader, resolve, named)
     try:
-        return check_count(EXPANDERS[operation.expand](call))
+        return check_count(expander_of(operation.expand)(call))
     except NotUnderstoodError:
         target = Target(operation.target.type, "")
         return (own_action(call, operation.action, Kind.UNKNOWN, target, {}, reversible=False),)
 
 
+def expander_of(family: str) -> Expander:
+    """The reader of one of `FAMILIES`. The languages are loaded with the first site that has them:
+    a start does without their grammars."""
+    if family.startswith(_SQL):
+        from gateway.canonicalize.expand.sql_requests import EXPANDERS
+
+        return EXPANDERS[family]
+    if family == "graphql":
+        from gateway.canonicalize.expand.graphql import expand_graphql
+
+        return expand_graphql
+    return _EXPANDERS[family]
+
+
 def preload(family: str) -> None:
     """Load what a family needs (sqlglot and dialects for SQL), where nobody waits for it."""
-    from gateway.canonicalize.expand.sql_tree import preload_dialect
+    if family:
+        expander_of(family)
+    if family.startswith(_SQL):
+        from gateway.canonicalize.expand.sql_requests import DIALECTS
+        from gateway.canonicalize.expand.sql_tree import preload_dialect
 
-    for dialect in DIALECTS.get(family, ()):
-        preload_dialect(dialect)
+        for dialect in DIALECTS.get(family, ()):
+            preload_dialect(dialect)

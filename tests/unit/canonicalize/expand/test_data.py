@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from gateway.canonicalize.authored.choices import FAMILIES
-from gateway.canonicalize.expand import EXPANDERS, preload
+from gateway.canonicalize.expand import _EXPANDERS, expander_of, preload
+from gateway.canonicalize.expand.sql_requests import EXPANDERS as SQL
 from tests.unit.canonicalize.expand.calls import acts, refusal, shown
 
 Shown = list[tuple[str, str, str]]
@@ -253,7 +254,12 @@ def test_clickhouse_puts_url_and_body_together(query: str, body: str, expected: 
 
 def test_every_family_has_a_reader() -> None:
     """What mappers may name is what can be read, no more and no less."""
-    assert EXPANDERS.keys() == FAMILIES
+    readers = {*_EXPANDERS, *SQL, "graphql"}
+
+    assert readers == FAMILIES
+    assert all(callable(expander_of(family)) for family in FAMILIES)
+    with pytest.raises(KeyError):
+        expander_of("sql_unheard_of")
 
 
 def test_every_family_can_be_prepared() -> None:
