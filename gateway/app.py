@@ -20,12 +20,14 @@ from gateway import telemetry
 from gateway.admin import AdminListener
 from gateway.assembly import assemble, note, start_part
 from gateway.enforce.destination import DestinationGuard
+from gateway.enforce.trust import make_upstream_context
 from gateway.enforce.upstream import UpstreamPool
 from gateway.intercept.certificates import CertificateAuthority
 from gateway.intercept.entrances import Entrances
 from gateway.model.dataclass import dataclass
 from gateway.ports import Clock
 from gateway.process import service_manager
+from gateway.process.background import begin_in_background
 from gateway.process.log_lines import configure_logging
 from gateway.process.tasks import end_tasks
 from gateway.readiness import readiness_checks, readiness_notes
@@ -115,11 +117,13 @@ def _settle_memory() -> None:
 async def _start(
     settings: GatewaySettings, stack: AsyncExitStack, place: Place
 ) -> dict[str, object]:
+    # A hundred roots are parsed meanwhile, on another core where there is one.
+    trust = begin_in_background(make_upstream_context, settings.upstream.upstream_ca)
     authority = CertificateAuthority.load_or_make(settings.ca_dir)
     pools: list[UpstreamPool] = []
 
     def make_upstream(guard: DestinationGuard, clock: Clock) -> UpstreamPool:
-        upstream = UpstreamPool(settings.upstream, guard, clock)
+        upstream = UpstreamPool(settings.upstream, guard, clock, trust.result())
         stack.push_async_callback(upstream.close)
         pools.append(upstream)
         return upstream

@@ -38,17 +38,25 @@ class DialLimits:
 
 
 class Dialler:
-    """Opens connections; `on_free` and `on_gone` are the pool's, for every one of them.
+    """Opens connections; `on_free` and `on_gone` are the pool's, for every one of them. `context`
+    is `make_upstream_context`'s where it was made already.
 
     Raises:
         ConfigurationError: the extra CA file can't be read.
     """
 
-    def __init__(self, limits: DialLimits, guard: DestinationGuard, clock: Clock) -> None:
+    def __init__(
+        self,
+        limits: DialLimits,
+        guard: DestinationGuard,
+        clock: Clock,
+        context: ssl.SSLContext | None = None,
+    ) -> None:
         self._limits = limits
         self._guard = guard
         self._clock = clock
-        self.load_trust()
+        self._context = context or make_upstream_context(limits.upstream_ca)
+        self._http2_context: ssl.SSLContext | None = None
 
     def load_trust(self) -> None:
         """Read the roots again, for connections that are opened from now on.
@@ -57,7 +65,7 @@ class Dialler:
             ConfigurationError: they can't be read; those that were there stay.
         """
         self._context = make_upstream_context(self._limits.upstream_ca)
-        self._http2_context: ssl.SSLContext | None = None
+        self._http2_context = None
 
     async def open(
         self,

@@ -10,6 +10,7 @@ upstream ended its answer; everything between is UNKNOWN.
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, cast
 
@@ -120,16 +121,23 @@ above it the copy costs more."""
 
 
 class UpstreamPool:
-    """The real `ports.Upstream`. One per gateway; used on one event loop.
+    """The real `ports.Upstream`. One per gateway; used on one event loop. `context` is as in
+    `Dialler`.
 
     Raises:
         ConfigurationError: the extra CA file can't be read.
     """
 
-    def __init__(self, settings: UpstreamSettings, guard: DestinationGuard, clock: Clock) -> None:
+    def __init__(
+        self,
+        settings: UpstreamSettings,
+        guard: DestinationGuard,
+        clock: Clock,
+        context: ssl.SSLContext | None = None,
+    ) -> None:
         self._settings = settings
         self._clock = clock
-        self._dialler = Dialler(settings.dialling, guard, clock)
+        self._dialler = Dialler(settings.dialling, guard, clock, context)
         self._pool = ConnectionPool(settings.pool_limits, clock, self._connect)
         self._active: dict[Turn, Connection] = {}
         self._watch: asyncio.TimerHandle | None = None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import Final, ParamSpec, TypeVar
 
@@ -19,6 +19,13 @@ THREADS_MAX: Final = 3
 """One each for stops, agents and rules, which do one thing after the other."""
 
 _THREADS: Final = ThreadPoolExecutor(THREADS_MAX, thread_name_prefix="background")
+
+
+def begin_in_background(
+    work: Callable[P, Result], *args: P.args, **kwargs: P.kwargs
+) -> Future[Result]:
+    """Begin it in a thread. The future's `result` blocks, as only a start may."""
+    return _THREADS.submit(work, *args, **kwargs)
 
 
 async def in_background(work: Callable[P, Result], *args: P.args, **kwargs: P.kwargs) -> Result:
