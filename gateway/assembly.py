@@ -33,6 +33,7 @@ from gateway.model.stop import Stop
 from gateway.pipeline import Pipeline, World
 from gateway.ports import Clock, Upstream
 from gateway.process.system import RandomIds, SystemClock
+from gateway.process.tasks import end_tasks
 from gateway.record import marks
 from gateway.record.recorder import Recorder
 from gateway.record.redaction_key import load_redaction_key
@@ -47,6 +48,9 @@ SHIP_SECONDS_MAX = 1.0
 
 TELL_SECONDS_MAX = 0.5
 """How long shared counters may take to hear what is over; they count it otherwise."""
+
+Begin = Coroutine[object, object, object]
+End = Callable[[], Coroutine[object, object, object]]
 
 MakeUpstream = Callable[[DestinationGuard, Clock], Upstream]
 """Makes the way out; what it opens is the caller's to close."""
@@ -104,7 +108,6 @@ async def assemble(
     stack.push_async_callback(client.close)
     own_addresses.update(await _addresses_of(settings.control.api_url))
     directory = Directory(client, settings.control, settings.data_dir / "agents.json", clock)
-    await start_part(stack, directory.start(), directory.stop)
     stops = Stops(client, settings.control, settings.data_dir / "stops.json")
     follow = proofs.follow(
         client, settings.data_dir / "log", settings.control.log_key, partial(note, recorder, clock)
@@ -124,7 +127,8 @@ async def assemble(
     )
     pipeline = Pipeline(settings.pipeline, settings.hold, ruleset, guard, world)
     stops.on_change = partial(_obey_stops, pipeline, recorder, clock)
-    await start_part(stack, stops.start(), stops.stop)
+    # Both ask the control plane, and wait for it together.
+    await start_parts(stack, (directory.start(), directory.stop), (stops.start(), stops.stop))
     keeper = RulesetKeeper(pipeline.judge, partial(note, recorder, clock), pipeline.obey_rules)
     source: RulesetSource = files
     if takes_bundles:
@@ -143,13 +147,20 @@ def note(recorder: Recorder, clock: SystemClock, event: str, detail: str = "") -
     note_past(recorder, GatewayEntry(clock.now(), event, detail))
 
 
-async def start_part(
-    stack: AsyncExitStack,
-    start: Coroutine[object, object, object],
-    stop: Callable[[], Coroutine[object, object, object]],
-) -> None:
+async def start_part(stack: AsyncExitStack, start: Begin, stop: End) -> None:
     stack.push_async_callback(stop)
     await start
+
+
+async def start_parts(stack: AsyncExitStack, *parts: tuple[Begin, End]) -> None:
+    """Start all at the same time. The first fault is raised, when none is starting any more."""
+    for _, stop in parts:
+        stack.push_async_callback(stop)
+    starting = [asyncio.create_task(start, name="starting") for start, _ in parts]
+    try:
+        await asyncio.gather(*starting)
+    finally:
+        await end_tasks(starting)
 
 
 def _open_limits(
