@@ -25,6 +25,9 @@ from gateway.wire.tls_wire import start_tls_client
 HTTP2_SCHEME: Final = "h2"
 """Of origins whose connections are made for agents that speak HTTP/2."""
 
+Trust = ssl.SSLContext | None
+"""What `make_upstream_context` made already; None: still to be made."""
+
 
 @dataclass(frozen=True, slots=True)
 class DialLimits:
@@ -38,8 +41,7 @@ class DialLimits:
 
 
 class Dialler:
-    """Opens connections; `on_free` and `on_gone` are the pool's, for every one of them. `context`
-    is `make_upstream_context`'s where it was made already.
+    """Opens connections; `on_free` and `on_gone` are the pool's, for every one of them.
 
     Raises:
         ConfigurationError: the extra CA file can't be read.
@@ -50,12 +52,12 @@ class Dialler:
         limits: DialLimits,
         guard: DestinationGuard,
         clock: Clock,
-        context: ssl.SSLContext | None = None,
+        trust: Trust = None,
     ) -> None:
         self._limits = limits
         self._guard = guard
         self._clock = clock
-        self._context = context or make_upstream_context(limits.upstream_ca)
+        self._context = trust or make_upstream_context(limits.upstream_ca)
         self._http2_context: ssl.SSLContext | None = None
 
     def load_trust(self) -> None:

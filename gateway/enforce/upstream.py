@@ -10,7 +10,6 @@ upstream ended its answer; everything between is UNKNOWN.
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, cast
 
@@ -18,7 +17,7 @@ from gateway import telemetry
 from gateway.enforce import gate
 from gateway.enforce.connection import REFUSED, Connection, Deadlines, Ending, Turn
 from gateway.enforce.destination import DestinationGuard
-from gateway.enforce.dialler import HTTP2_SCHEME, Dialler, DialLimits, Unclaimed
+from gateway.enforce.dialler import HTTP2_SCHEME, Dialler, DialLimits, Trust, Unclaimed
 from gateway.enforce.http1_request import CHUNKED_END, SAFE_METHODS, chunk, request_head
 from gateway.enforce.http1_response import ResponseLimits
 from gateway.enforce.pool import ConnectionPool, Origin, PoolLimits
@@ -121,23 +120,18 @@ above it the copy costs more."""
 
 
 class UpstreamPool:
-    """The real `ports.Upstream`. One per gateway; used on one event loop. `context` is as in
-    `Dialler`.
+    """The real `ports.Upstream`. One per gateway; used on one event loop.
 
     Raises:
         ConfigurationError: the extra CA file can't be read.
     """
 
     def __init__(
-        self,
-        settings: UpstreamSettings,
-        guard: DestinationGuard,
-        clock: Clock,
-        context: ssl.SSLContext | None = None,
+        self, settings: UpstreamSettings, guard: DestinationGuard, clock: Clock, trust: Trust = None
     ) -> None:
         self._settings = settings
         self._clock = clock
-        self._dialler = Dialler(settings.dialling, guard, clock, context)
+        self._dialler = Dialler(settings.dialling, guard, clock, trust)
         self._pool = ConnectionPool(settings.pool_limits, clock, self._connect)
         self._active: dict[Turn, Connection] = {}
         self._watch: asyncio.TimerHandle | None = None
