@@ -88,7 +88,7 @@ def load_library(paths: Iterable[Path]) -> tuple[Library, list[Problem]]:
             folders.append(folder)
         files.append(MapperFile(path, _load_listing(indexes[folder], path)))
     catalogs = {
-        path.stem: path for folder in folders for path in _list_files(folder / CATALOGS, ".cat")
+        path.stem: path for folder in folders for path in _load_paths(folder / CATALOGS, ".cat")
     }
     return Library(files, catalogs), problems
 
@@ -98,9 +98,9 @@ def load_paths_over_shipped(given: Sequence[Path]) -> tuple[Path, ...]:
     replaces the shipped one, so that a provider can be mapped anew without a copy of all others."""
     names = {TAXONOMY_FILE}
     for path in given:
-        names.update(_list_names(path, ".yaml") if path.is_dir() else (path.name,))
+        names.update(_load_names(path, ".yaml") if path.is_dir() else (path.name,))
     folder = mappers_dir()
-    shipped = (folder / name for name in _list_names(folder, ".yaml") if name not in names)
+    shipped = (folder / name for name in _load_names(folder, ".yaml") if name not in names)
     return (*given, *shipped)
 
 
@@ -109,7 +109,7 @@ def load_mapper_files(paths: Iterable[Path], problems: list[Problem]) -> list[Pa
     files: list[Path] = []
     for path in paths:
         if path.is_dir():
-            found = [one for one in _list_files(path, ".yaml") if one.name != TAXONOMY_FILE]
+            found = [one for one in _load_paths(path, ".yaml") if one.name != TAXONOMY_FILE]
             if not found:
                 problems.append(Problem(str(path), 0, 0, "the folder has no `*.yaml` file"))
             files += found
@@ -135,7 +135,7 @@ def _load_listing(index: Index, path: Path) -> Listing | None:
     return listing
 
 
-def _list_names(folder: Path, suffix: str) -> list[str]:
+def _load_names(folder: Path, suffix: str) -> list[str]:
     """The names in a folder that end so, sorted; a folder that can't be read has none.
 
     Not `Path.glob`: it takes four times as long, and the folders are looked at all the time.
@@ -145,5 +145,5 @@ def _list_names(folder: Path, suffix: str) -> list[str]:
     return []
 
 
-def _list_files(folder: Path, suffix: str) -> list[Path]:
-    return [folder / name for name in _list_names(folder, suffix)]
+def _load_paths(folder: Path, suffix: str) -> list[Path]:
+    return [folder / name for name in _load_names(folder, suffix)]
