@@ -12,6 +12,7 @@ import os
 import re
 import shutil
 import tempfile
+import time
 import urllib.parse
 import urllib.request
 import uuid
@@ -19,17 +20,21 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from tests.support.agent_environment import agent_environment
 from tests.support.control_api import ControlApi
 from tests.support.oracle import Oracle
-from tests.support.processes import ReadyProcess
+from tests.support.processes import NotReady, ReadyProcess
 from tests.support.providers import HOSTS
 
 SUPPORT = Path(__file__).parent
 ROOT = SUPPORT.parents[1]
 POLICIES = SUPPORT / "policies"
 MAPPERS = (ROOT / "mappers", SUPPORT / "mappers")
+PORT_SECONDS_MAX = 60.0
+TAKEN = ("address already in use", "the port is taken")
+LAST_WORDS_CHARS = 500
 
 
 def make_folder(name: str) -> Path:
@@ -41,6 +46,20 @@ def make_folder(name: str) -> Path:
     folder = Path(tempfile.mkdtemp(prefix=f"cr-{name}-"))
     folder.chmod(0o755)
     return folder
+
+
+def _start_on_its_port(process: ReadyProcess) -> Mapping[str, Any]:
+    """Start it again and again where a connection of somebody was given its port while it was
+    gone: until that connection is over."""
+    deadline = time.monotonic() + PORT_SECONDS_MAX
+    while True:
+        try:
+            return process.start()
+        except NotReady as ended:
+            last = ended.said[-LAST_WORDS_CHARS:]
+            if time.monotonic() > deadline or not any(words in last for words in TAKEN):
+                raise
+        time.sleep(0.1)
 
 
 class ControlPlane:
@@ -62,7 +81,7 @@ class ControlPlane:
 
     def start(self) -> None:
         """Start it; after the first time, on the same port."""
-        ready = self.process.start()
+        ready = _start_on_its_port(self.process)
         self.process.environment["CHECKREIN_API_PORT"] = ready["api_url"].rpartition(":")[2]
 
     @property
@@ -133,11 +152,9 @@ class Gateway:
         }
 
     def start(self) -> None:
-        """Start it; after the first time, on the same ports, so that agents find it again."""
-        ready = self.process.start()
+        """Start it; after the first time, on the same port, so that agents find it again."""
+        ready = _start_on_its_port(self.process)
         self.process.environment["CHECKREIN_PROXY_PORT"] = str(ready["proxy_port"])
-        metrics_port = urllib.parse.urlsplit(ready["metrics_url"]).port
-        self.process.environment["CHECKREIN_METRICS_PORT"] = str(metrics_port)
 
     @property
     def gateway_id(self) -> str:
