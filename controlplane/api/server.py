@@ -50,7 +50,7 @@ from controlplane.api.routing import Call, Handler, Route
 from controlplane.auth import KEY_START, Caller, Permission, key_prefix, may, read_key
 from controlplane.faults import ControlFault, Fault
 from controlplane.services.joined import Services
-from controlplane.store.tenancy import acting_for
+from controlplane.store.tenancy import Actor, acting_for
 from gateway.process.tasks import end_tasks
 
 log = logging.getLogger(__name__)
@@ -169,7 +169,7 @@ def _guarded(services: Services, one: Route) -> Callable[[web.Request], Awaitabl
         async def proceed() -> web.Response:
             return await handler(Call(request, caller, services))
 
-        with acting_for(caller.tenant_id):
+        with acting_for(caller.tenant_id, Actor(caller.key_name, caller.key_id)):
             if WAIT_PARAMETER in request.query:
                 return await _while_valid(services, request, caller, proceed)
             return await answer_once(services.idempotency, request, one, caller, proceed)

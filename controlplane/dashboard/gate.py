@@ -20,7 +20,7 @@ from controlplane.dashboard.visit import ROOT, Page, PageRoute, Visit, read_fiel
 from controlplane.faults import ControlFault, Fault
 from controlplane.services.access.sessions import Session
 from controlplane.services.joined import Services
-from controlplane.store.tenancy import acting_for
+from controlplane.store.tenancy import Actor, acting_for
 
 log = logging.getLogger(__name__)
 
@@ -95,7 +95,8 @@ class Gate:
                     csrf.FIELD, ""
                 )
                 csrf.check_token(given, session.proof(csrf.PURPOSE))
-            with acting_for(session.caller.tenant_id):
+            caller = session.caller
+            with acting_for(caller.tenant_id, Actor(caller.key_name, caller.key_id)):
                 visit = await self._visit(request, session)
                 try:
                     if not may(session.caller, route.needs):

@@ -32,8 +32,8 @@ class ActRow:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A record that its table does not bear out. `seq` None: a row has no record. `is_there`
-    False: the row is gone."""
+    """A record that its table does not bear out, or that tells of a rewritten row. `seq` None: a
+    row has no record. `is_there` False: the row is gone."""
 
     seq: int | None
     event: str

@@ -17,7 +17,7 @@ import asyncpg
 
 from controlplane.faults import ControlFault, Fault, StartError
 from controlplane.store.endpoint import Endpoint
-from controlplane.store.tenancy import acting
+from controlplane.store.tenancy import acting, actor
 
 SCHEMA = "checkrein"
 
@@ -43,7 +43,10 @@ class PoolSettings:
     close_seconds_max: float = 1.0
 
 
-_ACT_FOR = "select set_config('checkrein.tenant', $1, false)"
+_ACT_FOR = (
+    "select set_config('checkrein.tenant', $1, false), set_config('checkrein.by', $2, false), "
+    "set_config('checkrein.by_key', $3, false)"
+)
 
 _AWAY = (
     OSError,
@@ -94,7 +97,9 @@ class Database:
         with mapped_faults():
             async with self._pool.acquire(timeout=self._settings.acquire_seconds_max) as borrowed:
                 if (tenant := acting()) is not None:
-                    await borrowed.fetchval(_ACT_FOR, tenant)
+                    by = actor()
+                    key = "" if by.key_id is None else str(by.key_id)
+                    await borrowed.fetchval(_ACT_FOR, tenant, by.name, key)
                 yield borrowed
 
     @contextlib.asynccontextmanager

@@ -12,11 +12,24 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Final
 
 EVERYBODY: Final = "*"
 
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Whom the records of what was done name; `key_id` None: nobody with a key."""
+
+    name: str
+    key_id: uuid.UUID | None = None
+
+
+OURSELVES: Final = Actor("checkrein")
+
 _acting: ContextVar[str | None] = ContextVar("acting_for", default=None)
+_actor: ContextVar[Actor] = ContextVar("acting_by", default=OURSELVES)
 
 
 def acting() -> str | None:
@@ -24,13 +37,20 @@ def acting() -> str | None:
     return _acting.get()
 
 
+def actor() -> Actor:
+    """Who acts. It gives no right to anything: it is what the records of it say."""
+    return _actor.get()
+
+
 @contextmanager
-def acting_for(tenant_id: uuid.UUID) -> Iterator[None]:
-    """Let what runs in the block see and change this tenant's rows alone."""
-    token = _acting.set(str(tenant_id))
+def acting_for(tenant_id: uuid.UUID, by: Actor | None = None) -> Iterator[None]:
+    """Let what runs in the block see and change this tenant's rows alone. `by` None: whoever acts
+    around the block."""
+    token, by_token = _acting.set(str(tenant_id)), _actor.set(by or _actor.get())
     try:
         yield
     finally:
+        _actor.reset(by_token)
         _acting.reset(token)
 
 
