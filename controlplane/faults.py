@@ -80,6 +80,7 @@ class Fault(StrEnum):
     RECORD_UNSIGNED = "record.unsigned"
     RECORD_KEY_CONFLICT = "record.key_conflict"
     RECORD_KEY_INVALID = "record.key_invalid"
+    GATEWAY_TAKEN = "gateway.taken"
     RECORD_KEYS_FULL = "record.too_many_keys"
     LOG_UNSIGNED = "log.unsigned"
     ERASURE_HELD = "erasure.held"

@@ -152,7 +152,7 @@ class ProofsAnswer(View):
 
 class DifferenceView(View):
     """`seq` is the number of the record of `control-plane`; null: a row has no record. `id` is the
-    row's. `isThere` false: it is gone."""
+    row's. `isThere` false: it is gone. An `event` that ends in `_rewritten` is told for good."""
 
     seq: int | None
     event: str
@@ -245,7 +245,8 @@ async def consistency(call: Call) -> web.Response:
 
 
 async def acts(call: Call) -> web.Response:
-    """Hold the tables of approvals, policies, stops and erasures against the records of them."""
+    """Hold the tables of what people did, and of keys, agents and channels, against the records of
+    them."""
     found = await call.services.logs.rewritten(call.caller)
     return answer(
         {

@@ -58,6 +58,7 @@ PROBLEMS: Mapping[Fault, Problem] = MappingProxyType(
         Fault.RECORD_CONFLICT: Problem(409, "RECORD_CONFLICT"),
         Fault.RECORD_GAP: Problem(409, "RECORD_GAP"),
         Fault.RECORD_KEY_CONFLICT: Problem(409, "RECORD_KEY_CONFLICT"),
+        Fault.GATEWAY_TAKEN: Problem(409, "FAILED_PRECONDITION", "GATEWAY_TAKEN"),
         Fault.LOG_UNSIGNED: Problem(409, "FAILED_PRECONDITION", "LOG_UNSIGNED"),
         Fault.LOG_BROKEN: Problem(409, "FAILED_PRECONDITION", "LOG_BROKEN"),
         Fault.ERASURE_HELD: Problem(409, "FAILED_PRECONDITION", "ERASURE_HELD"),

@@ -50,6 +50,13 @@ class GatewayKeyStore:
     async def counts(self, connection: Any, tenant_id: uuid.UUID, gateway_id: str) -> KeyCounts:
         return KeyCounts(*await connection.fetchrow(_SQL["count"], tenant_id, gateway_id))
 
+    async def is_anothers(
+        self, connection: Any, tenant_id: uuid.UUID, gateway_id: str, key_id: uuid.UUID
+    ) -> bool:
+        """Whether a gateway's id was first used with another credential, which is valid now."""
+        found: bool = await connection.fetchval(_SQL["is_anothers"], tenant_id, gateway_id, key_id)
+        return found
+
     async def insert(
         self, connection: Any, tenant_id: uuid.UUID, gateway_id: str, key: str, proof: str
     ) -> GatewayKeyRow:

@@ -189,7 +189,10 @@ async def running_plane(
     keys = {role: (data_dir / f"{role}.key").read_text().strip() for role in _ROLES}
     try:
         async with aiohttp.ClientSession() as http:
-            yield Client(plane, http, keys)
+            client = Client(plane, http, keys)
+            # The first keys are in the log from now on, and not a second later.
+            assert (await client.call("GET", "/v1/log/acts")).status == 200
+            yield client
     finally:
         await plane.stop()
 

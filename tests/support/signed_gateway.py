@@ -44,12 +44,14 @@ class SignedGateway:
         name = gateway_origin(self.id)
         return Signer.from_private_bytes(name, hashlib.sha256(seed.encode()).digest())
 
-    async def enrol(self, *vouching: Signer, signer: Signer | None = None) -> Answer:
-        """Enrol a key (its own one), which it and `vouching` sign."""
+    async def enrol(
+        self, *vouching: Signer, signer: Signer | None = None, key: str = "gateway"
+    ) -> Answer:
+        """Enrol a key (its own one), which it and `vouching` sign, with the credential `key`."""
         enrolled = signer or self.signer
-        key = enrolled.verifier_key
-        body = {"key": key, "proof": sign(key + "\n", enrolled, *vouching)}
-        return await self.client.call("PUT", f"/v1/gateways/{self.id}/key", body, "gateway")
+        text = enrolled.verifier_key
+        body = {"key": text, "proof": sign(text + "\n", enrolled, *vouching)}
+        return await self.client.call("PUT", f"/v1/gateways/{self.id}/key", body, key)
 
     def write(self, entries: Sequence[Mapping[str, Any]]) -> list[str]:
         """Grow the chain; the new lines."""
@@ -74,6 +76,12 @@ class SignedGateway:
     @staticmethod
     def hash_of(line: str) -> str:
         return hashlib.sha256(line.encode()).hexdigest()
+
+
+async def log_size(client: Client, key: str = "admin") -> int:
+    """How far the log goes, with a record of everything that was done until now."""
+    assert (await client.call("GET", "/v1/log/acts", key=key)).status == 200
+    return int((await client.call("GET", "/v1/log", key=key)).body["size"])
 
 
 async def signed_log(client: Client, size: int | None = None) -> dict[str, Any]:

@@ -147,7 +147,10 @@ async def attacked(
     sql: asyncpg.Connection,
     checkpointing: Checkpointing,
 ) -> Attacked:
-    """A tenant with ten records, two checkpoints, and an auditor who kept both."""
+    """A tenant with ten records, two checkpoints, and an auditor who kept both. What the control
+    plane did for it is kept out of the log, so that the places of the ten are known."""
+    for table, trigger in (("api_keys", "api_keys_told"), ("gateway_keys", "gateway_keys_told")):
+        await sql.execute(f"alter table {table} disable trigger {trigger}")
     tenant, other = [await make_tenant(server, database) for _ in range(2)]
     keys = {"other tenant": str(other)}
     for role in ("Gateway", "RecordRead", "IncidentRead"):

@@ -1,6 +1,7 @@
 """The keys that gateways sign their chains with: taken once, replaced only with the old key's word.
 
-From the first key on, a batch of records is taken only with a head that this key signed. So whoever
+The first key of an id is taken from whose credential first used the id, for as long as that one is
+valid. From then on, a batch of records is taken only with a head that this key signed. So whoever
 has a gateway's credentials and not its key can neither write records in its name nor end its chain
 early; and an export shows what the gateway itself signed.
 """
@@ -43,13 +44,14 @@ class GatewayKeyService:
         """Take a gateway's key. The same key again changes nothing.
 
         Raises:
-            ControlFault: RECORD_KEY_INVALID, RECORD_KEY_CONFLICT, RECORD_KEYS_FULL.
+            ControlFault: RECORD_KEY_INVALID, RECORD_KEY_CONFLICT, RECORD_KEYS_FULL;
+                GATEWAY_TAKEN for the first key of an id that another credential uses.
         """
         key = _parse_key(gateway_id, text)
         try:
             return await self._enrol(caller, gateway_id, key, proof)
         except ControlFault as fault:
-            if fault.fault is Fault.RECORD_KEY_CONFLICT:
+            if fault.fault in {Fault.RECORD_KEY_CONFLICT, Fault.GATEWAY_TAKEN}:
                 await self._incidents.note_refused_records(caller, gateway_id, fault)
             raise
 
@@ -70,6 +72,12 @@ class GatewayKeyService:
                         Fault.RECORD_KEY_CONFLICT,
                         "this gateway has another key, which did not sign the new one",
                     ) from None
+            elif await store.is_anothers(connection, tenant_id, gateway_id, caller.key_id):
+                raise ControlFault(
+                    Fault.GATEWAY_TAKEN,
+                    "this gateway's id was first used with another credential: use that one, "
+                    "revoke it, or choose another id",
+                )
             counts = await store.counts(connection, tenant_id, gateway_id)
             if counts.own >= KEYS_MAX or (before is None and counts.gateways >= GATEWAYS_MAX):
                 raise ControlFault(

@@ -30,6 +30,7 @@ REFUSED_CODES = {
     Fault.RECORD_GAP: sightings.RECORD_GAP,
     Fault.RECORD_UNSIGNED: sightings.RECORD_UNSIGNED,
     Fault.RECORD_KEY_CONFLICT: sightings.RECORD_KEY_CONFLICT,
+    Fault.GATEWAY_TAKEN: sightings.RECORD_KEY_CONFLICT,
 }
 
 

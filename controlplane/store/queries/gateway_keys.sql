@@ -14,6 +14,17 @@ select count(distinct gateway_id) as gateways,
     count(*) filter (where gateway_id = $2) as own
 from gateway_keys where tenant_id = $1
 
+-- name: is_anothers
+-- Whether the id was first used with another key that still holds.
+select exists (
+    select from (
+        select first_used_by_key from gateways where tenant_id = $1 and gateway_id = $2
+        union all
+        select first_used_by_key from gateway_heads where tenant_id = $1 and gateway_id = $2
+    ) as used join api_keys k on k.key_id = used.first_used_by_key
+    where k.key_id <> $3 and k.revoked_at is null and (k.expires_at is null or k.expires_at > now())
+) as is_anothers
+
 -- name: keys_of
 select key_seq, key, proof, enrolled_at from gateway_keys
 where tenant_id = $1 and gateway_id = $2 order by key_seq

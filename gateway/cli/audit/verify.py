@@ -60,8 +60,9 @@ def verify(
     with itself, and with it alone the verdict is never better than incomplete.
     `python -m gateway.record.verify` does the same where only Python and `cryptography` are.
 
-    Of the running stack, the control plane also holds its tables (who answered what, which policy
-    is in force, what was stopped or erased) against the records of them.
+    Of the running stack, the control plane also holds its tables (who answered or granted what,
+    which policy is in force, what was stopped or erased, who has which key, which agents there
+    are, where people are reached) against the records of them.
     """
     from gateway.cli.output import Output
     from gateway.record.verify import worst
@@ -127,5 +128,7 @@ def _rewritten(found: Json) -> Break:
     if found["seq"] is None:
         return Break(f"the database says {what}, which no record says", None, CONTROL_PLANE)
     says = "says otherwise" if found["isThere"] else "has lost it"
+    if found["event"].endswith("_rewritten"):
+        says = "held what no record before it said"
     message = f"record {found['seq']} says {what}; the table that it was made of {says}"
     return Break(message, None, CONTROL_PLANE, found["seq"])

@@ -26,7 +26,7 @@ from tests.support.database import make_database
 from tests.support.object_lock import KEYS, REGION, serving_storage
 from tests.support.reaching import TO_LOOPBACK, add_webhook
 from tests.support.receivers import Receiver
-from tests.support.signed_gateway import SIGNING_SOON, SignedGateway, signed_log
+from tests.support.signed_gateway import SIGNING_SOON, SignedGateway, log_size, signed_log
 
 SOON = replace(SIGNING_SOON, notifications=NotificationSettings(poll_seconds=0.03))
 
@@ -69,19 +69,21 @@ async def test_checkpoints_are_kept_in_a_file_a_storage_and_a_webhook(
             postgres_server, name, tmp_path / "data", SOON, reaching=TO_LOOPBACK, anchors=places
         ) as client:
             _, secret = await add_webhook(client, receiver.url, events=["checkpoint.signed"])
+            size = await log_size(client) + 3
             await SignedGateway(client).ship([{}] * 3)
-            view = await signed_log(client, 3)
+            view = await signed_log(client, size)
             found = await anchored(
-                client, lambda found: is_kept("file", 3)(found) and is_kept("s3", 3)(found)
+                client, lambda found: is_kept("file", size)(found) and is_kept("s3", size)(found)
             )
             attempts = [one["attempts"] for one in found if one["place"] == "s3"]
             assert attempts[-1] == 2, "the first one failed"
             tenant, keys = str(client.tenant_id), [VerifierKey.parse(view["key"])]
-            note = (folder / f"{tenant}-{3:012d}.checkpoint").read_text()
-            assert open_checkpoint(note, keys).size == 3
-            assert storage.versions[f"/audit/logs/{tenant}/{3:012d}.checkpoint"] == [note]
+            note = (folder / f"{tenant}-{size:012d}.checkpoint").read_text()
+            assert open_checkpoint(note, keys).size == size
+            assert storage.versions[f"/audit/logs/{tenant}/{size:012d}.checkpoint"] == [note]
+            of_size = b'"size":%d,' % size
             async with asyncio.timeout(20):
-                while not (told := [one for one in receiver.heard if b'"size":3' in one.body]):
+                while not (told := [one for one in receiver.heard if of_size in one.body]):
                     await receiver.wait(len(receiver.heard) + 1)
             Webhook(secret).verify(told[0].body, dict(told[0].headers))
             said = told[0].json
@@ -103,7 +105,8 @@ async def test_a_file_gets_a_line_for_each_checkpoint(
     async with running_plane(
         postgres_server, name, tmp_path / "data", SOON, anchors=places
     ) as client:
-        for size in (1, 2, 3):
+        before = await log_size(client)
+        for size in range(before + 1, before + 4):
             await SignedGateway(client).ship([{}])
             await anchored(client, is_kept("file", size))
         view = await signed_log(client)
@@ -111,7 +114,7 @@ async def test_a_file_gets_a_line_for_each_checkpoint(
     assert {one["tenant"] for one in lines} == {str(client.tenant_id)}
     sizes = [one["size"] for one in lines]
     assert sizes == sorted(sizes)
-    assert sizes[-3:] == [1, 2, 3]
+    assert sizes[-3:] == [before + 1, before + 2, before + 3]
     key = VerifierKey.parse(view["key"])
     assert [open_checkpoint(one["checkpoint"], [key]).size for one in lines] == sizes
 

@@ -17,7 +17,7 @@ import pytest
 from controlplane.services.log.checkpointing import CheckpointSettings
 from controlplane.services.log.proving import ProvingLimits
 from controlplane.store.embedded import EmbeddedPostgres, Role
-from gateway.record.log.checkpoint import gateway_origin, open_checkpoint
+from gateway.record.log.checkpoint import CONTROL_PLANE, gateway_origin, open_checkpoint
 from gateway.record.log.leaf import leaf_data
 from gateway.record.log.merkle import (
     RangeVerifier,
@@ -30,7 +30,7 @@ from gateway.record.verifying.files import verify_stream
 from gateway.record.verifying.trust import Trust
 from tests.support.control_plane import LIMITS, Client, running_plane
 from tests.support.database import connect_as, make_database
-from tests.support.signed_gateway import SIGNING_SOON, SignedGateway, exported, signed_log
+from tests.support.signed_gateway import SIGNING_SOON, SignedGateway, exported, log_size, signed_log
 from tests.support.tenants import make_key, make_tenant
 
 
@@ -139,6 +139,7 @@ async def test_what_was_stored_before_there_was_a_log_is_taken_into_it(
     """At the start, in the order of arrival, and ahead of what comes then."""
     name = await asyncio.to_thread(make_database, postgres_server)
     async with running_plane(postgres_server, name, tmp_path) as before:
+        of_keys = await log_size(before)
         gateway = SignedGateway(before)
         await gateway.ship([{}] * 300)
     connection = await connect_as(postgres_server, Role.SUPERUSER, name)
@@ -151,10 +152,10 @@ async def test_what_was_stored_before_there_was_a_log_is_taken_into_it(
         file.unlink()
     async with running_plane(postgres_server, name, tmp_path, SIGNING_SOON) as after:
         gateway.client = after
-        assert (await after.call("GET", "/v1/log")).body["size"] == 300
+        assert (await after.call("GET", "/v1/log")).body["size"] == of_keys + 300
         await gateway.ship([{}])
-        await signed_log(after, 301)
-        assert (await exported(after)).splitlines()[1:] == gateway.lines
+        await signed_log(after, of_keys + 301)
+        assert (await exported(after)).splitlines()[1 + of_keys :] == gateway.lines
 
 
 async def test_a_line_that_is_erased_leaves_its_place(
@@ -258,6 +259,29 @@ async def test_a_key_is_replaced_only_by_who_has_the_old_one(client: Client):
     }
 
 
+async def test_the_first_key_is_of_who_used_the_id_first(client: Client):
+    """Whether it asked for policies or shipped records: another credential enrols no key for it,
+    which opens an incident, until the first one is revoked. An id that nobody used is free."""
+    bodies = ({"name": name, "permissions": ["Gateway"]} for name in ("east", "west"))
+    gateways = [(await client.call("POST", "/v1/keys", body)).body for body in bodies]
+    east, west = (made["key"] for made in gateways)
+    asks, ships, fresh = (SignedGateway(client) for _ in range(3))
+    body = {"gatewayId": asks.id, "revision": "0" * 64, "source": "files"}
+    assert (await client.call("POST", "/v1/gateways", body, east)).status == 200
+    body = {"gatewayId": ships.id, "records": ships.write([{}])}
+    assert (await client.call("POST", "/v1/records", body, east)).status == 200
+    for gateway in (asks, ships):
+        answer = await gateway.enrol(key=west)
+        assert (answer.status, answer.reason_code) == (409, "GATEWAY_TAKEN")
+    assert await incident(client, "RECORD_KEY_CONFLICT")
+    assert (await asks.enrol(key=east)).status == 200
+    assert (await asks.enrol(key=west)).status == 200, "the same key again is nothing new"
+    assert (await fresh.enrol(key=west)).status == 200
+    path = f"/v1/keys/{gateways[0]['keyId']}/revoke"
+    assert (await client.call("POST", path, {})).status == 200
+    assert (await ships.enrol(key=west)).status == 200
+
+
 async def test_a_name_that_is_no_gateways_has_no_key(client: Client):
     """A key's name and the path say the same, or there is none."""
     gateway = SignedGateway(client)
@@ -284,8 +308,9 @@ async def test_a_tenant_sees_and_signs_its_own_log_alone(
     body = {"key": key, "proof": sign(key + "\n", theirs.signer)}
     answer = await client.call("PUT", "/v1/gateways/shared/key", body, "their Gateway")
     assert (answer.status, answer.body["key"]) == (200, key)
+    own_acts = await log_size(client, "their RecordRead")
     view = await client.call("GET", "/v1/log", key="their RecordRead")
-    assert (view.body["size"], view.body["unsignedGateways"]) == (0, [])
+    assert (view.body["size"], view.body["unsignedGateways"]) == (own_acts, [])
     assert str(tenant) in view.body["origin"]
     for path in ("gateway=shared&seq=1", "decisionId=dec_ours"):
         answer = await client.call("GET", f"/v1/log/proof?{path}", key="their RecordRead")
@@ -296,10 +321,12 @@ async def test_a_tenant_sees_and_signs_its_own_log_alone(
     async with asyncio.timeout(20):
         while True:
             answer = await client.call("GET", "/v1/log/export", key="their RecordRead")
-            if answer.status == 200 and len(str(answer.body).splitlines()) == 3:
+            if answer.status == 200 and len(str(answer.body).splitlines()) == own_acts + 3:
                 break
             await asyncio.sleep(0.02)
-    assert str(answer.body).splitlines()[1:] == lines
+    shown = str(answer.body).splitlines()[1:]
+    assert shown[own_acts:] == lines
+    assert {json.loads(line)["gateway"] for line in shown[:own_acts]} == {CONTROL_PLANE}
 
 
 async def incident(client: Client, reason: str) -> dict[str, Any] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import uuid
 from typing import Any
@@ -52,7 +53,6 @@ NAMED = {f"{one.method} {one.path}": one for one in PLACED}
 EMPTY = {
     "/v1/approvals": "approvals",
     "/v1/approvals/answered": "answered",
-    "/v1/records": "records",
     "/v1/decisions": "decisions",
     "/v1/agents": "agents",
     "/v1/agents/directory": "agents",
@@ -74,13 +74,14 @@ EMPTY = {
     "/v1/erasures": "erasures",
 }
 NO_LISTS = {
+    "/v1/records",
     "/v1/me", "/v1/learner/mode", "/v1/approvals/counts", "/v1/keys", "/v1/bundles/key",
     "/v1/bundles/current", "/v1/exports/decisions", "/v1/exports/records", "/v1/log",
     "/v1/log/checkpoint", "/v1/log/checkpoints", "/v1/log/proof", "/v1/log/consistency",
     "/v1/log/export", "/v1/retention",
 }  # fmt: skip
 """What is of the caller alone, or (`/v1/keys`) has at least their own key; `test_explorer` looks at
-exports, `test_log` at the log, which every tenant has, be it empty."""
+exports, `test_log` at the log. Every tenant has records of its own first keys."""
 
 
 async def one_of_each(client: Client) -> dict[str, str]:
@@ -208,3 +209,7 @@ async def test_nothing_of_anothers_is_listed(client: Client, strangers: dict[str
     assert set(counts.values()) == {0}
     keys = (await client.call("GET", "/v1/keys", key=strangers["person"])).body["keys"]
     assert {key["name"] for key in keys} == {"made"}
+    records = (await client.call("GET", "/v1/records", key=strangers["person"])).body["records"]
+    acts = [json.loads(record["line"]).get("act", {}) for record in records]
+    assert {act.get("key") for act in acts} - {None} == {key["keyId"] for key in keys}
+    assert {act.get("name") for act in acts} - {None} == {"made"}
