@@ -58,6 +58,16 @@ async def until_sent(client: Client) -> dict[str, Any]:
             await asyncio.sleep(0.03)
 
 
+async def hearing(client: Client, receiver: Receiver) -> tuple[str, str]:
+    """A channel that hears every record, and its secret; that it was made it has heard already."""
+    channel, secret = await add_webhook(client, receiver.url, events=["record.batch"])
+    assert (await client.call("GET", "/v1/log/acts")).status == 200
+    await receiver.wait(1)
+    await until_sent(client)
+    receiver.heard.clear()
+    return channel, secret
+
+
 def told(receiver: Receiver) -> list[dict[str, Any]]:
     """Every record of every message, in order."""
     return [one for heard in receiver.heard for one in heard.json["data"]["records"]]
@@ -66,7 +76,7 @@ def told(receiver: Receiver) -> list[dict[str, Any]]:
 async def test_a_webhook_hears_every_record_once_and_in_order(client: Client, receiver: Receiver):
     """In signed batches, from when the channel was added on; nothing else is sent there."""
     before = await decided(client, 1)
-    _, secret = await add_webhook(client, receiver.url, events=["record.batch"])
+    _, secret = await hearing(client, receiver)
     ids = await decided(client, 9)
     assert (await until_sent(client))["problem"] is None
     assert [one["record"]["decision_id"] for one in told(receiver)] == ids
@@ -86,8 +96,8 @@ async def test_what_is_not_taken_is_sent_again(
 ):
     """In smaller and smaller batches; whoever sees one twice knows it by its id."""
     monkeypatch.setattr("controlplane.notify.backoff.PAUSES_SECONDS", (0.01,) * 7)
+    await hearing(client, receiver)
     receiver.answers = [(413, {}), (500, {})]
-    await add_webhook(client, receiver.url, events=["record.batch"])
     ids = await decided(client, 4)
     await until_sent(client)
     sizes = [len(heard.json["data"]["records"]) for heard in receiver.heard]
@@ -101,8 +111,8 @@ async def test_one_record_that_nobody_takes_stops_nothing(
 ):
     """An agent must not blind a SIEM by what it writes: its record goes without its words then."""
     monkeypatch.setattr("controlplane.notify.backoff.PAUSES_SECONDS", (0.01,) * 7)
+    await hearing(client, receiver)
     receiver.answers = [(400, {})] * 8
-    await add_webhook(client, receiver.url, events=["record.batch"])
     ids = await decided(client, 2)
     await until_sent(client)
     taken = [one for heard in receiver.heard[8:] for one in heard.json["data"]["records"]]
@@ -115,8 +125,8 @@ async def test_a_receiver_that_is_away_is_shown_and_loses_nothing(
     client: Client, receiver: Receiver
 ):
     """Its lag, and why; the channel may be paused meanwhile."""
+    channel, _ = await hearing(client, receiver)
     receiver.answers = [(503, {})]
-    channel, _ = await add_webhook(client, receiver.url, events=["record.batch"])
     await decided(client, 3)
     await receiver.wait(1)
     async with asyncio.timeout(10):
@@ -182,6 +192,8 @@ async def test_a_collector_gets_each_record_as_a_log(collecting: Client, receive
     async with asyncio.timeout(10):
         while not await streams(client):
             await asyncio.sleep(0.03)
+    await until_sent(client)
+    receiver.heard.clear()
     (allowed,) = await decided(client, 1)
     (blocked,) = await decided(client, 1, effect="BLOCK")
     shown = await until_sent(client)
