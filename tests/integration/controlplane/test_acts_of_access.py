@@ -12,8 +12,8 @@ import asyncpg
 import pytest
 
 from controlplane.auth import hash_key
-from controlplane.services.keys import KeyService
-from controlplane.services.sessions import SessionService
+from controlplane.services.access.keys import KeyService
+from controlplane.services.access.sessions import SessionService
 from controlplane.store.embedded import EmbeddedPostgres, Role
 from controlplane.store.keys import KeyStore
 from controlplane.store.migrations import load_migrations
