@@ -26,7 +26,7 @@ alter table gateway_heads add column first_used_by_key uuid references api_keys;
 alter table gateway_heads alter column first_used_by_key set default acting_key();
 
 create function act_of_gateway_key(g gateway_keys) returns jsonb language sql stable as $$
-    select jsonb_build_object('id', g.key_seq::text, 'gateway', g.gateway_id, 'signing_key', g.key,
+    select jsonb_build_object('id', g.key_seq::text, 'gateway_id', g.gateway_id, 'verifier_key', g.key,
         'by', g.enrolled_by, 'by_key', g.enrolled_by_key, 'at', moment_text(g.enrolled_at))
 $$;
 
@@ -46,6 +46,24 @@ $$;
 create function act_of_grant_end(g grants) returns jsonb language sql stable as $$
     select jsonb_build_object('id', g.grant_id, 'agent', g.agent, 'by', g.ended_by,
         'by_key', g.ended_by_key, 'at', moment_text(g.ended_at))
+$$;
+
+-- What was offered with a yes: whose grants end with a key is looked up there.
+create function act_of_offer(o grant_offers) returns jsonb language sql stable as $$
+    select jsonb_build_object('id', o.offer_id::text, 'approval', o.approval_id,
+        'seconds', o.seconds, 'uses_max', o.uses_max, 'this_run', o.this_run,
+        'same_target', o.same_target, 'same_act', o.same_act, 'risk_max', o.risk_max,
+        'amount_param', o.amount_param, 'amount_currency', o.amount_currency,
+        'amount_max', o.amount_max, 'amount_first', o.amount_first, 'each_max', o.each_max,
+        'recipients', o.recipients, 'by', k.name, 'by_key', o.key_id,
+        'at', moment_text(o.offered_at))
+    from (select 1) as one left join api_keys k on k.key_id = o.key_id
+$$;
+
+create function act_of_learner_mode(m learner_modes) returns jsonb language sql stable as $$
+    select jsonb_build_object('id', m.mode_seq::text, 'scope_type', m.scope_type,
+        'scope', m.scope_id, 'mode', m.mode, 'by', m.set_by, 'by_key', m.set_by_key,
+        'at', moment_text(m.set_at))
 $$;
 
 -- A session stands for a key. Its cookie is 256 random bits, so that a digest of it tells nothing.
@@ -83,11 +101,17 @@ create or replace function acts_now(of_tenant uuid)
         select 'gateway_key_enrolled', act_of_gateway_key(g), g.enrolled_at
             from gateway_keys g where g.tenant_id = of_tenant
         union all
+        select 'grant_offered', act_of_offer(o), o.offered_at
+            from grant_offers o where o.tenant_id = of_tenant
+        union all
         select 'grant_given', act_of_grant(g), g.made_at
             from grants g where g.tenant_id = of_tenant
         union all
         select 'grant_revoked', act_of_grant_end(g), g.ended_at
             from grants g where g.tenant_id = of_tenant and g.state = 'REVOKED'
+        union all
+        select 'learner_mode_set', act_of_learner_mode(m), m.set_at
+            from learner_modes m where m.tenant_id = of_tenant
         union all
         select 'session_begun', act_of_session(s), s.created_at
             from sessions s where s.tenant_id = of_tenant
@@ -96,11 +120,15 @@ $$;
 
 create trigger gateway_keys_told after insert on gateway_keys
     for each row execute function note_act('gateway_key_enrolled', 'act_of_gateway_key');
+create trigger grant_offers_told after insert on grant_offers
+    for each row execute function note_act('grant_offered', 'act_of_offer');
 create trigger grants_told after insert on grants
     for each row execute function note_act('grant_given', 'act_of_grant');
 create trigger grants_end_told after update on grants
     for each row when (old.state <> 'REVOKED' and new.state = 'REVOKED')
     execute function note_act('grant_revoked', 'act_of_grant_end');
+create trigger learner_modes_told after insert on learner_modes
+    for each row execute function note_act('learner_mode_set', 'act_of_learner_mode');
 create trigger sessions_told after insert on sessions
     for each row execute function note_act('session_begun', 'act_of_session');
 
@@ -225,7 +253,15 @@ begin
             last := was;
         end if;
     end if;
-    if is_now is null or is_now is not distinct from last then
+    if is_now is null then
+        -- Nothing of the service deletes such a row: its last record goes on to miss it.
+        if last is not null and not is_part then
+            perform insert_state_act(of_tenant, of_subject, family || '_deleted', last,
+                                     acting_name(), acting_key());
+        end if;
+        return null;
+    end if;
+    if is_now is not distinct from last then
         return null;
     end if;
     perform insert_state_act(of_tenant, of_subject, family || '_' || case
@@ -237,11 +273,11 @@ begin
 end
 $$;
 
-create trigger agents_told after insert or update on agents
+create trigger agents_told after insert or update or delete on agents
     for each row execute function note_state('agent', 'agent_id');
-create trigger channels_told after insert or update on channels
+create trigger channels_told after insert or update or delete on channels
     for each row execute function note_state('channel', 'channel_id');
-create trigger api_keys_told after insert on api_keys
+create trigger api_keys_told after insert or delete on api_keys
     for each row execute function note_state('key', 'key_id');
 -- Not when it was only used.
 create trigger api_keys_changes_told after update on api_keys

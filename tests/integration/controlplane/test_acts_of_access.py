@@ -163,13 +163,17 @@ async def test_grants_sessions_and_gateways_keys_have_records(client: Client):
     assert [(one["event"], one["act"]["by"]) for one in of_grant] == [
         ("grant_given", "admin"), ("grant_revoked", "admin"),
     ]  # fmt: skip
+    (offer,) = (one["act"] for one in acts if one["event"] == "grant_offered")
+    assert (offer["approval"], offer["uses_max"], offer["by"]) == (
+        grant["approvalId"], 3, "admin",
+    )  # fmt: skip
     assert (of_grant[0]["act"]["uses_max"], of_grant[0]["act"]["approval"]) == (
         3, grant["approvalId"],
     )  # fmt: skip
     (session,) = (one["act"] for one in acts if one["event"] == "session_begun")
     assert (session["by"], session["by_key"]) == ("admin", await admin_id(client))
-    (key,) = (one["act"] for one in acts if one["act"].get("gateway") == gateway.id)
-    assert (key["signing_key"], key["by"]) == (gateway.signer.verifier_key, "gateway")
+    (key,) = (one["act"] for one in acts if one["act"].get("gateway_id") == gateway.id)
+    assert (key["verifier_key"], key["by"]) == (gateway.signer.verifier_key, "gateway")
     assert await differences(client) == []
 
 
@@ -307,14 +311,16 @@ async def test_rows_that_nobody_made_are_named(client: Client, superuser: asyncp
 async def test_whoever_writes_by_hand_is_in_the_log_with_his_role(
     client: Client, postgres_server: EmbeddedPostgres
 ):
-    """The owner of the tables, whose triggers are on: a key of his own, and more for another."""
-    carol = await key_of(client)
+    """The owner of the tables, whose triggers are on: a key of his own, more for another one, and a
+    channel that is deleted, which nothing here ever is."""
+    carol, channel = await key_of(client), await channel_of(client)
     await make_key(postgres_server, database_of(client), ["Admin"])
     owner = await connect_as(postgres_server, Role.OWNER, database_of(client))
     try:
         await owner.execute(
             "update api_keys set permissions = '{Admin}' where key_id = $1", uuid.UUID(carol)
         )
+        await owner.execute("delete from channels where channel_id = $1", uuid.UUID(channel))
         await owner.execute(
             "insert into former_secrets select sha256('too'), tenant_id, key_id, now() + '1 day' "
             "from api_keys where key_id = $1", uuid.UUID(carol),
@@ -328,7 +334,9 @@ async def test_whoever_writes_by_hand_is_in_the_log_with_his_role(
     assert (await acts_of(client, carol))[-1]["act"]["permissions"] == ["Admin"]
     acts = acts_in(await exported(client))
     assert ("key_made", by) in [(one["event"], one["act"]["by"]) for one in acts]
-    assert await differences(client) == []
+    assert await events_of(client, channel) == [("channel_made", "admin"), ("channel_deleted", by)]
+    (missed,) = await differences(client)
+    assert (missed["event"], missed["id"], missed["isThere"]) == ("channel_deleted", channel, False)
 
 
 async def test_the_next_change_does_not_hide_a_rewritten_row(
