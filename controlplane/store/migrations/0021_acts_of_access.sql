@@ -1,8 +1,8 @@
 -- The rest of what is done here gets its records too: keys, agents, channels, grants, sessions, and
 -- the keys that gateways sign with. (0020 has the outbox, and the acts that it began with.)
 
--- Who a statement is of, as the service says it at every connection (`store/tenancy.py`): for tables
--- that have no column of it. A hand at the database says nothing, and is named by its role.
+-- Who a statement is of, as the service says it at every connection (`store/tenancy.py`): for
+-- tables that have no column of it. A hand at the database says nothing, and is named by its role.
 create function acting_name() returns text language sql stable as $$
     select coalesce(nullif(current_setting('checkrein.by', true), ''),
         'database role ' || session_user)
@@ -26,8 +26,9 @@ alter table gateway_heads add column first_used_by_key uuid references api_keys;
 alter table gateway_heads alter column first_used_by_key set default acting_key();
 
 create function act_of_gateway_key(g gateway_keys) returns jsonb language sql stable as $$
-    select jsonb_build_object('id', g.key_seq::text, 'gateway_id', g.gateway_id, 'verifier_key', g.key,
-        'by', g.enrolled_by, 'by_key', g.enrolled_by_key, 'at', moment_text(g.enrolled_at))
+    select jsonb_build_object('id', g.key_seq::text, 'gateway_id', g.gateway_id,
+        'verifier_key', g.key, 'by', coalesce(g.enrolled_by, 'unknown'),
+        'by_key', g.enrolled_by_key, 'at', moment_text(g.enrolled_at))
 $$;
 
 -- A grant is given by all who said yes.
@@ -132,8 +133,8 @@ create trigger learner_modes_told after insert on learner_modes
 create trigger sessions_told after insert on sessions
     for each row execute function note_act('session_begun', 'act_of_session');
 
--- 2. What changes: each change has an act, which holds all that the row then says. The newest one of
--- a row says what it is to say now. Its `row_id` is the row's own, a slash, and a number.
+-- 2. What changes: each change has an act, which holds all that the row then says. The newest one
+-- of a row says what it is to say now. Its `row_id` is the row's own, a slash, and a number.
 
 alter table acts add column subject uuid;
 create index acts_of_subjects on acts (tenant_id, subject, act_seq desc) where subject is not null;
@@ -281,7 +282,8 @@ create trigger api_keys_told after insert or delete on api_keys
     for each row execute function note_state('key', 'key_id');
 -- Not when it was only used.
 create trigger api_keys_changes_told after update on api_keys
-    for each row when (to_jsonb(old) - 'last_used_at' is distinct from to_jsonb(new) - 'last_used_at')
+    for each row
+    when (to_jsonb(old) - 'last_used_at' is distinct from to_jsonb(new) - 'last_used_at')
     execute function note_state('key', 'key_id');
 -- At the end of the transaction: what is said anew is deleted first.
 create constraint trigger channel_people_told after insert or update or delete on channel_people
@@ -299,6 +301,7 @@ insert into acts (tenant_id, event, row_id, act, at)
 
 insert into acts (tenant_id, subject, event, row_id, act, at)
     select t.tenant_id, n.subject, n.family || '_found', n.subject || '/1',
-        n.state || jsonb_build_object('id', n.subject || '/1', 'at', moment_text(n.made_at)),
+        n.state || jsonb_build_object('id', n.subject || '/1', 'by', 'unknown', 'by_key', null,
+            'at', moment_text(n.made_at)),
         n.made_at
     from tenants t cross join lateral states_now(t.tenant_id) n order by n.made_at;
