@@ -13,8 +13,8 @@ update acts set seq = p.seq from unnest($2::bigint[], $3::bigint[]) as p (act_se
 where acts.tenant_id = $1 and acts.act_seq = p.act_seq
 
 -- name: differing
--- Records that their tables don't say, or say otherwise; and rows that have no record, but those that
--- wait for theirs, which is a matter of a second: one that waits for long is kept from it.
+-- Records that their tables don't say, or say otherwise; and rows that have no record, but those
+-- that wait for theirs, which is a matter of a second: one that waits for long is kept from it.
 with told as materialized (
     select r.seq, f.fields ->> 'event' as event, f.fields -> 'act' as act,
         split_part(f.fields ->> 'event', '_', 1) as family,
