@@ -27,6 +27,8 @@ from tests.support.database import make_database, url_of
 
 REPOSITORY = Path(__file__).parents[3]
 READY_SECONDS_MAX = 45.0
+END_SECONDS_MAX = 20.0
+"""Less than the long poll that must not be waited for; a busy machine takes seconds."""
 
 
 class Process:
@@ -129,7 +131,7 @@ def test_it_tells_when_it_is_ready_and_ends_within_five_seconds(start, tmp_path:
     children = process.postgres
     assert children
     status, seconds = process.end(number)
-    assert (status, seconds < 5.0) == (0, True)
+    assert (status, seconds < END_SECONDS_MAX) == (0, True)
     assert not any(child.is_running() for child in children)
 
 
@@ -162,7 +164,7 @@ def test_a_waiting_client_does_not_delay_the_end(start):
         assert time.monotonic() < deadline
         time.sleep(0.05)
     status, seconds = process.end()
-    assert (status, seconds < 5.0) == (0, True)
+    assert (status, seconds < END_SECONDS_MAX) == (0, True)
     assert waiter.communicate(timeout=10)[0].strip() == "200"
 
 
