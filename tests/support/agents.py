@@ -1,21 +1,31 @@
 """Runs an agent script in its own process, governed by nothing but environment variables.
 
 Turns what the process printed into a `Told`: what its own SDK made of the gateway's answer.
+Processes are forks of an interpreter of the same environment (`warm_interpreter`).
 """
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
+import select
 import signal
+import socket
 import subprocess
 import sys
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO, cast
 
 SCRIPTS = Path(__file__).parents[1] / "end_to_end" / "agents"
 AGENT_SECONDS_MAX = 75.0
+INTERPRETERS_MAX = 3
+"""So many environments keep an interpreter: two shared gateways, and one of a test's own."""
+
+_WARM = Path(__file__).with_name("warm_interpreter.py")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,41 +72,112 @@ class Told:
 class RunningAgent:
     """An agent's process. `finish` waits for it; `kill` is a crash of the agent."""
 
-    def __init__(self, process: subprocess.Popen[str]) -> None:
-        self._process = process
+    def __init__(self, told: BinaryIO, output: BinaryIO, errors: BinaryIO) -> None:
+        self._told = told
+        self._output = output
+        self._errors = errors
+        first = told.readline()
+        assert first, "the interpreter ended before it could become an agent"
+        self._pid = int(first)
+        self._status: int | None = None
 
     @property
     def is_running(self) -> bool:
-        return self._process.poll() is None
+        return not self._has_ended(0)
 
     def kill(self) -> None:
         """End it without a goodbye, as a crashed or evicted agent would."""
-        self._process.send_signal(signal.SIGKILL)
-        self._process.communicate(timeout=10)
+        if self.is_running:
+            os.kill(self._pid, signal.SIGKILL)
+            assert self._has_ended(10)
+        self._read()
 
     def finish(self) -> Told:
         """Wait for the agent's end and read what it told."""
+        if not self._has_ended(AGENT_SECONDS_MAX):
+            self.kill()
+            raise TimeoutError(f"the agent did not end within {AGENT_SECONDS_MAX:.0f} s")
+        assert self._status is not None
+        output, errors = self._read()
+        return read_told(output, errors, self._status)
+
+    def _read(self) -> tuple[str, str]:
+        """What it wrote; once, after its end."""
+        texts = []
+        for file in (self._output, self._errors):
+            with file:
+                file.seek(0)
+                texts.append(file.read().decode())
+        return texts[0], texts[1]
+
+    def _has_ended(self, seconds: float) -> bool:
+        if self._status is None:
+            poll = select.poll()
+            poll.register(self._told, select.POLLIN)
+            if not poll.poll(seconds * 1_000):
+                return False
+            self._status = int(self._told.readline())
+            self._told.close()
+        return True
+
+
+class _Interpreter:
+    """One that has libraries loaded, and forks. It ends with us, or once it is closed."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, str(_WARM)], env=dict(environment), stdin=theirs
+            )
+
+    def start(self, command: Sequence[str]) -> RunningAgent:
+        """Have it become an agent that runs a script with arguments."""
+        output, errors = (cast(BinaryIO, tempfile.TemporaryFile()) for _ in range(2))  # noqa: SIM115
+        reader, writer = os.pipe()
         try:
-            output, errors = self._process.communicate(timeout=AGENT_SECONDS_MAX)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.communicate()
-            raise
-        return read_told(output, errors, self._process.returncode)
+            descriptors = [output.fileno(), errors.fileno(), writer]
+            socket.send_fds(self._ours, [json.dumps(command).encode()], descriptors)
+        finally:
+            os.close(writer)
+        return RunningAgent(cast(BinaryIO, os.fdopen(reader, "rb", buffering=0)), output, errors)
+
+    def close(self) -> subprocess.Popen[bytes]:
+        """Let it end when its last agent has; its process, to wait for."""
+        self._ours.close()
+        return self._process
+
+
+_interpreters: dict[frozenset[tuple[str, str]], _Interpreter] = {}
+_ending: list[subprocess.Popen[bytes]] = []
+
+
+def _interpreter_for(environment: Mapping[str, str]) -> _Interpreter:
+    """The one of this very environment; the one used least recently makes room for it."""
+    key = frozenset(environment.items())
+    found = _interpreters.pop(key, None) or _Interpreter(environment)
+    _interpreters[key] = found
+    _close_interpreters(INTERPRETERS_MAX)
+    return found
+
+
+def _close_interpreters(count_max: int) -> None:
+    while len(_interpreters) > count_max:
+        _ending.append(_interpreters.pop(next(iter(_interpreters))).close())
+
+
+@atexit.register
+def _end_interpreters() -> None:
+    _close_interpreters(0)
+    for process in _ending:
+        process.wait(AGENT_SECONDS_MAX)
 
 
 def start_agent(client: Client, act: str, tag: str, environment: Mapping[str, str]) -> RunningAgent:
     """Start the client's script: `act` is `read`, `risky` or `forbidden`."""
-    script = str(SCRIPTS / client.script)
-    process = subprocess.Popen(
-        [sys.executable, script, *client.arguments, act, tag],
-        env={**_CREDENTIALS, "PATH": os.environ["PATH"], **environment},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    return RunningAgent(process)
+    own = {**_CREDENTIALS, "PATH": os.environ["PATH"], **environment}
+    command = [str(SCRIPTS / client.script), *client.arguments, act, tag]
+    return _interpreter_for(own).start(command)
 
 
 def run_agent(client: Client, act: str, tag: str, environment: Mapping[str, str]) -> Told:
