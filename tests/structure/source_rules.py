@@ -7,6 +7,7 @@ what it forbids; `test_source.py` then holds the whole tree against them.
 from __future__ import annotations
 
 import ast
+import functools
 import re
 from collections.abc import Container, Iterator
 from dataclasses import dataclass
@@ -48,6 +49,17 @@ class Finding:
     message: str
 
 
+@functools.lru_cache(maxsize=1)
+def _tree(text: str) -> ast.Module:
+    """The parsed text, kept while one rule after the other looks at the same file."""
+    return ast.parse(text)
+
+
+@functools.lru_cache(maxsize=1)
+def _nodes(text: str) -> tuple[ast.AST, ...]:
+    return tuple(ast.walk(_tree(text)))
+
+
 def dotted_name(node: ast.expr) -> str:
     """`a.b.c` for a chain of attributes on a name; empty for anything else."""
     parts: list[str] = []
@@ -64,7 +76,7 @@ def oversized(text: str) -> Iterator[Finding]:
     lines = text.count("\n") + (not text.endswith("\n"))
     if lines > MODULE_LINES_MAX:
         yield Finding(1, f"a module of {lines} lines; split it by meaning at {MODULE_LINES_MAX}")
-    for node in ast.walk(ast.parse(text)):
+    for node in _nodes(text):
         if isinstance(node, FUNCTION_NODES):
             length = (node.end_lineno or node.lineno) - node.lineno + 1
             if length > FUNCTION_LINES_MAX:
@@ -76,13 +88,13 @@ def oversized(text: str) -> Iterator[Finding]:
 
 def undocumented_module(text: str) -> Iterator[Finding]:
     """A module without a docstring; an empty file needs none."""
-    if text.strip() and ast.get_docstring(ast.parse(text)) is None:
+    if text.strip() and ast.get_docstring(_tree(text)) is None:
         yield Finding(1, "the module has no docstring")
 
 
 def undocumented_tests(text: str) -> Iterator[Finding]:
     """Test functions without a docstring: the sentence that a failure is read by."""
-    for node in ast.walk(ast.parse(text)):
+    for node in _nodes(text):
         if not isinstance(node, FUNCTION_NODES) or not node.name.startswith("test"):
             continue
         if ast.get_docstring(node) is None:
@@ -100,13 +112,13 @@ class Files(Enum):
 
 def impure(text: str, files: Files = Files.NOWHERE) -> Iterator[Finding]:
     """Clocks, randomness, the network and files in a module that must have none."""
-    tree = ast.parse(text)
+    tree = _tree(text)
     loading: Container[int] = ()
     if files is Files.IN_LOADERS:
         loading = _lines_of_loaders(tree)
     elif files is Files.EVERYWHERE:
         loading = range(1, text.count("\n") + 2)
-    for node in ast.walk(tree):
+    for node in _nodes(text):
         match node:
             case ast.Import(names=names):
                 found = [alias.name for alias in names if alias.name in IMPURE_MODULES]
@@ -146,7 +158,7 @@ def _lines_of_loaders(tree: ast.Module) -> frozenset[int]:
 
 def permits_made(text: str) -> Iterator[Finding]:
     """Calls of `Permit(...)`, and `replace`/`copy` tricks that would make one from another."""
-    for node in ast.walk(ast.parse(text)):
+    for node in _nodes(text):
         if isinstance(node, ast.Call) and dotted_name(node.func).split(".")[-1] == "Permit":
             yield Finding(node.lineno, "makes a `Permit`")
         if isinstance(node, ast.Call) and dotted_name(node.func).endswith("Permit.__new__"):
@@ -155,7 +167,7 @@ def permits_made(text: str) -> Iterator[Finding]:
 
 def permits_taken(text: str) -> Iterator[Finding]:
     """Functions with a parameter of type `Permit`: the doors that a permit opens."""
-    for node in ast.walk(ast.parse(text)):
+    for node in _nodes(text):
         if not isinstance(node, FUNCTION_NODES):
             continue
         arguments = (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)
@@ -166,7 +178,7 @@ def permits_taken(text: str) -> Iterator[Finding]:
 
 def nameless_tasks(text: str) -> Iterator[Finding]:
     """Tasks without a name, and `ensure_future`: a task that nobody can tell from another."""
-    for node in ast.walk(ast.parse(text)):
+    for node in _nodes(text):
         if not isinstance(node, ast.Call):
             continue
         last = node.func.attr if isinstance(node.func, ast.Attribute) else dotted_name(node.func)

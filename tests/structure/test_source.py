@@ -43,13 +43,31 @@ PERMIT_DOORS = {
 }
 
 
+OF_EVERY_FILE: tuple[Rule, ...] = (
+    rules.oversized,
+    rules.undocumented_module,
+    rules.undocumented_tests,
+    rules.permits_made,
+    rules.permits_taken,
+    rules.nameless_tasks,
+)
+"""Asked together, so that every file is parsed once."""
+
+
+@functools.cache
+def findings(path: Path) -> dict[Rule, list[rules.Finding]]:
+    """What each of these rules finds in a file."""
+    text = path.read_text()
+    return {rule: list(rule(text)) for rule in OF_EVERY_FILE}
+
+
 def breaches(rule: Rule, paths: list[Path]) -> list[str]:
     """The findings of one rule in many files, as `file:line: message`."""
     assert paths, "a rule that looks at no file proves nothing"
     return [
         f"{relative(path)}:{finding.line}: {finding.message}"
         for path in paths
-        for finding in rule(path.read_text())
+        for finding in (findings(path)[rule] if rule in OF_EVERY_FILE else rule(path.read_text()))
     ]
 
 
@@ -89,9 +107,7 @@ def test_pure_modules_are_pure() -> None:
 def test_only_the_gate_makes_permits() -> None:
     """INVARIANT(permit): `enforce/gate.py` alone makes a permit."""
     makers = {
-        relative(path)
-        for path in python_files(*PRODUCT)
-        if any(rules.permits_made(path.read_text()))
+        relative(path) for path in python_files(*PRODUCT) if findings(path)[rules.permits_made]
     }
 
     assert makers == {PERMIT_MAKER}
@@ -101,7 +117,7 @@ def test_only_the_way_out_takes_permits() -> None:
     """INVARIANT(permit): a permit is passed to the way out and used nowhere else."""
     doors: dict[str, set[str]] = {}
     for path in python_files(*PRODUCT):
-        for finding in rules.permits_taken(path.read_text()):
+        for finding in findings(path)[rules.permits_taken]:
             doors.setdefault(relative(path), set()).add(finding.message)
     unexpected = {
         path: names - PERMIT_DOORS.get(path, set())

@@ -7,7 +7,6 @@ import ssl
 from pathlib import Path
 
 import httpx
-import openai
 import pytest
 
 from gateway.model.record import Outcome
@@ -236,6 +235,8 @@ DELTA = (
 
 async def test_a_models_words_arrive_one_by_one(tmp_path: Path, authority: TestAuthority) -> None:
     """The real SDK of a model provider, streaming: each word is read before the next is written."""
+    import openai  # by the one worker that needs it: it takes a second, and all collect this file
+
     read: asyncio.Queue[str] = asyncio.Queue()
     words = ("one", "two", "three")
 
