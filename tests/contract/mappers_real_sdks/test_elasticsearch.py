@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 from typing import Any
+from unittest import mock
 
 import pytest
 from elastic_transport import ApiResponseMeta, BaseNode, HttpHeaders
@@ -68,6 +69,11 @@ class KeepingNode(BaseNode):
         pass
 
 
+WARNED_SIMPLY = mock.patch("elasticsearch._sync.client.utils.warn_stacklevel", return_value=1)
+"""Each method that isn't stable yet warns its caller, and to find him goes through all modules that
+are imported: tens of thousands in a worker that has driven other SDKs."""
+
+
 @functools.cache
 def figures() -> Figures:
     """What came of calling every method."""
@@ -78,7 +84,7 @@ def figures() -> Figures:
             continue
         calling[0] = name
         # Made-up arguments can exclude one another.
-        with contextlib.suppress(AttributeError, TypeError, ValueError, KeyError):
+        with contextlib.suppress(AttributeError, TypeError, ValueError, KeyError), WARNED_SIMPLY:
             method(**required_arguments(method))
     return judge(sent, READS)
 
