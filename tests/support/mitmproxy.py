@@ -39,7 +39,7 @@ def make_environment(folder: Path) -> Path:
     own = folder / "bin" / "python"
     for command in (
         [python, "-m", "venv", str(folder)],
-        [str(own), "-m", "pip", "install", "-q", "-e", f"{ROOT}[mitmproxy]"],
+        [str(own), "-m", "pip", "install", "-q", "--no-compile", "-e", f"{ROOT}[mitmproxy]"],
     ):
         try:
             done = subprocess.run(
