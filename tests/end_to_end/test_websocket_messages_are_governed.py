@@ -7,7 +7,6 @@ Real client and real server of the `websockets` library; raw frames where a libr
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import json
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, suppress
@@ -157,7 +156,7 @@ async def test_allowed_messages_arrive_and_are_recorded(live: Live) -> None:
         assert room.close_code == 1000
     for message in room.received:
         assert isinstance(message, str)
-        digest = hashlib.sha256(message.encode()).hexdigest()
+        digest = live.gateway.content_digest(message.encode())
         intent = await live.record({"kind": "intent", "method": "MESSAGE"}, digest)
         assert intent["path"] == "/rooms/a"
         assert (await live.outcome(intent))["outcome"] == "executed"
