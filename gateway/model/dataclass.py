@@ -29,8 +29,7 @@ def dataclass(
 ) -> Callable[[type[Object]], type[Object]]:
     """Make a class a dataclass. What it defines itself stays.
 
-    Keyword-only fields and `InitVar` are left to the standard library, as is copying a frozen
-    object other than by `replace`: nothing here uses them.
+    Keyword-only fields and `InitVar` are left to the standard library: nothing here uses them.
     """
 
     def make(cls: type[Object]) -> type[Object]:
@@ -53,6 +52,9 @@ def dataclass(
         if frozen:
             _add(made, "__setattr__", _refuse_to_set)
             _add(made, "__delattr__", _refuse_to_delete)
+            if slots:
+                _add(made, "__getstate__", _state)
+                _add(made, "__setstate__", _restore)
         return made
 
     return make
@@ -147,6 +149,16 @@ def _repr(self: object) -> str:
     shown = (each.name for each in fields(self) if each.repr)  # type: ignore[arg-type]
     inside = ", ".join(f"{name}={getattr(self, name)!r}" for name in shown)
     return f"{type(self).__qualname__}({inside})"
+
+
+def _state(self: object) -> list[object]:
+    """What another process, or a copy, gets of an object."""
+    return [getattr(self, each.name) for each in fields(self)]  # type: ignore[arg-type]
+
+
+def _restore(self: object, state: list[object]) -> None:
+    for each, value in zip(fields(self), state, strict=True):  # type: ignore[arg-type]
+        object.__setattr__(self, each.name, value)
 
 
 def _refuse_to_set(_self: object, name: str, _value: object) -> NoReturn:

@@ -78,7 +78,7 @@ async def test_a_policy_of_many_rules_is_checked_but_not_compared_with_itself(cl
     """The answer says that nobody looked for warnings."""
     rules = "".join(
         f"    - {{id: r{n}, priority: {n}, match: {{action: create_refund}}, effect: ALLOW}}\n"
-        for n in range(1, preview.LINT_RULES_MAX + 1)
+        for n in range(1, preview_module.LINT_RULES_MAX + 1)
     )
     found = await check(client, policy("mine") + rules)
     assert (found["ok"], found["isLinted"], found["warnings"]) == (True, False, [])

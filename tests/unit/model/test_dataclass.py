@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
+import pickle
 from collections.abc import Callable
 from dataclasses import FrozenInstanceError, asdict, field, fields, replace
 from types import SimpleNamespace
@@ -11,6 +13,7 @@ from typing import Any
 import pytest
 
 from gateway.model.dataclass import dataclass
+from gateway.model.errors import Problem
 
 Make = Callable[..., Callable[[Any], Any]]
 
@@ -165,6 +168,17 @@ def test_nothing_frozen_can_be_set_or_deleted(made: SimpleNamespace) -> None:
     assert opened.first == 2
     with pytest.raises(AttributeError):
         opened.third = 3
+
+
+def test_objects_are_copied_and_sent_to_other_processes(made: SimpleNamespace) -> None:
+    """Frozen or not, and what `__post_init__` sets too."""
+    for one in (made.Plain(1, third=[3]), made.Open(1, [2]), made.Child(1, 2), made.Busy("ABC")):
+        assert copy.copy(one) == copy.deepcopy(one) == one
+        assert copy.copy(one) is not one
+    plain = made.Plain(1, third=[3])
+    assert copy.deepcopy(plain).third is not plain.third
+    problem = Problem("file", 1, 2, "message")
+    assert pickle.loads(pickle.dumps(problem)) == problem
 
 
 def test_what_a_class_defines_itself_stays(made: SimpleNamespace) -> None:
