@@ -25,6 +25,8 @@ _BOUNDARY = re.compile(
 )
 _PARAMETER = re.compile(rb';\s*([!#$%&\'*+.^_`|~0-9A-Za-z-]+)=(?:"([^"\\]*)"|([^\s;"]+))\s*')
 _FIELD_NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}")
+_BARE_VALUE = re.compile(rb"[!#$%&*+.^_`|~0-9A-Za-z-]{1,128}")
+"""A token, without the apostrophe: PHP takes it for a quotation mark, others for a part of it."""
 _CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 _PLAIN_TRANSFER = frozenset({b"", b"7bit", b"8bit", b"binary"})
 _TEXT_TYPES = frozenset({b"", b"text/plain", b"application/json"})
@@ -89,7 +91,7 @@ def parameters_of(value: bytes) -> dict[bytes, bytes]:
             raise _refusal("a header parameter is malformed")
         name = match.group(1).lower()
         bare = match.group(3)
-        if bare is not None and name != b"boundary" and not _FIELD_NAME.fullmatch(bare):
+        if bare is not None and name != b"boundary" and not _BARE_VALUE.fullmatch(bare):
             raise _refusal("a header parameter is malformed")
         if name in found or name.endswith(b"*"):
             raise _refusal("a header parameter is there twice")

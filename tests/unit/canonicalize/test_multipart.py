@@ -73,6 +73,9 @@ REFUSED: dict[str, str] = {
     "a quoted quote in a name": field('a\\"b', "1") + "--b--",
     "no name": "--b\r\ncontent-disposition: form-data\r\n\r\n1\r\n--b--",
     "no disposition": "--b\r\n\r\n1\r\n--b--",
+    "a name in apostrophes": (
+        "--b\r\ncontent-disposition: form-data; name='a'\r\n\r\n1\r\n--b--"
+    ),
     "an attachment": '--b\r\ncontent-disposition: attachment; name="a"\r\n\r\n1\r\n--b--',
     "another character set": field("a", "1", headers="content-type: text/plain; charset=utf-7\r\n")
     + "--b--",
