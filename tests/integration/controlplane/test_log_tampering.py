@@ -9,15 +9,20 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
+import pytest
+
+from controlplane.services.log.checkpointing import CheckpointSettings
+from controlplane.services.log.proving import ProvingLimits
 from controlplane.store.embedded import EmbeddedPostgres, Role
 from gateway.record.log.checkpoint import Checkpoint, log_origin, sign_checkpoint
 from gateway.record.verifying.report import Report, Status
 from tests.support.chains import chain
-from tests.support.control_plane import Client
+from tests.support.control_plane import LIMITS, Client, running_plane
 from tests.support.database import connect_as
 from tests.support.signed_gateway import SignedGateway
 from tests.support.tampering import SIZE, Attacked, attacked, changed, second_signer
@@ -223,6 +228,17 @@ def verdict(report: Report | None) -> int | str:
         return SMALLER
     assert "the last 1 record" in lack, lack
     return BEYOND
+
+
+@pytest.fixture
+async def client(
+    postgres_server: EmbeddedPostgres, database_name: str, data_dir: Path
+) -> AsyncIterator[Client]:
+    """A control plane whose own signer waits to be asked: what it began to sign before a table was
+    truncated would else be put there after."""
+    seldom = replace(LIMITS, proving=ProvingLimits(CheckpointSettings(poll_seconds=3_600)))
+    async with running_plane(postgres_server, database_name, data_dir, seldom) as found:
+        yield found
 
 
 async def test_whoever_rewrites_the_database_is_found_out(
