@@ -178,13 +178,14 @@ class Pipeline:
                 await self._reservations.end(case.stake)
 
     async def _act(self, case: Case) -> None:
-        match gate.admit(case.exchange, case.decision, case.decision_id):
-            case gate.Forward(permit):
-                await self._forward(case, permit, None)
-            case gate.Refuse() as refuse:
-                await self._refuse_decided(case, refuse)
-            case gate.Hold():
-                await self._hold(case)
+        step = gate.admit(case.exchange, case.decision, case.decision_id)
+        # Not by `match`, which makes a set and a list for every class that it is tried for.
+        if isinstance(step, gate.Forward):
+            await self._forward(case, step.permit, None)
+        elif isinstance(step, gate.Refuse):
+            await self._refuse_decided(case, step)
+        else:
+            await self._hold(case)
 
     async def _forward(self, case: Case, permit: Permit, approval: Approval | None) -> None:
         try:

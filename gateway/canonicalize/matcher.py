@@ -104,6 +104,58 @@ class _Node:
 Way = tuple[_Node, int, tuple[str, ...]]
 
 
+class _Walk:
+    """Gives what fits, the most specific first. Not a generator: one that is left before its end,
+    as after the first that holds, is ended by an exception, which costs more than the walk."""
+
+    __slots__ = ("_captured", "_found", "_keys", "_method", "_segments", "_stack")
+
+    def __init__(
+        self, root: _Node, segments: Sequence[str], keys: Sequence[str], method: str
+    ) -> None:
+        self._segments = segments
+        self._keys = keys
+        self._method = method
+        self._stack: list[Way] = [(root, 0, ())]
+        self._found: Iterator[Entry] = iter(())
+        self._captured: tuple[str, ...] = ()
+
+    def __iter__(self) -> _Walk:
+        return self
+
+    def __next__(self) -> Candidate:
+        for entry in self._found:
+            return Candidate(entry, self._captured)
+        stack, segments, keys = self._stack, self._segments, self._keys
+        count = len(segments)
+        while stack:
+            node, position, captured = stack.pop()
+            # Walks on as long as there is one way only; where there are several, the less specific
+            # ones wait on the stack (last in, first out).
+            while position < count:
+                child = node.literals.get(keys[position])
+                if not node.has_variables:
+                    if child is None:
+                        break
+                    node, position = child, position + 1
+                    continue
+                ways = _ways(node, segments, position, captured, keys)
+                if child is not None:
+                    ways.append((child, position + 1, captured))
+                if not ways:
+                    break
+                node, position, captured = ways.pop()
+                stack += ways
+            else:
+                found = node.methods.get(self._method)
+                if found is None and self._method == "HEAD":
+                    found = node.methods.get("GET")
+                if found:
+                    self._found, self._captured = iter(found), captured
+                    return Candidate(next(self._found), captured)
+        raise StopIteration
+
+
 class PathTrie:
     """Path templates of one host or service, by segment. With `ignores_case`, literals are compared
     without regard to case, as some servers (Azure's) do."""
@@ -135,34 +187,8 @@ class PathTrie:
 
     def candidates(self, segments: Sequence[str], method: str) -> Iterator[Candidate]:
         """All that fit, the most specific first."""
-        count = len(segments)
         keys = [segment.lower() for segment in segments] if self._ignores_case else segments
-        stack: list[Way] = [(self._root, 0, ())]
-        while stack:
-            node, position, captured = stack.pop()
-            # Walks on as long as there is one way only; where there are several, the less specific
-            # ones wait on the stack (last in, first out).
-            while position < count:
-                child = node.literals.get(keys[position])
-                if not node.has_variables:
-                    if child is None:
-                        break
-                    node, position = child, position + 1
-                    continue
-                ways = _ways(node, segments, position, captured, keys)
-                if child is not None:
-                    ways.append((child, position + 1, captured))
-                if not ways:
-                    break
-                node, position, captured = ways.pop()
-                stack += ways
-            else:
-                found = node.methods.get(method)
-                if found is None and method == "HEAD":
-                    found = node.methods.get("GET")
-                if found is not None:
-                    for entry in found:
-                        yield Candidate(entry, captured)
+        return _Walk(self._root, segments, keys, method)
 
     def has_in_other_case(self, segments: Sequence[str], method: str) -> bool:
         """Whether a request that fits nothing would fit if upper and lower case of the path were

@@ -6,12 +6,13 @@ Nothing hop-by-hop, nothing of our own and no credential of the proxy must ever 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from gateway.enforce.header_kinds import HeaderKind, HeaderKinds
 from gateway.enforce.websocket import HANDSHAKE_LINES
 from gateway.model.errors import UpstreamError
-from gateway.model.exchange import HttpRequest
+from gateway.model.exchange import Header, HttpRequest
 
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 """Those that change nothing by definition (RFC 9110 section 9.2.1)."""
@@ -22,9 +23,29 @@ _KINDS: Final = HeaderKinds(
     # The gateway has answered it: it holds the body, or asks for it piece by piece.
     (b"expect",)
 )
-# Looking up a member on its enum costs as much as a call in Python 3.11.
-_KEEP: Final = HeaderKind.KEEP
 _EXPECT_A_BODY: Final = frozenset({"POST", "PUT", "PATCH"})
+_TAKES_TRAILERS: Final = (b"TE: trailers\r\n", b"Connection: TE\r\n")
+
+LINES_MAX: Final = 1_024
+_LINE_BYTES_MAX: Final = 512
+"""Lines that are remembered, and how long one may be: half a megabyte at most, and more than some
+dozens of clients with the same twenty headers each need."""
+
+
+class _Lines(dict[Header, bytes]):
+    """`lines[header]` is its line, as it is written; empty for one that isn't just passed on."""
+
+    def __missing__(self, header: Header) -> bytes:
+        line = b"%b: %b\r\n" % header if _KINDS[header[0]] is HeaderKind.KEEP else b""
+        if len(header[0]) + len(header[1]) <= _LINE_BYTES_MAX:
+            if len(self) >= LINES_MAX:
+                self.clear()
+            self[header] = line
+        return line
+
+
+_lines: Final = _Lines()
+"""Most headers come with every request of a client."""
 
 
 def request_head(request: HttpRequest) -> bytes:
@@ -37,40 +58,42 @@ def request_head(request: HttpRequest) -> bytes:
         UpstreamError: `upstream.unsafe_request`, a part would break the framing.
     """
     length = request.body_bytes if request.body is None else len(request.body)
-    parts = [request.method.encode("latin-1"), b" ", request.target, b" HTTP/1.1\r\n"]
-    count = 2
+    lines = [_lines[header] for header in request.headers]
     has_length = False
-    kinds = _KINDS
-    for name, value in request.headers:
-        kind = kinds[name]
-        if kind is _KEEP:
-            parts += (name, b": ", value, b"\r\n")
-            count += 1
-        elif kind is HeaderKind.CONTENT_LENGTH and length is not None and not has_length:
-            has_length = True
-            parts += (name, b": %d\r\n" % length)
-            count += 1
+    if not all(lines):
+        lines, has_length = _with_length(request.headers, length)
     if request.is_websocket:
-        parts += HANDSHAKE_LINES
-        count += len(HANDSHAKE_LINES)
+        lines += HANDSHAKE_LINES
     elif request.takes_trailers:
-        parts.append(b"TE: trailers\r\nConnection: TE\r\n")
-        count += 2
+        lines += _TAKES_TRAILERS
     if length is None:
-        parts.append(b"Transfer-Encoding: chunked\r\n\r\n")
-        count += 1
+        lines.append(b"Transfer-Encoding: chunked\r\n")
     elif not has_length and (length or request.method in _EXPECT_A_BODY):
-        parts.append(b"Content-Length: %d\r\n\r\n" % length)
-        count += 1
-    else:
-        parts.append(b"\r\n")
-    head = b"".join(parts)
+        lines.append(b"Content-Length: %d\r\n" % length)
+    start = request.method.encode("latin-1"), request.target
+    head = b"%b %b HTTP/1.1\r\n%b\r\n" % (*start, b"".join(lines))
     # Second wall behind the parser: as many line ends as lines, and no other control of lines.
-    if head.count(b"\n") != count or head.count(b"\r") != count or b"\0" in head:
+    # (Zero as a number: to look for a byte as bytes takes ten times as long.)
+    count = len(lines) + 2
+    if head.count(b"\n") != count or head.count(b"\r") != count or 0 in head:
         raise UpstreamError(
             "upstream.unsafe_request", "the request can't be written safely", sent=False, status=400
         )
     return head
+
+
+def _with_length(headers: Sequence[Header], length: int | None) -> tuple[list[bytes], bool]:
+    """The lines of headers among which some aren't passed on, and whether one is the length."""
+    lines: list[bytes] = []
+    has_length = False
+    for header in headers:
+        kind = _KINDS[header[0]]
+        if kind is HeaderKind.KEEP:
+            lines.append(_lines[header])
+        elif kind is HeaderKind.CONTENT_LENGTH and length is not None and not has_length:
+            has_length = True
+            lines.append(b"%b: %d\r\n" % (header[0], length))
+    return lines, has_length
 
 
 def chunk(data: bytes) -> bytes:

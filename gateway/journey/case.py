@@ -7,6 +7,7 @@ from gateway.enforce.websocket_messages import without_extensions
 from gateway.journey.judge import Judgement
 from gateway.journey.past_entries import note_past
 from gateway.journey.reservations import Stake
+from gateway.journey.stages import in_step
 from gateway.model.action import Canonical
 from gateway.model.approval import Approval, Witness
 from gateway.model.dataclass import dataclass
@@ -103,6 +104,7 @@ class CaseRecords:
         Raises:
             RecordError: it is not recorded, and must not be sent.
         """
+        await in_step()
         entry = self._decision(case, sends=True, approval=approval)
         if case.canonical.is_mutation or not case.canonical.actions:
             await self._records.append_durably(entry)

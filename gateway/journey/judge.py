@@ -16,6 +16,7 @@ from gateway import telemetry
 from gateway.canonicalize.canonicalizer import Canonicalizer
 from gateway.decide.bundle import Bundle
 from gateway.journey.reservations import Reservations, Stake, may_wait, waits
+from gateway.journey.stages import in_step
 from gateway.model.action import Canonical, Kind, action_digest
 from gateway.model.dataclass import dataclass
 from gateway.model.decision import Context, Decision, ReasonCode
@@ -103,8 +104,10 @@ class Judge:
 
     async def judge(self, exchange: Exchange, decision_id: str) -> Judgement:
         """Say what a request means and what is to be done with it. Never raises for a request."""
+        await in_step()
         ruleset = self.ruleset
         canonical = await self._read(ruleset.canonicalizer, exchange)
+        await in_step()
         context = self._context_of(exchange)
         decision = self._decide(ruleset, exchange, canonical, context)
         digest, stake = None, Stake()

@@ -54,19 +54,18 @@ _INTENT, _DECISION, _OUTCOME = map(str, (EntryKind.INTENT, EntryKind.DECISION, E
 
 def fields_of(entry: Entry) -> Fields:
     """The fields of an entry's line."""
-    match entry:
-        case DecisionEntry():
-            return _decision(entry)
-        case OutcomeEntry():
-            return _outcome(entry)
-        case RefusalEntry():
-            return _refusal(entry)
-        case TunnelEntry():
-            return _tunnel(entry)
-        case GatewayEntry():
-            return _gateway(entry)
-        case _:
-            assert_never(entry)
+    # Not by `match`, which makes a set and a list for every class that it is tried for.
+    if isinstance(entry, DecisionEntry):
+        return _decision(entry)
+    if isinstance(entry, OutcomeEntry):
+        return _outcome(entry)
+    if isinstance(entry, RefusalEntry):
+        return _refusal(entry)
+    if isinstance(entry, TunnelEntry):
+        return _tunnel(entry)
+    if isinstance(entry, GatewayEntry):
+        return _gateway(entry)
+    assert_never(entry)
 
 
 def _decision(entry: DecisionEntry) -> Fields:

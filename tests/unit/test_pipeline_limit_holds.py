@@ -178,8 +178,10 @@ async def test_equal_requests_below_a_limit_that_asks_are_two() -> None:
     channels = await asyncio.gather(*(govern(world) for _ in range(6)))
     assert sum(channel.end == "finished" for channel in channels) == 3
     (asked,) = {ask.digest for ask in world.desk.asks}
-    assert [entry.digest for entry in world.decisions] == [None] * 3 + [asked] * 3
-    assert await used(world) == 4
+    digests = [entry.digest for entry in world.decisions]
+    assert (digests.count(None), digests.count(asked)) == (3, 3)
+    # Those beyond it have joined one on its way, and take their own when they are released.
+    assert await used(world) == 3
 
 
 async def test_an_approval_by_a_limit_is_used_while_another_is_on_its_way() -> None:
