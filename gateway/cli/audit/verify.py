@@ -61,8 +61,8 @@ def verify(
     `python -m gateway.record.verify` does the same where only Python and `cryptography` are.
 
     Of the running stack, the control plane also holds its tables (who answered or granted what,
-    which policy is in force, what was stopped or erased, who has which key, which agents there
-    are, where people are reached) against the records of them.
+    what was used of it, which policies and bundle are in force, what was stopped or erased, who
+    has which key, which agents there are, where people are reached) against the records of them.
     """
     from gateway.cli.output import Output
     from gateway.record.verify import worst

@@ -91,8 +91,9 @@ async def test_what_people_do_is_in_the_export_and_signed(client: Client, tmp_pa
     log = await exported(client)
     acts = {one["event"]: one["act"] for one in acts_in(log)}
     assert set(acts) == {
-        "agent_made", "approval_answered", "erasure_made", "gateway_key_enrolled", "key_made",
-        "policy_activated", "policy_archived", "retention_set", "stop_lifted", "stop_pulled",
+        "agent_made", "approval_answered", "bundle_published", "erasure_made",
+        "gateway_key_enrolled", "key_made", "policy_activated", "policy_archived",
+        "retention_set", "stop_lifted", "stop_pulled",
     }  # fmt: skip
     assert acts["approval_answered"]["approval"] == approval
     assert acts["approval_answered"]["answer"] == "DENIED"
