@@ -2,8 +2,15 @@
 what the upstream sends is passed as it comes.
 
 One message at a time, in their order: those behind one that waits for a person wait too, in bounded
-memory; pings pass by, so that the connection lives. What is refused ends the WebSocket towards both
-sides with a close frame that says why, since a client that got no answer would wait for ever.
+memory; pings and pongs pass by, so that the connection lives. What is refused ends the WebSocket
+towards both sides with a close frame that says why, since a client that got no answer would wait
+for ever.
+
+An agent that is not read can't be seen to ping, to answer pings, or to leave. So it is left unread
+for moments alone, until its messages are decided on. Where one of them waits for a person and more
+come behind it than there is memory for, the WebSocket is ended, and 1013 says to come again: else
+either side would soon take the other one for dead and end it without a reason, and what is approved
+meanwhile would go out for an agent that has left. The approval stays for the same message.
 
 INVARIANT(message): no byte of a message leaves before the whole of it was decided on, and what
 leaves is written anew from what was decided on. Only `Messages.sender` sends one.
@@ -39,10 +46,14 @@ from gateway.wire.websocket_frames import Message as Framed
 
 log = logging.getLogger(__name__)
 
-QUEUE_COUNT_MAX: Final = 64
+QUEUE_COUNT_MAX: Final = 1_024
 QUEUE_BYTES_MAX: Final = 262_144
 """Whole messages that wait behind the one that is decided on, before the agent is read no further:
 one read of the wire, and so many that their objects weigh no more than their bytes."""
+
+UNREAD_SECONDS_MAX: Final = 5.0
+"""How long one message may leave the agent unread. Far longer than a decision takes, and shorter
+than keepalives wait for a pong: usually 20 seconds, seldom less than ten."""
 
 CLOSE_SECONDS_MAX: Final = 2.0
 """How long the upstream may take for the frame that it is in when the WebSocket is refused: a close
@@ -140,6 +151,7 @@ class MessageRelay:
         self._sent_bytes = 0
         self._received_bytes = len(switched.early)
         self._deadline = Deadline(self._loop, self._expire)
+        self._unread = Deadline(self._loop, self._give_up)
         self._ends.follow(switched.early)
         agent.receiver, self.upstream.receiver = _AgentEnd(self), _UpstreamEnd(self)
 
@@ -160,6 +172,7 @@ class MessageRelay:
             self._is_over = True
             self._leave()
             self._deadline.end()
+            self._unread.end()
             for wire in (self.agent, self.upstream):
                 wire.close()
             note_end(self._sent_bytes, self._received_bytes)
@@ -206,6 +219,7 @@ class MessageRelay:
         channel = self._in_flight = MessageChannel(self._refuse)
         if self._has_ended_input:
             channel.end_input()
+        self._watch()
         try:
             principal = await self._terms.recognize()
             handshake = self._messages.handshake.request
@@ -222,6 +236,7 @@ class MessageRelay:
             self._in_flight = None
             # It was not sent, so that nothing behind it may be either.
             self._drops = channel.is_gone
+            self._watch()
             self.touch()
 
     # --- the end ----------------------------------------------------------------------------------
@@ -251,6 +266,22 @@ class MessageRelay:
             self.touch()  # what waits for a person has a limit of its own
             return
         self._is_over = True
+        self._news.set()
+
+    def _watch(self) -> None:
+        """Reckon from now on how long the message in flight leaves the agent unread."""
+        if self._is_agent_paused and self._in_flight is not None:
+            self._unread.set(self._loop.time() + UNREAD_SECONDS_MAX)
+        else:
+            self._unread.clear()
+
+    def _give_up(self) -> None:
+        """The agent was not read for too long: it may have left, for all that is known."""
+        error = AgentProtocolError(
+            "websocket.backlog", "more came behind a message that waits than is kept"
+        )
+        self._refuse_all(error, CloseCode.TRY_AGAIN_LATER)
+        self._end_input()
         self._news.set()
 
     def touch(self) -> None:
@@ -293,6 +324,7 @@ class MessageRelay:
         if must_pause == self._is_agent_paused:
             return
         self._is_agent_paused = must_pause
+        self._watch()
         if must_pause:
             self.agent.pause_reading()
         else:

@@ -24,13 +24,14 @@ class Opcode(IntEnum):
 
 
 class CloseCode(IntEnum):
-    """Of section 7.4.1, those that we send."""
+    """Those that we send, of section 7.4.1 and of the registry of section 11.7."""
 
     NORMAL = 1000
     MALFORMED = 1002
     NOT_UTF8 = 1007
     REFUSED = 1008
     TOO_LONG = 1009
+    TRY_AGAIN_LATER = 1013
 
 
 _OPCODES: Final = {int(opcode): opcode for opcode in Opcode}

@@ -93,9 +93,11 @@ class Room:
     received: list[str | bytes] = field(default_factory=list)
     closed: asyncio.Event = field(default_factory=asyncio.Event)
     close_code: int | None = None
+    connection: ServerConnection | None = None
 
     async def serve(self, connection: ServerConnection) -> None:
         assert connection.request is not None
+        self.connection = connection
         self.extensions.append(connection.request.headers.get("Sec-WebSocket-Extensions"))
         try:
             async for message in connection:
@@ -249,6 +251,46 @@ async def test_a_held_message_is_released_once(live: Live) -> None:
     digest = live.gateway.content_digest(ban("mallory").encode())
     intent = await live.record({"kind": "intent", "body_digest": digest}, approval_id)
     assert (await live.outcome(intent))["outcome"] == "executed"
+
+
+async def test_pings_pass_behind_hundreds_that_wait(live: Live) -> None:
+    """Each side sees that the other one lives while a person thinks; then all goes out in order."""
+    behind = [say(f"line {number}") for number in range(300)]
+    async with live.room() as room, live.connect("/rooms/p") as client:
+        async with _held(live, client, "oscar") as approval_id:
+            for message in behind:
+                await client.send(message)
+            await asyncio.wait_for(await client.ping(), SECONDS_MAX)
+            assert room.connection is not None
+            await asyncio.wait_for(await room.connection.ping(), SECONDS_MAX)
+            assert room.received == []
+            await asyncio.to_thread(live.stack.api.resolve, approval_id, "APPROVE")
+        sent = [ban("oscar"), say("behind"), *behind]
+        async with asyncio.timeout(2 * SECONDS_MAX):
+            assert [await client.recv() for _ in sent] == sent
+        assert room.received == sent
+
+
+async def test_an_agent_that_floods_behind_a_held_message_is_told_to_come_again(
+    live: Live,
+) -> None:
+    """Before either side takes it for dead, and in memory that doesn't grow. Nothing is sent; the
+    approval stays for the same message."""
+    async with live.room() as room:
+        async with live.dial("/rooms/q", SECONDS_MAX) as client:
+            async with _held(live, client, "victor") as approval_id:
+                with suppress(ConnectionClosed):
+                    while True:
+                        await client.send(say("x" * 1_000))
+            assert await _end(client) == (1013, "checkrein: websocket.backlog")
+            await asyncio.wait_for(room.closed.wait(), SECONDS_MAX)
+            assert (room.received, room.close_code) == ([], 1013)
+        assert await live.record({"kind": "refusal", "code": "websocket.backlog"}, HOST) is not None
+        await asyncio.to_thread(live.stack.api.resolve, approval_id, "APPROVE")
+        async with live.connect("/rooms/q") as client:
+            await client.send(ban("victor"))
+            assert await client.recv() == ban("victor")
+        assert room.received == [ban("victor")]
 
 
 async def test_a_denied_message_ends_it(live: Live) -> None:
