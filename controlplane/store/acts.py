@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import asyncpg
 
@@ -18,6 +19,10 @@ from controlplane.store.queries import load_queries
 from gateway.model.codec import JsonValue
 
 _SQL = load_queries("acts")
+
+COMPARISON_SECONDS_MAX: Final = 60.0
+"""All that was ever done is compared. After some months that takes longer than other statements
+may, and an audit must not end there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +64,7 @@ def fitting() -> Iterator[None]:
 class ActStore:
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._comparing = asyncio.Lock()
 
     async def tenants_behind(self, count_max: int) -> Sequence[uuid.UUID]:
         """Tenants with acts that have no record."""
@@ -80,6 +86,12 @@ class ActStore:
     async def differing(
         self, tenant_id: uuid.UUID, gateway_id: str, count_max: int
     ) -> Sequence[Difference]:
-        """Where tables and records disagree, the oldest record first."""
-        rows = await self._database.rows(_SQL["differing"], tenant_id, gateway_id, count_max)
+        """Where tables and records disagree, the oldest record first. One at a time: it may take
+        `COMPARISON_SECONDS_MAX`, and a connection for as long."""
+        async with self._comparing, self._database.transaction() as connection:
+            milliseconds = str(int(COMPARISON_SECONDS_MAX * 1000))
+            await connection.execute(_SQL["take_long"], milliseconds)
+            rows = await connection.fetch(
+                _SQL["differing"], tenant_id, gateway_id, count_max, timeout=COMPARISON_SECONDS_MAX
+            )
         return [Difference(row[0], row[1], row[2] or "", row[3]) for row in rows]

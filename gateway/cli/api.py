@@ -91,14 +91,20 @@ class Api:
         )
 
     def get(
-        self, path: str, query: Mapping[str, object] | None = None, wait_seconds: float = 0
+        self,
+        path: str,
+        query: Mapping[str, object] | None = None,
+        wait_seconds: float = 0,
+        work_seconds: float = 0,
     ) -> Json:
-        """GET with the query parameters that are not None; `wait_seconds` asks for a long poll."""
+        """GET with the query parameters that are not None; `wait_seconds` asks for a long poll,
+        `work_seconds` is how long the server may work on it."""
         given = {n: str(value) for n, value in (query or {}).items() if value is not None}
         if wait_seconds:
             given["waitSeconds"] = f"{wait_seconds:g}"
         where = path + ("?" + urllib.parse.urlencode(given) if given else "")
-        return self._call("GET", where, None, self._patience_seconds + wait_seconds)
+        seconds = self._patience_seconds + wait_seconds + work_seconds
+        return self._call("GET", where, None, seconds)
 
     def post(self, path: str, body: Mapping[str, object], work_seconds: float = 0) -> Json:
         """POST a JSON object; `work_seconds` is how long the server may work on it."""

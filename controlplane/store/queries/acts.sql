@@ -12,6 +12,10 @@ where tenant_id = $1 and seq is null order by act_seq limit $2
 update acts set seq = p.seq from unnest($2::bigint[], $3::bigint[]) as p (act_seq, seq)
 where acts.tenant_id = $1 and acts.act_seq = p.act_seq
 
+-- name: take_long
+-- In this transaction alone.
+select set_config('statement_timeout', $1, true)
+
 -- name: differing
 -- Records that their tables don't say, or say otherwise; and rows that have no record, but those
 -- that wait for theirs, which is a matter of a second: one that waits for long is kept from it.

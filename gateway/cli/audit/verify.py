@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 
 ACTS_PATH = "/v1/log/acts"
+ACTS_SECONDS = 60.0
+"""For how long the control plane may compare: all that was ever done there."""
 
 
 @click.command(
@@ -115,7 +117,7 @@ def _verify_stack(trust: Trust, data_dir_path: Path | None, json_wanted: bool) -
     api, _ = open_session(data_dir_path, json_wanted)
     with api.stream(EXPORT_PATH) as answer:
         report = verify_stream(answer, trust)
-    found: list[Json] = api.get(ACTS_PATH)["differences"]
+    found: list[Json] = api.get(ACTS_PATH, work_seconds=ACTS_SECONDS)["differences"]
     return report.found(*map(_rewritten, found))
 
 

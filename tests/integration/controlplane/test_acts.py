@@ -6,24 +6,27 @@ import asyncio
 import subprocess
 import sys
 import uuid
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 import asyncpg
 import pytest
 
+from controlplane.faults import ControlFault, Fault
 from controlplane.services.log.acts import ActRecords
 from controlplane.services.log.growth import LogGrowth
 from controlplane.services.log.signer import LogSigner, SignerState
 from controlplane.services.record.retention import RetentionService
 from controlplane.services.signing_keys import LOGS, load_signing_key
 from controlplane.store.acts import ActStore
-from controlplane.store.embedded import EmbeddedPostgres
+from controlplane.store.embedded import EmbeddedPostgres, Role
 from controlplane.store.gateway_keys import GatewayKeyStore
 from controlplane.store.log import LogStore
 from controlplane.store.migrations import load_migrations
 from controlplane.store.records import RecordStore
 from controlplane.store.retention import RetentionStore
+from controlplane.store.roles import open_embedded
 from controlplane.store.tenancy import acting_for, acting_for_everybody
 from controlplane.telemetry import Metrics
 from gateway.record.log.checkpoint import CONTROL_PLANE
@@ -32,7 +35,7 @@ from tests.support.acts import acts_in, differences, report_on
 from tests.support.bundles import policy
 from tests.support.chains import chain
 from tests.support.control_plane import Client
-from tests.support.database import everybodys, make_database
+from tests.support.database import POOL, connect_as, everybodys, make_database
 from tests.support.followed_records import Traffic
 from tests.support.signed_gateway import SignedGateway, exported
 from tests.support.silent_bus import SilentBus
@@ -213,6 +216,32 @@ async def test_whoever_keeps_acts_from_their_records_is_named(
     )
     assert (found["seq"], found["event"]) == (None, "approval_answered")
     assert found["id"] == str(answer_id)
+
+
+async def test_a_comparison_may_take_longer_than_other_statements(
+    client: Client, postgres_server: EmbeddedPostgres, database_name: str
+):
+    """It grows with all that was ever done; other statements keep their limit."""
+    await answered(client)
+    await exported(client)
+    owner = await connect_as(postgres_server, Role.OWNER, database_name)
+    await owner.execute(
+        "alter function states_now rename to states_soon; "
+        "create function states_now(of_tenant uuid) returns table "
+        "(family text, subject uuid, state jsonb, made_at timestamptz) language sql as "
+        "'select s.* from pg_sleep(1) cross join checkrein.states_soon(of_tenant) s'"
+    )
+    await owner.close()
+    impatient = replace(POOL, statement_seconds_max=0.5)
+    database = await open_embedded(postgres_server, impatient, database_name)
+    try:
+        with acting_for(client.tenant_id):
+            assert await ActStore(database).differing(client.tenant_id, CONTROL_PLANE, 10) == []
+            with pytest.raises(ControlFault) as refused:
+                await database.row("select count(*) from states_now($1)", client.tenant_id)
+    finally:
+        await database.close()
+    assert refused.value.fault is Fault.UNAVAILABLE
 
 
 async def test_no_gateway_speaks_for_the_control_plane(client: Client):
