@@ -2,7 +2,8 @@
 
 Every candidate stands between the same load and the same origin; rounds are interleaved and the
 proxies pinned to one CPU, the load to another. CPU time comes from the kernel's books. Nothing is
-asserted about time, but a wrong answer ends the run: the cost of wrong answers is of no interest.
+asserted about time, but a wrong answer of ours ends the run, and one of a peer's its round, which
+is then done again: the cost of wrong answers is of no interest.
 """
 
 from __future__ import annotations
