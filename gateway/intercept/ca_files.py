@@ -6,9 +6,12 @@ refuse, or that does not fit its key, is never used.
 
 from __future__ import annotations
 
+import fcntl
 import logging
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -34,6 +37,25 @@ class CaPair:
     certificate: x509.Certificate
     key: ec.EllipticCurvePrivateKey
     certificate_file: Path
+
+
+@contextmanager
+def alone_in(directory: Path) -> Iterator[None]:
+    """Wait until nobody else looks for a CA in the folder, or makes one: of workers that start for
+    the first time together, each would make its own, and clients are given the last one's alone.
+
+    Where the folder can't be locked nobody waits; what is wrong with it is said by who reads it.
+    """
+    descriptor = -1
+    with suppress(OSError):
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    try:
+        yield
+    finally:
+        if descriptor >= 0:
+            os.close(descriptor)
 
 
 def load_pair(directory: Path, now: datetime) -> CaPair | None:

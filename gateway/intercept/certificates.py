@@ -22,7 +22,13 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from gateway.intercept.ca_files import CaPair, load_pair, write_atomically, write_pair
+from gateway.intercept.ca_files import (
+    CaPair,
+    alone_in,
+    load_pair,
+    write_atomically,
+    write_pair,
+)
 from gateway.model.errors import ConfigurationError, Problem
 
 CA_DAYS: Final = 3_650
@@ -76,13 +82,14 @@ class CertificateAuthority:
         Raises:
             ConfigurationError: they can't be read, written or used, with what to do about it.
         """
-        pair = load_pair(directory, now())
-        if pair is None:
-            key = ec.generate_private_key(ec.SECP256R1())
-            pem = _make_ca(key, now()).public_bytes(serialization.Encoding.PEM)
-            write_pair(directory, pem, _key_pem(key))
+        with alone_in(directory):
             pair = load_pair(directory, now())
-            assert pair is not None, "what was just written is there"
+            if pair is None:
+                key = ec.generate_private_key(ec.SECP256R1())
+                pem = _make_ca(key, now()).public_bytes(serialization.Encoding.PEM)
+                write_pair(directory, pem, _key_pem(key))
+                pair = load_pair(directory, now())
+                assert pair is not None, "what was just written is there"
         return cls(pair, now)
 
     def reload(self) -> bool:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ssl
 import stat
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -105,6 +107,22 @@ def test_it_is_loaded_again(ca: CertificateAuthority) -> None:
     """A second start uses the same CA, and clients that trust it stay content."""
     again = CertificateAuthority.load_or_make(ca.ca_pem_file.parent)
     shake_hands(strict_client(ca), again.context_for("api.test"), "api.test")
+
+
+def test_who_starts_first_makes_it_for_all(tmp_path: Path) -> None:
+    """Workers of one gateway look for it at the same moment, and find nothing."""
+    folder, together = tmp_path / "new" / "ca", threading.Barrier(6)
+
+    def start(_number: int) -> bytes:
+        together.wait(30)
+        return CertificateAuthority.load_or_make(folder)._ca.certificate.fingerprint(
+            hashes.SHA256()
+        )
+
+    with ThreadPoolExecutor(6) as pool:
+        made = set(pool.map(start, range(6)))
+    on_disk = x509.load_pem_x509_certificate((folder / "ca.pem").read_bytes())
+    assert made == {on_disk.fingerprint(hashes.SHA256())}
 
 
 def test_contexts_are_kept_and_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
