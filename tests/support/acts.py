@@ -9,6 +9,7 @@ from typing import Any, Final
 from controlplane.services.access.keys import KeyService
 from controlplane.services.access.sessions import SessionService
 from controlplane.store.keys import KeyStore
+from controlplane.store.migrations import load_migrations
 from controlplane.store.sessions import SessionStore
 from controlplane.telemetry import Metrics
 from gateway.record.log.checkpoint import CONTROL_PLANE
@@ -95,3 +96,11 @@ async def events_of(client: Client, subject: str) -> list[tuple[str, str]]:
 async def admin_id(client: Client) -> str:
     keys = (await client.call("GET", "/v1/keys?name=admin")).body["keys"]
     return str(keys[0]["keyId"])
+
+
+def backfill_of(version: int) -> str:
+    """The statements by which a migration gives what was there before it its acts."""
+    (migration,) = (one for one in load_migrations() if one.version == version)
+    return migration.sql[
+        migration.sql.index("insert into acts (tenant_id, event, row_id, act, at)") :
+    ]

@@ -23,7 +23,6 @@ from controlplane.store.acts import ActStore
 from controlplane.store.embedded import EmbeddedPostgres, Role
 from controlplane.store.gateway_keys import GatewayKeyStore
 from controlplane.store.log import LogStore
-from controlplane.store.migrations import load_migrations
 from controlplane.store.records import RecordStore
 from controlplane.store.retention import RetentionStore
 from controlplane.store.roles import open_embedded
@@ -31,29 +30,16 @@ from controlplane.store.tenancy import acting_for, acting_for_everybody
 from controlplane.telemetry import Metrics
 from gateway.record.log.checkpoint import CONTROL_PLANE
 from gateway.record.verifying.report import Status
-from tests.support.acts import acts_in, differences, report_on
+from tests.support.acts import acts_in, backfill_of, differences, report_on
 from tests.support.bundles import policy
 from tests.support.chains import chain
 from tests.support.control_plane import Client
-from tests.support.database import POOL, connect_as, everybodys, make_database
+from tests.support.database import POOL, connect_as, everybodys
 from tests.support.followed_records import Traffic
 from tests.support.signed_gateway import SignedGateway, exported
 from tests.support.silent_bus import SilentBus
 
-BACKFILL: Final = "insert into acts (tenant_id, event, row_id, act, at)"
-BY_HAND: Final = Path(__file__).parents[2] / "contract" / "audit_by_hand.py"
-
-
-@pytest.fixture
-def database_name(postgres_server: EmbeddedPostgres) -> str:
-    """A database for each test: some are rewritten, and stay so."""
-    return make_database(postgres_server)
-
-
-@pytest.fixture
-def data_dir(tmp_path: Path) -> Path:
-    """With keys of its own."""
-    return tmp_path
+BY_HAND: Final = Path(__file__).parents[3] / "contract" / "audit_by_hand.py"
 
 
 async def answered(client: Client, resolution: str = "REJECT") -> str:
@@ -303,9 +289,7 @@ async def test_what_was_done_before_gets_its_records(client: Client, superuser: 
     )  # fmt: skip
     ((event, seq),) = [(one["event"], one["seq"]) for one in await differences(client)]
     assert (event, seq) == ("stop_pulled", None)
-    (migration,) = (one for one in load_migrations() if one.version == 21)
-    backfill = migration.sql[migration.sql.index(BACKFILL) :]
-    await superuser.execute(backfill[: backfill.index(";")])
+    await superuser.execute(backfill_of(21).partition(";")[0])
     assert await differences(client) == []
     events = [one["event"] for one in acts_in(await exported(client))]
     assert events.count("stop_pulled") == 1

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import uuid
-from pathlib import Path
 from typing import Final
 
 import asyncpg
-import pytest
 
 from controlplane.store.embedded import EmbeddedPostgres, Role
 from tests.support.acts import (
@@ -23,24 +21,11 @@ from tests.support.acts import (
     made,
 )
 from tests.support.control_plane import Client
-from tests.support.database import connect_as, make_database
+from tests.support.database import connect_as
 from tests.support.grants import give, revoke
 from tests.support.reaching import database_of
 from tests.support.signed_gateway import exported
 from tests.support.tenants import make_key
-
-
-@pytest.fixture
-def database_name(postgres_server: EmbeddedPostgres) -> str:
-    """A database for each test: some are rewritten, and stay so."""
-    return make_database(postgres_server)
-
-
-@pytest.fixture
-def data_dir(tmp_path: Path) -> Path:
-    """With keys of its own."""
-    return tmp_path
-
 
 TAMPERING: Final = {
     "a revoked key holds again": (

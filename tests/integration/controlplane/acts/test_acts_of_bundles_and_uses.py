@@ -7,17 +7,13 @@ import asyncio
 import hashlib
 import time
 import uuid
-from pathlib import Path
 from typing import Any, Final
 
 import asyncpg
-import pytest
 
 from controlplane.services.record.retention import RetentionService
 from controlplane.store.approvals import ApprovalStore
-from controlplane.store.embedded import EmbeddedPostgres
 from controlplane.store.grants import GrantStore
-from controlplane.store.migrations import load_migrations
 from controlplane.store.retention import RetentionStore
 from controlplane.store.tenancy import acting_for_everybody
 from controlplane.telemetry import Metrics
@@ -25,31 +21,18 @@ from tests.support.acts import (
     SECRET,
     acts_in,
     admin_id,
+    backfill_of,
     differences,
     report_on,
 )
 from tests.support.bundles import current, fresh, policy, published
 from tests.support.control_plane import Client
-from tests.support.database import make_database
 from tests.support.followed_records import Traffic
 from tests.support.grants import give, revoke, show
 from tests.support.signed_gateway import exported
 
 WAIT_SECONDS_MAX: Final = 60.0
-BACKFILL: Final = "insert into acts (tenant_id, event, row_id, act, at)"
 USED: Final = ("grant_used", "grant_use_given_back")
-
-
-@pytest.fixture
-def database_name(postgres_server: EmbeddedPostgres) -> str:
-    """A database for each test: some are rewritten, and stay so."""
-    return make_database(postgres_server)
-
-
-@pytest.fixture
-def data_dir(tmp_path: Path) -> Path:
-    """With keys of its own."""
-    return tmp_path
 
 
 async def told(client: Client, *events: str) -> list[dict[str, Any]]:
@@ -340,8 +323,7 @@ async def test_what_was_there_before_gets_its_records(
     assert {(one["seq"], one["event"]) for one in await differences(client)} == {
         (None, name) for name in names
     }
-    (migration,) = (one for one in load_migrations() if one.version == 22)
-    await superuser.execute(migration.sql[migration.sql.index(BACKFILL) :])
+    await superuser.execute(backfill_of(22))
     assert await differences(client) == []
     acts = await told(client, *names)
     assert [one["event"] for one in acts] == [

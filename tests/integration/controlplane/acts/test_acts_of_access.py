@@ -6,15 +6,10 @@ from __future__ import annotations
 import asyncio
 import json
 import uuid
-from pathlib import Path
-from typing import Final
 
 import asyncpg
-import pytest
 
 from controlplane.auth import hash_key
-from controlplane.store.embedded import EmbeddedPostgres
-from controlplane.store.migrations import load_migrations
 from controlplane.store.sessions import SessionStore
 from controlplane.store.tenancy import acting_for
 from tests.support.acts import (
@@ -23,6 +18,7 @@ from tests.support.acts import (
     acts_of,
     admin_id,
     agent_of,
+    backfill_of,
     changed,
     channel_of,
     differences,
@@ -33,23 +29,8 @@ from tests.support.acts import (
     signed_in,
 )
 from tests.support.control_plane import Client
-from tests.support.database import make_database
 from tests.support.grants import give, revoke
 from tests.support.signed_gateway import SignedGateway, exported
-
-BACKFILL: Final = "insert into acts (tenant_id, event, row_id, act, at)"
-
-
-@pytest.fixture
-def database_name(postgres_server: EmbeddedPostgres) -> str:
-    """A database for each test: some are rewritten, and stay so."""
-    return make_database(postgres_server)
-
-
-@pytest.fixture
-def data_dir(tmp_path: Path) -> Path:
-    """With keys of its own."""
-    return tmp_path
 
 
 async def test_every_change_of_a_key_an_agent_or_a_channel_has_a_record(client: Client):
@@ -184,8 +165,7 @@ async def test_what_was_there_before_gets_its_records(
     ):  # fmt: skip
         await superuser.execute(statement, *values)
     assert len(await differences(client)) == 3
-    (migration,) = (one for one in load_migrations() if one.version == 21)
-    await superuser.execute(migration.sql[migration.sql.index(BACKFILL) :])
+    await superuser.execute(backfill_of(21))
     assert await differences(client) == []
     assert await events_of(client, str(key)) == [("key_found", "unknown")]
     assert await events_of(client, str(agent)) == [("agent_found", "unknown")]
