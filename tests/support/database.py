@@ -3,13 +3,14 @@
     from tests.support.database import database_name, postgres_server  # noqa: F401  (a conftest)
 
 The server is started once, and migrated once; `database_name` is a copy of that, fresh for each
-test module.
+test module and dropped after it.
 """
 
 from __future__ import annotations
 
 import asyncio
 import itertools
+import shutil
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from functools import cache
@@ -39,19 +40,22 @@ _numbers = itertools.count(1)
 
 @pytest.fixture(scope="session")
 def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
-    """The session's server, stopped at its end."""
+    """The session's server; at its end it is stopped, and its files are removed."""
     home: Path = tmp_path_factory.mktemp("database")
     settings = PostgresSettings(connection_count_max=100)
     server = EmbeddedPostgres(home / "postgres", home / "postgres.log", settings)
     asyncio.run(server.start())
     yield server
     asyncio.run(server.stop())
+    shutil.rmtree(home)
 
 
 @pytest.fixture(scope="module")
-def database_name(postgres_server: EmbeddedPostgres) -> str:
-    """A fresh, migrated database."""
-    return make_database(postgres_server)
+def database_name(postgres_server: EmbeddedPostgres) -> Iterator[str]:
+    """A fresh, migrated database; dropped with its module, as sixty of them would fill a disk."""
+    name = make_database(postgres_server)
+    yield name
+    asyncio.run(_at_the_server(postgres_server, f"drop database {name} with (force)"))
 
 
 def make_database(server: EmbeddedPostgres) -> str:
@@ -59,19 +63,23 @@ def make_database(server: EmbeddedPostgres) -> str:
     name, template = f"test_{next(_numbers)}", _template(server)
 
     async def make() -> None:
-        superuser = server.endpoint(Role.SUPERUSER, "postgres")
-        connection = await asyncpg.connect(**superuser.arguments())
-        try:
-            await connection.execute(
-                f"create database {name} owner {Role.OWNER.value} template {template}"
-            )
-        finally:
-            await connection.close()
+        await _at_the_server(
+            server, f"create database {name} owner {Role.OWNER.value} template {template}"
+        )
         # A copy has the tables, and none of the rights on the database as a whole.
         await (await open_embedded(server, POOL, name)).close()
 
     asyncio.run(make())
     return name
+
+
+async def _at_the_server(server: EmbeddedPostgres, statement: str) -> None:
+    superuser = server.endpoint(Role.SUPERUSER, "postgres")
+    connection = await asyncpg.connect(**superuser.arguments())
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()
 
 
 @cache

@@ -341,7 +341,7 @@ async def test_steps_never_change_whoever_asks(
             )
             assert part.startswith("run_steps_2")
             for statement in (
-                "update run_steps set effect = 'ALLOW'",
+                "update run_steps set effect = 'BLOCK'",
                 "delete from run_steps",
                 "truncate run_steps",
                 f"delete from {part}",
