@@ -1,13 +1,17 @@
-"""Settings of every test: what the collector of garbage looks at, which plugins stay, and the order
-in which several workers take the files."""
+"""Settings of every test: what the collector of garbage looks at, which plugins stay, the order in
+which several workers take the files; and the one Postgres of a worker, for those tests that ask."""
 
 from __future__ import annotations
 
 import gc
 import sys
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from controlplane.store.embedded import EmbeddedPostgres
 
 FOLDERS = ("end_to_end", "structure", "contract", "integration", "property", "unit")
 """From the longest files to the shortest: what is left at the end, when one worker may have nothing
@@ -52,3 +56,32 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     # Without a property its plugin would load the whole library at the end, to say nothing.
     if "hypothesis" not in sys.modules:
         session.config.pluginmanager.unregister(name="hypothesispytest")
+
+
+# Imported where they are used: unit tests need no database, and are quicker without its driver.
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
+    """The session's server; at its end it is stopped, and its files are removed."""
+    from tests.support.database import serving
+
+    with serving(tmp_path_factory.mktemp("database")) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def database_name(postgres_server: EmbeddedPostgres) -> str:
+    """A fresh, migrated database."""
+    from tests.support.database import make_database
+
+    return make_database(postgres_server)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _databases_go_with_their_module() -> Iterator[None]:
+    yield
+    if "tests.support.database" in sys.modules:
+        from tests.support.database import drop_databases
+
+        drop_databases()

@@ -8,9 +8,6 @@ import pytest
 
 from controlplane.store.embedded import EmbeddedPostgres
 from tests.contract.api_at_length import probe
-from tests.support.database import database_name, postgres_server
-
-__all__ = ["database_name", "postgres_server"]
 
 EXAMPLES = "3"
 """Of every operation; `python -m tests.contract.api_at_length` has time for many."""

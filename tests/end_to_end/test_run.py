@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -103,10 +104,21 @@ time.sleep(60)
 """
 
 
+@contextmanager
+def not_ignored(number: signal.Signals) -> Iterator[None]:
+    """A program started here has the signal; those below `nohup` and a shell's `&` ignore it."""
+    before = signal.signal(number, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(number, before)
+
+
 @pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
 def test_signals_reach_the_program(number: signal.Signals, up: Checkrein) -> None:
     """A signal sent to `run` is the program's to answer, and its status is ours."""
-    process = up.start("run", "--data-dir", str(up.data_dir), "--", sys.executable, "-c", TRAP)
+    with not_ignored(number):
+        process = up.start("run", "--data-dir", str(up.data_dir), "--", sys.executable, "-c", TRAP)
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"
 

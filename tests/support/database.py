@@ -1,9 +1,7 @@
 """A real embedded Postgres for a test session, and databases of ours in it.
 
-    from tests.support.database import database_name, postgres_server  # noqa: F401  (a conftest)
-
-The server is started once, and migrated once; `database_name` is a copy of that, fresh for each
-test module and dropped after it.
+The server is started once, and migrated once; a database is a copy of that, and goes with the test
+module that made it. `tests/conftest.py` has the fixtures.
 """
 
 from __future__ import annotations
@@ -12,13 +10,12 @@ import asyncio
 import itertools
 import shutil
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import asyncpg
-import pytest
 
 from controlplane.store.database import Database, PoolSettings
 from controlplane.store.embedded import EmbeddedPostgres, PostgresSettings, Role
@@ -36,26 +33,18 @@ POOL = PoolSettings(
 not in the 503 that a full pool gives, which has tests of its own (`trouble_world`)."""
 
 _numbers = itertools.count(1)
+_made: list[tuple[EmbeddedPostgres, str]] = []
 
 
-@pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
-    """The session's server; at its end it is stopped, and its files are removed."""
-    home: Path = tmp_path_factory.mktemp("database")
+@contextmanager
+def serving(home: Path) -> Iterator[EmbeddedPostgres]:
+    """A server in this folder, which is removed with it."""
     settings = PostgresSettings(connection_count_max=100)
     server = EmbeddedPostgres(home / "postgres", home / "postgres.log", settings)
     asyncio.run(server.start())
     yield server
     asyncio.run(server.stop())
     shutil.rmtree(home)
-
-
-@pytest.fixture(scope="module")
-def database_name(postgres_server: EmbeddedPostgres) -> Iterator[str]:
-    """A fresh, migrated database; dropped with its module, as sixty of them would fill a disk."""
-    name = make_database(postgres_server)
-    yield name
-    asyncio.run(_at_the_server(postgres_server, f"drop database {name} with (force)"))
 
 
 def make_database(server: EmbeddedPostgres) -> str:
@@ -69,8 +58,16 @@ def make_database(server: EmbeddedPostgres) -> str:
         # A copy has the tables, and none of the rights on the database as a whole.
         await (await open_embedded(server, POOL, name)).close()
 
+    _made.append((server, name))
     asyncio.run(make())
     return name
+
+
+def drop_databases() -> None:
+    """Drop all that were made since the last call: two hundred of them would fill a disk."""
+    while _made:
+        server, name = _made.pop()
+        asyncio.run(_at_the_server(server, f"drop database if exists {name} with (force)"))
 
 
 async def _at_the_server(server: EmbeddedPostgres, statement: str) -> None:

@@ -13,10 +13,7 @@ from gateway.control_client.settings import ControlSettings
 from gateway.decide.envelope import public_key_text
 from tests.support.bundle_feed import SIGNER, content_of, sealed
 from tests.support.control_plane import Client, running_plane
-from tests.support.database import database_name, postgres_server
 from tests.support.fake_control_plane import FakeControlPlane, fake_control_plane
-
-__all__ = ["database_name", "postgres_server"]
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +22,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("home")
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 async def plane(
     postgres_server: EmbeddedPostgres, database_name: str, home: Path
 ) -> AsyncIterator[Client]:

@@ -13,13 +13,7 @@ import pytest
 from controlplane.store.embedded import EmbeddedPostgres, Role
 from controlplane.store.limits import LimitLedger
 from tests.support.control_plane import BY_MESSAGE_ALONE, Client, running_plane
-from tests.support.database import (
-    connect_as,
-    database_name,
-    everybodys,
-    make_database,
-    postgres_server,
-)
+from tests.support.database import connect_as, everybodys, make_database
 from tests.support.limit_calls import DatabaseClock, place_clock
 from tests.support.reaching import QUICK, TO_LOOPBACK
 from tests.support.receivers import Receiver, serving_receiver
@@ -28,10 +22,8 @@ __all__ = [
     "client",
     "clock",
     "data_dir",
-    "database_name",
     "key",
     "ledger",
-    "postgres_server",
     "superuser",
 ]
 
@@ -42,16 +34,25 @@ def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("data")
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 async def client(
     postgres_server: EmbeddedPostgres, database_name: str, data_dir: Path
 ) -> AsyncIterator[Client]:
-    """A running control plane and its keys."""
+    """The module's control plane and its keys."""
     async with running_plane(postgres_server, database_name, data_dir) as found:
         yield found
 
 
 @pytest.fixture
+async def own_client(
+    postgres_server: EmbeddedPostgres, database_name: str, data_dir: Path
+) -> AsyncIterator[Client]:
+    """One for this test alone, which may break it, or count what it did."""
+    async with running_plane(postgres_server, database_name, data_dir) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
 async def told(
     postgres_server: EmbeddedPostgres, database_name: str, data_dir: Path
 ) -> AsyncIterator[Client]:

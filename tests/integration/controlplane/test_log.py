@@ -34,7 +34,7 @@ from tests.support.signed_gateway import SIGNING_SOON, SignedGateway, exported, 
 from tests.support.tenants import make_key, make_tenant
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 async def client(
     postgres_server: EmbeddedPostgres, database_name: str, data_dir: Path
 ) -> AsyncIterator[Client]:

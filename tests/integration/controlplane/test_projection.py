@@ -30,6 +30,12 @@ from tests.support.followed_records import Traffic, is_read, lonely_bus, until_r
 FEW = ProjectionSettings(batch_count_max=5)
 
 
+@pytest.fixture
+async def client(own_client: Client) -> Client:
+    """A control plane for each test: one kills its reader, and one has it count a fault."""
+    return own_client
+
+
 def reader(client: Client, settings: ProjectionSettings = FEW) -> ProjectionService:
     """Another replica's reader on the same database."""
     database = client.plane.database

@@ -29,7 +29,7 @@ from tests.support.signed_gateway import SIGNING_SOON, exported, signed_log
 SECRET = "ch_the_name_of_somebody"
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 async def client(
     postgres_server: EmbeddedPostgres, database_name: str, data_dir: Any
 ) -> AsyncIterator[Client]:

@@ -6,16 +6,11 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.integration.controlplane.conftest import (
-    client,
-    data_dir,
-    database_name,
-    postgres_server,
-)
+from tests.integration.controlplane.conftest import client, data_dir, own_client
 from tests.support.control_plane import Client
 from tests.support.dashboard import Browser, browsing
 
-__all__ = ["browser", "client", "data_dir", "database_name", "postgres_server", "signed_in"]
+__all__ = ["browser", "client", "data_dir", "own_client", "signed_in"]
 
 
 @pytest.fixture

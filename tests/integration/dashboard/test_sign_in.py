@@ -20,6 +20,12 @@ from tests.support.database import connect_as
 pytestmark = pytest.mark.timeout(60)
 
 
+@pytest.fixture
+async def client(own_client: Client) -> Client:
+    """A control plane for each test: it counts tries."""
+    return own_client
+
+
 async def test_a_key_opens_the_dashboard_and_signing_out_closes_it(browser: Browser) -> None:
     """The way in and out; the cookie is worth nothing afterwards."""
     assert (await browser.get("/")).location == "/dashboard"

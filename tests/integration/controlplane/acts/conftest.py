@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from controlplane.store.embedded import EmbeddedPostgres
+from tests.support.control_plane import Client
 from tests.support.database import make_database
 
 
@@ -20,3 +21,9 @@ def database_name(postgres_server: EmbeddedPostgres) -> str:
 def data_dir(tmp_path: Path) -> Path:
     """With keys of its own."""
     return tmp_path
+
+
+@pytest.fixture
+async def client(own_client: Client) -> Client:
+    """A control plane for each test."""
+    return own_client
