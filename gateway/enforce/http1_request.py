@@ -13,6 +13,7 @@ from gateway.enforce.header_kinds import HeaderKind, HeaderKinds
 from gateway.enforce.websocket import HANDSHAKE_LINES
 from gateway.model.errors import UpstreamError
 from gateway.model.exchange import Header, HttpRequest
+from gateway.model.line_memory import remember
 
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 """Those that change nothing by definition (RFC 9110 section 9.2.1)."""
@@ -26,26 +27,16 @@ _KINDS: Final = HeaderKinds(
 _EXPECT_A_BODY: Final = frozenset({"POST", "PUT", "PATCH"})
 _TAKES_TRAILERS: Final = (b"TE: trailers\r\n", b"Connection: TE\r\n")
 
-LINES_MAX: Final = 1_024
-_LINE_BYTES_MAX: Final = 512
-"""Lines that are remembered, and how long one may be: half a megabyte at most, and more than some
-dozens of clients with the same twenty headers each need."""
-
 
 class _Lines(dict[Header, bytes]):
     """`lines[header]` is its line, as it is written; empty for one that isn't just passed on."""
 
     def __missing__(self, header: Header) -> bytes:
         line = b"%b: %b\r\n" % header if _KINDS[header[0]] is HeaderKind.KEEP else b""
-        if len(header[0]) + len(header[1]) <= _LINE_BYTES_MAX:
-            if len(self) >= LINES_MAX:
-                self.clear()
-            self[header] = line
-        return line
+        return remember(self, header, len(header[0]) + len(header[1]), line)
 
 
 _lines: Final = _Lines()
-"""Most headers come with every request of a client."""
 
 
 def request_head(request: HttpRequest) -> bytes:

@@ -15,6 +15,7 @@ from typing import Final
 
 from gateway.enforce.header_kinds import ANSWERED, HeaderKind
 from gateway.model.exchange import Header, ResponseHead
+from gateway.model.line_memory import remember
 
 _STATUS_LINE: Final = re.compile(rb"HTTP/1\.1 ([2-5][0-9]{2}) ([!-~]+(?: [!-~]+)*)")
 """With a reason, and one space before it: what is rarer than that is not plain."""
@@ -24,11 +25,6 @@ _LENGTH: Final = re.compile(rb"0|[1-9][0-9]{0,14}")
 _BODILESS: Final = frozenset({204, 304})
 _DROPPED: Final = frozenset({b"alt-svc", b"keep-alive"})
 """What is dropped and says nothing about framing. Other names that are dropped are not plain."""
-
-LINES_MAX: Final = 1_024
-_LINE_BYTES_MAX: Final = 512
-"""Lines that are remembered, and how long one may be: half a megabyte at most, and more than some
-dozens of upstreams with the same twenty lines each need."""
 
 Plain = tuple[ResponseHead, bytes, bool]
 """Head, body, and whether the connection can carry another request."""
@@ -81,8 +77,7 @@ def read_plain(data: bytes, headers_max: int) -> Plain | None:
 
 _starts: dict[bytes, tuple[int, bytes]] = {}
 _lines: dict[bytes, _Line] = {}
-"""Status lines and header lines that are plain: most come again with every answer. Bounded by
-`LINES_MAX`."""
+"""Status lines and header lines that are plain."""
 
 
 def _start(line: bytes) -> tuple[int, bytes] | None:
@@ -90,12 +85,7 @@ def _start(line: bytes) -> tuple[int, bytes] | None:
     match = _STATUS_LINE.fullmatch(line)
     if match is None or int(match[1]) in _BODILESS:
         return None
-    started = int(match[1]), match[2]
-    if len(line) <= _LINE_BYTES_MAX:
-        if len(_starts) >= LINES_MAX:
-            _starts.clear()
-        _starts[line] = started
-    return started
+    return remember(_starts, line, len(line), (int(match[1]), match[2]))
 
 
 def _read_line(text: bytes) -> _Line | None:
@@ -120,9 +110,4 @@ def _read_line(text: bytes) -> _Line | None:
             return None
     elif kind is not _KEEP:
         return None
-    line = (kind, (name, value), number)
-    if len(text) <= _LINE_BYTES_MAX:
-        if len(_lines) >= LINES_MAX:
-            _lines.clear()
-        _lines[text] = line
-    return line
+    return remember(_lines, text, len(text), (kind, (name, value), number))

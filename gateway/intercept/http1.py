@@ -17,6 +17,7 @@ from gateway.intercept.chunks import ChunkedBody
 from gateway.model.dataclass import dataclass
 from gateway.model.errors import AgentProtocolError
 from gateway.model.exchange import Header
+from gateway.model.line_memory import remember
 from gateway.model.quick import quick
 
 _LINE: Final = re.compile(rb"([A-Z][A-Z-]{0,31}) ([!\x22\x24-\x7e]+) HTTP/([0-9])\.([0-9])\r\n")
@@ -46,10 +47,6 @@ _NEVER_FOLDED: Final = frozenset(
 """CGI and its heirs (WSGI, PHP, Rack) take `_` in a name for `-`: to them `Content_Length` frames
 the body, and nobody sends it for another reason."""
 _NEVER_NAMED: Final = frozenset({b"host", b"content-length", b"transfer-encoding"})
-_LINES_MAX: Final = 1_024
-_LINE_BYTES_MAX: Final = 512
-"""Header lines that are remembered, and how long one may be: half a megabyte at most, and more than
-some dozens of clients with the same twenty lines each need."""
 _BLOCK_BYTES_MAX: Final = 4_096
 """A connection remembers its last head up to this: longer ones carry what changes."""
 _NOTHING: Final[frozenset[bytes]] = frozenset()
@@ -264,7 +261,7 @@ Connection header lets the connection live. Shared by requests; nobody changes t
 
 _lines: dict[bytes, tuple[bytes, bool, Header]] = {}
 """Well-formed header lines, with the name in lower case, whether they are dropped, and what they
-say: most of them come with every request. Bounded by `_LINES_MAX`."""
+say."""
 
 
 def _line(line: bytes) -> tuple[bytes, bool, Header]:
@@ -273,12 +270,7 @@ def _line(line: bytes) -> tuple[bytes, bool, Header]:
         _refuse("request.malformed", "a header is malformed")
     name, _, value = line.partition(b":")
     lower, is_dropped = _name(name)
-    entry = (lower, is_dropped, (name, value.strip(b" \t")))
-    if len(line) <= _LINE_BYTES_MAX:
-        if len(_lines) >= _LINES_MAX:
-            _lines.clear()
-        _lines[line] = entry
-    return entry
+    return remember(_lines, line, len(line), (lower, is_dropped, (name, value.strip(b" \t"))))
 
 
 def _name(name: bytes) -> tuple[bytes, bool]:

@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.enforce.http1_response import ResponseLimits, ResponseReader
-from gateway.enforce.plain_answer import LINES_MAX, read_plain
+from gateway.enforce.plain_answer import read_plain
 from gateway.model.errors import UpstreamError
+from gateway.model.line_memory import LINES_MAX
 from tests.support.response_log import ResponseLog
 
 LIMITS = ResponseLimits(head_bytes_max=2_000, headers_max=12, informational_max=3)

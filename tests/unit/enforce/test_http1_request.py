@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from gateway.enforce.http1_request import LINES_MAX, request_head
+from gateway.enforce.http1_request import request_head
 from gateway.model.errors import UpstreamError
 from gateway.model.exchange import Authority, Header, HttpRequest
+from gateway.model.line_memory import LINES_MAX
 
 HOST = (b"Host", b"api.example.com")
 
