@@ -1,5 +1,6 @@
-"""Settings of every test: what the collector of garbage looks at, which plugins stay, the order in
-which several workers take the files; and the one Postgres of a worker, for those tests that ask."""
+"""Settings of every test: the room that a whole run needs, what the collector of garbage looks at,
+which plugins stay, the order in which several workers take the files; and the one Postgres of a
+worker, for those tests that ask."""
 
 from __future__ import annotations
 
@@ -10,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.room import lack_of_room
+
 if TYPE_CHECKING:
     from controlplane.store.embedded import EmbeddedPostgres
 
@@ -19,7 +22,11 @@ more to do, takes a second."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Keep xdist from its own order, by numbers of tests, which leaves the longest for the end."""
+    """Begin no whole run without room for it. Keep xdist from its own order, by numbers of tests,
+    which leaves the longest for the end."""
+    is_whole = config.args_source is pytest.Config.ArgsSource.TESTPATHS
+    if is_whole and not hasattr(config, "workerinput") and (lack := lack_of_room()):
+        raise pytest.UsageError(lack)
     if hasattr(config.option, "loadscopereorder"):
         config.option.loadscopereorder = False
 

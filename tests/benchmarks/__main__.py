@@ -40,6 +40,7 @@ from tests.benchmarks.ours import (
 from tests.benchmarks.peers import install_envoy, start_envoy, start_haproxy
 from tests.benchmarks.rows import FULL, HEADLINE, QUICK, RATES, READS, Row
 from tests.benchmarks.stored import publish
+from tests.support.processes import end_when_told
 from tests.support.stack import Stack, Upstreams
 from tests.support.upstream_files import UpstreamFiles, make_upstream_files
 
@@ -55,6 +56,7 @@ _FEW = frozenset({HEADLINE, READS})
 def main() -> int:
     """Measure and print; 1 when nothing could be measured."""
     options = _options()
+    end_when_told()
     console = Console(width=170)
     rows, rounds, held = (QUICK, 2, 200) if options.quick else (FULL, 3, 2_000)
     rounds, held = options.rounds or rounds, options.held or held

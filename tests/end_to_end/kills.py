@@ -36,7 +36,7 @@ from tests.support.kill_load import KillLoad
 from tests.support.kill_verdict import Evidence, Verdict, judge
 from tests.support.moments import Moment, Moments, Trap, watch_intents
 from tests.support.oracle import Oracle
-from tests.support.processes import NotReady
+from tests.support.processes import NotReady, end_when_told
 from tests.support.replicas import Installation, Kind, Replica, installation
 from tests.support.stack import SUPPORT, Gateway, Upstreams, make_folder
 from tests.support.traffic import verify_chain
@@ -123,6 +123,7 @@ def main() -> int:
     parser.add_argument("--json", action="store_true", help="one JSON document and no table")
     parser.add_argument("--keep", action="store_true", help="keep the folder with logs and data")
     options = parser.parse_args()
+    end_when_told()
     shows_progress = not options.json and sys.stderr.isatty()
 
     def progress(run: Run) -> None:

@@ -17,6 +17,7 @@ from rich.table import Table
 
 from tests.support import providers
 from tests.support.oracle import Oracle
+from tests.support.processes import end_when_told
 from tests.support.replicas import Kind, installation
 from tests.support.stack import Upstreams, make_folder
 from tests.support.storm import Report, Settings, Storm
@@ -39,6 +40,7 @@ def main() -> int:
     parser.add_argument("--kill-pause", type=float, default=5.0, help="seconds between two kills")
     parser.add_argument("--seed", type=int, default=random.randrange(10**6))
     options = parser.parse_args()
+    end_when_told()
     console = Console(width=130)
     table = Table(
         "round", "redis", "acts", "all held s", "all s", "kills", "tries", "approvals", "done",

@@ -170,6 +170,12 @@ def _read_line(descriptor: int, deadline: float) -> bytes:
     return data
 
 
+def end_when_told() -> None:
+    """Let SIGTERM end this command as Ctrl-C does, with every process that it started; to whoever
+    asked it looks as if the signal had ended it."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+
+
 def descendants(pid: int, name: str) -> list[psutil.Process]:
     """The living descendants of a process whose name contains `name`, oldest first."""
     try:

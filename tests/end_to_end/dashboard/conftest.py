@@ -1,7 +1,7 @@
 """The system's own Chromium at a running control plane; without it these tests are skipped.
 
-One is started for all tests of a file, as a start costs more than most of them: they run in one
-event loop (`IN_ONE_LOOP`), and each has windows of its own that share no cookie and no cache.
+One is started for all tests of a file, as a start costs more than most of them; each has windows of
+its own that share no cookie and no cache.
 """
 
 from __future__ import annotations
@@ -14,15 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import pytest_asyncio
 
 from controlplane.store.embedded import EmbeddedPostgres
-from tests.integration.controlplane.conftest import data_dir, database_name, postgres_server
+from tests.integration.controlplane.conftest import data_dir
 from tests.support.control_plane import Client, running_plane
 
-__all__ = ["client", "data_dir", "database_name", "desk", "postgres_server"]
-
-IN_ONE_LOOP = pytest.mark.asyncio(loop_scope="module")
+__all__ = ["client", "data_dir", "desk"]
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
@@ -71,7 +68,7 @@ class Desk:
         await dialog.dismiss()
 
 
-@pytest_asyncio.fixture(loop_scope="module")
+@pytest.fixture
 async def client(
     postgres_server: EmbeddedPostgres, database_name: str, data_dir: Path
 ) -> AsyncIterator[Client]:
@@ -80,7 +77,7 @@ async def client(
         yield found
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest.fixture(scope="module")
 async def chromium() -> AsyncIterator[Any]:
     """The browser of a file's tests, without a window."""
     if CHROMIUM is None:
@@ -97,7 +94,7 @@ async def chromium() -> AsyncIterator[Any]:
             await browser.close()
 
 
-@pytest_asyncio.fixture(loop_scope="module")
+@pytest.fixture
 async def desk(client: Client, chromium: Any) -> AsyncIterator[Desk]:
     """A browser; at the end, no script has failed and nothing was refused by the page's policy."""
     assert chromium.contexts == []

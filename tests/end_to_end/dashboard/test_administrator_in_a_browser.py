@@ -7,12 +7,12 @@ import uuid
 
 import pytest
 
-from tests.end_to_end.dashboard.conftest import IN_ONE_LOOP, Desk
+from tests.end_to_end.dashboard.conftest import Desk
 from tests.integration.dashboard.test_coverage_page import unmapped
 from tests.integration.dashboard.test_overview import ship
 from tests.support.control_plane import Client
 
-pytestmark = [pytest.mark.slow, IN_ONE_LOOP]
+pytestmark = pytest.mark.slow
 
 PAGES = ("policies", "coverage", "channels", "settings", "deliveries")
 

@@ -7,10 +7,10 @@ import uuid
 
 import pytest
 
-from tests.end_to_end.dashboard.conftest import IN_ONE_LOOP, Desk
+from tests.end_to_end.dashboard.conftest import Desk
 from tests.support.followed_records import Traffic
 
-pytestmark = [pytest.mark.slow, IN_ONE_LOOP]
+pytestmark = pytest.mark.slow
 
 
 async def some_traffic(desk: Desk, agent: str) -> tuple[Traffic, str]:

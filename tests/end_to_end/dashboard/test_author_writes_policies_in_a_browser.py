@@ -9,14 +9,14 @@ import pytest
 
 from gateway.decide.loader import make_bundle
 from gateway.model.decision import Context
-from tests.end_to_end.dashboard.conftest import IN_ONE_LOOP, Desk
+from tests.end_to_end.dashboard.conftest import Desk
 from tests.support.bundles import policy, published
 from tests.support.chains import chain
 from tests.support.control_plane import Client
 from tests.support.policy_records import record_fields
 from tests.support.policy_world import act
 
-pytestmark = [pytest.mark.slow, IN_ONE_LOOP]
+pytestmark = pytest.mark.slow
 
 
 async def test_findings_come_while_somebody_types(client: Client, desk: Desk) -> None:

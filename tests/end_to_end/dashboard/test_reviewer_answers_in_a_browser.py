@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from tests.end_to_end.dashboard.conftest import IN_ONE_LOOP, Desk
+from tests.end_to_end.dashboard.conftest import Desk
 from tests.support.control_plane import Client
 
-pytestmark = [pytest.mark.slow, IN_ONE_LOOP]
+pytestmark = pytest.mark.slow
 
 PROBE = "<img src=x onerror=alert(1)>\"'><script>alert(2)</script>{{7*7}}"
 

@@ -18,7 +18,6 @@ import aiohttp
 import asyncpg
 import psutil
 import pytest
-import pytest_asyncio
 from redis.asyncio import Redis
 
 from controlplane.store.embedded import Role
@@ -28,11 +27,7 @@ from tests.support.replicas import Installation, installation
 from tests.support.stack import Upstreams, make_folder
 from tests.support.trouble_world import BACK_SECONDS_MAX, TAGS, World
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.timeout(120),
-    pytest.mark.asyncio(loop_scope="module"),
-]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 
 PAUSED_SECONDS = 10.0
 CONNECTION_TRIES_MAX = 300
@@ -40,7 +35,7 @@ LOOKS = 4
 SLOW_SECONDS = 5.0
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest.fixture(scope="module")
 async def world(upstreams: Upstreams) -> AsyncIterator[World]:
     """One installation for all troubles, with Redis where it is installed."""
     folder = make_folder("trouble")
