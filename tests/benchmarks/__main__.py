@@ -38,7 +38,7 @@ from tests.benchmarks.ours import (
     start_unsynced,
 )
 from tests.benchmarks.peers import install_envoy, start_envoy, start_haproxy
-from tests.benchmarks.rows import FULL, HEADLINE, QUICK, RATES, READS, Row
+from tests.benchmarks.rows import ALONE, FULL, HEADLINE, QUICK, RATES, READS, Row
 from tests.benchmarks.stored import publish
 from tests.support.processes import end_when_told
 from tests.support.stack import Stack, Upstreams
@@ -51,6 +51,8 @@ HTTP2_REQUESTS = 500
 """Of each kind, each way, each round."""
 
 _FEW = frozenset({HEADLINE, READS})
+_WHERE_SYNCS_TELL = _FEW | {ALONE} | {row.name for row in RATES}
+"""One request waits for a sync alone, and thirty-two share one."""
 
 
 def main() -> int:
@@ -88,9 +90,8 @@ def main() -> int:
                 pin_tree(candidate.pid, PROXY_CPU)
         tell: Callable[[str], None] = lambda line: console.print(line, style="dim")  # noqa: E731
         results = measure(candidates, rows, rounds, options.seconds, control, tell)
-        whole = [one for one in candidates if not one.only_rows]
         rates: tuple[Row, ...] = RATES[:1] if options.quick else RATES
-        at_rates = measure([straight, *whole], rates, rounds, options.seconds, control, tell)
+        at_rates = measure([straight, *candidates], rates, rounds, options.seconds, control, tell)
         results.rounds += at_rates.rounds
         console.print("the gateway's life ...", style="dim")
         life = None
@@ -134,7 +135,7 @@ def _own(console: Console, folder: Path, stack: Stack) -> list[Candidate]:
     with _skipping(console, "our bare data path"):
         found.append(start_bare(folder, stack.upstreams))
     with _skipping(console, "a record in memory"):
-        found.append(start_unsynced(stack, _FEW))
+        found.append(start_unsynced(stack, _WHERE_SYNCS_TELL))
     with _skipping(console, "two workers"):
         found.append(start_two_workers(stack, _FEW))
     return found

@@ -196,7 +196,8 @@ def _latency(stored: Document) -> list[str]:
     lines = [
         (
             "Added latency in ms at fixed rates (open loop; over the same load straight to the "
-            "origin), p50 and p99:"
+            "origin), p50 and p99. A governed mutation is sent once its record is on disk; with "
+            "the record in memory it does not wait for that:"
         ),
         "",
         "| proxy | " + " | ".join(rates) + " |",

@@ -26,6 +26,7 @@ HEADLINE: Final = "POST, 32 connections"
 """The row that DESIGN's budget is about."""
 
 READS: Final = "GET, 32 connections"
+ALONE: Final = "POST, 1 connection"
 NEW: Final = "new connections"
 
 QUICK: Final = (
@@ -35,7 +36,7 @@ QUICK: Final = (
 
 FULL: Final = (
     *QUICK,
-    Row("POST, 1 connection", *MUTATION, 1),
+    Row(ALONE, *MUTATION, 1),
     Row("POST, 256 connections", *MUTATION, 256),
     Row("POST of 1 KB", *MUTATION, 32, body_bytes=1_000),
     Row("POST of 10 KB", *MUTATION, 32, body_bytes=10_000),
