@@ -38,12 +38,10 @@ _made: list[tuple[EmbeddedPostgres, str]] = []
 
 @contextmanager
 def serving(home: Path) -> Iterator[EmbeddedPostgres]:
-    """A server in this folder, which is removed with it. It survives no power failure: to wait for
-    a disk is most of what dropping a database takes. Tests of that have servers of their own."""
+    """A server in this folder, whose files are removed after it."""
     settings = PostgresSettings(connection_count_max=100)
     server = EmbeddedPostgres(home / "postgres", home / "postgres.log", settings)
     asyncio.run(server.start())
-    asyncio.run(_at_the_server(server, "alter system set fsync = off", "select pg_reload_conf()"))
     yield server
     asyncio.run(server.stop())
     shutil.rmtree(home)
@@ -72,12 +70,11 @@ def drop_databases() -> None:
         asyncio.run(_at_the_server(server, f"drop database if exists {name} with (force)"))
 
 
-async def _at_the_server(server: EmbeddedPostgres, *statements: str) -> None:
+async def _at_the_server(server: EmbeddedPostgres, statement: str) -> None:
     superuser = server.endpoint(Role.SUPERUSER, "postgres")
     connection = await asyncpg.connect(**superuser.arguments())
     try:
-        for statement in statements:
-            await connection.execute(statement)
+        await connection.execute(statement)
     finally:
         await connection.close()
 
