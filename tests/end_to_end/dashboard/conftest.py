@@ -15,11 +15,10 @@ from typing import Any
 
 import pytest
 
-from controlplane.store.embedded import EmbeddedPostgres
-from tests.integration.controlplane.conftest import data_dir
-from tests.support.control_plane import Client, running_plane
+from tests.integration.controlplane.conftest import data_dir, own_client
+from tests.support.control_plane import Client
 
-__all__ = ["client", "data_dir", "desk"]
+__all__ = ["client", "data_dir", "desk", "own_client"]
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
@@ -69,12 +68,9 @@ class Desk:
 
 
 @pytest.fixture
-async def client(
-    postgres_server: EmbeddedPostgres, database_name: str, data_dir: Path
-) -> AsyncIterator[Client]:
-    """A running control plane and its keys."""
-    async with running_plane(postgres_server, database_name, data_dir) as found:
-        yield found
+async def client(own_client: Client) -> Client:
+    """A control plane for each test: it counts who signs in."""
+    return own_client
 
 
 @pytest.fixture(scope="module")
