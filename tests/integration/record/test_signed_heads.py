@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import shutil
 from collections.abc import AsyncIterator, Callable
@@ -181,6 +182,9 @@ async def test_a_key_that_can_not_be_used_stops_the_start(
 async def test_what_a_kill_left_unsigned_is_signed_by_the_next_start(tmp_path: Path) -> None:
     """The kept head lags; what was durable behind it is verified at start, and then covered."""
     async with signing(tmp_path / "killed") as (recorder, heads):
+        # The first head is kept by the task in its own time, and two can't write it at once.
+        while not (tmp_path / "killed" / "signed_head").exists():
+            await asyncio.sleep(0.01)
         await recorder.append_durably(an_outcome("dec_1"))
         heads.keep_newest()
         await recorder.append_durably(an_outcome("dec_2"))
